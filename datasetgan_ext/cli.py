@@ -1,0 +1,17 @@
+"""The console command `datasetgan`: the scripts' verbs as subcommands."""
+import click
+
+from datasetgan_ext import evaluate, gen_dataset, gen_samples, train_interpreter
+from datasetgan_ext.version import __version__
+
+
+@click.group()
+@click.version_option(__version__, prog_name='datasetgan')
+def main():
+    """A trained StyleGAN2 and a few labelled images become an unlimited labelled dataset (DatasetGAN)."""
+
+
+main.add_command(gen_samples.main, 'samples')
+main.add_command(train_interpreter.main, 'train')
+main.add_command(gen_dataset.main, 'generate')
+main.add_command(evaluate.main, 'evaluate')

@@ -1,0 +1,78 @@
+"""Score an interpreter on labelled images that it was not trained on."""
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.files import write_atomically
+from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.labeler import Labeler
+from datasetgan_ext.labels import png
+from datasetgan_ext.labels.samples import SampleSet
+from datasetgan_ext.options import network_options, seeds_option, start_logging
+
+
+@click.command()
+@network_options
+@click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
+@click.option('--samples', metavar='DIR', help='Folder written by gen_samples.py; --network=demo brings its own')
+@click.option('--labels', metavar='DIR', help='Folder of PNG masks; --network=demo brings its own')
+@seeds_option(default=None, show_default='all labelled samples that were not trained on')
+@click.option('--json', 'json_path', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE',
+              help='Also write the scores here')
+def main(network, device, allow_pickle_code, interpreter, samples, labels, seeds, json_path):
+    """Score an interpreter on labelled images that it was not trained on: IoU per class, mIoU, pixel accuracy.
+
+    Examples:
+
+    \b
+    # The embedded demo: trained on samples 0-15, scored on 16-39
+    python datasetgan_ext/evaluate.py --network=demo
+    """
+    start_logging()
+    missing = [flag for flag, value in (('--interpreter', interpreter), ('--samples', samples), ('--labels', labels))
+               if value is None]
+    if network != DEMO and missing:
+        raise UserError(f'{", ".join(missing)} is missing (only --network=demo brings its own)')
+    loaded = Interpreter.load(interpreter or DEMO)
+    sample_set = SampleSet.read(samples or DEMO_FOLDER / 'samples')
+    pairs = sample_set.pair(png.read_folder(labels or DEMO_FOLDER / 'samples' / 'masks'), loaded.task.classes)
+    trained_on = set(loaded.training['seeds'])
+    if seeds is None:
+        chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
+        if not chosen:
+            raise UserError('the interpreter was trained on every labelled sample; label more images to score it on, '
+                            'or see train_interpreter.py --cross-validate')
+    else:
+        if trained_on & set(seeds):
+            raise UserError(f'--seeds: the interpreter was trained on {sorted(trained_on & set(seeds))}; '
+                            'a score on them says nothing')
+        chosen = [pair for pair in pairs if pair[0].seed in set(seeds)]
+        if len(chosen) < len(seeds):
+            raise UserError(f'--seeds: no label for {sorted(set(seeds) - {sample.seed for sample, _ in chosen})}')
+    generator = load_generator(network, device, allow_pickle_code)
+    sample_set.check_network(generator)
+    labeler = Labeler(generator, loaded, sample_set.options)
+    score = SegmentationScore(len(loaded.task.classes))
+    for labelled, (sample, annotation) in zip(labeler(sample.seed for sample, _ in chosen), chosen):
+        sample_set.check_image(sample, labelled.image)
+        score.add(annotation.mask, labelled.mask)
+    print(f'Trained on {len(trained_on)} labelled images, scored on {len(chosen)} others, in per cent:')
+    print(score.table(loaded.task.classes))
+    if json_path:
+        content = {'trained_on': sorted(trained_on), 'scored_on': [sample.seed for sample, _ in chosen],
+                   **score.to_json(loaded.task.classes)}
+        write_atomically(json_path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+if __name__ == '__main__':
+    main()

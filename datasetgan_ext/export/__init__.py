@@ -1,0 +1,1 @@
+"""Datasets out: the run that survives interruption, the folder format, contact sheet and card."""

@@ -1,0 +1,94 @@
+"""preview.png: a contact sheet of image, mask, overlay and uncertainty."""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
+
+from datasetgan_ext.files import save_atomically
+from datasetgan_ext.labeler import LabeledSample
+from datasetgan_ext.labels.task import Task
+
+OVERLAY_SHARE = 0.6
+TILE = 160
+GAP = 8
+TEXT = 15
+INK, DIM, DROPPED = (25, 25, 25), (110, 110, 110), (190, 30, 30)
+
+
+def colour_mask(mask: np.ndarray, task: Task) -> np.ndarray:
+    """uint8 [H, W] class ids to uint8 [H, W, 3] colours."""
+    return np.array(task.palette, dtype=np.uint8)[mask]
+
+
+def overlay(image: np.ndarray, mask: np.ndarray, task: Task) -> np.ndarray:
+    """The mask's colours over the image, background left clear: uint8 [H, W, 3]."""
+    share = np.where(mask == 0, 0, OVERLAY_SHARE)[..., None]
+    return (share * colour_mask(mask, task) + (1 - share) * image).round().astype(np.uint8)
+
+
+def heat(values: np.ndarray, highest: float) -> np.ndarray:
+    """float [H, W] in 0..highest to uint8 [H, W, 3]: black, red, yellow, white."""
+    level = np.clip(values / max(highest, 1e-9), 0, 1)[..., None] * 3 - np.arange(3)
+    return (255 * np.clip(level, 0, 1)).round().astype(np.uint8)
+
+
+def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, bool]], task: Task) -> None:
+    """Draw a row a sample: image, mask, overlay and uncertainty, with the classes' colours below.
+
+    Args:
+        path: PNG file to write.
+        samples: samples and whether each is kept, in the order of the rows.
+        task: names and colours.
+    """
+    font = PIL.ImageFont.load_default(TEXT)
+    height, width = samples[0][0].mask.shape
+    scale = TILE / max(height, width)
+    if scale > 1:
+        scale = round(scale)
+    tile_wh = (round(width * scale), round(height * scale))
+    highest = max(sample.pixel_uncertainty.max() for sample, _ in samples)
+    columns = 2 if len(samples) > 4 else 1
+    rows = math.ceil(len(samples) / columns)
+    block = 4 * (tile_wh[0] + GAP) + GAP
+    line = TEXT + GAP
+    legend, legend_height = _legend(task, columns * block - GAP, font)
+    sheet = PIL.Image.new('RGB', (columns * block + GAP, line + rows * (tile_wh[1] + line + GAP) + legend_height + GAP),
+                          'white')
+    draw = PIL.ImageDraw.Draw(sheet)
+    for index, (sample, kept) in enumerate(samples):
+        left, top = (index // rows) * block + GAP, line + (index % rows) * (tile_wh[1] + line + GAP)
+        image = sample.image.repeat(3, axis=2) if sample.image.shape[2] == 1 else sample.image
+        tiles = {'image': image, 'mask': colour_mask(sample.mask, task),
+                 'overlay': overlay(image, sample.mask, task),
+                 'uncertainty': heat(sample.pixel_uncertainty, highest)}
+        for column, (title, pixels) in enumerate(tiles.items()):
+            x = left + column * (tile_wh[0] + GAP)
+            if index % rows == 0:
+                draw.text((x, GAP // 2), title, INK, font)
+            resample = PIL.Image.Resampling.BOX if scale < 1 and title != 'mask' else PIL.Image.Resampling.NEAREST
+            sheet.paste(PIL.Image.fromarray(pixels).resize(tile_wh, resample), (x, top))
+        caption = f'seed {sample.seed}   uncertainty {sample.uncertainty:.4f}' + ('' if kept else '   dropped')
+        draw.text((left, top + tile_wh[1] + 2), caption, DIM if kept else DROPPED, font)
+    for position, name, colour in legend:
+        x, y = position[0] + GAP, sheet.height - legend_height + position[1]
+        draw.rectangle((x, y + 2, x + TEXT - 2, y + TEXT), fill=colour, outline=DIM)
+        draw.text((x + TEXT + 4, y), name, INK, font)
+    save_atomically(path, lambda temporary: sheet.save(temporary, format='PNG'))
+
+
+def _legend(task: Task, width: int, font: PIL.ImageFont.FreeTypeFont) -> tuple[list[tuple], int]:
+    """Where each class's name stands below the tiles, and the height that they need."""
+    entries, x, y = [], 0, 0
+    for name, colour in zip(task.classes, task.palette):
+        length = TEXT + 4 + math.ceil(font.getlength(name)) + 2 * GAP
+        if x and x + length > width:
+            x, y = 0, y + TEXT + GAP
+        entries.append(((x, y), name, colour))
+        x += length
+    return entries, y + TEXT + GAP

@@ -1,0 +1,171 @@
+"""A run: seeds through the labeler into a folder, continued where it stopped."""
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+import torch
+from tqdm import tqdm
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.card import write_card
+from datasetgan_ext.export.folder import FolderWriter
+from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
+from datasetgan_ext.export.preview import draw_preview
+from datasetgan_ext.files import write_atomically
+from datasetgan_ext.labeler import Labeler
+from datasetgan_ext.seeds import format_seeds
+from datasetgan_ext.version import __version__
+
+DATASET_FILE = 'dataset.json'
+FORMAT = 'datasetgan-folder'
+FORMAT_VERSION = 1
+PREVIEW_SAMPLES = 8
+OURS = ('images', 'masks', MANIFEST, PARTIAL, DATASET_FILE, 'preview.png', 'README.md')
+
+
+@dataclass
+class Run:
+    """One dataset to be made.
+
+    Attributes:
+        labeler: makes the samples.
+        seeds: which ones, no two alike.
+        outdir: the dataset's folder.
+        keep: share of the samples that is kept, in (0, 1].
+        interpreter_source: what `--interpreter` was, for the record.
+    """
+    labeler: Labeler
+    seeds: Sequence[int]
+    outdir: Path
+    keep: float
+    interpreter_source: str
+
+    def __call__(self, overwrite: bool = False) -> Summary:
+        """Make the dataset, or what is missing of it.
+
+        The result depends on network, interpreter, options and seeds alone: a run that was stopped and continued ends
+        with the same bytes as one that was not.
+
+        Args:
+            overwrite: delete a dataset of ours that is in the folder, whatever its options.
+
+        Raises:
+            UserError: the folder holds other things, or a dataset with other options; or it cannot be written.
+        """
+        self._prepare_folder(overwrite)
+        labeler, writer = self.labeler, FolderWriter(self.outdir, self.labeler.interpreter.task)
+        manifest = RunManifest(self.outdir, writer.is_whole)
+        todo = sum(seed not in manifest for seed in self.seeds)
+        with tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar:
+            for start in range(0, len(self.seeds), labeler.batch):
+                # always whole batches, so that neighbours in a batch do not depend on where a run was stopped
+                batch = list(self.seeds[start:start + labeler.batch])
+                missing = {seed for seed in batch if seed not in manifest}
+                for sample in labeler.label(batch) if missing else ():
+                    if sample.seed in missing:
+                        manifest.append(writer.write(sample))
+                        bar.update()
+        summary = manifest.finish(self.seeds, self.keep)
+        self._draw_preview()
+        info = {**self._info(), 'summary': asdict(summary)}
+        write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
+        self._write_info(info)
+        return summary
+
+    def _options(self) -> dict:
+        """What decides the dataset's content, by the name of the flag."""
+        labeler = self.labeler
+        sampling = labeler.options
+        crop = sampling.crop_hw
+        return {
+            'network': labeler.generator.fingerprint,
+            'interpreter': labeler.interpreter.fingerprint,
+            'seeds': format_seeds(self.seeds),
+            'trunc': sampling.trunc,
+            'trunc-cutoff': sampling.trunc_cutoff,
+            'noise-mode': sampling.noise_mode,
+            'class': sampling.class_idx,
+            'crop': f'{crop[0]}x{crop[1]}' if crop else None,
+            'keep': self.keep,
+            'format': 'folder',
+        }
+
+    def _info(self) -> dict:
+        task = self.labeler.interpreter.task
+        return {
+            'format': FORMAT,
+            'version': FORMAT_VERSION,
+            'options': self._options(),
+            'sources': {'network': self.labeler.generator.source, 'interpreter': self.interpreter_source},
+            'classes': list(task.classes),
+            'palette': [list(colour) for colour in task.palette],
+            'image_hw': list(self.labeler.interpreter.image_hw),
+            'labelled_images': self.labeler.interpreter.training['images'],
+            'batch': self.labeler.batch,
+            'device': self.labeler.generator.device.type,
+            'versions': {'datasetgan-ext': __version__, 'torch': torch.__version__, 'numpy': np.__version__,
+                         'pillow': PIL.__version__, 'python': platform.python_version()},
+        }
+
+    def _write_info(self, info: dict) -> None:
+        write_atomically(self.outdir / DATASET_FILE, (json.dumps(info, indent=1) + '\n').encode())
+
+    def _prepare_folder(self, overwrite: bool) -> None:
+        if self.outdir.exists() and not self.outdir.is_dir():
+            raise UserError(f'--outdir={self.outdir} is a file; give a folder')
+        if self.outdir.is_dir() and any(self.outdir.iterdir()):
+            found = self._found_options()
+            if overwrite:
+                self._delete()
+            else:
+                self._check_same(found)
+        if not (self.outdir / DATASET_FILE).exists():
+            self._write_info(self._info())
+
+    def _found_options(self) -> dict:
+        """Options of the dataset in the folder."""
+        path = self.outdir / DATASET_FILE
+        if not path.is_file():
+            raise UserError(f'--outdir={self.outdir} is not empty and holds no dataset of ours (no {DATASET_FILE}); '
+                            'nothing was touched. Give an empty or new folder')
+        try:
+            info = json.loads(path.read_text())
+            if info['format'] != FORMAT or info['version'] != FORMAT_VERSION:
+                raise UserError(f'{path} is of format {info["format"]} {info["version"]}, this program writes '
+                                f'{FORMAT} {FORMAT_VERSION}; give another folder')
+            return info['options']
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f'{path} was not written by this program, or is damaged; nothing was touched. '
+                            'Give another folder') from error
+
+    def _check_same(self, found: dict) -> None:
+        differing = [f'--{name} was {found.get(name)}, now {value}' for name, value in self._options().items()
+                     if found.get(name) != value]
+        if differing:
+            raise UserError(f'--outdir={self.outdir} holds a dataset made with other options: {"; ".join(differing)}. '
+                            'Give another folder, the same options, or --overwrite')
+
+    def _delete(self) -> None:
+        for name in OURS:
+            path = self.outdir / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _draw_preview(self) -> None:
+        """Samples from the most certain to the most uncertain one, at even steps."""
+        records = sorted(((record['uncertainty'], record['seed'], record['kept'])
+                          for record in read_manifest(self.outdir / MANIFEST)))
+        steps = np.linspace(0, len(records) - 1, min(PREVIEW_SAMPLES, len(records))).round().astype(int)
+        chosen = [records[step] for step in steps]
+        samples = self.labeler(seed for _, seed, _ in chosen)
+        draw_preview(self.outdir / 'preview.png', [(sample, kept) for sample, (_, _, kept) in zip(samples, chosen)],
+                     self.labeler.interpreter.task)

@@ -1,0 +1,73 @@
+"""Generate images with labels."""
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.run import Run
+from datasetgan_ext.generator.checkpoint import DEMO, load_generator
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.labeler import Labeler
+from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
+
+
+@click.command()
+@network_options
+@click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
+@click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='Where to write')
+@seeds_option(required=True)
+@sampling_options
+@click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE',
+              help='Share of the images that is kept; the most uncertain others are marked as dropped')
+@click.option('--format', 'format_name', type=click.Choice(['folder']), default='folder', show_default=True,
+              help='Format of the dataset')
+@click.option('--batch', type=click.IntRange(min=1), metavar='N',
+              help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
+@click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
+def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
+         keep, format_name, batch, overwrite):
+    """Generate images with labels from a trained generator.
+
+    Truncation, noise mode, class and crop are those of the images that were labelled, unless given here. The same
+    command again continues a run that was stopped.
+
+    Examples:
+
+    \b
+    # 64 labelled cars from the embedded demo
+    python datasetgan_ext/gen_dataset.py --network=demo --outdir=out/cars --seeds=0-63
+
+    \b
+    # 10,000 labelled images from a network of your own
+    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+        --seeds=0-9999
+    """
+    start_logging()
+    if not 0 < keep <= 1:
+        raise UserError(f'--keep={keep} is not a share; give a number above 0 and at most 1, for example 0.9')
+    if interpreter is None and network != DEMO:
+        raise UserError('--interpreter is missing; train one with train_interpreter.py (only --network=demo brings one)')
+    interpreter = interpreter or DEMO
+    loaded = Interpreter.load(interpreter)
+    generator = load_generator(network, device, allow_pickle_code)
+    given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
+    options = replace(loaded.options, **{name: value for name, value in given.items() if value is not None})
+    run = Run(Labeler(generator, loaded, options, batch), seeds, outdir, keep, interpreter)
+    try:
+        summary = run(overwrite)
+    except KeyboardInterrupt:
+        raise UserError(f'stopped; the same command continues in {outdir}') from None
+    print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, {summary.samples - summary.kept} marked '
+          f'as dropped in manifest.jsonl (uncertainty above {summary.uncertainty_cut:.4f})')
+    print(f'Preview: {outdir / "preview.png"}')
+
+
+if __name__ == '__main__':
+    main()

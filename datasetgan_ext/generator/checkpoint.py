@@ -1,0 +1,50 @@
+"""`--network=` to a `Generator`: the embedded demo, a local pickle, or a URL."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.generator.download import fetch_url
+from datasetgan_ext.generator.generator import Generator, default_device
+from datasetgan_ext.generator.safe_pickle import load_generator_pickle
+from datasetgan_ext.generator.standin import StandInGenerator
+from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+
+DEMO = 'demo'
+DEMO_FOLDER = Path(__file__).resolve().parents[1] / 'demo'
+
+
+def load_generator(network: str, device: torch.device | str | None = None,
+                   allow_pickle_code: bool = False) -> Generator:
+    """Load a trained generator.
+
+    Args:
+        network: 'demo', the path of a `.pkl` that upstream's train.py wrote or NVIDIA published, or its http(s) URL.
+        device: where to compute; None = the first CUDA device, or the CPU.
+        allow_pickle_code: let upstream's own loader run the code inside the pickle. Only for files that you trust.
+
+    Raises:
+        UserError: the file is missing, damaged, not a generator, or wants to run code.
+    """
+    device = device if device is not None else default_device()
+    if network == DEMO:
+        return Generator(_demo_network(), DEMO, device)
+    path = fetch_url(network) if network.startswith(('http://', 'https://')) else Path(network)
+    if not path.exists():
+        raise UserError(f'--network={network}: no such file. Give the path or URL of a StyleGAN2 .pkl, or "{DEMO}"')
+    return Generator(load_generator_pickle(path, allow_pickle_code=allow_pickle_code), network, device)
+
+
+def _demo_network() -> torch.nn.Module:
+    """The embedded weights in the official class where the submodule is checked out, else in the stand-in."""
+    with safe_open(DEMO_FOLDER / 'generator.safetensors', 'pt') as file:
+        init_kwargs = json.loads(file.metadata()['init_kwargs'])
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    network_class = import_upstream('training.networks').Generator if find_upstream() else StandInGenerator
+    network = network_class(**init_kwargs)
+    network.load_state_dict(state)
+    return network

@@ -1,0 +1,129 @@
+"""A trained generator: seeds in, images and feature maps out."""
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.generator.features import Layer, captured, find_layers
+from datasetgan_ext.generator.sampling import NOISE_MODES, SamplingOptions, center_crop, latents_from_seeds
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Synthesis:
+    """What one forward pass gives.
+
+    Attributes:
+        images: uint8 [N, H, W, C], RGB (C = 3) or grey (C = 1), cropped, on the generator's device.
+        features: one [N, C_l, R_l, R_l] map per layer of `Generator.layers`, in that order, never cropped.
+    """
+    images: torch.Tensor
+    features: list[torch.Tensor]
+
+
+class Generator:
+    """A trained StyleGAN2 generator and its AdaIN-equivalent layers.
+
+    The network is used as it is: nothing is subclassed or replaced, hooks stay only for the time of a forward pass.
+    On a CPU all blocks compute in float32; on a GPU blocks that were trained in float16 stay so.
+    """
+
+    def __init__(self, network: torch.nn.Module, source: str, device: torch.device | str = 'cpu'):
+        """
+        Args:
+            network: module with `mapping`, `synthesis` and the attributes of upstream's `Generator`.
+            source: where it came from (file name, URL or 'demo'), for messages and records.
+            device: where to compute.
+        """
+        self.fingerprint = state_fingerprint(network)
+        self.device = torch.device(device)
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.source = source
+        self._modules = find_layers(network)
+        self.layers: list[Layer] = list(self._modules)
+        self.z_dim: int = network.z_dim
+        self.c_dim: int = network.c_dim
+        self.num_ws: int = network.num_ws
+        self.image_hw: tuple[int, int] = (network.img_resolution, network.img_resolution)
+        self.image_channels: int = network.img_channels
+
+    def check_options(self, options: SamplingOptions) -> SamplingOptions:
+        """Options made valid for this network.
+
+        Raises:
+            UserError: class missing or out of range, cutoff or crop larger than the network's.
+        """
+        if self.c_dim and options.class_idx is None:
+            raise UserError(f'{self.source} is class-conditional: choose one with --class=0..{self.c_dim - 1}')
+        if self.c_dim and not 0 <= options.class_idx < self.c_dim:
+            raise UserError(f'--class={options.class_idx} is not a class of {self.source}: it has {self.c_dim}, '
+                            f'0..{self.c_dim - 1}')
+        if options.noise_mode not in NOISE_MODES:
+            raise UserError(f'--noise-mode={options.noise_mode} is none of {", ".join(NOISE_MODES)}')
+        if options.trunc_cutoff is not None and not 0 <= options.trunc_cutoff <= self.num_ws:
+            raise UserError(f'--trunc-cutoff={options.trunc_cutoff} is not in 0..{self.num_ws}, '
+                            f'the number of w vectors of {self.source}')
+        center_crop(self.image_hw, options.crop_hw)
+        if not self.c_dim and options.class_idx is not None:
+            log.warning('--class=%s is ignored: %s is unconditional', options.class_idx, self.source)
+            options = replace(options, class_idx=None)
+        return options
+
+    @torch.inference_mode()
+    def ws(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
+        """Intermediate latents of `seeds`, truncated: float32 [N, num_ws, w_dim]."""
+        z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim)).to(self.device)
+        label = torch.zeros([len(seeds), self.c_dim], device=self.device)
+        if self.c_dim:
+            label[:, options.class_idx] = 1
+        return self.network.mapping(z, label, truncation_psi=options.trunc, truncation_cutoff=options.trunc_cutoff)
+
+    @torch.inference_mode()
+    def synthesize(self, seeds: Sequence[int], options: SamplingOptions) -> Synthesis:
+        """Images and feature maps of `seeds`.
+
+        Args:
+            seeds: each a whole number in 0..2**32-1; image i depends on seeds[i] and the options, not on its
+                neighbours (on one machine and for one batch size, to the last bit).
+            options: checked by `check_options` beforehand.
+        """
+        ws = self.ws(seeds, options)
+        if options.noise_mode == 'random':
+            passes = [self._seeded_forward(w[None], seed) for w, seed in zip(ws, seeds)]
+            images = torch.cat([images for images, _ in passes])
+            features = [torch.cat(maps) for maps in zip(*(features for _, features in passes))]
+        else:
+            images, features = self._forward(ws, options.noise_mode)
+        rows, columns = center_crop(self.image_hw, options.crop_hw)
+        images = (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+        return Synthesis(images[:, :, rows, columns].permute(0, 2, 3, 1).contiguous(), features)
+
+    def _forward(self, ws: torch.Tensor, noise_mode: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        with captured(self._modules) as outputs:
+            images = self.network.synthesis(ws, noise_mode=noise_mode, force_fp32=self.device.type != 'cuda')
+        return images, [outputs[layer] for layer in self.layers]
+
+    def _seeded_forward(self, ws: torch.Tensor, seed: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
+            torch.manual_seed(seed)
+            return self._forward(ws, 'random')
+
+
+def state_fingerprint(network: torch.nn.Module) -> str:
+    """sha256 (hex) over the sorted state dict: each tensor's name, shape, dtype and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f'{name} {list(tensor.shape)} {tensor.dtype}\n'.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def default_device() -> torch.device:
+    """The first CUDA device, or the CPU where there is none."""
+    return torch.device('cuda' if torch.cuda.is_available() else 'cpu')

@@ -1,0 +1,67 @@
+"""How an image comes from a seed: the options that decide it, and latents from seeds."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from datasetgan_ext.errors import UserError
+
+NOISE_MODES = ('const', 'random', 'none')
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """Everything but the seed that decides which image a generator makes.
+
+    Attributes:
+        trunc: truncation psi; 1 = no truncation, 0 = the mean image (StyleGAN, arXiv 1812.04948, appendix B).
+        trunc_cutoff: number of first w vectors that are truncated; None = all of them.
+        noise_mode: 'const' (the network's stored noise), 'random' (drawn anew for each seed, from the seed) or 'none'.
+        class_idx: class of a class-conditional network; None for an unconditional one.
+        crop_hw: (height, width) of the central part of the image that is kept; None = the whole image.
+    """
+    trunc: float = 1.0
+    trunc_cutoff: int | None = None
+    noise_mode: str = 'const'
+    class_idx: int | None = None
+    crop_hw: tuple[int, int] | None = None
+
+    def to_json(self) -> dict:
+        """JSON-ready dict; `from_json` reads it back."""
+        fields = asdict(self)
+        fields['crop_hw'] = list(self.crop_hw) if self.crop_hw else None
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: dict) -> SamplingOptions:
+        fields = dict(fields)
+        fields['crop_hw'] = tuple(fields['crop_hw']) if fields['crop_hw'] else None
+        return cls(**fields)
+
+
+def latents_from_seeds(seeds: Sequence[int], z_dim: int) -> np.ndarray:
+    """Latent codes as upstream's generate.py draws them: one `RandomState(seed)` per image.
+
+    Returns:
+        float64 array [N, z_dim] of standard normal values; row i depends on seeds[i] alone.
+    """
+    if len(seeds) == 0:
+        return np.empty((0, z_dim))
+    return np.stack([np.random.RandomState(seed).randn(z_dim) for seed in seeds])
+
+
+def center_crop(full_hw: tuple[int, int], crop_hw: tuple[int, int] | None) -> tuple[slice, slice]:
+    """Row and column slices of the central `crop_hw` of an image of `full_hw` (everything when None).
+
+    Raises:
+        UserError: the crop is larger than the image.
+    """
+    if crop_hw is None:
+        return slice(0, full_hw[0]), slice(0, full_hw[1])
+    if crop_hw[0] > full_hw[0] or crop_hw[1] > full_hw[1]:
+        raise UserError(f'--crop={crop_hw[0]}x{crop_hw[1]} is larger than the network\'s image, '
+                        f'{full_hw[0]}x{full_hw[1]} (height x width)')
+    top, left = ((full - crop) // 2 for full, crop in zip(full_hw, crop_hw))
+    return slice(top, top + crop_hw[0]), slice(left, left + crop_hw[1])

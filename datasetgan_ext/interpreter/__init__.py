@@ -1,0 +1,1 @@
+"""The Style Interpreter: hypercolumn sampling, the ensemble, its training, and its exact fused inference."""

@@ -1,0 +1,122 @@
+"""Exact fused inference: the hypercolumns are never built.
+
+An MLP's first layer is linear and bilinear upsampling is linear, so W concat(up(f_l)) = sum_l up(W_l f_l). Each layer's
+map is multiplied at its own small size, for all members at once, and the products are upsampled and added, a tile of
+rows at a time.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
+from datasetgan_ext.interpreter.upsampling import taps, upsample_rows
+
+# first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
+TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}
+
+
+@dataclass
+class Prediction:
+    """Labels of a batch of images.
+
+    Attributes:
+        masks: uint8 [N, H, W], class ids.
+        pixel_uncertainty: float32 [N, H, W], Jensen-Shannon divergence in nats.
+        uncertainty: float32 [N], mean of each image's most uncertain tenth of pixels.
+    """
+    masks: torch.Tensor
+    pixel_uncertainty: torch.Tensor
+    uncertainty: torch.Tensor
+
+
+class FusedEnsemble:
+    """An `Ensemble` made ready for whole images of one size."""
+
+    def __init__(self, ensemble: Ensemble, channels: list[int], full_hw: tuple[int, int], rows: slice, columns: slice,
+                 device: torch.device | str = 'cpu'):
+        """
+        Args:
+            ensemble: trained members.
+            channels: channels of each feature map, in the order in which they make a hypercolumn.
+            full_hw: height and width of the generator's whole image, to which all maps are upsampled.
+            rows, columns: the part of it that is labelled (the crop).
+            device: where to compute.
+        """
+        (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
+        self._members = ensemble.members
+        # [M, h1, C] -> one [M*h1, C_l] matrix per layer
+        self._first = [weight.contiguous() for weight in first.flatten(0, 1).split(channels, dim=1)]
+        self._first_bias = self._first_bias.flatten()[:, None]
+        self._rest = rest
+        self._full_hw = full_hw
+        self._rows = rows
+        self._columns = columns
+        budget = TILE_FLOATS.get(torch.device(device).type, TILE_FLOATS['cpu'])
+        self._tile_rows = max(1, budget // (len(self._first_bias) * full_hw[1]))
+
+    @torch.inference_mode()
+    def __call__(self, features: list[torch.Tensor]) -> Prediction:
+        """Label images from their feature maps.
+
+        Args:
+            features: one [N, C_l, h_l, w_l] map per layer.
+        """
+        masks, uncertainties = [], []
+        for image in zip(*features):
+            tiles = [(majority_vote(p).to(torch.uint8), jensen_shannon(p))
+                     for p in (logits.softmax(dim=1) for logits in self.logit_tiles(image))]
+            mask, uncertainty = (torch.cat(part).reshape(self.out_hw) for part in zip(*tiles))
+            masks.append(mask)
+            uncertainties.append(uncertainty)
+        pixel_uncertainty = torch.stack(uncertainties)
+        return Prediction(torch.stack(masks), pixel_uncertainty, image_uncertainty(pixel_uncertainty))
+
+    @property
+    def out_hw(self) -> tuple[int, int]:
+        """Height and width of the masks."""
+        return self._rows.stop - self._rows.start, self._columns.stop - self._columns.start
+
+    def logit_tiles(self, image: list[torch.Tensor]):
+        """Logits of one image, some rows at a time from the top.
+
+        Args:
+            image: one [C_l, h_l, w_l] map per layer.
+
+        Yields:
+            float32 [M, K, P], P = pixels of the tile in row-major order.
+        """
+        for start in range(self._rows.start, self._rows.stop, self._tile_rows):
+            stop = min(start + self._tile_rows, self._rows.stop)
+            hidden = self._first_layer(image, torch.arange(start, stop, device=image[0].device))
+            hidden = hidden.reshape(self._members, -1, hidden.shape[-1])
+            for weight, bias in self._rest:
+                hidden = torch.baddbmm(bias[..., None], weight, hidden.relu_())
+            yield hidden
+
+    def _first_layer(self, image: list[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+        """First layer's output of all members at image rows `y`: float32 [M*h1, len(y) * width]."""
+        total = None
+        for size, maps, weights in self._by_size(image):
+            low, high, mix = taps(y, size[0], self._full_hw[0])
+            upsampled = size != self._full_hw
+            top, bottom = int(low[0]), int((high if upsampled else low)[-1]) + 1
+            used = [m[:, top:bottom].flatten(1).to(torch.float32) for m in maps]
+            product = torch.addmm(self._first_bias, weights[0], used[0]) if total is None else weights[0] @ used[0]
+            for weight, columns in zip(weights[1:], used[1:]):
+                product.addmm_(weight, columns)
+            product = product.reshape(len(product), -1, size[1])
+            if upsampled:
+                product = upsample_rows(product, low - top, high - top, mix, self._full_hw[1])
+            product = product[:, :, self._columns]
+            total = product if total is None else total.add_(product)
+        return total.flatten(1)
+
+    def _by_size(self, image: list[torch.Tensor]):
+        """Maps and their weights, those of one size together, as (size, maps, weights)."""
+        sizes = dict.fromkeys(tuple(feature.shape[1:]) for feature in image)
+        for size in sizes:
+            chosen = [i for i, feature in enumerate(image) if tuple(feature.shape[1:]) == size]
+            yield size, [image[i] for i in chosen], [self._first[i] for i in chosen]

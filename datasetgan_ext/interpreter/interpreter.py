@@ -1,0 +1,117 @@
+"""A trained Style Interpreter and its file."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.files import save_atomically
+from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.features import Layer
+from datasetgan_ext.generator.generator import Generator, state_fingerprint
+from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
+from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.inference import FusedEnsemble
+from datasetgan_ext.labels.task import Task
+
+METADATA_KEY = 'datasetgan_interpreter'
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Interpreter:
+    """An ensemble that reads one generator's features, and all that is needed to use it.
+
+    Attributes:
+        ensemble: the trained members.
+        task: classes and palette.
+        layers: the generator's layers in the order in which their channels make a hypercolumn.
+        options: how the labelled images were made; the defaults for generating.
+        image_hw: height and width of the labelled images and of the masks.
+        network: where the generator came from.
+        network_fingerprint: of that generator.
+        training: options and results of the training, for the record.
+    """
+    ensemble: Ensemble
+    task: Task
+    layers: list[Layer]
+    options: SamplingOptions
+    image_hw: tuple[int, int]
+    network: str
+    network_fingerprint: str
+    training: dict
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over the ensemble's state dict."""
+        return state_fingerprint(self.ensemble)
+
+    def check_generator(self, generator: Generator) -> None:
+        """Raises UserError when the interpreter was trained for another network."""
+        if self.network_fingerprint != generator.fingerprint or self.layers != generator.layers:
+            raise UserError(f'--interpreter was trained for another network than --network={generator.source}: '
+                            f'for {self.network} (fingerprint {self.network_fingerprint[:12]}, '
+                            f'here {generator.fingerprint[:12]}). Train one for this network with train_interpreter.py')
+
+    def fused_for(self, generator: Generator) -> FusedEnsemble:
+        """The ensemble made ready for a generator's feature maps, on its device."""
+        self.check_generator(generator)
+        rows, columns = center_crop(generator.image_hw, self.options.crop_hw)
+        return FusedEnsemble(self.ensemble, [layer.channels for layer in self.layers], generator.image_hw,
+                             rows, columns, generator.device)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
+        content = {
+            'version': FORMAT_VERSION,
+            'classes': list(self.task.classes),
+            'palette': [list(colour) for colour in self.task.palette],
+            'layers': [layer.to_json() for layer in self.layers],
+            'options': self.options.to_json(),
+            'image_hw': list(self.image_hw),
+            'network': self.network,
+            'network_fingerprint': self.network_fingerprint,
+            'ensemble': {'members': self.ensemble.members, 'hidden': list(self.ensemble.hidden)},
+            'training': self.training,
+        }
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.ensemble.state_dict().items()}
+        save_atomically(Path(path), lambda temporary: save_file(
+            state, temporary, metadata={METADATA_KEY: json.dumps(content)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Interpreter:
+        """Read an interpreter's file; 'demo' is the embedded one.
+
+        Raises:
+            UserError: the file is missing, damaged, or not an interpreter.
+        """
+        path = DEMO_FOLDER / 'interpreter.safetensors' if str(path) == DEMO else Path(path)
+        if not path.is_file():
+            raise UserError(f'--interpreter={path}: no such file; train_interpreter.py writes one')
+        try:
+            with safe_open(path, 'pt') as file:
+                metadata = file.metadata() or {}
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f'--interpreter={path} is not a safetensors file, or damaged: {error}') from error
+        if METADATA_KEY not in metadata:
+            raise UserError(f'--interpreter={path} is a safetensors file, but not one that train_interpreter.py wrote')
+        try:
+            content = json.loads(metadata[METADATA_KEY])
+            if content['version'] != FORMAT_VERSION:
+                raise UserError(f'--interpreter={path} has format version {content["version"]}, '
+                                f'this program reads {FORMAT_VERSION}')
+            task = Task.from_names(content['classes'], content['palette'], path)
+            layers = [Layer(**layer) for layer in content['layers']]
+            ensemble = Ensemble(content['ensemble']['members'], sum(layer.channels for layer in layers),
+                                content['ensemble']['hidden'], len(task.classes))
+            ensemble.load_state_dict(state)
+            return cls(ensemble.eval().requires_grad_(False), task, layers,
+                       SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
+                       content['network_fingerprint'], content['training'])
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise UserError(f'--interpreter={path} is damaged ({type(error).__name__}: {error})') from error

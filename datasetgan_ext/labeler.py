@@ -1,0 +1,116 @@
+"""Generator and interpreter together: labelled images from seeds."""
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter.interpreter import Interpreter
+
+# On a CPU one image at a time is as fast as many for networks of 256 x 256 and more, and makes every image independent
+# of its neighbours to the last bit.
+DEFAULT_BATCH = {'cpu': 1, 'cuda': 8}
+
+
+@dataclass
+class LabeledSample:
+    """A generated image and its labels.
+
+    Attributes:
+        seed: what it was made from.
+        image: uint8 [H, W, C], RGB (C = 3) or grey (C = 1).
+        mask: uint8 [H, W], class ids.
+        uncertainty: mean of the most uncertain tenth of the pixels, in nats.
+        pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats.
+    """
+    seed: int
+    image: np.ndarray
+    mask: np.ndarray
+    uncertainty: float
+    pixel_uncertainty: np.ndarray
+
+
+class Labeler:
+    """Makes labelled images from seeds.
+
+    Example:
+        >>> labeler = Labeler(load_generator('demo'), load_interpreter('demo'))
+        >>> for sample in labeler(range(8)):
+        ...     print(sample.seed, sample.image.shape, sample.mask.max(), sample.uncertainty)
+    """
+
+    def __init__(self, generator: Generator, interpreter: Interpreter, options: SamplingOptions | None = None,
+                 batch: int | None = None):
+        """
+        Args:
+            generator: makes the images.
+            interpreter: trained for this generator.
+            options: how to make them; None = as the interpreter's training images were made. The crop is always the
+                interpreter's.
+            batch: images per forward pass; None = 1 on a CPU, 8 on a GPU.
+
+        Raises:
+            UserError: the interpreter belongs to another network, or the options do not suit this one.
+        """
+        self.generator = generator
+        self.interpreter = interpreter
+        self.options = generator.check_options(options or interpreter.options)
+        self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
+        self._fused = interpreter.fused_for(generator)
+
+    def __call__(self, seeds: Iterable[int]) -> Iterator[LabeledSample]:
+        """Labelled images of `seeds`, in their order; `batch` of them are held at once."""
+        seeds = iter(seeds)
+        while chunk := list(itertools.islice(seeds, self.batch)):
+            yield from self.label(chunk)
+
+    def label(self, seeds: list[int]) -> list[LabeledSample]:
+        """Labelled images of `seeds` from one forward pass."""
+        synthesis = self.generator.synthesize(seeds, self.options)
+        prediction = self._fused(synthesis.features)
+        parts = (synthesis.images, prediction.masks, prediction.uncertainty, prediction.pixel_uncertainty)
+        return [LabeledSample(seed, image, mask, float(uncertainty), pixel_uncertainty)
+                for seed, image, mask, uncertainty, pixel_uncertainty
+                in zip(seeds, *(part.cpu().numpy() for part in parts))]
+
+
+class LabeledImages(torch.utils.data.IterableDataset):
+    """An endless stream of (image, mask) for a DataLoader, with no disk in between.
+
+    Each DataLoader worker makes seeds of its own; no seed comes twice. Workers compute on the labeler's device: with a
+    CUDA device use num_workers=0, or multiprocessing_context='spawn'.
+
+    Example:
+        >>> dataset = LabeledImages(Labeler(load_generator('demo'), load_interpreter('demo')))
+        >>> images, masks = next(iter(torch.utils.data.DataLoader(dataset, batch_size=4)))
+    """
+
+    def __init__(self, labeler: Labeler, first_seed: int = 0, max_uncertainty: float | None = None,
+                 transform: Callable[[torch.Tensor, torch.Tensor], object] | None = None):
+        """
+        Args:
+            labeler: makes the samples.
+            first_seed: seeds rise from here.
+            max_uncertainty: samples above it are left out; `uncertainty_cut` in a dataset.json is a good value.
+            transform: called with (image, mask); its result is yielded instead.
+        """
+        super().__init__()
+        self.labeler = labeler
+        self.first_seed = first_seed
+        self.max_uncertainty = max_uncertainty
+        self.transform = transform
+
+    def __iter__(self) -> Iterator:
+        """Yields (image, mask): uint8 [C, H, W] and int64 [H, W]."""
+        worker = torch.utils.data.get_worker_info()
+        number, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        for sample in self.labeler(itertools.count(self.first_seed + number, step)):
+            if self.max_uncertainty is None or sample.uncertainty <= self.max_uncertainty:
+                image = torch.from_numpy(sample.image).permute(2, 0, 1).contiguous()
+                mask = torch.from_numpy(sample.mask).to(torch.int64)
+                yield self.transform(image, mask) if self.transform else (image, mask)

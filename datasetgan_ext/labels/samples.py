@@ -1,0 +1,156 @@
+"""A folder of generated images to be labelled, and the pairing of labels with them.
+
+`samples.json` records how each image came about, so that training can make its features again. Images and labels are
+paired by file name, never by position.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.files import write_atomically
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.labels.annotation import Annotation
+
+SAMPLES_FILE = 'samples.json'
+FORMAT_VERSION = 1
+TOLERATED_DIFFERENCE = 2
+"""Grey levels by which another machine's arithmetic may change a pixel of the same image."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image to label: its seed, its file (relative to the folder) and the sha256 of its pixels."""
+    seed: int
+    image: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return Path(self.image).stem
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """A folder written by gen_samples.
+
+    Attributes:
+        folder: where samples.json is.
+        network: what `--network` was.
+        fingerprint: of that network.
+        options: how the images were made.
+        image_hw: height and width of the images.
+        samples: in the order of the seeds given.
+    """
+    folder: Path
+    network: str
+    fingerprint: str
+    options: SamplingOptions
+    image_hw: tuple[int, int]
+    samples: tuple[Sample, ...]
+
+    def write(self) -> None:
+        """Write samples.json (atomically)."""
+        content = {'version': FORMAT_VERSION, 'network': self.network, 'fingerprint': self.fingerprint,
+                   'options': self.options.to_json(), 'image_hw': list(self.image_hw),
+                   'samples': [vars(sample) for sample in self.samples]}
+        write_atomically(self.folder / SAMPLES_FILE, (json.dumps(content, indent=1) + '\n').encode())
+
+    @classmethod
+    def read(cls, folder: str | Path) -> SampleSet:
+        """Read a folder's samples.json.
+
+        Raises:
+            UserError: it is missing or malformed.
+        """
+        path = Path(folder) / SAMPLES_FILE
+        if not path.is_file():
+            raise UserError(f'--samples={folder} holds no {SAMPLES_FILE}; give a folder that gen_samples.py wrote')
+        try:
+            content = json.loads(path.read_text())
+            if content['version'] != FORMAT_VERSION:
+                raise UserError(f'{path} has format version {content["version"]}, this program reads {FORMAT_VERSION}')
+            return cls(Path(folder), content['network'], content['fingerprint'],
+                       SamplingOptions.from_json(content['options']), tuple(content['image_hw']),
+                       tuple(Sample(**sample) for sample in content['samples']))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f'{path} is damaged ({type(error).__name__}: {error}); run gen_samples.py again') from error
+
+    def check_network(self, generator: Generator) -> None:
+        """Raises UserError when the images come from another network."""
+        if self.fingerprint != generator.fingerprint:
+            raise UserError(f'--network={generator.source} is not the network that made --samples={self.folder}: '
+                            f'that was {self.network} (fingerprint {self.fingerprint[:12]}, '
+                            f'here {generator.fingerprint[:12]})')
+
+    def pair(self, annotations: Iterable[Annotation], classes: tuple[str, ...]) -> list[tuple[Sample, Annotation]]:
+        """Each label with its sample, in the order of the samples.
+
+        Raises:
+            UserError: there are no labels; a label has no sample, another size, or ids outside the class list.
+        """
+        by_name = {annotation.name: annotation for annotation in annotations}
+        if not by_name:
+            raise UserError(f'--labels holds no labelled image; masks are PNG files named as the samples, '
+                            f'for example {self.samples[0].name}.png')
+        strangers = [str(a.source) for name, a in by_name.items() if name not in {s.name for s in self.samples}]
+        if strangers:
+            raise UserError(f'{", ".join(strangers)}: no sample of that name in {self.folder / SAMPLES_FILE}; '
+                            'labels are paired with samples by file name')
+        for annotation in by_name.values():
+            if annotation.mask.shape != self.image_hw:
+                raise UserError(f'{annotation.source} is {_size(annotation.mask.shape)}, its image is '
+                                f'{_size(self.image_hw)} (height x width); label the image at its own size')
+            annotation.check_classes(classes)
+        return [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
+
+    def check_image(self, sample: Sample, regenerated: np.ndarray) -> None:
+        """Make sure that what was labelled is what the network makes for the seed.
+
+        The image file, if it is still there, is compared; else the recorded hash.
+
+        Args:
+            sample: one of this set.
+            regenerated: uint8 [H, W, C], the network's image for the sample's seed.
+
+        Raises:
+            UserError: they differ by more than rounding; the message has the measured difference.
+        """
+        path = self.folder / sample.image
+        if not path.exists():
+            if pixel_sha256(regenerated) == sample.sha256:
+                return
+            raise UserError(f'{path} is missing and its recorded hash does not match the image of seed {sample.seed}; '
+                            'bring the file back so that it can be compared')
+        try:
+            with PIL.Image.open(path) as image:
+                labelled = np.asarray(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise UserError(f'{path} cannot be read as an image: {error}') from error
+        labelled = labelled.reshape(*labelled.shape[:2], -1)
+        if labelled.shape != regenerated.shape:
+            raise UserError(f'{path} is {"x".join(map(str, labelled.shape))}, the image of seed {sample.seed} is '
+                            f'{"x".join(map(str, regenerated.shape))} (height x width x channels); '
+                            'was it resized or converted after gen_samples.py?')
+        difference = np.abs(labelled.astype(int) - regenerated.astype(int))
+        if difference.max() > TOLERATED_DIFFERENCE:
+            raise UserError(f'{path} is not the image of seed {sample.seed}: pixels differ by {difference.mean():.1f} '
+                            f'levels on average, {difference.max()} at most. Its labels would be learned on the wrong '
+                            'picture; was the file replaced or renamed?')
+
+
+def pixel_sha256(image: np.ndarray) -> str:
+    """sha256 (hex) of a uint8 [H, W, C] image's pixels, whatever file format they were in."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def _size(hw: tuple[int, ...]) -> str:
+    return 'x'.join(map(str, hw))

@@ -1,0 +1,92 @@
+"""Command-line options that several commands share, in upstream's names."""
+from __future__ import annotations
+
+import logging
+import re
+
+import click
+import torch
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.generator.sampling import NOISE_MODES
+from datasetgan_ext.seeds import parse_seeds
+
+
+class Seeds(click.ParamType):
+    name = 'LIST'
+
+    def convert(self, value, param, ctx):
+        return parse_seeds(value) if isinstance(value, str) else value
+
+
+class Crop(click.ParamType):
+    name = 'HxW'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r'(\d+)x(\d+)', value, flags=re.ASCII)
+        if not match or '0' in match.groups():
+            raise UserError(f'--crop={value} is not HEIGHTxWIDTH in pixels; write for example 384x512')
+        return int(match[1]), int(match[2])
+
+
+class Device(click.ParamType):
+    name = 'DEVICE'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        try:
+            device = torch.device(value)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise UserError(f'--device={value} cannot be used: {str(error).splitlines()[0]}. '
+                            'Write cpu, cuda or cuda:N') from error
+        return device
+
+
+class CountOrAll(click.ParamType):
+    name = 'N|all'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str) or value == 'all':
+            return value
+        if not re.fullmatch(r'[1-9]\d*', value, flags=re.ASCII):
+            raise UserError(f'{param.opts[0]}={value} is neither a whole number above 0 nor "all"')
+        return int(value)
+
+
+def joined(*options):
+    """One decorator out of several, in the order of the help text."""
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+    return decorate
+
+
+network_options = joined(
+    click.option('--network', metavar='PKL|URL|demo', required=True,
+                 help='Trained generator: a .pkl of upstream\'s train.py or of NVIDIA, its URL, or "demo"'),
+    click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]'),
+    click.option('--allow-pickle-code', is_flag=True,
+                 help='Let upstream\'s loader run the code inside the pickle; only for files that you trust'),
+)
+
+sampling_options = joined(
+    click.option('--trunc', type=float, help='Truncation psi'),
+    click.option('--trunc-cutoff', type=click.IntRange(min=0), metavar='N',
+                 help='Truncate the first N w vectors only  [default: all]'),
+    click.option('--noise-mode', type=click.Choice(NOISE_MODES), help='Noise of the synthesis layers'),
+    click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network'),
+)
+
+
+def seeds_option(**settings):
+    return click.option('--seeds', type=Seeds(), help='Seeds, for example 0-99 or 1,4-6', **settings)
+
+
+def start_logging() -> None:
+    """Messages of the library go to stderr, as plain lines."""
+    logging.basicConfig(level=logging.INFO, format='%(message)s')

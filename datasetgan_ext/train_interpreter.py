@@ -1,0 +1,86 @@
+"""Train a Style Interpreter on hand-labelled images."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.interpreter import learning
+from datasetgan_ext.interpreter.training import PRESETS, options_from
+from datasetgan_ext.labels import png
+from datasetgan_ext.labels.samples import SampleSet
+from datasetgan_ext.labels.task import Task
+from datasetgan_ext.options import CountOrAll, network_options, start_logging
+
+
+@click.command()
+@network_options
+@click.option('--samples', metavar='DIR', required=True, help='Folder written by gen_samples.py')
+@click.option('--labels', metavar='DIR', required=True, help='Folder of PNG masks named as the samples')
+@click.option('--label-format', type=click.Choice(['auto', 'png']), default='auto', show_default=True,
+              help='Format of the labels')
+@click.option('--classes', metavar='FILE', required=True,
+              help='Class names in the order of their ids, background first: a text file, or JSON with a palette')
+@click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
+              help='Interpreter to write (.safetensors)')
+@click.option('--preset', type=click.Choice(list(PRESETS)), default='default', show_default=True,
+              help='Training constants; "reference" has those of the released DatasetGAN')
+@click.option('--models', type=click.IntRange(min=1), metavar='N', help='Members of the ensemble  [default: 10]')
+@click.option('--pixels-per-image', type=CountOrAll(), help='Pixels drawn from each labelled image  [default: '
+              f'{PRESETS["default"].pixels_per_image}; reference: all]')
+@click.option('--min-class-pixels', type=click.IntRange(min=0), metavar='N',
+              help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]')
+@click.option('--seed', type=int, default=0, show_default=True, help='Of every random choice')
+@click.option('--cross-validate', is_flag=True,
+              help='Also train once without each labelled image, and score the labels predicted for it')
+@click.option('--overwrite', is_flag=True, help='Replace --out if it exists')
+def main(network, device, allow_pickle_code, samples, labels, label_format, classes, out, preset, models,
+         pixels_per_image, min_class_pixels, seed, cross_validate, overwrite):
+    """Train a Style Interpreter on hand-labelled images.
+
+    Every labelled image is made again from its seed and compared with the picture that was labelled; labels that are
+    not of that picture are refused.
+
+    Examples:
+
+    \b
+    # The embedded demo's own labels
+    python datasetgan_ext/train_interpreter.py --network=demo --samples=datasetgan_ext/demo/samples \\
+        --labels=datasetgan_ext/demo/samples/masks --classes=datasetgan_ext/demo/task.json \\
+        --out=out/interpreter.safetensors
+
+    \b
+    # As the released DatasetGAN trains
+    python datasetgan_ext/train_interpreter.py --network=car.pkl --samples=samples --labels=masks \\
+        --classes=classes.txt --preset=reference --out=interpreter.safetensors
+    """
+    start_logging()
+    if out.exists() and not overwrite:
+        raise UserError(f'--out={out} exists; give another file, or --overwrite')
+    task = Task.read(classes)
+    sample_set = SampleSet.read(samples)
+    pairs = sample_set.pair(png.read_folder(labels), task.classes)
+    options = options_from(preset, models=models, pixels_per_image=pixels_per_image,
+                           min_class_pixels=min_class_pixels, seed=seed)
+    generator = load_generator(network, device, allow_pickle_code)
+    interpreter = learning.train_interpreter(generator, sample_set, pairs, task, options)
+    interpreter.save(out)
+    report = interpreter.training
+    heldout = '' if report['heldout_accuracy'] is None else \
+        f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
+    print(f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["epochs"]} epochs: '
+          f'loss {report["loss"]:.4f}{heldout}')
+    if cross_validate:
+        print('Each labelled image predicted by an ensemble that was trained without it:')
+        print(learning.cross_validate(generator, sample_set, pairs, task, options).table(task.classes))
+    print(f'Interpreter: {out}')
+
+
+if __name__ == '__main__':
+    main()
