@@ -19,6 +19,7 @@ from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels import png
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.options import network_options, seeds_option, start_logging
+from datasetgan_ext.seeds import format_seeds
 
 
 @click.command()
@@ -45,20 +46,16 @@ def main(network, device, allow_pickle_code, interpreter, samples, labels, seeds
         raise UserError(f'{", ".join(missing)} is missing (only --network=demo brings its own)')
     loaded = Interpreter.load(interpreter or DEMO)
     sample_set = SampleSet.read(samples or DEMO_FOLDER / 'samples')
-    pairs = sample_set.pair(png.read_folder(labels or DEMO_FOLDER / 'samples' / 'masks'), loaded.task.classes)
     trained_on = set(loaded.training['seeds'])
-    if seeds is None:
-        chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
-        if not chosen:
-            raise UserError('the interpreter was trained on every labelled sample; label more images to score it on, '
-                            'or see train_interpreter.py --cross-validate')
-    else:
-        if trained_on & set(seeds):
-            raise UserError(f'--seeds: the interpreter was trained on {sorted(trained_on & set(seeds))}; '
-                            'a score on them says nothing')
-        chosen = [pair for pair in pairs if pair[0].seed in set(seeds)]
-        if len(chosen) < len(seeds):
-            raise UserError(f'--seeds: no label for {sorted(set(seeds) - {sample.seed for sample, _ in chosen})}')
+    if trained_on & set(seeds or ()):
+        raise UserError(f'--seeds: the interpreter was trained on {format_seeds(sorted(trained_on & set(seeds)))}; '
+                        'a score on them says nothing')
+    labels_folder = labels or DEMO_FOLDER / 'samples' / 'masks'
+    pairs = sample_set.pair(png.read_folder(labels_folder), loaded.task.classes, seeds)
+    chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
+    if not chosen:
+        raise UserError('the interpreter was trained on every labelled sample; label more images to score it on, '
+                        'or see train_interpreter.py --cross-validate')
     generator = load_generator(network, device, allow_pickle_code)
     sample_set.check_network(generator)
     labeler = Labeler(generator, loaded, sample_set.options)

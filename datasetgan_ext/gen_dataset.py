@@ -53,7 +53,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     if not 0 < keep <= 1:
         raise UserError(f'--keep={keep} is not a share; give a number above 0 and at most 1, for example 0.9')
     if interpreter is None and network != DEMO:
-        raise UserError('--interpreter is missing; train one with train_interpreter.py (only --network=demo brings one)')
+        raise UserError('--interpreter is missing: train one with train_interpreter.py (--network=demo brings its own)')
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code)
@@ -64,8 +64,9 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         summary = run(overwrite)
     except KeyboardInterrupt:
         raise UserError(f'stopped; the same command continues in {outdir}') from None
-    print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, {summary.samples - summary.kept} marked '
-          f'as dropped in manifest.jsonl (uncertainty above {summary.uncertainty_cut:.4f})')
+    print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
+          f'{summary.samples - summary.kept} marked as dropped in manifest.jsonl '
+          f'(uncertainty above {summary.uncertainty_cut:.4f})')
     print(f'Preview: {outdir / "preview.png"}')
 
 

@@ -16,7 +16,7 @@ from datasetgan_ext.interpreter.training import PRESETS, options_from
 from datasetgan_ext.labels import png
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.labels.task import Task
-from datasetgan_ext.options import CountOrAll, network_options, start_logging
+from datasetgan_ext.options import CountOrAll, network_options, seeds_option, start_logging
 
 
 @click.command()
@@ -29,6 +29,7 @@ from datasetgan_ext.options import CountOrAll, network_options, start_logging
               help='Class names in the order of their ids, background first: a text file, or JSON with a palette')
 @click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
               help='Interpreter to write (.safetensors)')
+@seeds_option(default=None, show_default='all labelled samples')
 @click.option('--preset', type=click.Choice(list(PRESETS)), default='default', show_default=True,
               help='Training constants; "reference" has those of the released DatasetGAN')
 @click.option('--models', type=click.IntRange(min=1), metavar='N', help='Members of the ensemble  [default: 10]')
@@ -40,8 +41,8 @@ from datasetgan_ext.options import CountOrAll, network_options, start_logging
 @click.option('--cross-validate', is_flag=True,
               help='Also train once without each labelled image, and score the labels predicted for it')
 @click.option('--overwrite', is_flag=True, help='Replace --out if it exists')
-def main(network, device, allow_pickle_code, samples, labels, label_format, classes, out, preset, models,
-         pixels_per_image, min_class_pixels, seed, cross_validate, overwrite):
+def main(network, device, allow_pickle_code, samples, labels, label_format, classes, out, seeds, preset,
+         models, pixels_per_image, min_class_pixels, seed, cross_validate, overwrite):
     """Train a Style Interpreter on hand-labelled images.
 
     Every labelled image is made again from its seed and compared with the picture that was labelled; labels that are
@@ -50,10 +51,10 @@ def main(network, device, allow_pickle_code, samples, labels, label_format, clas
     Examples:
 
     \b
-    # The embedded demo's own labels
+    # The embedded demo's own labels, the first sixteen
     python datasetgan_ext/train_interpreter.py --network=demo --samples=datasetgan_ext/demo/samples \\
         --labels=datasetgan_ext/demo/samples/masks --classes=datasetgan_ext/demo/task.json \\
-        --out=out/interpreter.safetensors
+        --seeds=0-15 --out=out/interpreter.safetensors
 
     \b
     # As the released DatasetGAN trains
@@ -65,7 +66,7 @@ def main(network, device, allow_pickle_code, samples, labels, label_format, clas
         raise UserError(f'--out={out} exists; give another file, or --overwrite')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    pairs = sample_set.pair(png.read_folder(labels), task.classes)
+    pairs = sample_set.pair(png.read_folder(labels), task.classes, seeds)
     options = options_from(preset, models=models, pixels_per_image=pixels_per_image,
                            min_class_pixels=min_class_pixels, seed=seed)
     generator = load_generator(network, device, allow_pickle_code)
@@ -74,7 +75,7 @@ def main(network, device, allow_pickle_code, samples, labels, label_format, clas
     report = interpreter.training
     heldout = '' if report['heldout_accuracy'] is None else \
         f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
-    print(f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["epochs"]} epochs: '
+    print(f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
           f'loss {report["loss"]:.4f}{heldout}')
     if cross_validate:
         print('Each labelled image predicted by an ensemble that was trained without it:')

@@ -162,8 +162,8 @@ class Run:
 
     def _draw_preview(self) -> None:
         """Samples from the most certain to the most uncertain one, at even steps."""
-        records = sorted(((record['uncertainty'], record['seed'], record['kept'])
-                          for record in read_manifest(self.outdir / MANIFEST)))
+        records = sorted((record['uncertainty'], record['seed'], record['kept'])
+                          for record in read_manifest(self.outdir / MANIFEST))
         steps = np.linspace(0, len(records) - 1, min(PREVIEW_SAMPLES, len(records))).round().astype(int)
         chosen = [records[step] for step in steps]
         samples = self.labeler(seed for _, seed, _ in chosen)

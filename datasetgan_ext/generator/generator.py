@@ -93,26 +93,26 @@ class Generator:
                 neighbours (on one machine and for one batch size, to the last bit).
             options: checked by `check_options` beforehand.
         """
-        ws = self.ws(seeds, options)
         if options.noise_mode == 'random':
-            passes = [self._seeded_forward(w[None], seed) for w, seed in zip(ws, seeds)]
+            passes = [self._seeded_forward(seed, options) for seed in seeds]
             images = torch.cat([images for images, _ in passes])
             features = [torch.cat(maps) for maps in zip(*(features for _, features in passes))]
         else:
-            images, features = self._forward(ws, options.noise_mode)
+            images, features = self._forward(seeds, options)
         rows, columns = center_crop(self.image_hw, options.crop_hw)
         images = (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
         return Synthesis(images[:, :, rows, columns].permute(0, 2, 3, 1).contiguous(), features)
 
-    def _forward(self, ws: torch.Tensor, noise_mode: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def _forward(self, seeds: Sequence[int], options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
         with captured(self._modules) as outputs:
-            images = self.network.synthesis(ws, noise_mode=noise_mode, force_fp32=self.device.type != 'cuda')
+            images = self.network.synthesis(self.ws(seeds, options), noise_mode=options.noise_mode,
+                                            force_fp32=self.device.type != 'cuda')
         return images, [outputs[layer] for layer in self.layers]
 
-    def _seeded_forward(self, ws: torch.Tensor, seed: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def _seeded_forward(self, seed: int, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
             torch.manual_seed(seed)
-            return self._forward(ws, 'random')
+            return self._forward([seed], options)
 
 
 def state_fingerprint(network: torch.nn.Module) -> str:

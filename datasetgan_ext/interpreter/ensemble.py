@@ -12,19 +12,17 @@ class Ensemble(torch.nn.Module):
     Members share nothing but the standardisation of their input. Weights carry the member axis first.
     """
 
-    def __init__(self, members: int, in_channels: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0):
+    def __init__(self, members: int, in_channels: int, hidden: Sequence[int], outputs: int):
         """
         Args:
             members: M, number of MLPs.
             in_channels: C, length of a hypercolumn.
             hidden: widths (h1, h2) of the hidden layers.
             outputs: K, number of classes.
-            dropout: share of hidden activations dropped in training.
         """
         super().__init__()
         sizes = [in_channels, *hidden, outputs]
         self.members = members
-        self.dropout = dropout
         self.register_buffer('input_mean', torch.zeros(in_channels))
         self.register_buffer('input_std', torch.ones(in_channels))
         self.weights = torch.nn.ParameterList(
@@ -42,6 +40,12 @@ class Ensemble(torch.nn.Module):
     def outputs(self) -> int:
         return self.weights[-1].shape[1]
 
+    def member_tensors(self) -> list[torch.Tensor]:
+        """Views of all that belongs to single members, each [M, ...]: weights, biases, BatchNorm and its statistics."""
+        norms = [tensor for norm in self.norms for tensor in (norm.weight, norm.bias, norm.running_mean,
+                                                              norm.running_var)]
+        return [*self.weights, *self.biases, *(tensor.view(self.members, -1) for tensor in norms)]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of every member.
 
@@ -56,7 +60,6 @@ class Ensemble(torch.nn.Module):
             x = torch.baddbmm(bias[:, None], x, weight.mT)
             if depth < len(self.norms):
                 x = self._normalized(torch.relu(x), self.norms[depth])
-                x = torch.nn.functional.dropout(x, self.dropout, self.training)
         return x
 
     def _normalized(self, x: torch.Tensor, norm: torch.nn.BatchNorm1d) -> torch.Tensor:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -10,10 +12,12 @@ from tqdm import tqdm
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.sampling import PixelSet
 
+HELDOUT_CHUNK = 4096
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How an interpreter is trained.
+    """How an interpreter is trained. A step is one batch for each member.
 
     Attributes:
         preset: name of the preset that the other values started from.
@@ -23,39 +27,52 @@ class TrainingOptions:
         min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
         standardize: bring each channel to mean 0 and deviation 1 before the first layer.
         batch: pixels per member and step.
-        lr: Adam's learning rate.
-        dropout: share of hidden activations dropped in training.
-        max_epochs: passes over the pixels, at most.
-        heldout: share of the pixels kept out of training to decide when to stop; 0 = the reference's rule.
-        patience: epochs (heldout > 0) or steps (heldout = 0) without improvement after which a member stops.
-        warmup_epochs: with heldout = 0, epochs before improvement is counted.
+        lr: Adam's learning rate, at the start.
+        cosine: let it fall to 0 along half a cosine; else it is constant.
+        max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
+        heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
+            not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
+            released DatasetGAN: from the fifth pass on, when the loss of a single batch has not fallen below the lowest
+            for `patience` steps in a row; its last weights are kept.
+        patience: see there.
         seed: of every random choice.
     """
     preset: str = 'default'
     models: int = 10
-    pixels_per_image: int | None = 2000
+    pixels_per_image: int | None = 4096
     balance: float = 0.5
     min_class_pixels: int = 0
     standardize: bool = True
     batch: int = 256
     lr: float = 1e-3
-    dropout: float = 0.0
-    max_epochs: int = 40
+    cosine: bool = True
+    max_steps: int | None = 2500
     heldout: float = 0.1
-    patience: int = 5
-    warmup_epochs: int = 0
+    patience: int = 10
     seed: int = 0
 
     def to_json(self) -> dict:
         return asdict(self)
 
 
+CHECK_STEPS = 100
+REFERENCE_PASSES = 100
+REFERENCE_WARMUP_PASSES = 4
 PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
         preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, standardize=False, batch=64,
-        max_epochs=100, heldout=0.0, patience=51, warmup_epochs=4),
+        cosine=False, max_steps=None, heldout=0.0, patience=51),
 }
+
+
+def options_from(preset: str, **changes) -> TrainingOptions:
+    """A preset with some values changed.
+
+    A value of None leaves the preset's own, and 'all' for `pixels_per_image` stands for all pixels.
+    """
+    options = replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
+    return replace(options, pixels_per_image=None) if options.pixels_per_image == 'all' else options
 
 
 @dataclass
@@ -64,13 +81,13 @@ class TrainingReport:
 
     Attributes:
         pixels: number of pixels trained on.
-        epochs: passes over the pixels of the longest-trained member.
-        loss: cross-entropy of the last epoch, in nats.
+        steps: of the longest-trained member.
+        loss: cross-entropy of the last steps, in nats.
         heldout_pixels: number of pixels kept out of training.
-        heldout_accuracy: share of them that the members get right; None where none were kept.
+        heldout_accuracy: share of them that the kept members get right; None where none were kept out.
     """
     pixels: int
-    epochs: int
+    steps: int
     loss: float
     heldout_pixels: int
     heldout_accuracy: float | None
@@ -86,12 +103,9 @@ def hidden_sizes(classes: int) -> tuple[int, int]:
 
 def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
                    progress: bool = True) -> tuple[Ensemble, TrainingReport]:
-    """Train an ensemble of `options.models` members.
+    """Train an ensemble of `options.models` members, all of them in one batched product a step.
 
-    Every member sees all training pixels once an epoch, in an order of its own. With held-out pixels a member stops
-    when its accuracy on them has not risen for `patience` epochs, and its best weights are kept; without, by the
-    released code's rule: when the loss of a single batch has not fallen below the lowest for `patience` steps in a row
-    after `warmup_epochs`, and its last weights are kept.
+    Every member goes through all training pixels in an order of its own, again and again.
 
     Args:
         pixels: labelled hypercolumns, on the device to train on.
@@ -102,10 +116,10 @@ def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
     device = pixels.classes.device
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
         torch.manual_seed(options.seed)
-        heldout_mask = torch.rand(len(pixels), device=device) < options.heldout
-        heldout, training = pixels.select(heldout_mask), pixels.select(~heldout_mask)
-        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), classes,
-                            options.dropout).to(device)
+        order = torch.randperm(len(pixels), device=device)
+        heldout_count = math.ceil(len(pixels) * options.heldout)
+        heldout, training = pixels.select(order[:heldout_count]), pixels.select(order[heldout_count:])
+        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), classes).to(device)
         if options.standardize:
             ensemble.input_mean.copy_(training.hypercolumns.mean(dim=0))
             ensemble.input_std.copy_(training.hypercolumns.std(dim=0).clamp_(min=1e-6))
@@ -113,92 +127,100 @@ def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
 
 
 class _Trainer:
+    """One training run. A member that has stopped goes on being computed with the others, but is no longer kept."""
+
     def __init__(self, ensemble: Ensemble, training: PixelSet, heldout: PixelSet, options: TrainingOptions):
         self.ensemble = ensemble
+        self.kept = copy.deepcopy(ensemble)
         self.training = training
         self.heldout = heldout
         self.options = options
         self.batch = min(options.batch, len(training))
-        self.optimizer = torch.optim.Adam(ensemble.parameters(), lr=options.lr)
-        self.best = torch.full([options.models], float('inf'))
+        self.steps_per_pass = len(training) // self.batch
+        self.steps = options.max_steps or REFERENCE_PASSES * self.steps_per_pass
+        self.best = torch.full([options.models], math.inf)
         self.waited = torch.zeros(options.models, dtype=torch.int64)
         self.running = torch.ones(options.models, dtype=torch.bool)
-        self.kept = copy.deepcopy(ensemble)
 
     def run(self, progress: bool) -> tuple[Ensemble, TrainingReport]:
-        options = self.options
-        epochs = tqdm(range(options.max_epochs), desc='training', unit='epoch', disable=None if progress else True)
-        for epoch in epochs:
-            loss = self._epoch(epoch)
-            status = {'loss': f'{loss:.4f}'}
-            if options.heldout:
-                accuracy = self._heldout_accuracy(self.ensemble)
-                self._keep(self._note(1 - accuracy))
-                status['held-out accuracy'] = f'{accuracy.mean():.4f}'
-            epochs.set_postfix(status)
-            if not self.running.any():
-                break
-        epochs.close()
-        if not options.heldout:
-            self._keep(self.running)
-        self.kept.eval()
-        accuracy = self._heldout_accuracy(self.kept).mean().item() if options.heldout else None
-        return self.kept, TrainingReport(len(self.training), epoch + 1, loss, len(self.heldout), accuracy)
-
-    def _epoch(self, epoch: int) -> float:
-        """One pass; returns the mean loss."""
-        self.ensemble.train()
-        count, device = len(self.training), self.training.classes.device
-        order = torch.rand(self.options.models, count, device=device).argsort(dim=1)
+        optimizer = torch.optim.Adam(self.ensemble.parameters(), lr=self.options.lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps) if self.options.cosine else None
+        heldout_accuracy = None
         losses = []
-        for start in range(0, count - self.batch + 1, self.batch):
-            chosen = order[:, start:start + self.batch]
-            logits = self.ensemble(self.training.hypercolumns[chosen])
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.training.classes[chosen].flatten(),
-                                                     reduction='none').reshape(chosen.shape).mean(dim=1)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.sum().backward()
-            self.optimizer.step()
-            losses.append(loss.detach())
-            if not self.options.heldout and epoch >= self.options.warmup_epochs:
-                was_running = self.running.clone()
-                self._note(losses[-1].cpu())
-                self._keep(was_running & ~self.running)
+        with tqdm(total=self.steps, desc='training', unit='step', disable=None if progress else True,
+                  mininterval=0.5) as bar:
+            for step, chosen in zip(range(1, self.steps + 1), self._batches()):
+                loss = self._member_losses(chosen)
+                optimizer.zero_grad(set_to_none=True)
+                loss.sum().backward()
+                optimizer.step()
+                if schedule:
+                    schedule.step()
+                losses = [*losses[1 - CHECK_STEPS:], loss.detach()]
+                if not self.options.heldout:
+                    self._stop_by_batch_loss(step, losses[-1].cpu())
+                elif step % CHECK_STEPS == 0 or step == self.steps:
+                    self._stop_by_heldout()
+                bar.update()
+                if step % CHECK_STEPS == 0:
+                    bar.set_postfix(loss=f'{torch.stack(losses).mean():.4f}', running=int(self.running.sum()))
                 if not self.running.any():
                     break
-        return torch.stack(losses).mean().item()
+        self.kept.eval().requires_grad_(False)
+        if self.options.heldout:
+            heldout_accuracy = self._heldout_accuracy(self.kept).mean().item()
+        return self.kept, TrainingReport(len(self.training), step, torch.stack(losses).mean().item(),
+                                         len(self.heldout), heldout_accuracy)
 
-    def _note(self, figure: torch.Tensor) -> torch.Tensor:
-        """Record a figure [M] that should fall; members that waited too long stop. Returns which ones improved."""
-        improved = self.running & (figure < self.best)
-        self.best[improved] = figure[improved]
-        self.waited[improved] = 0
-        self.waited[~improved] += 1
+    def _batches(self) -> Iterator[torch.Tensor]:
+        """Indices of training pixels without end: int64 [M, batch]."""
+        device = self.training.classes.device
+        while True:
+            order = torch.rand(self.options.models, len(self.training), device=device).argsort(dim=1)
+            for start in range(0, self.steps_per_pass * self.batch, self.batch):
+                yield order[:, start:start + self.batch]
+
+    def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of each member on its own batch: float32 [M]."""
+        self.ensemble.train()
+        logits = self.ensemble(self.training.hypercolumns[chosen])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.training.classes[chosen].flatten(),
+                                                 reduction='none')
+        return loss.reshape(chosen.shape).mean(dim=1)
+
+    def _stop_by_heldout(self) -> None:
+        error = 1 - self._heldout_accuracy(self.ensemble)
+        # of equally good weights the later ones, which a few held-out pixels cannot tell apart
+        self._keep(self.running & (error <= self.best))
+        self._note(error)
+
+    def _stop_by_batch_loss(self, step: int, losses: torch.Tensor) -> None:
+        was_running = self.running.clone()
+        if step > REFERENCE_WARMUP_PASSES * self.steps_per_pass:
+            self._note(losses)
+        self._keep(was_running if step == self.steps else was_running & ~self.running)
+
+    def _note(self, figure: torch.Tensor) -> None:
+        """Note a figure [M] that should fall; members that waited too long for that stop."""
+        improved = figure < self.best
+        self.best = torch.minimum(self.best, figure)
+        self.waited = torch.where(improved, 0, self.waited + 1)
         self.running &= self.waited < self.options.patience
-        return improved
 
     @torch.no_grad()
     def _keep(self, members: torch.Tensor) -> None:
         """Copy the present weights of some members (bool [M]) to the ensemble that is kept."""
-        for kept, current in zip(self.kept.state_dict().values(), self.ensemble.state_dict().values()):
-            if kept.ndim and kept.shape[0] == self.options.models:
+        if members.any():
+            for kept, current in zip(self.kept.member_tensors(), self.ensemble.member_tensors()):
                 kept[members] = current[members]
-            elif kept.ndim and kept.shape[0] % self.options.models == 0 and kept.dim() == 1:
-                kept.reshape(self.options.models, -1)[members] = current.reshape(self.options.models, -1)[members]
 
     @torch.no_grad()
     def _heldout_accuracy(self, ensemble: Ensemble) -> torch.Tensor:
         """Accuracy of each member on the held-out pixels, on the CPU: float32 [M]."""
         ensemble.eval()
         right = torch.zeros(self.options.models)
-        for start in range(0, len(self.heldout), 4096):
-            part = self.heldout.select(torch.arange(start, min(start + 4096, len(self.heldout)),
-                                                    device=self.heldout.classes.device))
-            logits = ensemble(part.hypercolumns.expand(self.options.models, -1, -1))
-            right += (logits.argmax(dim=2) == part.classes).sum(dim=1).cpu()
+        for hypercolumns, classes in zip(self.heldout.hypercolumns.split(HELDOUT_CHUNK),
+                                         self.heldout.classes.split(HELDOUT_CHUNK)):
+            logits = ensemble(hypercolumns.expand(self.options.models, -1, -1))
+            right += (logits.argmax(dim=2) == classes).sum(dim=1).cpu()
         return right / max(1, len(self.heldout))
-
-
-def options_from(preset: str, **changes) -> TrainingOptions:
-    """A preset with some values changed; None leaves the preset's own."""
-    return replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})

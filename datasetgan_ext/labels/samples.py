@@ -19,6 +19,7 @@ from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labels.annotation import Annotation
+from datasetgan_ext.seeds import format_seeds
 
 SAMPLES_FILE = 'samples.json'
 FORMAT_VERSION = 1
@@ -91,11 +92,18 @@ class SampleSet:
                             f'that was {self.network} (fingerprint {self.fingerprint[:12]}, '
                             f'here {generator.fingerprint[:12]})')
 
-    def pair(self, annotations: Iterable[Annotation], classes: tuple[str, ...]) -> list[tuple[Sample, Annotation]]:
+    def pair(self, annotations: Iterable[Annotation], classes: tuple[str, ...],
+             seeds: list[int] | None = None) -> list[tuple[Sample, Annotation]]:
         """Each label with its sample, in the order of the samples.
 
+        Args:
+            annotations: of this set's images.
+            classes: the class list.
+            seeds: take the labels of these only; None = all.
+
         Raises:
-            UserError: there are no labels; a label has no sample, another size, or ids outside the class list.
+            UserError: there are no labels; a label has no sample, another size, or ids outside the class list; or a
+                seed has no label.
         """
         by_name = {annotation.name: annotation for annotation in annotations}
         if not by_name:
@@ -110,7 +118,13 @@ class SampleSet:
                 raise UserError(f'{annotation.source} is {_size(annotation.mask.shape)}, its image is '
                                 f'{_size(self.image_hw)} (height x width); label the image at its own size')
             annotation.check_classes(classes)
-        return [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
+        pairs = [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
+        if seeds is None:
+            return pairs
+        unlabelled = sorted(set(seeds) - {sample.seed for sample, _ in pairs})
+        if unlabelled:
+            raise UserError(f'--seeds: there is no label for seed {format_seeds(unlabelled)}')
+        return [(sample, annotation) for sample, annotation in pairs if sample.seed in set(seeds)]
 
     def check_image(self, sample: Sample, regenerated: np.ndarray) -> None:
         """Make sure that what was labelled is what the network makes for the seed.

@@ -109,7 +109,7 @@ def test_images_equal_the_shipped_ones(demo, seed):
     assert img.shape == (1, 3, 64, 64)
     assert img.dtype == torch.float32
     pixels = (img * 127.5 + 128).clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0).numpy()
-    expected = np.asarray(Image.open(DEMO / 'samples' / 'images' / f'seed{seed:04d}.png'))
+    expected = np.asarray(Image.open(DEMO / 'samples' / 'images' / f'seed{seed:07d}.png'))
     assert np.abs(pixels.astype(int) - expected.astype(int)).max() <= 1
 
 

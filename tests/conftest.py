@@ -1,0 +1,60 @@
+"""Small things that many tests need: a tiny random generator with labelled samples, and an interpreter for it."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datasetgan_ext.gen_samples import generate_samples
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.generator.standin import StandInGenerator
+from datasetgan_ext.interpreter.learning import train_interpreter
+from datasetgan_ext.interpreter.training import options_from
+from datasetgan_ext.labels import png
+from datasetgan_ext.labels.task import Task
+
+CLASSES = ('background', 'dark', 'bright')
+
+
+def make_network(seed: int = 0, resolution: int = 16, img_channels: int = 3) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return StandInGenerator(8, 0, 8, resolution, img_channels, {'num_layers': 2}, {'channel_base': 64})
+
+
+@pytest.fixture
+def generator() -> Generator:
+    return Generator(make_network(), 'tiny')
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task.from_names(list(CLASSES))
+
+
+@pytest.fixture
+def samples(generator, tmp_path):
+    """Four samples of the tiny generator, in `tmp_path`/samples."""
+    return generate_samples(generator, SamplingOptions(trunc=0.7), [0, 1, 2, 3], tmp_path / 'samples')
+
+
+@pytest.fixture
+def labels(samples, task, tmp_path) -> Path:
+    """Masks of the four samples, by their brightness."""
+    folder = tmp_path / 'labels'
+    folder.mkdir()
+    for sample in samples.samples:
+        grey = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
+        low, high = np.quantile(grey, [0.5, 0.8])
+        mask = (grey > low).astype(np.uint8) + (grey > high)
+        png.write_mask(folder / f'{sample.name}.png', mask.astype(np.uint8), task.flat_palette)
+    return folder
+
+
+@pytest.fixture
+def interpreter(generator, samples, labels, task):
+    pairs = samples.pair(png.read_folder(labels), task.classes)
+    options = options_from('default', models=3, max_steps=40)
+    return train_interpreter(generator, samples, pairs, task, options, progress=False)

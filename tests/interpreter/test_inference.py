@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter import inference
+from datasetgan_ext.interpreter.inference import FusedEnsemble
+from tests.interpreter.test_ensemble import make_ensemble, member_as_plain_network
+
+CHANNELS = [7, 5, 5, 3, 3]
+SIZES = [4, 8, 8, 16, 16]
+
+
+def plain_logits(ensemble, features, rows, columns):
+    """The released algorithm: build every hypercolumn, run the members one after the other. [M, K, pixels]."""
+    hypercolumns = torch.cat([
+        torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
+        for maps in features])[:, rows, columns].flatten(1).T
+    standardized = (hypercolumns - ensemble.input_mean) / ensemble.input_std
+    return torch.stack([member_as_plain_network(ensemble, member).eval()(standardized).T
+                        for member in range(ensemble.members)])
+
+
+@pytest.mark.parametrize('rows, columns', [(slice(0, 16), slice(0, 16)), (slice(2, 14), slice(0, 16)),
+                                           (slice(3, 12), slice(5, 10))], ids=['whole', 'crop rows', 'crop both'])
+@pytest.mark.parametrize('tile_rows', [1, 5, 100])
+def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, monkeypatch):
+    monkeypatch.setitem(inference.TILE_FLOATS, 'cpu', tile_rows * 3 * 5 * 16)
+    ensemble = make_ensemble(channels=sum(CHANNELS))
+    features = [torch.randn(channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
+    fused = FusedEnsemble(ensemble, CHANNELS, (16, 16), rows, columns)
+    tiles = list(fused.logit_tiles(features))
+    assert len(tiles) == -(-(rows.stop - rows.start) // tile_rows)
+    expected = plain_logits(ensemble, features, rows, columns)
+    assert torch.allclose(torch.cat(tiles, dim=2), expected, atol=1e-4)
+
+
+def test_layers_larger_than_the_target_are_interpolated_down():
+    ensemble = make_ensemble(channels=sum(CHANNELS))
+    features = [torch.randn(channels, 2 * size, 2 * size) for channels, size in zip(CHANNELS, SIZES)]
+    fused = FusedEnsemble(ensemble, CHANNELS, (16, 16), slice(0, 16), slice(0, 16))
+    expected = plain_logits(ensemble, features, slice(0, 16), slice(0, 16))
+    assert torch.allclose(torch.cat(list(fused.logit_tiles(features)), dim=2), expected, atol=1e-4)
+
+
+def test_shortcut_on_a_generators_own_features(generator):
+    ensemble = make_ensemble(channels=40)
+    features = generator.synthesize([5], SamplingOptions()).features
+    fused = FusedEnsemble(ensemble, [layer.channels for layer in generator.layers], (16, 16), slice(0, 16),
+                          slice(0, 16))
+    expected = plain_logits(ensemble, [maps[0] for maps in features], slice(0, 16), slice(0, 16))
+    assert torch.allclose(torch.cat(list(fused.logit_tiles([maps[0] for maps in features])), dim=2), expected,
+                          atol=1e-4)
+
+
+def test_prediction_of_a_batch():
+    ensemble = make_ensemble(channels=sum(CHANNELS))
+    features = [torch.randn(2, channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
+    fused = FusedEnsemble(ensemble, CHANNELS, (16, 16), slice(2, 14), slice(0, 16))
+    prediction = fused(features)
+    assert prediction.masks.shape == (2, 12, 16) and prediction.masks.dtype == torch.uint8
+    assert prediction.pixel_uncertainty.shape == (2, 12, 16) and (prediction.pixel_uncertainty >= 0).all()
+    alone = fused([maps[1:] for maps in features])
+    assert torch.equal(alone.masks[0], prediction.masks[1])
+    assert torch.equal(alone.uncertainty[0], prediction.uncertainty[1])

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.learning import collect_pixels, cross_validate, train_interpreter
+from datasetgan_ext.interpreter.training import options_from
+from datasetgan_ext.labels import png
+from tests.conftest import CLASSES, make_network
+
+
+def test_round_trip(interpreter, generator, tmp_path):
+    path = tmp_path / 'new' / 'interpreter.safetensors'
+    interpreter.save(path)
+    loaded = Interpreter.load(path)
+    assert loaded.fingerprint == interpreter.fingerprint
+    assert loaded.task.classes == CLASSES
+    assert (loaded.task, loaded.layers, loaded.options, loaded.image_hw, loaded.training) == (
+        interpreter.task, interpreter.layers, interpreter.options, interpreter.image_hw, interpreter.training)
+    features = generator.synthesize([9], loaded.options).features
+    ours, theirs = loaded.fused_for(generator)(features), interpreter.fused_for(generator)(features)
+    assert torch.equal(ours.masks, theirs.masks)
+
+
+def test_knows_what_it_was_trained_on(interpreter, generator):
+    assert interpreter.training['seeds'] == [0, 1, 2, 3] and interpreter.training['images'] == 4
+    assert interpreter.options == SamplingOptions(trunc=0.7)
+    assert interpreter.network_fingerprint == generator.fingerprint
+
+
+def test_another_network_is_refused(interpreter):
+    with pytest.raises(UserError, match='another network'):
+        interpreter.fused_for(Generator(make_network(seed=1), 'other'))
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def without_metadata(path):
+    save_file({'a': torch.zeros(1)}, path)
+
+
+def not_safetensors(path):
+    path.write_bytes(b'hello')
+
+
+def wrong_shapes(path):
+    from safetensors import safe_open
+    with safe_open(path, 'pt') as file:
+        metadata = file.metadata()
+    save_file({'input_mean': torch.zeros(3)}, path, metadata)
+
+
+@pytest.mark.parametrize('damage, message', [
+    (truncated, 'not a safetensors file, or damaged'), (not_safetensors, 'not a safetensors file'),
+    (without_metadata, 'not one that train_interpreter.py wrote'), (wrong_shapes, 'is damaged')])
+def test_bad_files(interpreter, tmp_path, damage, message):
+    path = tmp_path / 'interpreter.safetensors'
+    interpreter.save(path)
+    damage(path)
+    with pytest.raises(UserError, match='--interpreter=') as error:
+        Interpreter.load(path)
+    assert message in error.value.message
+
+
+def test_missing_file():
+    with pytest.raises(UserError, match='no such file'):
+        Interpreter.load('nowhere.safetensors')
+
+
+def test_pixels_of_an_image_do_not_depend_on_the_others(generator, samples, labels, task):
+    pairs = samples.pair(png.read_folder(labels), task.classes)
+    options = options_from('default', pixels_per_image=20)
+    together = collect_pixels(generator, samples, pairs, options, progress=False)
+    alone = collect_pixels(generator, samples, pairs[2:3], options, progress=False)
+    assert torch.equal(together[2].hypercolumns, alone[0].hypercolumns)
+    assert len(alone[0]) == 20
+
+
+def test_clean_up_is_an_option(generator, samples, labels, task):
+    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs[0][1].mask[:] = 0
+    pairs[0][1].mask[0, :5] = 2
+    for minimum, count in ((5, 5), (6, 0)):
+        options = options_from('default', min_class_pixels=minimum)
+        pixels = collect_pixels(generator, samples, pairs[:1], options, progress=False)[0]
+        assert (pixels.classes == 2).sum() == count
+
+
+def test_a_class_without_labels_is_told(generator, samples, labels, task, caplog):
+    pairs = samples.pair(png.read_folder(labels), task.classes)
+    for _, annotation in pairs:
+        annotation.mask[annotation.mask == 1] = 0
+    train_interpreter(generator, samples, pairs, task, options_from('default', models=1, max_steps=20), progress=False)
+    assert 'No labelled pixel of dark' in caplog.text
+
+
+def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
+    from datasetgan_ext.gen_samples import generate_samples
+    from datasetgan_ext.labels.annotation import Annotation
+    samples = generate_samples(generator, SamplingOptions(crop_hw=(12, 16)), [0], tmp_path / 'cropped')
+    mask = (np.arange(12 * 16).reshape(12, 16) % 3).astype(np.uint8)
+    pairs = samples.pair([Annotation(samples.samples[0].name, mask, tmp_path)], task.classes)
+    pixels = collect_pixels(generator, samples, pairs, options_from('reference', min_class_pixels=0),
+                            progress=False)[0]
+    features = generator.synthesize([0], SamplingOptions()).features
+    full = torch.cat([torch.nn.functional.interpolate(maps, size=(16, 16), mode='bilinear', align_corners=False)[0]
+                      for maps in features])
+    assert torch.allclose(pixels.hypercolumns, full[:, 2:14].flatten(1).T, atol=1e-5)
+    interpreter = train_interpreter(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
+                                    progress=False)
+    assert interpreter.fused_for(generator).out_hw == (12, 16)
+
+
+def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples, labels, task, monkeypatch):
+    from datasetgan_ext.interpreter import learning
+    pairs = samples.pair(png.read_folder(labels), task.classes)
+    trained, scored = [], []
+    fit, synthesize = learning._fit, Generator.synthesize
+
+    def watched_fit(generator, samples, pairs, *rest, **named):
+        trained.append({sample.seed for sample, _ in pairs})
+        return fit(generator, samples, pairs, *rest, **named)
+
+    def watched_synthesize(self, seeds, options):
+        if trained:
+            scored.append(seeds[0])
+        return synthesize(self, seeds, options)
+
+    monkeypatch.setattr(learning, '_fit', watched_fit)
+    monkeypatch.setattr(Generator, 'synthesize', watched_synthesize)
+    score = cross_validate(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
+                           progress=False)
+    assert scored == [0, 1, 2, 3] and [set(range(4)) - seeds for seeds in trained] == [{0}, {1}, {2}, {3}]
+    assert score.confusion.sum() == 4 * 16 * 16
+    with pytest.raises(UserError, match='at least two'):
+        cross_validate(generator, samples, pairs[:1], task, options_from('default'), progress=False)

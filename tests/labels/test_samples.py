@@ -1,0 +1,161 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.gen_samples import generate_samples
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.labels.annotation import IGNORE, Annotation, clean_up
+from datasetgan_ext.labels.samples import SampleSet, pixel_sha256
+from tests.conftest import CLASSES, make_network
+
+HW = (16, 16)
+
+
+def annotation(name: str, hw=HW, value: int = 0) -> Annotation:
+    return Annotation(name, np.full(hw, value, dtype=np.uint8), Path(f'labels/{name}.png'))
+
+
+def regenerate(generator, samples, index):
+    return generator.synthesize([samples.samples[index].seed], samples.options).images[0].numpy()
+
+
+def test_round_trip(samples):
+    assert SampleSet.read(samples.folder) == samples
+    assert [sample.image for sample in samples.samples][:2] == ['images/seed0000000.png', 'images/seed0000001.png']
+
+
+def test_recorded_hash_is_of_the_pixels(samples):
+    pixels = np.asarray(PIL.Image.open(samples.folder / samples.samples[1].image))
+    assert pixel_sha256(pixels) == samples.samples[1].sha256
+
+
+def test_more_seeds_later(generator, samples):
+    more = generate_samples(generator, samples.options, [9, 2], samples.folder)
+    assert [sample.seed for sample in more.samples] == [0, 1, 2, 3, 9]
+    assert more.samples[:4] == samples.samples
+
+
+def test_other_options_in_the_same_folder_are_refused(generator, samples):
+    with pytest.raises(UserError, match='other options') as error:
+        generate_samples(generator, SamplingOptions(trunc=0.5), [0], samples.folder)
+    assert 'trunc=0.7' in error.value.message and 'trunc=0.5' in error.value.message
+
+
+def test_another_network_in_the_same_folder_is_refused(samples):
+    with pytest.raises(UserError, match='is not the network'):
+        generate_samples(Generator(make_network(seed=1), 'other'), samples.options, [0], samples.folder)
+
+
+def test_a_folder_of_other_things_is_refused(generator, tmp_path):
+    (tmp_path / 'thesis.txt').write_text('mine')
+    with pytest.raises(UserError, match='is not empty and holds no samples.json'):
+        generate_samples(generator, SamplingOptions(), [0], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
+
+
+def test_grey_images(tmp_path):
+    grey = Generator(make_network(img_channels=1), 'grey')
+    samples = generate_samples(grey, SamplingOptions(), [0], tmp_path / 'grey')
+    with PIL.Image.open(samples.folder / samples.samples[0].image) as image:
+        assert image.mode == 'L'
+    samples.check_image(samples.samples[0], grey.synthesize([0], samples.options).images[0].numpy())
+
+
+def test_pairs_by_name_in_the_order_of_the_samples(samples):
+    pairs = samples.pair([annotation('seed0000003', value=2), annotation('seed0000001', value=1)], CLASSES)
+    assert [(sample.seed, label.mask[0, 0]) for sample, label in pairs] == [(1, 1), (3, 2)]
+    pairs = samples.pair([annotation('seed0000003'), annotation('seed0000001')], CLASSES, seeds=[3])
+    assert [sample.seed for sample, _ in pairs] == [3]
+
+
+@pytest.mark.parametrize('annotations, seeds, message', [
+    ([], None, '--labels holds no labelled image'),
+    ([annotation('seed0000000'), annotation('cat')], None, 'labels/cat.png: no sample of that name'),
+    ([annotation('seed0000000', hw=(32, 16))], None, 'labels/seed0000000.png is 32x16, its image is 16x16'),
+    ([annotation('seed0000000', value=3)], None, 'class id 3 is outside the class list'),
+    ([annotation('seed0000000')], [0, 2], 'no label for seed 2')])
+def test_bad_labels(samples, annotations, seeds, message):
+    with pytest.raises(UserError) as error:
+        samples.pair(annotations, CLASSES, seeds)
+    assert message in error.value.message
+
+
+def test_ignore_is_no_unknown_class(samples):
+    assert len(samples.pair([annotation('seed0000000', value=IGNORE)], CLASSES)) == 1
+
+
+def test_same_image_passes(generator, samples):
+    for index in range(4):
+        samples.check_image(samples.samples[index], regenerate(generator, samples, index))
+
+
+def test_rounding_of_another_machine_passes(generator, samples):
+    image = regenerate(generator, samples, 0).astype(int)
+    samples.check_image(samples.samples[0], np.clip(image + 2, 0, 255).astype(np.uint8))
+
+
+def swapped(samples):
+    (samples.folder / samples.samples[1].image).replace(samples.folder / samples.samples[0].image)
+
+
+def resized(samples):
+    path = samples.folder / samples.samples[0].image
+    PIL.Image.open(path).resize((32, 32)).save(path)
+
+
+def one_pixel_painted(samples):
+    path = samples.folder / samples.samples[0].image
+    pixels = np.array(PIL.Image.open(path))
+    pixels[3, 4] += 3
+    PIL.Image.fromarray(pixels).save(path)
+
+
+def no_image(samples):
+    (samples.folder / samples.samples[0].image).write_bytes(b'hello')
+
+
+@pytest.mark.parametrize('damage, message', [
+    (swapped, 'is not the image of seed 0: pixels differ by'), (resized, '32x32x3'),
+    (one_pixel_painted, '3 at most'), (no_image, 'cannot be read as an image')])
+def test_an_image_that_is_not_of_its_seed_is_refused(generator, samples, damage, message):
+    damage(samples)
+    with pytest.raises(UserError, match='seed0000000.png') as error:
+        samples.check_image(samples.samples[0], regenerate(generator, samples, 0))
+    assert message in error.value.message
+
+
+def test_without_the_file_the_hash_decides(generator, samples):
+    (samples.folder / samples.samples[0].image).unlink()
+    samples.check_image(samples.samples[0], regenerate(generator, samples, 0))
+    with pytest.raises(UserError, match='is missing and its recorded hash does not match'):
+        samples.check_image(samples.samples[0], regenerate(generator, samples, 1))
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'version': 99}, 'format version 99'), ({'samples': [{'seed': 0}]}, 'is damaged'),
+    ({'options': {'trunc': 1}}, 'is damaged')])
+def test_damaged_samples_json(samples, change, message):
+    path = samples.folder / 'samples.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match='samples.json') as error:
+        SampleSet.read(samples.folder)
+    assert message in error.value.message
+
+
+def test_broken_or_missing_samples_json(samples, tmp_path):
+    (samples.folder / 'samples.json').write_text('{')
+    with pytest.raises(UserError, match='is damaged'):
+        SampleSet.read(samples.folder)
+    with pytest.raises(UserError, match='holds no samples.json'):
+        SampleSet.read(tmp_path)
+
+
+def test_clean_up():
+    mask = np.array([[0, 1, 1, 2, IGNORE]], dtype=np.uint8)
+    assert clean_up(mask, 2).tolist() == [[0, 1, 1, 0, IGNORE]]
+    assert clean_up(mask, 0).tolist() == mask.tolist()
