@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.files import save_atomically
+from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
@@ -79,8 +79,7 @@ class Interpreter:
             'training': self.training,
         }
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.ensemble.state_dict().items()}
-        save_atomically(Path(path), lambda temporary: save_file(
-            state, temporary, metadata={METADATA_KEY: json.dumps(content)}))
+        write_atomically(Path(path), save(state, metadata={METADATA_KEY: json.dumps(content)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Interpreter:

@@ -76,8 +76,7 @@ def collect_pixels(generator: Generator, samples: SampleSet, pairs: LabeledPairs
     rows, columns = center_crop(generator.image_hw, sampling.crop_hw)
     _warn_if_large(generator, samples, len(pairs), options)
     parts = []
-    for index, (sample, annotation) in enumerate(
-            tqdm(pairs, desc='features', unit='image', disable=None if progress else True)):
+    for sample, annotation in tqdm(pairs, desc='features', unit='image', disable=None if progress else True):
         synthesis = generator.synthesize([sample.seed], sampling)
         samples.check_image(sample, synthesis.images[0].cpu().numpy())
         mask = clean_up(annotation.mask, options.min_class_pixels)
@@ -85,7 +84,7 @@ def collect_pixels(generator: Generator, samples: SampleSet, pairs: LabeledPairs
         chosen = choose_pixels(mask, options.pixels_per_image, options.balance,
                                np.random.RandomState([options.seed, sample.seed]))
         parts.append(gather_pixels([maps[0] for maps in synthesis.features], mask, chosen, generator.image_hw,
-                                   (rows.start, columns.start), index))
+                                   (rows.start, columns.start)))
     return parts
 
 

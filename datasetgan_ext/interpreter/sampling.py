@@ -17,24 +17,16 @@ class PixelSet:
     Attributes:
         hypercolumns: float32 [P, C].
         classes: int64 [P].
-        images: int64 [P], index of the labelled image that each pixel is from.
     """
     hypercolumns: torch.Tensor
     classes: torch.Tensor
-    images: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.classes)
 
-    def select(self, chosen: torch.Tensor) -> PixelSet:
-        """The pixels at int64 or bool index `chosen`."""
-        return PixelSet(self.hypercolumns[chosen], self.classes[chosen], self.images[chosen])
-
     @staticmethod
     def join(parts: list[PixelSet]) -> PixelSet:
-        return PixelSet(torch.cat([part.hypercolumns for part in parts]),
-                        torch.cat([part.classes for part in parts]),
-                        torch.cat([part.images for part in parts]))
+        return PixelSet(torch.cat([part.hypercolumns for part in parts]), torch.cat([part.classes for part in parts]))
 
 
 def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState) -> np.ndarray:
@@ -65,7 +57,7 @@ def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.r
 
 
 def gather_pixels(features: list[torch.Tensor], mask: np.ndarray, chosen: np.ndarray, full_hw: tuple[int, int],
-                  top_left: tuple[int, int], image_index: int) -> PixelSet:
+                  top_left: tuple[int, int]) -> PixelSet:
     """Hypercolumns of chosen pixels, interpolated at those points only.
 
     Args:
@@ -74,11 +66,10 @@ def gather_pixels(features: list[torch.Tensor], mask: np.ndarray, chosen: np.nda
         chosen: int64 [P], indices into the flattened mask.
         full_hw: height and width of the whole image.
         top_left: where in the whole image the mask begins (row, column).
-        image_index: recorded with each pixel.
     """
     device = features[0].device
     y, x = (torch.from_numpy(position + offset).to(device)
             for position, offset in zip(np.unravel_index(chosen, mask.shape), top_left))
     hypercolumns = torch.cat([gather_points(feature.to(torch.float32), y, x, full_hw) for feature in features], dim=1)
     classes = torch.from_numpy(mask.reshape(-1)[chosen].astype(np.int64)).to(device)
-    return PixelSet(hypercolumns, classes, torch.full_like(classes, image_index))
+    return PixelSet(hypercolumns, classes)

@@ -27,6 +27,8 @@ class TrainingOptions:
         min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
         standardize: bring each channel to mean 0 and deviation 1 before the first layer.
         batch: pixels per member and step.
+        label_smoothing: share of the target that is spread over all classes, so that members do not grow sure of every
+            pixel of the few labelled images.
         lr: Adam's learning rate, at the start.
         cosine: let it fall to 0 along half a cosine; else it is constant.
         max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
@@ -44,6 +46,7 @@ class TrainingOptions:
     min_class_pixels: int = 0
     standardize: bool = True
     batch: int = 256
+    label_smoothing: float = 0.1
     lr: float = 1e-3
     cosine: bool = True
     max_steps: int | None = 2500
@@ -62,7 +65,7 @@ PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
         preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, standardize=False, batch=64,
-        cosine=False, max_steps=None, heldout=0.0, patience=51),
+        label_smoothing=0.0, cosine=False, max_steps=None, heldout=0.0, patience=51),
 }
 
 
@@ -118,19 +121,22 @@ def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
         torch.manual_seed(options.seed)
         order = torch.randperm(len(pixels), device=device)
         heldout_count = math.ceil(len(pixels) * options.heldout)
-        heldout, training = pixels.select(order[:heldout_count]), pixels.select(order[heldout_count:])
+        heldout, training = order[:heldout_count], order[heldout_count:]
         ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), classes).to(device)
         if options.standardize:
-            ensemble.input_mean.copy_(training.hypercolumns.mean(dim=0))
-            ensemble.input_std.copy_(training.hypercolumns.std(dim=0).clamp_(min=1e-6))
-        return _Trainer(ensemble, training, heldout, options).run(progress)
+            ensemble.input_mean.copy_(pixels.hypercolumns.mean(dim=0))
+            ensemble.input_std.copy_(pixels.hypercolumns.std(dim=0).clamp_(min=1e-6))
+        return _Trainer(ensemble, pixels, training, heldout, options).run(progress)
 
 
 class _Trainer:
     """One training run. A member that has stopped goes on being computed with the others, but is no longer kept."""
 
-    def __init__(self, ensemble: Ensemble, training: PixelSet, heldout: PixelSet, options: TrainingOptions):
+    def __init__(self, ensemble: Ensemble, pixels: PixelSet, training: torch.Tensor, heldout: torch.Tensor,
+                 options: TrainingOptions):
+        """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
         self.ensemble = ensemble
+        self.pixels = pixels
         self.kept = copy.deepcopy(ensemble)
         self.training = training
         self.heldout = heldout
@@ -173,19 +179,18 @@ class _Trainer:
                                          len(self.heldout), heldout_accuracy)
 
     def _batches(self) -> Iterator[torch.Tensor]:
-        """Indices of training pixels without end: int64 [M, batch]."""
-        device = self.training.classes.device
+        """Pixels of each member's batches, without end: int64 [M, batch]."""
         while True:
-            order = torch.rand(self.options.models, len(self.training), device=device).argsort(dim=1)
+            order = torch.rand(self.options.models, len(self.training), device=self.training.device).argsort(dim=1)
             for start in range(0, self.steps_per_pass * self.batch, self.batch):
-                yield order[:, start:start + self.batch]
+                yield self.training[order[:, start:start + self.batch]]
 
     def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each member on its own batch: float32 [M]."""
         self.ensemble.train()
-        logits = self.ensemble(self.training.hypercolumns[chosen])
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.training.classes[chosen].flatten(),
-                                                 reduction='none')
+        logits = self.ensemble(self.pixels.hypercolumns[chosen])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.pixels.classes[chosen].flatten(),
+                                                 label_smoothing=self.options.label_smoothing, reduction='none')
         return loss.reshape(chosen.shape).mean(dim=1)
 
     def _stop_by_heldout(self) -> None:
@@ -219,8 +224,7 @@ class _Trainer:
         """Accuracy of each member on the held-out pixels, on the CPU: float32 [M]."""
         ensemble.eval()
         right = torch.zeros(self.options.models)
-        for hypercolumns, classes in zip(self.heldout.hypercolumns.split(HELDOUT_CHUNK),
-                                         self.heldout.classes.split(HELDOUT_CHUNK)):
-            logits = ensemble(hypercolumns.expand(self.options.models, -1, -1))
-            right += (logits.argmax(dim=2) == classes).sum(dim=1).cpu()
+        for chosen in self.heldout.split(HELDOUT_CHUNK):
+            logits = ensemble(self.pixels.hypercolumns[chosen].expand(self.options.models, -1, -1))
+            right += (logits.argmax(dim=2) == self.pixels.classes[chosen]).sum(dim=1).cpu()
         return right / max(1, len(self.heldout))

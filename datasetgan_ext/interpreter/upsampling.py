@@ -54,5 +54,5 @@ def upsample_rows(rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor, wei
         float [C, P, out_width].
     """
     mixed = torch.lerp(rows[:, low], rows[:, high], weight.to(rows.dtype)[:, None])
-    return torch.nn.functional.interpolate(mixed[None], size=(len(low), out_width), mode='bilinear',
-                                           align_corners=False)[0]
+    # rows are mixed already: along a row, 1D interpolation is the same and on a CPU several times as fast
+    return torch.nn.functional.interpolate(mixed, size=out_width, mode='linear', align_corners=False)

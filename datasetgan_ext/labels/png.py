@@ -44,6 +44,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 def write_mask(path: Path, mask: np.ndarray, flat_palette: list[int]) -> None:
     """Write uint8 [H, W] class ids as an 8-bit palette PNG."""
-    image = PIL.Image.fromarray(mask, 'L')
-    image.putpalette(flat_palette)
-    image.save(path, format='PNG', bits=8, compress_level=1)
+    image = PIL.Image.fromarray(mask)
+    # a shorter palette would make Pillow pack the pixels into fewer bits
+    image.putpalette(flat_palette + [0] * (768 - len(flat_palette)))
+    image.save(path, format='PNG', compress_level=1)

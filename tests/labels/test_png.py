@@ -11,6 +11,7 @@ MASK = np.array([[0, 1, 2], [2, 255, 0]], dtype=np.uint8)
 def test_round_trip(tmp_path):
     png.write_mask(tmp_path / 'a.png', MASK, [0, 0, 0, 10, 20, 30, 40, 50, 60])
     assert np.array_equal(png.read_mask(tmp_path / 'a.png'), MASK)
+    assert (tmp_path / 'a.png').read_bytes()[24] == 8, 'bits per pixel in the PNG header'
     with PIL.Image.open(tmp_path / 'a.png') as image:
         assert image.mode == 'P' and image.convert('RGB').getpixel((1, 0)) == (10, 20, 30)
 

@@ -1,0 +1,27 @@
+# Everything here sets up its own environment in .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint benchmarks clean
+
+demo: .venv/ready
+	$(BIN)/datasetgan generate --network=demo --seeds=0-63 --outdir=out/demo
+
+test: .venv/ready lint
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+
+benchmarks: .venv/ready
+	$(BIN)/python benchmarks/demo_accuracy.py
+	$(BIN)/python benchmarks/demo_memory.py
+	$(BIN)/python benchmarks/readme_tables.py
+
+.venv/ready: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv out

@@ -1,0 +1,35 @@
+"""What the benchmarks share: where results go, and a note of the machine."""
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+from datasetgan_ext.version import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / 'benchmarks' / 'results'
+
+
+def write_result(name: str, content: dict) -> None:
+    """Write benchmarks/results/NAME.json with machine, versions and commit."""
+    commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True)
+    machine = {'processor': _processor(), 'cores': os.cpu_count(), 'system': platform.system(),
+               'gpu': torch.cuda.get_device_name() if torch.cuda.is_available() else None}
+    versions = {'datasetgan-ext': __version__, 'torch': torch.__version__, 'python': platform.python_version(),
+                'commit': commit.stdout.strip()}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f'{name}.json').write_text(
+        json.dumps({**content, 'machine': machine, 'versions': versions}, indent=1) + '\n')
+
+
+def _processor() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        return next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

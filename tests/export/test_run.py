@@ -1,0 +1,219 @@
+import hashlib
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from datasetgan_ext import files
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.run import Run
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.labeler import Labeler
+
+
+def tree(folder) -> dict[str, str]:
+    """Every file below a folder, hidden ones too, and its sha256."""
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob('*')) if path.is_file()}
+
+
+def manifest(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / 'manifest.jsonl').read_text().splitlines()]
+
+
+@pytest.fixture
+def make_run(generator, interpreter, tmp_path):
+    def make(outdir='dataset', seeds=range(6), keep=0.5, batch=1, options=None) -> Run:
+        return Run(Labeler(generator, interpreter, options, batch), list(seeds), tmp_path / outdir, keep, 'test')
+    return make
+
+
+def test_files_and_records(make_run, tmp_path):
+    run = make_run()
+    summary = run()
+    folder = tmp_path / 'dataset'
+    names = [f'seed{seed:07d}.png' for seed in range(6)]
+    assert sorted(tree(folder)) == sorted(
+        [f'images/{name}' for name in names] + [f'masks/{name}' for name in names]
+        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'README.md'])
+    records = manifest(folder)
+    assert [record['seed'] for record in records] == list(range(6))
+    for record, sample in zip(records, run.labeler(range(6))):
+        with PIL.Image.open(folder / record['image']) as image, PIL.Image.open(folder / record['mask']) as mask:
+            assert (image.mode, mask.mode) == ('RGB', 'P')
+            assert np.array_equal(np.asarray(image), sample.image) and np.array_equal(np.asarray(mask), sample.mask)
+        assert record['pixels_per_class'] == np.bincount(sample.mask.ravel(), minlength=3).tolist()
+        assert record['uncertainty'] == pytest.approx(sample.uncertainty, abs=1e-6)
+    info = json.loads((folder / 'dataset.json').read_text())
+    assert info['classes'] == ['background', 'dark', 'bright'] and info['image_hw'] == [16, 16]
+    assert info['options']['seeds'] == '0-5' and info['options']['trunc'] == 0.7
+    assert info['summary']['kept'] == summary.kept == 3
+    assert sum(summary.class_pixels) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize('keep, kept', [(1.0, 6), (0.9, 6), (0.5, 3), (0.34, 3), (1 / 3, 2), (0.01, 1)])
+def test_the_most_uncertain_are_dropped(make_run, tmp_path, keep, kept):
+    make_run(keep=keep)()
+    records = manifest(tmp_path / 'dataset')
+    by_uncertainty = sorted(records, key=lambda record: (record['uncertainty'], record['seed']))
+    assert [record['kept'] for record in by_uncertainty] == [True] * kept + [False] * (6 - kept)
+
+
+def test_order_of_seeds_does_not_change_a_sample(make_run, tmp_path):
+    make_run(seeds=[5, 1, 3])()
+    make_run('other', seeds=[1, 3, 5])()
+    by_seed = {record['seed']: record for record in manifest(tmp_path / 'dataset')}
+    assert [record['seed'] for record in manifest(tmp_path / 'dataset')] == [5, 1, 3]
+    assert all(by_seed[record['seed']] == record for record in manifest(tmp_path / 'other'))
+
+
+@pytest.mark.parametrize('batch', [1, 4])
+def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_path, monkeypatch, batch):
+    """The run dies at every one of its file renames in turn, once before and once after it."""
+    make_run('whole', batch=batch)()
+    expected = tree(tmp_path / 'whole')
+    real_replace = os.replace
+    renames = 0
+
+    class PowerCutError(BaseException):
+        pass
+
+    def counting(source, target):
+        nonlocal renames
+        renames += 1
+        real_replace(source, target)
+
+    monkeypatch.setattr(files.os, 'replace', counting)
+    make_run('counted', batch=batch)()
+    assert renames > 2 * 6 and tree(tmp_path / 'counted') == expected
+    for stop in range(renames):
+        for after in (False, True):
+            left = stop
+
+            def dying(source, target, after=after):
+                nonlocal left
+                if left == 0 and not after:
+                    raise PowerCutError
+                real_replace(source, target)
+                if left == 0:
+                    raise PowerCutError
+                left -= 1
+
+            name = f'stopped-{stop}-{after}'
+            monkeypatch.setattr(files.os, 'replace', dying)
+            with pytest.raises(PowerCutError):
+                make_run(name, batch=batch)()
+            monkeypatch.setattr(files.os, 'replace', real_replace)
+            make_run(name, batch=batch)()
+            assert tree(tmp_path / name) == expected, name
+
+
+def test_what_is_done_is_not_done_again(make_run, tmp_path, monkeypatch):
+    make_run()()
+    run = make_run()
+    (tmp_path / 'dataset' / 'images' / 'seed0000004.png').unlink()
+    (tmp_path / 'dataset' / 'masks' / 'seed0000002.png').write_bytes(b'damaged')
+    expected_records = manifest(tmp_path / 'dataset')
+    labelled = []
+    label = run.labeler.label
+    monkeypatch.setattr(run.labeler, 'label', lambda seeds: labelled.append(seeds) or label(seeds))
+    run()
+    assert labelled[:2] == [[2], [4]], 'the damaged and the missing one; after them the preview\'s'
+    assert manifest(tmp_path / 'dataset') == expected_records
+
+
+def test_a_cut_off_line_is_made_again(make_run, tmp_path):
+    make_run()()
+    expected = tree(tmp_path / 'dataset')
+    lines = (tmp_path / 'dataset' / 'manifest.jsonl').read_bytes()
+    (tmp_path / 'dataset' / 'manifest.partial.jsonl').write_bytes(lines[:-20])
+    make_run()()
+    assert tree(tmp_path / 'dataset') == expected
+
+
+def test_a_damaged_manifest_is_told(make_run, tmp_path):
+    make_run()()
+    path = tmp_path / 'dataset' / 'manifest.jsonl'
+    path.write_text('nonsense\n' + path.read_text())
+    with pytest.raises(UserError, match='manifest.jsonl is damaged'):
+        make_run()()
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'seeds': range(5)}, '--seeds was 0-5, now 0-4'), ({'keep': 0.9}, '--keep was 0.5, now 0.9'),
+    ({'options': SamplingOptions(trunc=0.5)}, '--trunc was 0.7, now 0.5')])
+def test_other_options_in_the_same_folder_are_refused(make_run, tmp_path, change, message):
+    make_run()()
+    before = tree(tmp_path / 'dataset')
+    with pytest.raises(UserError, match='other options') as error:
+        make_run(**change)()
+    assert message in error.value.message
+    assert tree(tmp_path / 'dataset') == before
+    make_run(**change)(overwrite=True)
+    assert tree(tmp_path / 'dataset') != before
+
+
+def test_another_interpreter_in_the_same_folder_is_refused(make_run, tmp_path):
+    make_run()()
+    run = make_run()
+    changed = replace(run.labeler.interpreter, training={**run.labeler.interpreter.training})
+    changed.ensemble.biases[0].data += 1
+    with pytest.raises(UserError, match='--interpreter was'):
+        run()
+
+
+def test_overwrite_leaves_what_is_not_ours(make_run, tmp_path):
+    make_run()()
+    (tmp_path / 'dataset' / 'notes.txt').write_text('mine')
+    make_run(seeds=[7])(overwrite=True)
+    assert sorted(path.name for path in (tmp_path / 'dataset' / 'images').iterdir()) == ['seed0000007.png']
+    assert (tmp_path / 'dataset' / 'notes.txt').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+@pytest.mark.parametrize('name, content', [('thesis.txt', 'mine'), ('dataset.json', '{"format": "else"}'),
+                                           ('dataset.json', 'no json'), ('dataset.json', '[1]')])
+def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, name, content):
+    (tmp_path / 'dataset').mkdir()
+    (tmp_path / 'dataset' / name).write_text(content)
+    with pytest.raises(UserError, match='nothing was touched'):
+        make_run()(overwrite)
+    assert [path.name for path in (tmp_path / 'dataset').iterdir()] == [name]
+
+
+def test_outdir_is_a_file(make_run, tmp_path):
+    (tmp_path / 'dataset').write_text('mine')
+    with pytest.raises(UserError, match='is a file'):
+        make_run()()
+
+
+def test_a_full_disk_is_told_and_the_run_can_go_on(make_run, tmp_path, monkeypatch):
+    make_run('whole')()
+    real_replace = os.replace
+    left = 5
+
+    def full(source, target):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, 'No space left on device')
+        real_replace(source, target)
+
+    monkeypatch.setattr(files.os, 'replace', full)
+    with pytest.raises(UserError, match='cannot be written: No space left on device'):
+        make_run()()
+    monkeypatch.setattr(files.os, 'replace', real_replace)
+    make_run()()
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
+
+
+def test_card_says_what_is_in_it(make_run, tmp_path):
+    make_run()()
+    card = (tmp_path / 'dataset' / 'README.md').read_text()
+    assert '6 generated images of 16x16 pixels' in card and '3 are kept' in card
+    assert '| 2 | bright |' in card and 'trained on 4 hand-labelled images' in card
+    with PIL.Image.open(tmp_path / 'dataset' / 'preview.png') as preview:
+        assert preview.width > 4 * 128

@@ -1,0 +1,221 @@
+"""The command lines: the examples of their help, and every mistake that a user can make, without a traceback."""
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from click.testing import CliRunner
+
+import datasetgan_ext
+from datasetgan_ext import evaluate, gen_dataset, gen_samples, train_interpreter
+from datasetgan_ext.cli import main as cli
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from tests.export.test_run import manifest, tree
+
+ROOT = Path(datasetgan_ext.__file__).parents[1]
+SCRIPTS = {'gen_samples': gen_samples, 'train_interpreter': train_interpreter, 'gen_dataset': gen_dataset,
+           'evaluate': evaluate}
+MASKS = DEMO_FOLDER / 'samples' / 'masks'
+
+
+def invoke(command, *arguments):
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def train_arguments(tmp_path, **changes) -> list[str]:
+    """Arguments that train a small interpreter of the demo on seeds 0-3 in seconds."""
+    arguments = {'network': 'demo', 'samples': DEMO_FOLDER / 'samples', 'labels': MASKS,
+                 'classes': DEMO_FOLDER / 'task.json', 'seeds': '0-3', 'models': 1, 'pixels-per-image': 100,
+                 'out': tmp_path / 'interpreter.safetensors', **changes}
+    return [f'--{name}={value}' for name, value in arguments.items() if value is not None]
+
+
+def demo_examples():
+    for name, script in SCRIPTS.items():
+        for example in re.findall(r'^ *python \S+ ((?:[^\\\n]|\\\n)*)', script.main.help, flags=re.MULTILINE):
+            if '--network=demo' in example:
+                yield pytest.param(name, shlex.split(example.replace('\\\n', ' ')), id=name)
+
+
+@pytest.mark.parametrize('name, arguments', list(demo_examples()))
+def test_examples_of_the_help(name, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    arguments = [argument.replace('=out/', f'={tmp_path}/') for argument in arguments]
+    if name == 'train_interpreter':
+        arguments += ['--models=1', '--pixels-per-image=200']
+    result = invoke(SCRIPTS[name].main, *arguments)
+    assert result.exit_code == 0, result.output
+
+
+def test_every_script_has_an_example_with_the_demo():
+    assert {example.id for example in demo_examples()} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize('name', SCRIPTS)
+def test_scripts_run_from_a_checkout(name, tmp_path):
+    result = subprocess.run([sys.executable, ROOT / 'datasetgan_ext' / f'{name}.py', '--help'], cwd=tmp_path,
+                            capture_output=True, text=True)
+    assert result.returncode == 0 and 'Examples:' in result.stdout, result.stderr
+
+
+def test_console_command_has_the_same_verbs():
+    assert cli.commands == {
+        'samples': gen_samples.main, 'train': train_interpreter.main, 'generate': gen_dataset.main,
+        'evaluate': evaluate.main}
+    assert datasetgan_ext.__version__ in invoke(cli, '--version').output
+
+
+def test_from_samples_to_a_dataset(tmp_path):
+    """All verbs in a row, with masks that a person could have drawn for new seeds."""
+    assert invoke(cli, 'samples', '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=100-101', '--trunc=0.6',
+                  '--crop=48x64').exit_code == 0
+    labels = tmp_path / 'labels'
+    labels.mkdir()
+    for seed in (100, 101):
+        image = np.asarray(PIL.Image.open(tmp_path / 'samples' / 'images' / f'seed{seed:07d}.png'))
+        assert image.shape == (48, 64, 3)
+        PIL.Image.fromarray((image.mean(axis=2) > 128).astype(np.uint8)).save(labels / f'seed{seed:07d}.png')
+    (tmp_path / 'classes.txt').write_text('dark\nbright\n')
+    result = invoke(cli, 'train', '--network=demo', f'--samples={tmp_path}/samples', f'--labels={labels}',
+                    f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--models=2',
+                    '--pixels-per-image=200', '--cross-validate')
+    assert result.exit_code == 0 and 'held-out pixels' in result.output and 'mIoU' in result.output, result.output
+    result = invoke(cli, 'generate', '--network=demo', f'--interpreter={tmp_path}/i.safetensors',
+                    f'--outdir={tmp_path}/dataset', '--seeds=0-3,7', '--keep=0.8')
+    assert result.exit_code == 0 and 'Preview:' in result.output, result.output
+    records = manifest(tmp_path / 'dataset')
+    assert [record['seed'] for record in records] == [0, 1, 2, 3, 7]
+    assert [record['kept'] for record in records].count(False) == 1
+    mask = np.asarray(PIL.Image.open(tmp_path / 'dataset' / 'masks' / 'seed0000007.png'))
+    image = np.asarray(PIL.Image.open(tmp_path / 'dataset' / 'images' / 'seed0000007.png'))
+    assert mask.shape == (48, 64)
+    assert ((image.mean(axis=2) > 128) == mask).mean() > 0.9
+    info = json.loads((tmp_path / 'dataset' / 'dataset.json').read_text())
+    assert info['options']['trunc'] == 0.6 and info['options']['crop'] == '48x64'
+
+
+@pytest.mark.parametrize('stop', [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
+    def command(folder):
+        return [sys.executable, ROOT / 'datasetgan_ext' / 'gen_dataset.py', '--network=demo', '--seeds=0-39',
+                f'--outdir={tmp_path / folder}']
+    subprocess.run(command('whole'), check=True, capture_output=True)
+    partial = tmp_path / 'stopped' / 'manifest.partial.jsonl'
+    with subprocess.Popen(command('stopped'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (partial.exists() and partial.read_bytes().count(b'\n') >= 5):
+            time.sleep(0.01)
+        process.send_signal(stop)
+        _, errors = process.communicate()
+    assert process.returncode != 0, 'the run ended before it could be stopped'
+    if stop == signal.SIGINT:
+        assert 'the same command continues' in errors and 'Traceback' not in errors
+    subprocess.run(command('stopped'), check=True, capture_output=True)
+    assert tree(tmp_path / 'stopped') == tree(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--seeds=3-1'], '--seeds=3-1: the range 3-1 runs backwards'),
+    (['--seeds=cat'], "'cat' is neither a number nor a range"),
+    (['--seeds=0', '--keep=0'], '--keep=0.0 is not a share'),
+    (['--seeds=0', '--keep=1.5'], '--keep=1.5 is not a share'),
+    (['--seeds=0', '--keep=nan'], '--keep=nan is not a share'),
+    (['--seeds=0', '--device=quantum'], '--device=quantum cannot be used'),
+    (['--seeds=0', '--trunc-cutoff=99'], '--trunc-cutoff=99'),
+    (['--seeds=0', '--interpreter=nowhere'], '--interpreter=nowhere: no such file'),
+    (['--seeds=0', '--network=nowhere.pkl'], '--interpreter is missing'),
+    (['--seeds=0', '--network=nowhere.pkl', '--interpreter=demo'], '--network=nowhere.pkl: no such file'),
+    (['--seeds=0', f'--interpreter={DEMO_FOLDER}/generator.safetensors'], 'not one that train_interpreter.py wrote'),
+    ([], "Missing option '--seeds'")])
+def test_gen_dataset_refuses(arguments, message, tmp_path):
+    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/out', *arguments)
+    assert result.exit_code != 0 and message in result.output, result.output
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('crop, message', [('384', 'is not HEIGHTxWIDTH'), ('0x64', 'is not HEIGHTxWIDTH'),
+                                           ('65x64', 'is larger than')])
+def test_gen_samples_refuses_crops(crop, message, tmp_path):
+    result = invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/out', f'--crop={crop}')
+    assert result.exit_code != 0 and message in result.output
+    assert not (tmp_path / 'out').exists()
+
+
+def test_train_refuses_to_replace_an_interpreter(tmp_path):
+    (tmp_path / 'interpreter.safetensors').write_text('mine')
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path))
+    assert result.exit_code == 1 and 'exists; give another file, or --overwrite' in result.output
+    assert (tmp_path / 'interpreter.safetensors').read_text() == 'mine'
+
+
+def wrong_size(folder):
+    PIL.Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(folder / 'seed0000001.png')
+
+
+def unknown_id(folder):
+    PIL.Image.fromarray(np.full((64, 64), 7, dtype=np.uint8)).save(folder / 'seed0000001.png')
+
+
+def stranger(folder):
+    (folder / 'cat.png').write_bytes((MASKS / 'seed0000001.png').read_bytes())
+
+
+def nothing(folder):
+    (folder / 'notes.txt').write_text('later')
+
+
+@pytest.mark.parametrize('make, message', [
+    (wrong_size, 'seed0000001.png is 32x64, its image is 64x64'),
+    (unknown_id, 'seed0000001.png: class id 7 is outside the class list'),
+    (stranger, 'cat.png: no sample of that name'), (nothing, '--labels holds no labelled image')])
+def test_train_refuses_labels(make, message, tmp_path):
+    folder = tmp_path / 'labels'
+    folder.mkdir()
+    make(folder)
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path, labels=folder, seeds=None))
+    assert result.exit_code == 1 and message in result.output, result.output
+    assert not (tmp_path / 'interpreter.safetensors').exists()
+
+
+@pytest.mark.parametrize('changes, message', [
+    ({'samples': 'nowhere'}, '--samples=nowhere holds no samples.json'),
+    ({'labels': 'nowhere'}, '--labels=nowhere is not a folder'),
+    ({'classes': 'nowhere.txt'}, '--classes=nowhere.txt cannot be read'),
+    ({'seeds': '0,50'}, 'no label for seed 50'),
+    ({'pixels-per-image': 'some'}, '--pixels-per-image=some is neither'),
+    ({'pixels-per-image': '0'}, '--pixels-per-image=0 is neither')])
+def test_train_refuses(changes, message, tmp_path):
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path, **changes))
+    assert result.exit_code == 1 and message in result.output, result.output
+
+
+def test_train_refuses_an_image_that_is_not_of_its_seed(tmp_path):
+    invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=0-39', '--trunc=0.7')
+    images = tmp_path / 'samples' / 'images'
+    (images / 'seed0000001.png').replace(images / 'seed0000000.png')
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path, samples=tmp_path / 'samples'))
+    assert result.exit_code == 1 and 'seed0000000.png is not the image of seed 0: pixels differ by' in result.output
+
+
+def test_evaluate_never_scores_what_it_was_trained_on(tmp_path):
+    assert invoke(train_interpreter.main, *train_arguments(tmp_path, seeds='0-3')).exit_code == 0
+    arguments = ['--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors']
+    result = invoke(evaluate.main, *arguments, '--seeds=3-5')
+    assert result.exit_code == 1 and 'was trained on 3' in result.output
+    result = invoke(evaluate.main, *arguments, f'--json={tmp_path}/scores.json')
+    assert result.exit_code == 0 and 'scored on 36 others' in result.output
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    assert scores['scored_on'] == list(range(4, 40)) and 0 < scores['mean_iou'] < 1
+
+
+def test_evaluate_names_what_is_missing():
+    result = invoke(evaluate.main, '--network=car.pkl', '--labels=masks')
+    assert result.exit_code == 1 and '--interpreter, --samples is missing' in result.output
