@@ -12,8 +12,8 @@ from benchmarks.measure import write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
-from datasetgan_ext.interpreter.learning import train_interpreter
-from datasetgan_ext.interpreter.training import options_from
+from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labels import png
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.labels.task import Task
@@ -31,7 +31,7 @@ def main():
     scores = {preset: [] for preset in ('default', 'reference')}
     for seed in SEEDS:
         for preset, runs in scores.items():
-            interpreter = train_interpreter(generator, samples, training, task, options_from(preset, seed=seed))
+            interpreter = TrainingSet(generator, samples, training, task, options_from(preset, seed=seed)).train()
             score = SegmentationScore(len(task.classes))
             for labelled, (_, annotation) in zip(Labeler(generator, interpreter)(SCORED_ON), heldout):
                 score.add(annotation.mask, labelled.mask)

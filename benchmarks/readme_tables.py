@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -34,11 +33,11 @@ def main():
     readme = ROOT / 'README.md'
     text = readme.read_text()
     for name, table in TABLES.items():
-        result = json.loads((RESULTS / f'{name}.json').read_text())
-        text, count = re.subn(rf'(<!-- table: {name} -->\n).*?(\n<!-- end -->)',
-                              lambda match, rows=table(result): match[1] + rows + match[2], text, flags=re.DOTALL)
-        if count != 1:
-            raise SystemExit(f'README.md has {count} places marked "<!-- table: {name} -->" instead of one')
+        before, mark, rest = text.partition(f'<!-- table: {name} -->\n')
+        _, end, after = rest.partition('<!-- end -->')
+        if not end:
+            raise SystemExit(f'README.md lacks the marks "<!-- table: {name} -->" and "<!-- end -->" around the table')
+        text = before + mark + table(json.loads((RESULTS / f'{name}.json').read_text())) + '\n' + end + after
     readme.write_text(text)
 
 

@@ -16,7 +16,7 @@ from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.labels import png
+from datasetgan_ext.labels.formats import read_labels
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.options import network_options, seeds_option, start_logging
 from datasetgan_ext.seeds import format_seeds
@@ -51,18 +51,24 @@ def main(network, device, allow_pickle_code, interpreter, samples, labels, seeds
         raise UserError(f'--seeds: the interpreter was trained on {format_seeds(sorted(trained_on & set(seeds)))}; '
                         'a score on them says nothing')
     labels_folder = labels or DEMO_FOLDER / 'samples' / 'masks'
-    pairs = sample_set.pair(png.read_folder(labels_folder), loaded.task.classes, seeds)
+    pairs = sample_set.pair(read_labels(labels_folder), loaded.task.classes, seeds)
     chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
     if not chosen:
         raise UserError('the interpreter was trained on every labelled sample; label more images to score it on, '
                         'or see train_interpreter.py --cross-validate')
     generator = load_generator(network, device, allow_pickle_code)
     sample_set.check_network(generator)
+    if sample_set.image_hw != loaded.image_hw:
+        raise UserError(f'--samples={sample_set.folder} has images of {"x".join(map(str, sample_set.image_hw))}, the '
+                        f'interpreter makes masks of {"x".join(map(str, loaded.image_hw))} (height x width); '
+                        'generate the samples with the same --crop')
     labeler = Labeler(generator, loaded, sample_set.options)
     score = SegmentationScore(len(loaded.task.classes))
     for labelled, (sample, annotation) in zip(labeler(sample.seed for sample, _ in chosen), chosen):
         sample_set.check_image(sample, labelled.image)
         score.add(annotation.mask, labelled.mask)
+    if not score.confusion.any():
+        raise UserError('--labels: every pixel of the masks is 255, "no label"; there is nothing to score')
     print(f'Trained on {len(trained_on)} labelled images, scored on {len(chosen)} others, in per cent:')
     print(score.table(loaded.task.classes))
     if json_path:

@@ -8,6 +8,40 @@ from pathlib import Path
 
 from datasetgan_ext.errors import UserError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None
+
+
+TEMPORARY_SUFFIX = '.datasetgan-tmp'
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether a folder exists and holds anything but what a killed `save_atomically` left."""
+    return folder.is_dir() and any(path.suffix != TEMPORARY_SUFFIX for path in folder.iterdir())
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UserError(f'--outdir={folder} is being written by another process; wait for it, '
+                        'or give another folder') from error
+    finally:
+        os.close(descriptor)
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -33,11 +67,13 @@ def save_atomically(path: Path, save: Callable[[Path], object]) -> None:
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f'.{path.name}.tmp')
+    temporary = path.with_name(f'.{path.name}{TEMPORARY_SUFFIX}')
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             save(temporary)
+            with temporary.open('rb') as file:
+                os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

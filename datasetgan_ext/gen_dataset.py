@@ -1,6 +1,7 @@
 """Generate images with labels."""
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
+import torch
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.run import Run
@@ -17,13 +19,15 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
 
+log = logging.getLogger(__name__)
+
 
 @click.command()
 @network_options
 @click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='Where to write')
 @seeds_option(required=True)
-@sampling_options
+@sampling_options(*3 * ['as the labelled images'])
 @click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE',
               help='Share of the images that is kept; the most uncertain others are marked as dropped')
 @click.option('--format', 'format_name', type=click.Choice(['folder']), default='folder', show_default=True,
@@ -59,9 +63,16 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     generator = load_generator(network, device, allow_pickle_code)
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
     options = replace(loaded.options, **{name: value for name, value in given.items() if value is not None})
-    run = Run(Labeler(generator, loaded, options, batch), seeds, outdir, keep, interpreter)
+    if keep < 1 and loaded.ensemble.members == 1:
+        log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
+    if outdir.exists() and not outdir.is_dir():
+        raise UserError(f'--outdir={outdir} is a file; give a folder')
+    run = Run(Labeler(generator, loaded, options, batch), seeds, outdir, keep, interpreter, format_name)
     try:
         summary = run(overwrite)
+    except torch.cuda.OutOfMemoryError:
+        raise UserError(f'the GPU\'s memory is full with {run.labeler.batch} images per forward pass; '
+                        'give a smaller --batch') from None
     except KeyboardInterrupt:
         raise UserError(f'stopped; the same command continues in {outdir}') from None
     print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '

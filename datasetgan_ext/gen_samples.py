@@ -8,15 +8,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-from tqdm import tqdm
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.export.folder import sample_name, write_image
-from datasetgan_ext.files import save_atomically
 from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.labels.samples import SAMPLES_FILE, Sample, SampleSet, pixel_sha256
+from datasetgan_ext.labels.samples import generate_samples
 from datasetgan_ext.options import Crop, network_options, sampling_options, seeds_option, start_logging
 
 
@@ -25,7 +20,7 @@ from datasetgan_ext.options import Crop, network_options, sampling_options, seed
 @click.option('--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
               help='Where to write the images and samples.json')
 @seeds_option(default='0-15', show_default=True)
-@sampling_options
+@sampling_options('1', 'all', 'const')
 @click.option('--crop', 'crop_hw', type=Crop(),
               help='Keep the central HEIGHTxWIDTH only, as 384x512 for car networks  [default: the whole image]')
 def main(network, device, allow_pickle_code, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx, crop_hw):
@@ -50,33 +45,6 @@ def main(network, device, allow_pickle_code, outdir, seeds, trunc, trunc_cutoff,
         trunc if trunc is not None else 1.0, trunc_cutoff, noise_mode or 'const', class_idx, crop_hw))
     samples = generate_samples(generator, options, seeds, outdir)
     print(f'{len(samples.samples)} images to label: {outdir / "images"}')
-
-
-def generate_samples(generator: Generator, options: SamplingOptions, seeds: list[int], outdir: Path) -> SampleSet:
-    """Write an image per seed to `outdir`/images, and samples.json; samples that are there already stay.
-
-    Raises:
-        UserError: the folder holds other things, or samples of another network or other options.
-    """
-    known: dict[int, Sample] = {}
-    if outdir.is_dir() and any(outdir.iterdir()):
-        if not (outdir / SAMPLES_FILE).exists():
-            raise UserError(f'--outdir={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder')
-        there = SampleSet.read(outdir)
-        there.check_network(generator)
-        if there.options != options:
-            raise UserError(f'--outdir={outdir} holds samples made with other options: {there.options}, '
-                            f'now {options}. Give another folder')
-        known = {sample.seed: sample for sample in there.samples}
-    for seed in tqdm(seeds, desc='samples', unit='image', disable=None):
-        image = generator.synthesize([seed], options).images[0].cpu().numpy()
-        file = f'images/{sample_name(seed)}.png'
-        save_atomically(outdir / file, lambda path, image=image: write_image(path, image))
-        known[seed] = Sample(seed, file, pixel_sha256(image))
-    samples = SampleSet(outdir, generator.source, generator.fingerprint, options, image.shape[:2],
-                        tuple(known[seed] for seed in sorted(known)))
-    samples.write()
-    return samples
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.seeds import MAX_SEED
 
 # On a CPU one image at a time is as fast as many for networks of 256 x 256 and more, and makes every image independent
 # of its neighbours to the last bit.
@@ -59,7 +60,8 @@ class Labeler:
         """
         self.generator = generator
         self.interpreter = interpreter
-        self.options = generator.check_options(options or interpreter.options)
+        self.options = replace(generator.check_options(options or interpreter.options),
+                               crop_hw=interpreter.options.crop_hw)
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
         self._fused = interpreter.fused_for(generator)
 
@@ -80,10 +82,11 @@ class Labeler:
 
 
 class LabeledImages(torch.utils.data.IterableDataset):
-    """An endless stream of (image, mask) for a DataLoader, with no disk in between.
+    """An endless stream (four billion seeds) of (image, mask) for a DataLoader, with no disk in between.
 
-    Each DataLoader worker makes seeds of its own; no seed comes twice. Workers compute on the labeler's device: with a
-    CUDA device use num_workers=0, or multiprocessing_context='spawn'.
+    The workers of a DataLoader share the seeds out, none comes twice; in distributed training give each rank a
+    `first_seed` of its own. Workers compute on the labeler's device: with a CUDA device use num_workers=0, or
+    multiprocessing_context='spawn'.
 
     Example:
         >>> dataset = LabeledImages(Labeler(load_generator('demo'), load_interpreter('demo')))
@@ -109,7 +112,7 @@ class LabeledImages(torch.utils.data.IterableDataset):
         """Yields (image, mask): uint8 [C, H, W] and int64 [H, W]."""
         worker = torch.utils.data.get_worker_info()
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for sample in self.labeler(itertools.count(self.first_seed + number, step)):
+        for sample in self.labeler(range(self.first_seed + number, MAX_SEED + 1, step)):
             if self.max_uncertainty is None or sample.uncertainty <= self.max_uncertainty:
                 image = torch.from_numpy(sample.image).permute(2, 0, 1).contiguous()
                 mask = torch.from_numpy(sample.mask).to(torch.int64)

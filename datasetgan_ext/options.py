@@ -39,6 +39,8 @@ class Device(click.ParamType):
             return value
         try:
             device = torch.device(value)
+            if device.type not in ('cpu', 'cuda'):
+                raise RuntimeError('only CPUs and CUDA devices are supported')
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:
             raise UserError(f'--device={value} cannot be used: {str(error).splitlines()[0]}. '
@@ -74,13 +76,17 @@ network_options = joined(
                  help='Let upstream\'s loader run the code inside the pickle; only for files that you trust'),
 )
 
-sampling_options = joined(
-    click.option('--trunc', type=float, help='Truncation psi'),
-    click.option('--trunc-cutoff', type=click.IntRange(min=0), metavar='N',
-                 help='Truncate the first N w vectors only  [default: all]'),
-    click.option('--noise-mode', type=click.Choice(NOISE_MODES), help='Noise of the synthesis layers'),
-    click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network'),
-)
+
+def sampling_options(trunc: str, cutoff: str, noise_mode: str):
+    """The options that decide an image; the arguments say in words what each one's default is."""
+    return joined(
+        click.option('--trunc', type=float, help=f'Truncation psi  [default: {trunc}]'),
+        click.option('--trunc-cutoff', type=click.IntRange(min=0), metavar='N',
+                     help=f'Truncate the first N w vectors only  [default: {cutoff}]'),
+        click.option('--noise-mode', type=click.Choice(NOISE_MODES),
+                     help=f'Noise of the synthesis layers  [default: {noise_mode}]'),
+        click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network'),
+    )
 
 
 def seeds_option(**settings):

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from datasetgan_ext.errors import UserError
 
 MAX_SEED = 2**32 - 1
+MAX_COUNT = 10_000_000
+
+
+def sample_name(seed: int) -> str:
+    """File name of a seed's image and mask, without the suffix."""
+    return f'seed{seed:07d}'
 
 
 def parse_seeds(text: str) -> list[int]:
     """Seeds of a list of numbers and ranges: '1,4-6' -> [1, 4, 5, 6].
 
     Raises:
-        UserError: it is no such list, a range runs backwards, or a seed is repeated or too large.
+        UserError: it is no such list, a range runs backwards, a seed is repeated or too large, or they are too many.
     """
     seeds: list[int] = []
     for part in text.split(','):
@@ -27,6 +33,8 @@ def parse_seeds(text: str) -> list[int]:
             raise UserError(f'--seeds={text}: the range {first}-{last} runs backwards; write {last}-{first}')
         if last > MAX_SEED:
             raise UserError(f'--seeds={text}: {last} is too large; seeds go up to {MAX_SEED}')
+        if len(seeds) + last - first >= MAX_COUNT:
+            raise UserError(f'--seeds={text} is more than {MAX_COUNT} seeds; split it into several folders')
         seeds.extend(range(first, last + 1))
     if len(set(seeds)) < len(seeds):
         seen: set[int] = set()

@@ -1,6 +1,7 @@
 """Train a Style Interpreter on hand-labelled images."""
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,22 +9,25 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
+import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.files import writing
 from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.interpreter import learning
-from datasetgan_ext.interpreter.training import PRESETS, options_from
-from datasetgan_ext.labels import png
+from datasetgan_ext.interpreter.optimization import PRESETS, options_from
+from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.labels.formats import FORMATS, read_labels
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.labels.task import Task
 from datasetgan_ext.options import CountOrAll, network_options, seeds_option, start_logging
+from datasetgan_ext.seeds import MAX_SEED
 
 
 @click.command()
 @network_options
 @click.option('--samples', metavar='DIR', required=True, help='Folder written by gen_samples.py')
 @click.option('--labels', metavar='DIR', required=True, help='Folder of PNG masks named as the samples')
-@click.option('--label-format', type=click.Choice(['auto', 'png']), default='auto', show_default=True,
+@click.option('--label-format', type=click.Choice(['auto', *FORMATS]), default='auto', show_default=True,
               help='Format of the labels')
 @click.option('--classes', metavar='FILE', required=True,
               help='Class names in the order of their ids, background first: a text file, or JSON with a palette')
@@ -37,7 +41,8 @@ from datasetgan_ext.options import CountOrAll, network_options, seeds_option, st
               f'{PRESETS["default"].pixels_per_image}; reference: all]')
 @click.option('--min-class-pixels', type=click.IntRange(min=0), metavar='N',
               help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]')
-@click.option('--seed', type=int, default=0, show_default=True, help='Of every random choice')
+@click.option('--seed', type=click.IntRange(0, MAX_SEED), default=0, show_default=True, metavar='INT',
+              help='Of every random choice')
 @click.option('--cross-validate', is_flag=True,
               help='Also train once without each labelled image, and score the labels predicted for it')
 @click.option('--overwrite', is_flag=True, help='Replace --out if it exists')
@@ -64,23 +69,33 @@ def main(network, device, allow_pickle_code, samples, labels, label_format, clas
     start_logging()
     if out.exists() and not overwrite:
         raise UserError(f'--out={out} exists; give another file, or --overwrite')
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(out.parent, os.W_OK):
+        raise UserError(f'--out={out}: its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    pairs = sample_set.pair(png.read_folder(labels), task.classes, seeds)
+    pairs = sample_set.pair(read_labels(labels, label_format), task.classes, seeds)
+    if cross_validate and len(pairs) < 2:
+        raise UserError('--cross-validate needs at least two labelled images')
     options = options_from(preset, models=models, pixels_per_image=pixels_per_image,
                            min_class_pixels=min_class_pixels, seed=seed)
     generator = load_generator(network, device, allow_pickle_code)
-    interpreter = learning.train_interpreter(generator, sample_set, pairs, task, options)
-    interpreter.save(out)
-    report = interpreter.training
-    heldout = '' if report['heldout_accuracy'] is None else \
-        f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
-    print(f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
-          f'loss {report["loss"]:.4f}{heldout}')
-    if cross_validate:
-        print('Each labelled image predicted by an ensemble that was trained without it:')
-        print(learning.cross_validate(generator, sample_set, pairs, task, options).table(task.classes))
-    print(f'Interpreter: {out}')
+    try:
+        training_set = TrainingSet(generator, sample_set, pairs, task, options)
+        interpreter = training_set.train()
+        interpreter.save(out)
+        report = interpreter.training
+        heldout = '' if report['heldout_accuracy'] is None else \
+            f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
+        print(f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
+              f'loss {report["loss"]:.4f}{heldout}')
+        print(f'Interpreter: {out}')
+        if cross_validate:
+            print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')
+            print(training_set.cross_validate().table(task.classes))
+    except torch.cuda.OutOfMemoryError:
+        raise UserError('the GPU\'s memory is full; give a smaller --pixels-per-image, or --device=cpu') from None
 
 
 if __name__ == '__main__':

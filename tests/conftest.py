@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.gen_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.interpreter.learning import train_interpreter
-from datasetgan_ext.interpreter.training import options_from
+from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labels import png
+from datasetgan_ext.labels.samples import generate_samples
 from datasetgan_ext.labels.task import Task
 
 CLASSES = ('background', 'dark', 'bright')
@@ -57,4 +57,4 @@ def labels(samples, task, tmp_path) -> Path:
 def interpreter(generator, samples, labels, task):
     pairs = samples.pair(png.read_folder(labels), task.classes)
     options = options_from('default', models=3, max_steps=40)
-    return train_interpreter(generator, samples, pairs, task, options, progress=False)
+    return TrainingSet(generator, samples, pairs, task, options, progress=False).train()

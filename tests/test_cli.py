@@ -129,6 +129,8 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
     (['--seeds=0', '--keep=1.5'], '--keep=1.5 is not a share'),
     (['--seeds=0', '--keep=nan'], '--keep=nan is not a share'),
     (['--seeds=0', '--device=quantum'], '--device=quantum cannot be used'),
+    (['--seeds=0', '--device=meta'], '--device=meta cannot be used'),
+    (['--seeds=0', '--trunc=nan'], '--trunc=nan is not a number'),
     (['--seeds=0', '--trunc-cutoff=99'], '--trunc-cutoff=99'),
     (['--seeds=0', '--interpreter=nowhere'], '--interpreter=nowhere: no such file'),
     (['--seeds=0', '--network=nowhere.pkl'], '--interpreter is missing'),
@@ -154,6 +156,14 @@ def test_train_refuses_to_replace_an_interpreter(tmp_path):
     result = invoke(train_interpreter.main, *train_arguments(tmp_path))
     assert result.exit_code == 1 and 'exists; give another file, or --overwrite' in result.output
     assert (tmp_path / 'interpreter.safetensors').read_text() == 'mine'
+
+
+def test_train_refuses_before_it_trains(tmp_path):
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path, seeds='0'), '--cross-validate')
+    assert result.exit_code == 1 and '--cross-validate needs at least two' in result.output
+    (tmp_path / 'file').write_text('')
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path, out=tmp_path / 'file' / 'i.safetensors'))
+    assert result.exit_code == 1 and 'cannot be written' in result.output
 
 
 def wrong_size(folder):
@@ -191,10 +201,11 @@ def test_train_refuses_labels(make, message, tmp_path):
     ({'classes': 'nowhere.txt'}, '--classes=nowhere.txt cannot be read'),
     ({'seeds': '0,50'}, 'no label for seed 50'),
     ({'pixels-per-image': 'some'}, '--pixels-per-image=some is neither'),
-    ({'pixels-per-image': '0'}, '--pixels-per-image=0 is neither')])
+    ({'pixels-per-image': '0'}, '--pixels-per-image=0 is neither'),
+    ({'seed': '-1'}, '-1 is not in the range')])
 def test_train_refuses(changes, message, tmp_path):
     result = invoke(train_interpreter.main, *train_arguments(tmp_path, **changes))
-    assert result.exit_code == 1 and message in result.output, result.output
+    assert result.exit_code != 0 and message in result.output, result.output
 
 
 def test_train_refuses_an_image_that_is_not_of_its_seed(tmp_path):
@@ -214,6 +225,31 @@ def test_evaluate_never_scores_what_it_was_trained_on(tmp_path):
     assert result.exit_code == 0 and 'scored on 36 others' in result.output
     scores = json.loads((tmp_path / 'scores.json').read_text())
     assert scores['scored_on'] == list(range(4, 40)) and 0 < scores['mean_iou'] < 1
+
+
+def test_evaluate_refuses_samples_of_another_crop(tmp_path):
+    assert invoke(train_interpreter.main, *train_arguments(tmp_path)).exit_code == 0
+    invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=9', '--trunc=0.7',
+           '--crop=32x64')
+    (tmp_path / 'labels').mkdir()
+    PIL.Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(tmp_path / 'labels' / 'seed0000009.png')
+    result = invoke(evaluate.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
+                    f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels')
+    assert result.exit_code == 1 and 'has images of 32x64' in result.output
+
+
+def test_the_demos_interpreter_reaches_its_score(tmp_path):
+    assert invoke(evaluate.main, '--network=demo', f'--json={tmp_path}/scores.json').exit_code == 0
+    scores = json.loads((tmp_path / 'scores.json').read_text())
+    assert scores['trained_on'] == list(range(16)) and scores['scored_on'] == list(range(16, 40))
+    assert scores['mean_iou'] >= 0.87
+
+
+def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
+    assert invoke(train_interpreter.main, *train_arguments(tmp_path)).exit_code == 0
+    invoke(gen_dataset.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
+           f'--outdir={tmp_path}/out', '--seeds=0-1')
+    assert 'never unsure' in caplog.text
 
 
 def test_evaluate_names_what_is_missing():

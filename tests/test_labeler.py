@@ -43,6 +43,16 @@ def test_options_are_those_of_the_labelled_images_unless_given(generator, interp
     assert not np.array_equal(next(given([0])).image, next(labeler([0])).image)
 
 
+def test_the_crop_is_always_the_interpreters(generator, interpreter):
+    interpreter.options = SamplingOptions(crop_hw=(12, 16))
+    sample = next(Labeler(generator, interpreter, SamplingOptions(trunc=0.5))([0]))
+    assert sample.image.shape == (12, 16, 3) and sample.mask.shape == (12, 16)
+
+
+def test_the_stream_ends_with_the_last_seed(labeler):
+    assert len(list(LabeledImages(labeler, first_seed=2**32 - 2))) == 2
+
+
 def test_an_interpreter_of_another_network_is_refused(interpreter):
     with pytest.raises(UserError, match='another network'):
         Labeler(Generator(make_network(seed=1), 'other'), interpreter)

@@ -15,7 +15,7 @@ def test_parse(text, seeds):
     ('', 'neither a number nor a range'), ('a', "'a'"), ('1;2', "'1;2'"),
     ('1,', "''"), ('-3', "'-3'"), ('1.5', "'1.5'"),
     ('1-2-3', "'1-2-3'"), ('٣', 'neither'), ('9-3', 'write 3-9'), ('1-5,3', 'seed 3 is there twice'),
-    ('4294967296', 'up to 4294967295')])
+    ('4294967296', 'up to 4294967295'), ('0-999999999', 'more than 10000000 seeds')])
 def test_parse_refuses(text, message):
     with pytest.raises(UserError, match='--seeds=') as error:
         parse_seeds(text)

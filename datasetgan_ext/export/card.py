@@ -27,7 +27,7 @@ CARD = '''# Labelled images from {network}
 import json, numpy as np, PIL.Image
 records = [json.loads(line) for line in open('manifest.jsonl')]
 for record in (r for r in records if r['kept']):
-    image = np.asarray(PIL.Image.open(record['image']))   # uint8 [H, W, 3]
+    image = np.asarray(PIL.Image.open(record['image']))   # uint8 [H, W, 3], or [H, W] where images are grey
     mask = np.asarray(PIL.Image.open(record['mask']))     # uint8 [H, W], class ids
 ```
 

@@ -5,22 +5,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 
 from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
-from datasetgan_ext.labels.png import write_mask
+from datasetgan_ext.labels.png import write_image, write_mask
 from datasetgan_ext.labels.task import Task
-
-
-def sample_name(seed: int) -> str:
-    """File name of a seed's image and mask, without the suffix."""
-    return f'seed{seed:07d}'
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write uint8 [H, W, C] as PNG, grey where C is 1."""
-    PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG', compress_level=1)
+from datasetgan_ext.seeds import sample_name
 
 
 class FolderWriter:

@@ -77,10 +77,10 @@ class RunManifest:
     def finish(self, seeds: Sequence[int], keep: float) -> Summary:
         """Write manifest.jsonl in the order of `seeds`, each record with `kept`.
 
-        The most uncertain samples are dropped; `ceil(keep * number)` are kept, and of two equally uncertain ones the
-        one with the lower seed. The order in which samples were made has no part in it.
+        The most uncertain samples are dropped; `ceil(keep * number)` are kept, at least one, and of two equally
+        uncertain ones the one with the lower seed. The order in which samples were made has no part in it.
         """
-        kept_count = math.ceil(keep * len(seeds) - 1e-9)
+        kept_count = max(1, math.ceil(keep * len(seeds) - 1e-9))
         kept = set(sorted(seeds, key=lambda seed: (self._uncertainty[seed], seed))[:kept_count])
         pixels, images = 0, 0
 

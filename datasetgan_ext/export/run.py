@@ -18,7 +18,7 @@ from datasetgan_ext.export.card import write_card
 from datasetgan_ext.export.folder import FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.seeds import format_seeds
 from datasetgan_ext.version import __version__
@@ -27,7 +27,7 @@ DATASET_FILE = 'dataset.json'
 FORMAT = 'datasetgan-folder'
 FORMAT_VERSION = 1
 PREVIEW_SAMPLES = 8
-OURS = ('images', 'masks', MANIFEST, PARTIAL, DATASET_FILE, 'preview.png', 'README.md')
+OURS = ('images', 'masks', MANIFEST, PARTIAL, 'preview.png', 'README.md')
 
 
 @dataclass
@@ -40,18 +40,20 @@ class Run:
         outdir: the dataset's folder.
         keep: share of the samples that is kept, in (0, 1].
         interpreter_source: what `--interpreter` was, for the record.
+        format_name: how the dataset is written; 'folder' is the one format there is.
     """
     labeler: Labeler
     seeds: Sequence[int]
     outdir: Path
     keep: float
     interpreter_source: str
+    format_name: str = 'folder'
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it.
 
-        The result depends on network, interpreter, options and seeds alone: a run that was stopped and continued ends
-        with the same bytes as one that was not.
+        The result depends on network, interpreter, options and seeds alone (and, by rounding, on the kind of device and
+        the batch size): a run that was stopped and continued ends with the same bytes as one that was not.
 
         Args:
             overwrite: delete a dataset of ours that is in the folder, whatever its options.
@@ -59,6 +61,12 @@ class Run:
         Raises:
             UserError: the folder holds other things, or a dataset with other options; or it cannot be written.
         """
+        with writing(self.outdir):
+            self.outdir.mkdir(parents=True, exist_ok=True)
+        with locked(self.outdir):
+            return self._run(overwrite)
+
+    def _run(self, overwrite: bool) -> Summary:
         self._prepare_folder(overwrite)
         labeler, writer = self.labeler, FolderWriter(self.outdir, self.labeler.interpreter.task)
         manifest = RunManifest(self.outdir, writer.is_whole)
@@ -94,7 +102,7 @@ class Run:
             'class': sampling.class_idx,
             'crop': f'{crop[0]}x{crop[1]}' if crop else None,
             'keep': self.keep,
-            'format': 'folder',
+            'format': self.format_name,
         }
 
     def _info(self) -> dict:
@@ -118,15 +126,14 @@ class Run:
         write_atomically(self.outdir / DATASET_FILE, (json.dumps(info, indent=1) + '\n').encode())
 
     def _prepare_folder(self, overwrite: bool) -> None:
-        if self.outdir.exists() and not self.outdir.is_dir():
-            raise UserError(f'--outdir={self.outdir} is a file; give a folder')
-        if self.outdir.is_dir() and any(self.outdir.iterdir()):
+        if holds_files(self.outdir):
             found = self._found_options()
             if overwrite:
                 self._delete()
+                self._write_info(self._info())
             else:
                 self._check_same(found)
-        if not (self.outdir / DATASET_FILE).exists():
+        else:
             self._write_info(self._info())
 
     def _found_options(self) -> dict:
@@ -153,9 +160,10 @@ class Run:
                             'Give another folder, the same options, or --overwrite')
 
     def _delete(self) -> None:
+        """Delete the dataset but for dataset.json, which tells that the folder is ours until another replaces it."""
         for name in OURS:
             path = self.outdir / name
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)

@@ -45,6 +45,7 @@ def _demo_network() -> torch.nn.Module:
         init_kwargs = json.loads(file.metadata()['init_kwargs'])
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     network_class = import_upstream('training.networks').Generator if find_upstream() else StandInGenerator
-    network = network_class(**init_kwargs)
+    with torch.random.fork_rng(devices=[]):
+        network = network_class(**init_kwargs)
     network.load_state_dict(state)
     return network

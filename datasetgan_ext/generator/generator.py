@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -57,8 +58,10 @@ class Generator:
         """Options made valid for this network.
 
         Raises:
-            UserError: class missing or out of range, cutoff or crop larger than the network's.
+            UserError: class missing or out of range, truncation not finite, cutoff or crop larger than the network's.
         """
+        if not math.isfinite(options.trunc):
+            raise UserError(f'--trunc={options.trunc} is not a number; give for example 0.7')
         if self.c_dim and options.class_idx is None:
             raise UserError(f'{self.source} is class-conditional: choose one with --class=0..{self.c_dim - 1}')
         if self.c_dim and not 0 <= options.class_idx < self.c_dim:

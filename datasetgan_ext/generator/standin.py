@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NOISE_MODES = ('random', 'const', 'none')
+from datasetgan_ext.generator.sampling import NOISE_MODES
+
 EPS = 1e-8
 
 

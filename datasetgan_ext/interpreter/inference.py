@@ -7,6 +7,7 @@ rows at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -16,6 +17,8 @@ from datasetgan_ext.interpreter.upsampling import taps, upsample_rows
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
 TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}
+# a small map's product is made once per image up to this size, else anew for the rows that each tile needs
+WHOLE_FLOATS = 8 * 2**20
 
 
 @dataclass
@@ -49,7 +52,7 @@ class FusedEnsemble:
         self._members = ensemble.members
         # [M, h1, C] -> one [M*h1, C_l] matrix per layer
         self._first = [weight.contiguous() for weight in first.flatten(0, 1).split(channels, dim=1)]
-        self._first_bias = self._first_bias.flatten()[:, None]
+        self._first_bias = self._first_bias.flatten()[:, None, None]
         self._rest = rest
         self._full_hw = full_hw
         self._rows = rows
@@ -88,35 +91,64 @@ class FusedEnsemble:
         Yields:
             float32 [M, K, P], P = pixels of the tile in row-major order.
         """
+        groups = self._groups(image)
         for start in range(self._rows.start, self._rows.stop, self._tile_rows):
             stop = min(start + self._tile_rows, self._rows.stop)
-            hidden = self._first_layer(image, torch.arange(start, stop, device=image[0].device))
+            hidden = self._first_layer(groups, torch.arange(start, stop, device=image[0].device))
             hidden = hidden.reshape(self._members, -1, hidden.shape[-1])
             for weight, bias in self._rest:
                 hidden = torch.baddbmm(bias[..., None], weight, hidden.relu_())
             yield hidden
 
-    def _first_layer(self, image: list[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+    def _first_layer(self, groups: list[_Group], y: torch.Tensor) -> torch.Tensor:
         """First layer's output of all members at image rows `y`: float32 [M*h1, len(y) * width]."""
         total = None
-        for size, maps, weights in self._by_size(image):
-            low, high, mix = taps(y, size[0], self._full_hw[0])
-            upsampled = size != self._full_hw
+        for group in groups:
+            low, high, mix = taps(y, group.hw[0], self._full_hw[0])
+            upsampled = group.hw != self._full_hw
             top, bottom = int(low[0]), int((high if upsampled else low)[-1]) + 1
-            used = [m[:, top:bottom].flatten(1).to(torch.float32) for m in maps]
-            product = torch.addmm(self._first_bias, weights[0], used[0]) if total is None else weights[0] @ used[0]
-            for weight, columns in zip(weights[1:], used[1:]):
-                product.addmm_(weight, columns)
-            product = product.reshape(len(product), -1, size[1])
+            product = group.rows(top, bottom)
             if upsampled:
                 product = upsample_rows(product, low - top, high - top, mix, self._full_hw[1])
             product = product[:, :, self._columns]
-            total = product if total is None else total.add_(product)
+            total = product + self._first_bias if total is None else total.add_(product)
         return total.flatten(1)
 
-    def _by_size(self, image: list[torch.Tensor]):
-        """Maps and their weights, those of one size together, as (size, maps, weights)."""
-        sizes = dict.fromkeys(tuple(feature.shape[1:]) for feature in image)
-        for size in sizes:
-            chosen = [i for i, feature in enumerate(image) if tuple(feature.shape[1:]) == size]
-            yield size, [image[i] for i in chosen], [self._first[i] for i in chosen]
+    def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
+        """The maps of each size, with their weights."""
+        groups: dict[tuple[int, ...], _Group] = {}
+        for feature, weight in zip(image, self._first):
+            groups.setdefault(tuple(feature.shape[1:]), _Group([], [])).add(feature, weight)
+        return list(groups.values())
+
+
+@dataclass
+class _Group:
+    """The maps of one size ([C_l, h, w] each) and their parts of the first layer ([M*h1, C_l] each)."""
+    maps: list[torch.Tensor]
+    weights: list[torch.Tensor]
+
+    def add(self, feature: torch.Tensor, weight: torch.Tensor) -> None:
+        self.maps.append(feature)
+        self.weights.append(weight)
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        return tuple(self.maps[0].shape[1:])
+
+    def rows(self, top: int, bottom: int) -> torch.Tensor:
+        """Sum of the layers' products for some rows of the maps: float32 [M*h1, bottom - top, w]."""
+        if len(self.weights[0]) * self.maps[0][0].numel() <= WHOLE_FLOATS:
+            return self._whole[:, top:bottom]
+        return self._product(top, bottom)
+
+    @cached_property
+    def _whole(self) -> torch.Tensor:
+        return self._product(0, self.hw[0])
+
+    def _product(self, top: int, bottom: int) -> torch.Tensor:
+        product = None
+        for feature, weight in zip(self.maps, self.weights):
+            pixels = feature[:, top:bottom].flatten(1).to(torch.float32)
+            product = weight @ pixels if product is None else product.addmm_(weight, pixels)
+        return product.reshape(len(product), bottom - top, self.hw[1])

@@ -1,10 +1,12 @@
 """A trained Style Interpreter and its file."""
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -47,8 +49,8 @@ class Interpreter:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over the ensemble's state dict."""
-        return state_fingerprint(self.ensemble)
+        """sha256 (hex) over all that decides the masks: the ensemble's state dict, classes and colours."""
+        return hashlib.sha256(f'{state_fingerprint(self.ensemble)} {self.task}'.encode()).hexdigest()
 
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""
@@ -106,8 +108,9 @@ class Interpreter:
                                 f'this program reads {FORMAT_VERSION}')
             task = Task.from_names(content['classes'], content['palette'], path)
             layers = [Layer(**layer) for layer in content['layers']]
-            ensemble = Ensemble(content['ensemble']['members'], sum(layer.channels for layer in layers),
-                                content['ensemble']['hidden'], len(task.classes))
+            with torch.random.fork_rng(devices=[]):
+                ensemble = Ensemble(content['ensemble']['members'], sum(layer.channels for layer in layers),
+                                    content['ensemble']['hidden'], len(task.classes))
             ensemble.load_state_dict(state)
             return cls(ensemble.eval().requires_grad_(False), task, layers,
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],

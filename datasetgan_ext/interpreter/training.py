@@ -1,230 +1,117 @@
-"""Training of the ensemble on labelled hypercolumns: all members at once, each on its own random draws."""
+"""From labelled samples to an interpreter."""
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+import logging
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.sampling import PixelSet
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import center_crop
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.optimization import TrainingOptions, train_ensemble
+from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels, gather_hypercolumns
+from datasetgan_ext.labels.annotation import IGNORE, Annotation, clean_up
+from datasetgan_ext.labels.samples import Sample, SampleSet
+from datasetgan_ext.labels.task import Task
 
-HELDOUT_CHUNK = 4096
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How an interpreter is trained. A step is one batch for each member.
-
-    Attributes:
-        preset: name of the preset that the other values started from.
-        models: members of the ensemble.
-        pixels_per_image: pixels drawn from each labelled image; None = all.
-        balance: share of them that is spread evenly over the image's classes.
-        min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
-        standardize: bring each channel to mean 0 and deviation 1 before the first layer.
-        batch: pixels per member and step.
-        label_smoothing: share of the target that is spread over all classes, so that members do not grow sure of every
-            pixel of the few labelled images.
-        lr: Adam's learning rate, at the start.
-        cosine: let it fall to 0 along half a cosine; else it is constant.
-        max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
-        heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
-            not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
-            released DatasetGAN: from the fifth pass on, when the loss of a single batch has not fallen below the lowest
-            for `patience` steps in a row; its last weights are kept.
-        patience: see there.
-        seed: of every random choice.
-    """
-    preset: str = 'default'
-    models: int = 10
-    pixels_per_image: int | None = 4096
-    balance: float = 0.5
-    min_class_pixels: int = 0
-    standardize: bool = True
-    batch: int = 256
-    label_smoothing: float = 0.1
-    lr: float = 1e-3
-    cosine: bool = True
-    max_steps: int | None = 2500
-    heldout: float = 0.1
-    patience: int = 10
-    seed: int = 0
-
-    def to_json(self) -> dict:
-        return asdict(self)
+LARGE_GIB = 8
 
 
-CHECK_STEPS = 100
-REFERENCE_PASSES = 100
-REFERENCE_WARMUP_PASSES = 4
-PRESETS = {
-    'default': TrainingOptions(),
-    'reference': TrainingOptions(
-        preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, standardize=False, batch=64,
-        label_smoothing=0.0, cosine=False, max_steps=None, heldout=0.0, patience=51),
-}
+class TrainingSet:
+    """Labelled samples and the hypercolumns of their chosen pixels."""
 
+    def __init__(self, generator: Generator, samples: SampleSet, pairs: list[tuple[Sample, Annotation]], task: Task,
+                 options: TrainingOptions, progress: bool = True):
+        """Choose pixels and gather their hypercolumns; no others are ever computed.
 
-def options_from(preset: str, **changes) -> TrainingOptions:
-    """A preset with some values changed.
+        Each image is made again and compared with the picture that was labelled. What is drawn from an image depends on
+        its seed and `options.seed`, not on the other images.
 
-    A value of None leaves the preset's own, and 'all' for `pixels_per_image` stands for all pixels.
-    """
-    options = replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
-    return replace(options, pixels_per_image=None) if options.pixels_per_image == 'all' else options
+        Args:
+            generator: the network that made the samples.
+            samples: the folder they are from.
+            pairs: from `samples.pair`.
+            task: classes and palette.
+            options: how to draw pixels and train.
+            progress: show progress bars.
 
+        Raises:
+            UserError: the network or an image is not the one that was labelled, or the labels hold fewer than two
+                classes.
+        """
+        samples.check_network(generator)
+        self.generator, self.samples, self.pairs, self.task, self.options = generator, samples, pairs, task, options
+        self.progress = progress
+        sampling = generator.check_options(samples.options)
+        rows, columns = center_crop(generator.image_hw, sampling.crop_hw)
+        masks = [clean_up(annotation.mask, options.min_class_pixels) for _, annotation in pairs]
+        self._check_classes(masks)
+        chosen = [choose_pixels(mask, options.pixels_per_image, options.balance,
+                                np.random.RandomState([options.seed, sample.seed]))
+                  for mask, (sample, _) in zip(masks, pairs)]
+        self.pixels = self._empty_pixels(sum(map(len, chosen)))
+        start = 0
+        for index, ((sample, _), mask, here) in enumerate(zip(tqdm(
+                pairs, desc='features', unit='image', disable=None if progress else True), masks, chosen)):
+            synthesis = generator.synthesize([sample.seed], sampling)
+            samples.check_image(sample, synthesis.images[0].cpu().numpy())
+            part = slice(start, start := start + len(here))
+            y, x = np.unravel_index(here, mask.shape)
+            self.pixels.hypercolumns[part] = gather_hypercolumns(
+                [maps[0] for maps in synthesis.features], y + rows.start, x + columns.start, generator.image_hw)
+            self.pixels.classes[part] = torch.from_numpy(mask.reshape(-1)[here].astype(np.int64))
+            self.pixels.images[part] = index
 
-@dataclass
-class TrainingReport:
-    """What came of a training run, averaged over the members.
+    def train(self) -> Interpreter:
+        """Train on all of it."""
+        return self._train(self.pixels, self.pairs, self.progress)
 
-    Attributes:
-        pixels: number of pixels trained on.
-        steps: of the longest-trained member.
-        loss: cross-entropy of the last steps, in nats.
-        heldout_pixels: number of pixels kept out of training.
-        heldout_accuracy: share of them that the kept members get right; None where none were kept out.
-    """
-    pixels: int
-    steps: int
-    loss: float
-    heldout_pixels: int
-    heldout_accuracy: float | None
+    def cross_validate(self) -> SegmentationScore:
+        """Leave one image out at a time: train on the others, score the labels predicted for it.
 
-    def to_json(self) -> dict:
-        return asdict(self)
+        Raises:
+            UserError: there is only one labelled image.
+        """
+        if len(self.pairs) < 2:
+            raise UserError('--cross-validate needs at least two labelled images')
+        score = SegmentationScore(len(self.task.classes))
+        for index, (sample, annotation) in enumerate(tqdm(
+                self.pairs, desc='cross-validation', unit='image', disable=None if self.progress else True)):
+            interpreter = self._train(self.pixels.select(self.pixels.images != index),
+                                      self.pairs[:index] + self.pairs[index + 1:], progress=False)
+            synthesis = self.generator.synthesize([sample.seed], self.samples.options)
+            prediction = interpreter.fused_for(self.generator)(synthesis.features)
+            score.add(annotation.mask, prediction.masks[0].cpu().numpy())
+        return score
 
+    def _train(self, pixels: PixelSet, pairs: list[tuple[Sample, Annotation]], progress: bool) -> Interpreter:
+        ensemble, report = train_ensemble(pixels, len(self.task.classes), self.options, progress)
+        training = {**self.options.to_json(), **report.to_json(), 'images': len(pairs),
+                    'seeds': [sample.seed for sample, _ in pairs]}
+        return Interpreter(ensemble.cpu(), self.task, self.generator.layers, self.samples.options,
+                           self.samples.image_hw, self.generator.source, self.generator.fingerprint, training)
 
-def hidden_sizes(classes: int) -> tuple[int, int]:
-    """Widths of the hidden layers: (128, 32) below 32 classes, else (256, 128), as in the released DatasetGAN."""
-    return (128, 32) if classes < 32 else (256, 128)
+    def _check_classes(self, masks: list[np.ndarray]) -> None:
+        labelled = set(np.unique(np.concatenate([mask.reshape(-1) for mask in masks])).tolist()) - {IGNORE}
+        if len(labelled) < 2:
+            found = ', '.join(self.task.classes[class_id] for class_id in labelled) or 'no class at all'
+            raise UserError(f'--labels: the masks hold {found}, and nothing to tell it from. {IGNORE} means '
+                            f'"no label": in a black-and-white mask, write the class id instead of {IGNORE}')
+        absent = [name for class_id, name in enumerate(self.task.classes) if class_id not in labelled]
+        if absent:
+            log.warning('No labelled pixel of %s: the interpreter will never predict it', ', '.join(absent))
 
-
-def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
-                   progress: bool = True) -> tuple[Ensemble, TrainingReport]:
-    """Train an ensemble of `options.models` members, all of them in one batched product a step.
-
-    Every member goes through all training pixels in an order of its own, again and again.
-
-    Args:
-        pixels: labelled hypercolumns, on the device to train on.
-        classes: number of classes, from the class list.
-        options: see there; the same options and pixels give the same weights on one machine.
-        progress: show a progress bar.
-    """
-    device = pixels.classes.device
-    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
-        torch.manual_seed(options.seed)
-        order = torch.randperm(len(pixels), device=device)
-        heldout_count = math.ceil(len(pixels) * options.heldout)
-        heldout, training = order[:heldout_count], order[heldout_count:]
-        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), classes).to(device)
-        if options.standardize:
-            ensemble.input_mean.copy_(pixels.hypercolumns.mean(dim=0))
-            ensemble.input_std.copy_(pixels.hypercolumns.std(dim=0).clamp_(min=1e-6))
-        return _Trainer(ensemble, pixels, training, heldout, options).run(progress)
-
-
-class _Trainer:
-    """One training run. A member that has stopped goes on being computed with the others, but is no longer kept."""
-
-    def __init__(self, ensemble: Ensemble, pixels: PixelSet, training: torch.Tensor, heldout: torch.Tensor,
-                 options: TrainingOptions):
-        """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
-        self.ensemble = ensemble
-        self.pixels = pixels
-        self.kept = copy.deepcopy(ensemble)
-        self.training = training
-        self.heldout = heldout
-        self.options = options
-        self.batch = min(options.batch, len(training))
-        self.steps_per_pass = len(training) // self.batch
-        self.steps = options.max_steps or REFERENCE_PASSES * self.steps_per_pass
-        self.best = torch.full([options.models], math.inf)
-        self.waited = torch.zeros(options.models, dtype=torch.int64)
-        self.running = torch.ones(options.models, dtype=torch.bool)
-
-    def run(self, progress: bool) -> tuple[Ensemble, TrainingReport]:
-        optimizer = torch.optim.Adam(self.ensemble.parameters(), lr=self.options.lr)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps) if self.options.cosine else None
-        heldout_accuracy = None
-        losses = []
-        with tqdm(total=self.steps, desc='training', unit='step', disable=None if progress else True,
-                  mininterval=0.5) as bar:
-            for step, chosen in zip(range(1, self.steps + 1), self._batches()):
-                loss = self._member_losses(chosen)
-                optimizer.zero_grad(set_to_none=True)
-                loss.sum().backward()
-                optimizer.step()
-                if schedule:
-                    schedule.step()
-                losses = [*losses[1 - CHECK_STEPS:], loss.detach()]
-                if not self.options.heldout:
-                    self._stop_by_batch_loss(step, losses[-1].cpu())
-                elif step % CHECK_STEPS == 0 or step == self.steps:
-                    self._stop_by_heldout()
-                bar.update()
-                if step % CHECK_STEPS == 0:
-                    bar.set_postfix(loss=f'{torch.stack(losses).mean():.4f}', running=int(self.running.sum()))
-                if not self.running.any():
-                    break
-        self.kept.eval().requires_grad_(False)
-        if self.options.heldout:
-            heldout_accuracy = self._heldout_accuracy(self.kept).mean().item()
-        return self.kept, TrainingReport(len(self.training), step, torch.stack(losses).mean().item(),
-                                         len(self.heldout), heldout_accuracy)
-
-    def _batches(self) -> Iterator[torch.Tensor]:
-        """Pixels of each member's batches, without end: int64 [M, batch]."""
-        while True:
-            order = torch.rand(self.options.models, len(self.training), device=self.training.device).argsort(dim=1)
-            for start in range(0, self.steps_per_pass * self.batch, self.batch):
-                yield self.training[order[:, start:start + self.batch]]
-
-    def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of each member on its own batch: float32 [M]."""
-        self.ensemble.train()
-        logits = self.ensemble(self.pixels.hypercolumns[chosen])
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.pixels.classes[chosen].flatten(),
-                                                 label_smoothing=self.options.label_smoothing, reduction='none')
-        return loss.reshape(chosen.shape).mean(dim=1)
-
-    def _stop_by_heldout(self) -> None:
-        error = 1 - self._heldout_accuracy(self.ensemble)
-        # of equally good weights the later ones, which a few held-out pixels cannot tell apart
-        self._keep(self.running & (error <= self.best))
-        self._note(error)
-
-    def _stop_by_batch_loss(self, step: int, losses: torch.Tensor) -> None:
-        was_running = self.running.clone()
-        if step > REFERENCE_WARMUP_PASSES * self.steps_per_pass:
-            self._note(losses)
-        self._keep(was_running if step == self.steps else was_running & ~self.running)
-
-    def _note(self, figure: torch.Tensor) -> None:
-        """Note a figure [M] that should fall; members that waited too long for that stop."""
-        improved = figure < self.best
-        self.best = torch.minimum(self.best, figure)
-        self.waited = torch.where(improved, 0, self.waited + 1)
-        self.running &= self.waited < self.options.patience
-
-    @torch.no_grad()
-    def _keep(self, members: torch.Tensor) -> None:
-        """Copy the present weights of some members (bool [M]) to the ensemble that is kept."""
-        if members.any():
-            for kept, current in zip(self.kept.member_tensors(), self.ensemble.member_tensors()):
-                kept[members] = current[members]
-
-    @torch.no_grad()
-    def _heldout_accuracy(self, ensemble: Ensemble) -> torch.Tensor:
-        """Accuracy of each member on the held-out pixels, on the CPU: float32 [M]."""
-        ensemble.eval()
-        right = torch.zeros(self.options.models)
-        for chosen in self.heldout.split(HELDOUT_CHUNK):
-            logits = ensemble(self.pixels.hypercolumns[chosen].expand(self.options.models, -1, -1))
-            right += (logits.argmax(dim=2) == self.pixels.classes[chosen]).sum(dim=1).cpu()
-        return right / max(1, len(self.heldout))
+    def _empty_pixels(self, count: int) -> PixelSet:
+        channels, device = sum(layer.channels for layer in self.generator.layers), self.generator.device
+        gib = count * channels * 4 / 2**30
+        if gib > LARGE_GIB:
+            log.warning('The hypercolumns of %d pixels take %.0f GiB of memory; --pixels-per-image takes fewer',
+                        count, gib)
+        return PixelSet(torch.empty(count, channels, device=device), torch.empty(count, dtype=torch.int64,
+                        device=device), torch.empty(count, dtype=torch.int64, device=device))

@@ -1,4 +1,4 @@
-"""Masks as PNG files: 8-bit palette or grey images whose pixel value is the class id."""
+"""Images and masks as PNG files. A mask is an 8-bit palette or grey image whose pixel value is the class id."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -40,6 +40,11 @@ def read_mask(path: Path) -> np.ndarray:
         raise UserError(f'{path} has {mode} pixels; a mask is an 8-bit grey or palette PNG whose pixel values are '
                         'class ids')
     return pixels.astype(np.uint8)
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write a uint8 [H, W, C] image as PNG, grey where C is 1."""
+    PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG', compress_level=1)
 
 
 def write_mask(path: Path, mask: np.ndarray, flat_palette: list[int]) -> None:

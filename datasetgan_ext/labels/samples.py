@@ -8,18 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.files import holds_files, locked, save_atomically, write_atomically
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.labels.annotation import Annotation
-from datasetgan_ext.seeds import format_seeds
+from datasetgan_ext.labels.png import write_image
+from datasetgan_ext.seeds import format_seeds, sample_name
 
 SAMPLES_FILE = 'samples.json'
 FORMAT_VERSION = 1
@@ -85,6 +87,14 @@ class SampleSet:
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f'{path} is damaged ({type(error).__name__}: {error}); run gen_samples.py again') from error
 
+    def holds(self, sample: Sample) -> bool:
+        """Whether a sample's image is there, with the recorded pixels."""
+        try:
+            with PIL.Image.open(self.folder / sample.image) as image:
+                return pixel_sha256(np.asarray(image)) == sample.sha256
+        except (OSError, SyntaxError, ValueError):
+            return False
+
     def check_network(self, generator: Generator) -> None:
         """Raises UserError when the images come from another network."""
         if self.fingerprint != generator.fingerprint:
@@ -107,8 +117,8 @@ class SampleSet:
         """
         by_name = {annotation.name: annotation for annotation in annotations}
         if not by_name:
-            raise UserError(f'--labels holds no labelled image; masks are PNG files named as the samples, '
-                            f'for example {self.samples[0].name}.png')
+            raise UserError('--labels holds no labelled image; masks are PNG files named as the samples, '
+                            f'for example {sample_name(0)}.png')
         strangers = [str(a.source) for name, a in by_name.items() if name not in {s.name for s in self.samples}]
         if strangers:
             raise UserError(f'{", ".join(strangers)}: no sample of that name in {self.folder / SAMPLES_FILE}; '
@@ -159,6 +169,42 @@ class SampleSet:
             raise UserError(f'{path} is not the image of seed {sample.seed}: pixels differ by {difference.mean():.1f} '
                             f'levels on average, {difference.max()} at most. Its labels would be learned on the wrong '
                             'picture; was the file replaced or renamed?')
+
+
+def generate_samples(generator: Generator, options: SamplingOptions, seeds: list[int], outdir: Path,
+                     progress: bool = True) -> SampleSet:
+    """Write an image per seed to `outdir`/images, and samples.json.
+
+    Samples that are there already, with the pixels that samples.json tells of, stay as they are; so the same call
+    completes one that was stopped.
+
+    Raises:
+        UserError: the folder holds other things, or samples of another network or other options.
+    """
+    rows, columns = center_crop(generator.image_hw, options.crop_hw)
+    samples = SampleSet(outdir, generator.source, generator.fingerprint, options,
+                        (rows.stop - rows.start, columns.stop - columns.start), ())
+    if holds_files(outdir):
+        if not (outdir / SAMPLES_FILE).exists():
+            raise UserError(f'--outdir={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder')
+        samples = SampleSet.read(outdir)
+        samples.check_network(generator)
+        if samples.options != options:
+            raise UserError(f'--outdir={outdir} holds samples made with other options: {samples.options}, '
+                            f'now {options}. Give another folder')
+    samples.write()
+    with locked(outdir):
+        for seed in tqdm(seeds, desc='samples', unit='image', disable=None if progress else True):
+            known = {sample.seed: sample for sample in samples.samples}
+            if seed in known and samples.holds(known[seed]):
+                continue
+            image = generator.synthesize([seed], options).images[0].cpu().numpy()
+            file = f'images/{sample_name(seed)}.png'
+            save_atomically(outdir / file, lambda path, image=image: write_image(path, image))
+            known[seed] = Sample(seed, file, pixel_sha256(image))
+            samples = replace(samples, samples=tuple(known[seed] for seed in sorted(known)))
+            samples.write()
+    return samples
 
 
 def pixel_sha256(image: np.ndarray) -> str:

@@ -55,12 +55,14 @@ class Task:
             raise UserError(f'--classes={source} lists {len(names)} classes; it takes 2 to {MAX_CLASSES}, '
                             'the first of which is the background')
         for name in names:
-            if not isinstance(name, str) or names.count(name) > 1:
+            if not isinstance(name, str) or not name.isprintable() or not name.strip() or names.count(name) > 1:
                 raise UserError(f'--classes={source}: {name!r} is listed twice or is not a name')
-        colours = [tuple(colour) for colour in palette] if palette else distinct_colours(len(names))
-        valid = all(len(colour) == 3 and all(isinstance(v, int) and 0 <= v <= 255 for v in colour)
-                    for colour in colours)
-        if not valid or len(colours) != len(names) or len(set(colours)) != len(colours):
+        colours = distinct_colours(len(names)) if palette is None else palette
+        valid = isinstance(colours, list) and all(
+            isinstance(colour, (list, tuple)) and len(colour) == 3
+            and all(type(value) is int and 0 <= value <= 255 for value in colour) for colour in colours)
+        colours = [tuple(colour) for colour in colours] if valid else []
+        if len(colours) != len(names) or len(set(colours)) != len(colours):
             raise UserError(f'--classes={source}: "palette" must give each of the {len(names)} classes '
                             'an RGB colour of its own, three whole numbers in 0..255')
         return cls(tuple(names), tuple(colours))

@@ -1,7 +1,9 @@
+import copy
 import hashlib
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -9,9 +11,14 @@ import pytest
 
 from datasetgan_ext import files
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export import run as run_module
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labeler import Labeler
+
+
+class PowerCutError(BaseException):
+    """The process ends here."""
 
 
 def tree(folder) -> dict[str, str]:
@@ -75,20 +82,19 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
     """The run dies at every one of its file renames in turn, once before and once after it."""
     make_run('whole', batch=batch)()
     expected = tree(tmp_path / 'whole')
-    real_replace = os.replace
+    real_replace, real_unlink = os.replace, Path.unlink
     renames = 0
-
-    class PowerCutError(BaseException):
-        pass
 
     def counting(source, target):
         nonlocal renames
         renames += 1
         real_replace(source, target)
 
+    # a process that is killed cleans nothing up
+    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False: None)
     monkeypatch.setattr(files.os, 'replace', counting)
     make_run('counted', batch=batch)()
-    assert renames > 2 * 6 and tree(tmp_path / 'counted') == expected
+    assert renames > 2 * 6
     for stop in range(renames):
         for after in (False, True):
             left = stop
@@ -106,9 +112,38 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
             monkeypatch.setattr(files.os, 'replace', dying)
             with pytest.raises(PowerCutError):
                 make_run(name, batch=batch)()
-            monkeypatch.setattr(files.os, 'replace', real_replace)
-            make_run(name, batch=batch)()
+            with monkeypatch.context() as alive:
+                alive.setattr(files.os, 'replace', real_replace)
+                alive.setattr(Path, 'unlink', real_unlink)
+                make_run(name, batch=batch)()
             assert tree(tmp_path / name) == expected, name
+
+
+@pytest.mark.parametrize('step', range(6))
+def test_overwriting_can_be_stopped_anywhere(make_run, tmp_path, monkeypatch, step):
+    make_run('whole', seeds=[7])()
+    make_run()()
+    (tmp_path / 'dataset' / 'notes.txt').write_text('mine')
+    left = step
+    real_rmtree, real_unlink = run_module.shutil.rmtree, Path.unlink
+
+    def dying(real):
+        def call(*arguments, **named):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise PowerCutError
+            real(*arguments, **named)
+        return call
+
+    with monkeypatch.context() as dead:
+        dead.setattr(run_module.shutil, 'rmtree', dying(real_rmtree))
+        dead.setattr(Path, 'unlink', dying(real_unlink))
+        with pytest.raises(PowerCutError):
+            make_run(seeds=[7])(overwrite=True)
+    make_run(seeds=[7])(overwrite=True)
+    (tmp_path / 'dataset' / 'notes.txt').unlink()
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
 
 
 def test_what_is_done_is_not_done_again(make_run, tmp_path, monkeypatch):
@@ -159,10 +194,30 @@ def test_other_options_in_the_same_folder_are_refused(make_run, tmp_path, change
 def test_another_interpreter_in_the_same_folder_is_refused(make_run, tmp_path):
     make_run()()
     run = make_run()
-    changed = replace(run.labeler.interpreter, training={**run.labeler.interpreter.training})
-    changed.ensemble.biases[0].data += 1
+    interpreter = copy.deepcopy(run.labeler.interpreter)
+    interpreter.ensemble.biases[0].data += 1
+    run.labeler = Labeler(run.labeler.generator, interpreter)
     with pytest.raises(UserError, match='--interpreter was'):
         run()
+
+
+def test_other_class_names_make_another_interpreter(interpreter):
+    renamed = replace(interpreter, task=replace(interpreter.task, classes=('background', 'dark', 'light')))
+    assert renamed.fingerprint != interpreter.fingerprint
+
+
+def test_two_runs_in_one_folder_at_once(make_run, tmp_path, monkeypatch):
+    run = make_run()
+    label = run.labeler.label
+
+    def label_while_another_starts(seeds):
+        with pytest.raises(UserError, match='is being written by another process'):
+            make_run()()
+        return label(seeds)
+
+    monkeypatch.setattr(run.labeler, 'label', label_while_another_starts)
+    run()
+    assert len(manifest(tmp_path / 'dataset')) == 6
 
 
 def test_overwrite_leaves_what_is_not_ours(make_run, tmp_path):
@@ -186,7 +241,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, 
 
 def test_outdir_is_a_file(make_run, tmp_path):
     (tmp_path / 'dataset').write_text('mine')
-    with pytest.raises(UserError, match='is a file'):
+    with pytest.raises(UserError, match='File exists'):
         make_run()()
 
 

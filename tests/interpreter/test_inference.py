@@ -23,7 +23,9 @@ def plain_logits(ensemble, features, rows, columns):
 @pytest.mark.parametrize('rows, columns', [(slice(0, 16), slice(0, 16)), (slice(2, 14), slice(0, 16)),
                                            (slice(3, 12), slice(5, 10))], ids=['whole', 'crop rows', 'crop both'])
 @pytest.mark.parametrize('tile_rows', [1, 5, 100])
-def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, monkeypatch):
+@pytest.mark.parametrize('whole_floats', [0, 10**9], ids=['products by tile', 'products whole'])
+def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, whole_floats, monkeypatch):
+    monkeypatch.setattr(inference, 'WHOLE_FLOATS', whole_floats)
     monkeypatch.setitem(inference.TILE_FLOATS, 'cpu', tile_rows * 3 * 5 * 16)
     ensemble = make_ensemble(channels=sum(CHANNELS))
     features = [torch.randn(channels, size, size) for channels, size in zip(CHANNELS, SIZES)]

@@ -6,9 +6,10 @@ from safetensors.torch import save_file
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter import training
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.learning import collect_pixels, cross_validate, train_interpreter
-from datasetgan_ext.interpreter.training import options_from
+from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
+from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labels import png
 from tests.conftest import CLASSES, make_network
 
@@ -76,19 +77,20 @@ def test_missing_file():
 def test_pixels_of_an_image_do_not_depend_on_the_others(generator, samples, labels, task):
     pairs = samples.pair(png.read_folder(labels), task.classes)
     options = options_from('default', pixels_per_image=20)
-    together = collect_pixels(generator, samples, pairs, options, progress=False)
-    alone = collect_pixels(generator, samples, pairs[2:3], options, progress=False)
-    assert torch.equal(together[2].hypercolumns, alone[0].hypercolumns)
-    assert len(alone[0]) == 20
+    together = TrainingSet(generator, samples, pairs, task, options, progress=False).pixels
+    alone = TrainingSet(generator, samples, pairs[2:3], task, options, progress=False).pixels
+    assert torch.equal(together.select(together.images == 2).hypercolumns, alone.hypercolumns)
+    assert len(alone) == 20
 
 
 def test_clean_up_is_an_option(generator, samples, labels, task):
     pairs = samples.pair(png.read_folder(labels), task.classes)
     pairs[0][1].mask[:] = 0
     pairs[0][1].mask[0, :5] = 2
+    pairs[0][1].mask[8:] = 1
     for minimum, count in ((5, 5), (6, 0)):
         options = options_from('default', min_class_pixels=minimum)
-        pixels = collect_pixels(generator, samples, pairs[:1], options, progress=False)[0]
+        pixels = TrainingSet(generator, samples, pairs[:1], task, options, progress=False).pixels
         assert (pixels.classes == 2).sum() == count
 
 
@@ -96,47 +98,62 @@ def test_a_class_without_labels_is_told(generator, samples, labels, task, caplog
     pairs = samples.pair(png.read_folder(labels), task.classes)
     for _, annotation in pairs:
         annotation.mask[annotation.mask == 1] = 0
-    train_interpreter(generator, samples, pairs, task, options_from('default', models=1, max_steps=20), progress=False)
+    TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
+                              progress=False).train()
     assert 'No labelled pixel of dark' in caplog.text
 
 
 def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
-    from datasetgan_ext.gen_samples import generate_samples
     from datasetgan_ext.labels.annotation import Annotation
+    from datasetgan_ext.labels.samples import generate_samples
     samples = generate_samples(generator, SamplingOptions(crop_hw=(12, 16)), [0], tmp_path / 'cropped')
     mask = (np.arange(12 * 16).reshape(12, 16) % 3).astype(np.uint8)
     pairs = samples.pair([Annotation(samples.samples[0].name, mask, tmp_path)], task.classes)
-    pixels = collect_pixels(generator, samples, pairs, options_from('reference', min_class_pixels=0),
-                            progress=False)[0]
+    pixels = TrainingSet(generator, samples, pairs, task, options_from('reference', min_class_pixels=0),
+                         progress=False).pixels
     features = generator.synthesize([0], SamplingOptions()).features
     full = torch.cat([torch.nn.functional.interpolate(maps, size=(16, 16), mode='bilinear', align_corners=False)[0]
                       for maps in features])
     assert torch.allclose(pixels.hypercolumns, full[:, 2:14].flatten(1).T, atol=1e-5)
-    interpreter = train_interpreter(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
-                                    progress=False)
+    interpreter = TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
+                              progress=False).train()
     assert interpreter.fused_for(generator).out_hw == (12, 16)
 
 
 def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples, labels, task, monkeypatch):
-    from datasetgan_ext.interpreter import learning
     pairs = samples.pair(png.read_folder(labels), task.classes)
+    training_set = TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
+                               progress=False)
     trained, scored = [], []
-    fit, synthesize = learning._fit, Generator.synthesize
+    synthesize = Generator.synthesize
 
-    def watched_fit(generator, samples, pairs, *rest, **named):
-        trained.append({sample.seed for sample, _ in pairs})
-        return fit(generator, samples, pairs, *rest, **named)
+    def watched_train(pixels, *rest):
+        trained.append(set(pixels.images.tolist()))
+        return train_ensemble(pixels, *rest)
 
     def watched_synthesize(self, seeds, options):
-        if trained:
-            scored.append(seeds[0])
+        scored.append(seeds[0])
         return synthesize(self, seeds, options)
 
-    monkeypatch.setattr(learning, '_fit', watched_fit)
+    monkeypatch.setattr(training, 'train_ensemble', watched_train)
     monkeypatch.setattr(Generator, 'synthesize', watched_synthesize)
-    score = cross_validate(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
-                           progress=False)
-    assert scored == [0, 1, 2, 3] and [set(range(4)) - seeds for seeds in trained] == [{0}, {1}, {2}, {3}]
+    score = training_set.cross_validate()
+    assert scored == [0, 1, 2, 3] and [set(range(4)) - images for images in trained] == [{0}, {1}, {2}, {3}]
     assert score.confusion.sum() == 4 * 16 * 16
+
+
+def test_cross_validation_of_one_image_is_refused(generator, samples, labels, task):
+    pairs = samples.pair(png.read_folder(labels), task.classes)[:1]
     with pytest.raises(UserError, match='at least two'):
-        cross_validate(generator, samples, pairs[:1], task, options_from('default'), progress=False)
+        TrainingSet(generator, samples, pairs, task, options_from('default'), progress=False).cross_validate()
+
+
+@pytest.mark.parametrize('value, message', [(255, 'the masks hold no class at all'), (0, 'the masks hold background')])
+def test_labels_of_one_class_are_refused(generator, samples, labels, task, value, message):
+    """A black-and-white mask of 0 and 255 too: 255 means "no label"."""
+    pairs = samples.pair(png.read_folder(labels), task.classes)
+    for _, annotation in pairs:
+        annotation.mask[:] = np.where(annotation.mask == 2, 255, value)
+    with pytest.raises(UserError) as error:
+        TrainingSet(generator, samples, pairs, task, options_from('default'), progress=False)
+    assert message in error.value.message and 'write the class id instead of 255' in error.value.message

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from datasetgan_ext.interpreter.upsampling import gather_points, taps, upsample_rows
+from datasetgan_ext.interpreter.upsampling import gather_points, stretch_cpu, stretch_gpu, taps, upsample_rows
 
 SIZES = [((4, 4), (16, 16)), ((16, 16), (16, 16)), ((8, 4), (24, 20)), ((16, 16), (6, 10)), ((1, 1), (5, 5))]
 
@@ -24,3 +24,9 @@ def test_rows_equal_full_upsampling(in_hw, out_hw):
     low, high, weight = taps(rows, in_hw[0], out_hw[0])
     assert torch.allclose(upsample_rows(feature, low, high, weight, out_hw[1]),
                           interpolated(feature, out_hw)[:, rows], atol=1e-6)
+
+
+def test_both_ways_to_stretch_are_the_same():
+    rows = torch.randn(3, 5, 7)
+    assert torch.allclose(stretch_cpu(rows, 20), stretch_gpu(rows, 20), atol=1e-6)
+    assert torch.allclose(stretch_cpu(rows, 4), stretch_gpu(rows, 4), atol=1e-6)

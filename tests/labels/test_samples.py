@@ -6,11 +6,10 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.gen_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labels.annotation import IGNORE, Annotation, clean_up
-from datasetgan_ext.labels.samples import SampleSet, pixel_sha256
+from datasetgan_ext.labels.samples import SampleSet, generate_samples, pixel_sha256
 from tests.conftest import CLASSES, make_network
 
 HW = (16, 16)
@@ -38,6 +37,36 @@ def test_more_seeds_later(generator, samples):
     more = generate_samples(generator, samples.options, [9, 2], samples.folder)
     assert [sample.seed for sample in more.samples] == [0, 1, 2, 3, 9]
     assert more.samples[:4] == samples.samples
+
+
+def test_a_stopped_call_is_completed_and_whole_samples_stay(generator, samples, monkeypatch):
+    images = samples.folder / 'images'
+    before = (images / 'seed0000001.png').stat().st_mtime_ns
+    (images / 'seed0000003.png').unlink()
+    made = []
+    synthesize = Generator.synthesize
+
+    def dying(self, seeds, options):
+        made.append(seeds[0])
+        if seeds == [5]:
+            raise KeyboardInterrupt
+        return synthesize(self, seeds, options)
+
+    monkeypatch.setattr(Generator, 'synthesize', dying)
+    with pytest.raises(KeyboardInterrupt):
+        generate_samples(generator, samples.options, [0, 1, 2, 3, 4, 5], samples.folder)
+    monkeypatch.setattr(Generator, 'synthesize', synthesize)
+    assert made == [3, 4, 5] and (images / 'seed0000001.png').stat().st_mtime_ns == before
+    whole = generate_samples(generator, samples.options, [0, 1, 2, 3, 4, 5], samples.folder)
+    assert [sample.seed for sample in whole.samples] == [0, 1, 2, 3, 4, 5] and whole.samples[:4] == samples.samples
+
+
+def test_stopped_before_the_first_image(generator, tmp_path, monkeypatch):
+    monkeypatch.setattr(Generator, 'synthesize', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        generate_samples(generator, SamplingOptions(), [0], tmp_path / 'new')
+    monkeypatch.undo()
+    assert len(generate_samples(generator, SamplingOptions(), [0], tmp_path / 'new').samples) == 1
 
 
 def test_other_options_in_the_same_folder_are_refused(generator, samples):

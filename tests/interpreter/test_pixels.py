@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.interpreter.sampling import choose_pixels, gather_pixels
+from datasetgan_ext.interpreter.pixels import choose_pixels, gather_hypercolumns
 from datasetgan_ext.labels.annotation import IGNORE
 
 
@@ -42,11 +42,7 @@ def test_balance_spreads_pixels_over_classes():
 
 def test_gathered_hypercolumns_are_those_of_full_upsampling():
     features = [torch.randn(3, 4, 4), torch.randn(2, 16, 16)]
-    mask = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16) % 5
-    chosen = np.array([0, 17, 100, 191])
-    pixels = gather_pixels(features, mask, chosen, (16, 16), (2, 0))
+    y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
     full = torch.cat([torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear',
                                                       align_corners=False)[0] for maps in features])
-    expected = full[:, 2:14].flatten(1).T[torch.from_numpy(chosen)]
-    assert torch.allclose(pixels.hypercolumns, expected, atol=1e-6)
-    assert pixels.classes.tolist() == mask.reshape(-1)[chosen].tolist()
+    assert torch.allclose(gather_hypercolumns(features, y, x, (16, 16)), full[:, y, x].T, atol=1e-6)

@@ -17,16 +17,18 @@ class PixelSet:
     Attributes:
         hypercolumns: float32 [P, C].
         classes: int64 [P].
+        images: int64 [P], index of the labelled image that each pixel is from.
     """
     hypercolumns: torch.Tensor
     classes: torch.Tensor
+    images: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.classes)
 
-    @staticmethod
-    def join(parts: list[PixelSet]) -> PixelSet:
-        return PixelSet(torch.cat([part.hypercolumns for part in parts]), torch.cat([part.classes for part in parts]))
+    def select(self, chosen: torch.Tensor) -> PixelSet:
+        """A copy of the pixels at bool or int64 index `chosen`."""
+        return PixelSet(self.hypercolumns[chosen], self.classes[chosen], self.images[chosen])
 
 
 def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState) -> np.ndarray:
@@ -56,20 +58,17 @@ def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.r
     return np.sort(np.concatenate([chosen, others[:max(0, count - len(chosen))]]))
 
 
-def gather_pixels(features: list[torch.Tensor], mask: np.ndarray, chosen: np.ndarray, full_hw: tuple[int, int],
-                  top_left: tuple[int, int]) -> PixelSet:
-    """Hypercolumns of chosen pixels, interpolated at those points only.
+def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarray,
+                        full_hw: tuple[int, int]) -> torch.Tensor:
+    """Hypercolumns of some pixels, interpolated at those points only.
 
     Args:
         features: one [C_l, h_l, w_l] map per layer, of the whole image.
-        mask: uint8 [H, W], classes of the labelled part of the image.
-        chosen: int64 [P], indices into the flattened mask.
-        full_hw: height and width of the whole image.
-        top_left: where in the whole image the mask begins (row, column).
+        y, x: int64 [P], rows and columns of the whole image.
+        full_hw: its height and width.
+
+    Returns:
+        float32 [P, C], the layers' channels one after the other.
     """
-    device = features[0].device
-    y, x = (torch.from_numpy(position + offset).to(device)
-            for position, offset in zip(np.unravel_index(chosen, mask.shape), top_left))
-    hypercolumns = torch.cat([gather_points(feature.to(torch.float32), y, x, full_hw) for feature in features], dim=1)
-    classes = torch.from_numpy(mask.reshape(-1)[chosen].astype(np.int64)).to(device)
-    return PixelSet(hypercolumns, classes)
+    y, x = (torch.from_numpy(position).to(features[0].device) for position in (y, x))
+    return torch.cat([gather_points(maps.to(torch.float32), y, x, full_hw) for maps in features], dim=1)

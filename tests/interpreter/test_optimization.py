@@ -1,8 +1,15 @@
 import pytest
 import torch
 
-from datasetgan_ext.interpreter.sampling import PixelSet
-from datasetgan_ext.interpreter.training import CHECK_STEPS, _Trainer, hidden_sizes, options_from, train_ensemble
+from datasetgan_ext.interpreter.optimization import (
+    CHECK_STEPS,
+    _split,
+    _Trainer,
+    hidden_sizes,
+    options_from,
+    train_ensemble,
+)
+from datasetgan_ext.interpreter.pixels import PixelSet
 
 
 def blobs(count: int = 600, classes: int = 3) -> PixelSet:
@@ -10,7 +17,7 @@ def blobs(count: int = 600, classes: int = 3) -> PixelSet:
     source = torch.Generator().manual_seed(0)
     labels = torch.randint(classes, [count], generator=source)
     centres = 3 * torch.randn(classes, 8, generator=source)
-    return PixelSet(centres[labels] + torch.randn(count, 8, generator=source), labels)
+    return PixelSet(centres[labels] + torch.randn(count, 8, generator=source), labels, torch.zeros_like(labels))
 
 
 @pytest.mark.parametrize('preset', ['default', 'reference'])
@@ -50,7 +57,7 @@ def test_members_differ():
 
 def test_reference_rule_stops_after_51_steps_without_a_lower_loss():
     """With equal pixels and a learning rate of 0 the loss never falls: the first counted step is the best."""
-    pixels = PixelSet(torch.ones(64, 8), torch.zeros(64, dtype=torch.int64))
+    pixels = PixelSet(torch.ones(64, 8), *torch.zeros(2, 64, dtype=torch.int64))
     _, report = train_ensemble(pixels, 3, options_from('reference', models=2, lr=0.0), progress=False)
     # passes 0-3 (a step each) are not counted; then the best one, and 51 that are not better
     assert report.steps == 4 + 1 + 51
@@ -87,3 +94,12 @@ def test_widths_of_the_released_code():
 def test_fewer_pixels_than_a_batch():
     ensemble, report = train_ensemble(blobs(20), 3, options_from('reference', models=2, max_steps=3), progress=False)
     assert report.pixels == 20 and torch.isfinite(ensemble.weights[0]).all()
+
+
+@pytest.mark.parametrize('counts, heldout', [((100, 30, 5, 1), (10, 3, 0, 0)), ((3, 5, 1), (0, 1, 0))])
+def test_held_out_pixels_leave_the_rarest_class_in_training(counts, heldout):
+    classes = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    out, training = _split(classes, 0.1)
+    assert classes[out].bincount(minlength=len(counts)).tolist() == list(heldout)
+    assert sorted([*out.tolist(), *training.tolist()]) == list(range(len(classes)))
+    assert len(_split(classes, 0.0)[0]) == 0

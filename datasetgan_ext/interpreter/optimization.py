@@ -1,0 +1,244 @@
+"""Training of the ensemble on labelled hypercolumns: all members at once, each on its own random draws."""
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from tqdm import tqdm
+
+from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.pixels import PixelSet
+
+HELDOUT_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How an interpreter is trained. A step is one batch for each member.
+
+    Attributes:
+        preset: name of the preset that the other values started from.
+        models: members of the ensemble.
+        pixels_per_image: pixels drawn from each labelled image; None = all.
+        balance: share of them that is spread evenly over the image's classes.
+        min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
+        standardize: bring each channel to mean 0 and deviation 1 before the first layer.
+        batch: pixels per member and step.
+        label_smoothing: share of the target that is spread over all classes, so that members do not grow sure of every
+            pixel of the few labelled images.
+        lr: Adam's learning rate, at the start.
+        cosine: let it fall to 0 along half a cosine; else it is constant.
+        max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
+        heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
+            not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
+            released DatasetGAN: from the fifth pass on, when the loss of a single batch has not fallen below the lowest
+            for `patience` steps in a row; its last weights are kept.
+        patience: see there.
+        seed: of every random choice.
+    """
+    preset: str = 'default'
+    models: int = 10
+    pixels_per_image: int | None = 4096
+    balance: float = 0.5
+    min_class_pixels: int = 0
+    standardize: bool = True
+    batch: int = 256
+    label_smoothing: float = 0.1
+    lr: float = 1e-3
+    cosine: bool = True
+    max_steps: int | None = 2500
+    heldout: float = 0.1
+    patience: int = 10
+    seed: int = 0
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+
+CHECK_STEPS = 100
+REFERENCE_PASSES = 100
+REFERENCE_WARMUP_PASSES = 4
+PRESETS = {
+    'default': TrainingOptions(),
+    'reference': TrainingOptions(
+        preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, standardize=False, batch=64,
+        label_smoothing=0.0, cosine=False, max_steps=None, heldout=0.0, patience=51),
+}
+
+
+def options_from(preset: str, **changes) -> TrainingOptions:
+    """A preset with some values changed.
+
+    A value of None leaves the preset's own, and 'all' for `pixels_per_image` stands for all pixels.
+    """
+    options = replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
+    return replace(options, pixels_per_image=None) if options.pixels_per_image == 'all' else options
+
+
+@dataclass
+class TrainingReport:
+    """What came of a training run, averaged over the members.
+
+    Attributes:
+        pixels: number of pixels trained on.
+        steps: of the longest-trained member.
+        loss: cross-entropy of the last steps, in nats.
+        heldout_pixels: number of pixels kept out of training.
+        heldout_accuracy: share of them that the kept members get right; None where none were kept out.
+    """
+    pixels: int
+    steps: int
+    loss: float
+    heldout_pixels: int
+    heldout_accuracy: float | None
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+
+def hidden_sizes(classes: int) -> tuple[int, int]:
+    """Widths of the hidden layers: (128, 32) below 32 classes, else (256, 128), as in the released DatasetGAN."""
+    return (128, 32) if classes < 32 else (256, 128)
+
+
+def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
+                   progress: bool = True) -> tuple[Ensemble, TrainingReport]:
+    """Train an ensemble of `options.models` members, all of them in one batched product a step.
+
+    Every member goes through all training pixels in an order of its own, again and again.
+
+    Args:
+        pixels: labelled hypercolumns, on the device to train on.
+        classes: number of classes, from the class list.
+        options: see there; the same options and pixels give the same weights on one machine.
+        progress: show a progress bar.
+    """
+    device = pixels.classes.device
+    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
+        torch.manual_seed(options.seed)
+        heldout, training = _split(pixels.classes, options.heldout)
+        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), classes).to(device)
+        if options.standardize:
+            ensemble.input_mean.copy_(pixels.hypercolumns.mean(dim=0))
+            ensemble.input_std.copy_(pixels.hypercolumns.std(dim=0).clamp_(min=1e-6))
+        return _Trainer(ensemble, pixels, training, heldout, options).run(progress)
+
+
+def _split(classes: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random indices (int64) of held-out and of training pixels.
+
+    A share of each class is held out, rounded down, so that the rarest class stays in training; but one pixel in all at
+    least (of the largest class) if the share is not 0.
+    """
+    order = torch.randperm(len(classes), device=classes.device)
+    order = order[classes[order].argsort(stable=True)]
+    by_class = order.split(classes.bincount().tolist())
+    counts = [int(len(part) * share) for part in by_class]
+    if share and not any(counts):
+        counts[max(range(len(by_class)), key=lambda index: len(by_class[index]))] = 1
+    return (torch.cat([part[:count] for part, count in zip(by_class, counts)]),
+            torch.cat([part[count:] for part, count in zip(by_class, counts)]))
+
+
+class _Trainer:
+    """One training run. A member that has stopped goes on being computed with the others, but is no longer kept."""
+
+    def __init__(self, ensemble: Ensemble, pixels: PixelSet, training: torch.Tensor, heldout: torch.Tensor,
+                 options: TrainingOptions):
+        """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
+        self.ensemble = ensemble
+        self.pixels = pixels
+        self.kept = copy.deepcopy(ensemble)
+        self.training = training
+        self.heldout = heldout
+        self.options = options
+        self.batch = min(options.batch, len(training))
+        self.steps_per_pass = len(training) // self.batch
+        self.steps = options.max_steps or REFERENCE_PASSES * self.steps_per_pass
+        self.best = torch.full([options.models], math.inf)
+        self.waited = torch.zeros(options.models, dtype=torch.int64)
+        self.running = torch.ones(options.models, dtype=torch.bool)
+
+    def run(self, progress: bool) -> tuple[Ensemble, TrainingReport]:
+        optimizer = torch.optim.Adam(self.ensemble.parameters(), lr=self.options.lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps) if self.options.cosine else None
+        heldout_accuracy = None
+        losses = []
+        with tqdm(total=self.steps, desc='training', unit='step', disable=None if progress else True,
+                  mininterval=0.5) as bar:
+            for step, chosen in zip(range(1, self.steps + 1), self._batches()):
+                loss = self._member_losses(chosen)
+                optimizer.zero_grad(set_to_none=True)
+                loss.sum().backward()
+                optimizer.step()
+                if schedule:
+                    schedule.step()
+                losses = [*losses[1 - CHECK_STEPS:], loss.detach()]
+                if not self.options.heldout:
+                    self._stop_by_batch_loss(step, losses[-1].cpu())
+                elif step % CHECK_STEPS == 0 or step == self.steps:
+                    self._stop_by_heldout()
+                bar.update()
+                if step % CHECK_STEPS == 0:
+                    bar.set_postfix(loss=f'{torch.stack(losses).mean():.4f}', running=int(self.running.sum()))
+                if not self.running.any():
+                    break
+        self.kept.eval().requires_grad_(False)
+        if self.options.heldout:
+            heldout_accuracy = self._heldout_accuracy(self.kept).mean().item()
+        return self.kept, TrainingReport(len(self.training), step, torch.stack(losses).mean().item(),
+                                         len(self.heldout), heldout_accuracy)
+
+    def _batches(self) -> Iterator[torch.Tensor]:
+        """Pixels of each member's batches, without end: int64 [M, batch]."""
+        while True:
+            order = torch.rand(self.options.models, len(self.training), device=self.training.device).argsort(dim=1)
+            for start in range(0, self.steps_per_pass * self.batch, self.batch):
+                yield self.training[order[:, start:start + self.batch]]
+
+    def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of each member on its own batch: float32 [M]."""
+        self.ensemble.train()
+        logits = self.ensemble(self.pixels.hypercolumns[chosen])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.pixels.classes[chosen].flatten(),
+                                                 label_smoothing=self.options.label_smoothing, reduction='none')
+        return loss.reshape(chosen.shape).mean(dim=1)
+
+    def _stop_by_heldout(self) -> None:
+        error = 1 - self._heldout_accuracy(self.ensemble)
+        # of equally good weights the later ones, which a few held-out pixels cannot tell apart
+        self._keep(self.running & (error <= self.best))
+        self._note(error)
+
+    def _stop_by_batch_loss(self, step: int, losses: torch.Tensor) -> None:
+        was_running = self.running.clone()
+        if step > REFERENCE_WARMUP_PASSES * self.steps_per_pass:
+            self._note(losses)
+        self._keep(was_running if step == self.steps else was_running & ~self.running)
+
+    def _note(self, figure: torch.Tensor) -> None:
+        """Note a figure [M] that should fall; members that waited too long for that stop."""
+        improved = figure < self.best
+        self.best = torch.minimum(self.best, figure)
+        self.waited = torch.where(improved, 0, self.waited + 1)
+        self.running &= self.waited < self.options.patience
+
+    @torch.no_grad()
+    def _keep(self, members: torch.Tensor) -> None:
+        """Copy the present weights of some members (bool [M]) to the ensemble that is kept."""
+        if members.any():
+            for kept, current in zip(self.kept.member_tensors(), self.ensemble.member_tensors()):
+                kept[members] = current[members]
+
+    @torch.no_grad()
+    def _heldout_accuracy(self, ensemble: Ensemble) -> torch.Tensor:
+        """Accuracy of each member on the held-out pixels, on the CPU: float32 [M]."""
+        ensemble.eval()
+        right = torch.zeros(self.options.models)
+        for chosen in self.heldout.split(HELDOUT_CHUNK):
+            logits = ensemble(self.pixels.hypercolumns[chosen].expand(self.options.models, -1, -1))
+            right += (logits.argmax(dim=2) == self.pixels.classes[chosen]).sum(dim=1).cpu()
+        return right / max(1, len(self.heldout))
