@@ -12,7 +12,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.measure import ROOT, write_result
 
-COUNTS = (64, 500, 2000)
+COUNTS = (64, 2000)
 
 
 def run(count: int, outdir: str) -> dict:

@@ -34,11 +34,12 @@ def locked(folder: Path) -> Iterator[None]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f'--outdir={folder} is being written by another process; wait for it, '
+                            'or give another folder') from error
         yield
-    except BlockingIOError as error:
-        raise UserError(f'--outdir={folder} is being written by another process; wait for it, '
-                        'or give another folder') from error
     finally:
         os.close(descriptor)
 

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 @click.command()
 @network_options
 @click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
-@click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='Where to write')
+@click.option('--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
+              help='Where to write')
 @seeds_option(required=True)
 @sampling_options(*3 * ['as the labelled images'])
 @click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE',
@@ -39,8 +40,8 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
          keep, format_name, batch, overwrite):
     """Generate images with labels from a trained generator.
 
-    Truncation, noise mode, class and crop are those of the images that were labelled, unless given here. The same
-    command again continues a run that was stopped.
+    Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
+    theirs. The same command again continues a run that was stopped.
 
     Examples:
 
@@ -65,8 +66,6 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     options = replace(loaded.options, **{name: value for name, value in given.items() if value is not None})
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
-    if outdir.exists() and not outdir.is_dir():
-        raise UserError(f'--outdir={outdir} is a file; give a folder')
     run = Run(Labeler(generator, loaded, options, batch), seeds, outdir, keep, interpreter, format_name)
     try:
         summary = run(overwrite)

@@ -1,0 +1,32 @@
+"""The README shows what it says it shows."""
+import re
+from pathlib import Path
+
+import datasetgan_ext
+
+ROOT = Path(datasetgan_ext.__file__).parents[1]
+TEXT = (ROOT / 'README.md').read_text()
+
+
+def test_pictures_and_linked_files_are_there():
+    links = [link for link in re.findall(r'\]\(([^)]+)\)', TEXT) if not link.startswith('http')]
+    assert 'docs/demo.png' in links
+    assert all((ROOT / link).is_file() for link in links)
+
+
+def test_tables_are_those_of_the_benchmarks(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import readme_tables
+    monkeypatch.setattr(readme_tables, 'ROOT', tmp_path)
+    (tmp_path / 'README.md').write_text(TEXT)
+    readme_tables.main()
+    assert (tmp_path / 'README.md').read_text() == TEXT
+
+
+def test_python_example_runs(monkeypatch):
+    code = re.search(r'```python\n(.*?)```', TEXT, flags=re.DOTALL)[1]
+    code = code.replace('range(8)', 'range(2)').replace('batch_size=8):\n    ...', 'batch_size=2):\n    break')
+    assert 'break' in code
+    names = {}
+    exec(compile(code, 'README.md', 'exec'), names)
+    assert names['images'].shape == (2, 3, 64, 64) and names['sample'].mask.shape == (64, 64)
