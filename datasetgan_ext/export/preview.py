@@ -15,6 +15,7 @@ from datasetgan_ext.labeler import LabeledSample
 from datasetgan_ext.labels.task import Task
 
 OVERLAY_SHARE = 0.6
+HEAT_QUANTILE = 0.98
 TILE = 160
 GAP = 8
 TEXT = 15
@@ -52,7 +53,8 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, bool]], task
     if scale > 1:
         scale = round(scale)
     tile_wh = (round(width * scale), round(height * scale))
-    highest = max(sample.pixel_uncertainty.max() for sample, _ in samples)
+    # one scale for all tiles, on which a single odd image does not leave the others black
+    highest = float(np.quantile([sample.pixel_uncertainty for sample, _ in samples], HEAT_QUANTILE))
     columns = 2 if len(samples) > 4 else 1
     rows = math.ceil(len(samples) / columns)
     block = 4 * (tile_wh[0] + GAP) + GAP
