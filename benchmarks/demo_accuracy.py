@@ -35,7 +35,8 @@ def main():
     scores = {preset: [] for preset in PRESETS}
     for seed in SEEDS:
         for preset, runs in scores.items():
-            interpreter = TrainingSet(generator, samples, training, task, options_from(preset, seed=seed, min_class_pixels=0)).train()
+            options = options_from(preset, seed=seed, min_class_pixels=0)
+            interpreter = TrainingSet(generator, samples, training, task, options).train()
             score = SegmentationScore(len(task.classes))
             for labelled, (_, annotation) in zip(Labeler(generator, interpreter)(SCORED_ON), heldout):
                 score.add(annotation.mask, labelled.mask)

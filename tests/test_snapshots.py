@@ -12,7 +12,8 @@ from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from tests.export.test_run import manifest, tree
 
-pytestmark = pytest.mark.skipif(find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out')
+pytestmark = pytest.mark.skipif(find_upstream() is None,
+                                reason='the stylegan2_ada_pytorch submodule is not checked out')
 
 KINDS = {
     'conditional': ({'c_dim': 3}, ['--class=2']),
