@@ -53,7 +53,7 @@ def test_snapshot_to_dataset(network, options, tmp_path):
         PIL.Image.fromarray(bright.astype(np.uint8)).save(tmp_path / 'labels' / path.name)
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
     run('train', source, f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels', '--models=2',
-        f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--pixels-per-image=200')
+        f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--pixels-per-image=all')
 
     generate = ['generate', source, f'--interpreter={tmp_path}/i.safetensors', '--seeds=0-4', '--batch=2']
     run(*generate, f'--outdir={tmp_path}/dataset')
