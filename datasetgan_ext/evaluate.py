@@ -17,7 +17,7 @@ from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generato
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.formats import read_labels
-from datasetgan_ext.labels.samples import SampleSet
+from datasetgan_ext.labels.samples import SampleSet, size_text
 from datasetgan_ext.options import network_options, seeds_option, start_logging
 from datasetgan_ext.seeds import format_seeds
 
@@ -59,8 +59,8 @@ def main(network, device, allow_pickle_code, interpreter, samples, labels, seeds
     generator = load_generator(network, device, allow_pickle_code)
     sample_set.check_network(generator)
     if sample_set.image_hw != loaded.image_hw:
-        raise UserError(f'--samples={sample_set.folder} has images of {"x".join(map(str, sample_set.image_hw))}, the '
-                        f'interpreter makes masks of {"x".join(map(str, loaded.image_hw))} (height x width); '
+        raise UserError(f'--samples={sample_set.folder} has images of {size_text(sample_set.image_hw)}, the '
+                        f'interpreter makes masks of {size_text(loaded.image_hw)} (height x width); '
                         'generate the samples with the same --crop')
     labeler = Labeler(generator, loaded, sample_set.options)
     score = SegmentationScore(len(loaded.task.classes))

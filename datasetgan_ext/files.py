@@ -62,8 +62,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     save_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
-def save_atomically(path: Path, save: Callable[[Path], object]) -> None:
+def save_atomically(path: Path, save: Callable[[Path], object], durable: bool = True) -> None:
     """Let `save` write a temporary file beside `path`, then rename it to `path`.
+
+    Args:
+        path: the file to write.
+        save: writes the file whose path it is given.
+        durable: wait until the disk has the content, so that a power cut cannot leave an empty file under the name. Not
+            needed for files whose content is checked when they are used again.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -73,8 +79,9 @@ def save_atomically(path: Path, save: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             save(temporary)
-            with temporary.open('rb') as file:
-                os.fsync(file.fileno())
+            if durable:
+                with temporary.open('rb') as file:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -23,9 +23,10 @@ class FolderWriter:
     def write(self, sample: LabeledSample) -> dict:
         """Write image and mask, and return the sample's manifest record (all but `kept`)."""
         files = {'image': f'images/{sample_name(sample.seed)}.png', 'mask': f'masks/{sample_name(sample.seed)}.png'}
-        save_atomically(self.folder / files['image'], lambda path: write_image(path, sample.image))
+        # a continued run compares both with their hashes in the manifest
+        save_atomically(self.folder / files['image'], lambda path: write_image(path, sample.image), durable=False)
         save_atomically(self.folder / files['mask'],
-                        lambda path: write_mask(path, sample.mask, self.task.flat_palette))
+                        lambda path: write_mask(path, sample.mask, self.task.flat_palette), durable=False)
         return {
             'seed': sample.seed,
             **files,

@@ -113,5 +113,6 @@ class TrainingSet:
         if gib > LARGE_GIB:
             log.warning('The hypercolumns of %d pixels take %.0f GiB of memory; --pixels-per-image takes fewer',
                         count, gib)
-        return PixelSet(torch.empty(count, channels, device=device), torch.empty(count, dtype=torch.int64,
-                        device=device), torch.empty(count, dtype=torch.int64, device=device))
+        return PixelSet(torch.empty(count, channels, device=device),
+                        torch.empty(count, dtype=torch.int64, device=device),
+                        torch.empty(count, dtype=torch.int64, device=device))

@@ -125,8 +125,8 @@ class SampleSet:
                             'labels are paired with samples by file name')
         for annotation in by_name.values():
             if annotation.mask.shape != self.image_hw:
-                raise UserError(f'{annotation.source} is {_size(annotation.mask.shape)}, its image is '
-                                f'{_size(self.image_hw)} (height x width); label the image at its own size')
+                raise UserError(f'{annotation.source} is {size_text(annotation.mask.shape)}, its image is '
+                                f'{size_text(self.image_hw)} (height x width); label the image at its own size')
             annotation.check_classes(classes)
         pairs = [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
         if seeds is None:
@@ -161,8 +161,8 @@ class SampleSet:
             raise UserError(f'{path} cannot be read as an image: {error}') from error
         labelled = labelled.reshape(*labelled.shape[:2], -1)
         if labelled.shape != regenerated.shape:
-            raise UserError(f'{path} is {"x".join(map(str, labelled.shape))}, the image of seed {sample.seed} is '
-                            f'{"x".join(map(str, regenerated.shape))} (height x width x channels); '
+            raise UserError(f'{path} is {size_text(labelled.shape)}, the image of seed {sample.seed} is '
+                            f'{size_text(regenerated.shape)} (height x width x channels); '
                             'was it resized or converted after gen_samples.py?')
         difference = np.abs(labelled.astype(int) - regenerated.astype(int))
         if difference.max() > TOLERATED_DIFFERENCE:
@@ -193,9 +193,9 @@ def generate_samples(generator: Generator, options: SamplingOptions, seeds: list
             raise UserError(f'--outdir={outdir} holds samples made with other options: {samples.options}, '
                             f'now {options}. Give another folder')
     samples.write()
+    known = {sample.seed: sample for sample in samples.samples}
     with locked(outdir):
         for seed in tqdm(seeds, desc='samples', unit='image', disable=None if progress else True):
-            known = {sample.seed: sample for sample in samples.samples}
             if seed in known and samples.holds(known[seed]):
                 continue
             image = generator.synthesize([seed], options).images[0].cpu().numpy()
@@ -212,5 +212,6 @@ def pixel_sha256(image: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
-def _size(hw: tuple[int, ...]) -> str:
-    return 'x'.join(map(str, hw))
+def size_text(sizes: tuple[int, ...]) -> str:
+    """Sizes for a message: (384, 512) -> '384x512'."""
+    return 'x'.join(map(str, sizes))
