@@ -57,7 +57,7 @@ def main():
 @work_option
 def drawings(work):
     """Draw the training images, one zip for each resolution of the growing, and the held-out drawings with labels."""
-    write_drawings(work, [stage.resolution for stage in growing.STAGES], TRAINING_DRAWINGS)
+    write_drawings(work, sorted({stage.resolution for stage in growing.STAGES}), TRAINING_DRAWINGS)
     folder, held_out = DEMO_FOLDER / 'real', _held_out()
     shutil.rmtree(folder, ignore_errors=True)
     names = [f'drawing{index:04d}' for index in range(HELD_OUT)]
@@ -72,8 +72,8 @@ def drawings(work):
 @work_option
 def generator(work):
     """Train the generator on the drawings with upstream's training loop, and put it into the demo."""
-    snapshot = growing.train_generator(work, work / 'training')
-    growing.export_generator(snapshot, DEMO_FOLDER / 'generator.safetensors')
+    weights = growing.train_generator(work, work / 'training')
+    growing.export_generator(weights, RESOLUTION, DEMO_FOLDER / 'generator.safetensors')
 
 
 @main.command()

@@ -1,16 +1,19 @@
-"""The demo's generator is trained by upstream's own loop: a few steps of it, from 16 to 32 pixels."""
+"""The demo's generator is trained by upstream's own loop: a step of it at 16 and at 32 pixels."""
+import json
 import subprocess
 import sys
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from datasetgan_ext.demo.growing import Stage, export_generator, train_generator
 from datasetgan_ext.demo.rebuild import write_drawings
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle
+from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.upstream import find_upstream
 
 needs_upstream = pytest.mark.skipif(find_upstream() is None,
@@ -20,7 +23,7 @@ TRAIN = '''
 from pathlib import Path
 import sys
 from datasetgan_ext.demo.growing import Stage, train_generator
-stages = (Stage(16, 1, .002, .1), Stage(32, 1, .002, .1))
+stages = (Stage(16, 0, .002, .1), Stage(32, 0, .002, .1))
 train_generator(Path(sys.argv[1]), Path(sys.argv[2]), stages)
 '''
 
@@ -42,27 +45,29 @@ def test_upstream_trains_grows_and_is_exported(upstream, tmp_path, monkeypatch):
     train = [sys.executable, '-c', TRAIN, tmp_path, tmp_path / 'training']
     done = subprocess.run(train, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    snapshot = tmp_path / 'training' / '032' / 'network-snapshot-000001.pkl'
-    network = load_generator_pickle(snapshot)
-    assert network.img_resolution == 32
-    # what it starts from is what the smaller one ended with; the new block adds nothing yet
-    start, before = (load_generator_pickle(tmp_path / 'training' / name).state_dict()
-                     for name in ('032/start.pkl', '016/network-snapshot-000001.pkl'))
-    carried = [name for name in before if 'noise' not in name and 'filter' not in name]
-    assert len(carried) > 20 and all(torch.equal(before[name], start[name]) for name in carried)
+    start, end = (load_generator_pickle(tmp_path / 'training' / 'stage1' / name).state_dict()
+                  for name in ('start.pkl', 'network-snapshot-000000.pkl'))
+    before, weights = (load_file(tmp_path / 'training' / f'stage{index}.safetensors') for index in (0, 1))
+    # a stage starts from what the one before ended with; the new block adds nothing yet
+    carried = [name for name in start if f'G_ema.{name}' in before]
+    assert len(carried) > 20
+    assert [name for name in carried if not torch.equal(before[f'G_ema.{name}'], start[name])] == []
     assert not start['synthesis.b32.torgb.weight'].any()
-    assert not torch.equal(network.state_dict()['synthesis.b32.torgb.weight'], start['synthesis.b32.torgb.weight'])
+    assert end['synthesis.b32.torgb.weight'].any()
+    assert all(torch.equal(weights[f'G_ema.{name}'], tensor) for name, tensor in end.items())
 
-    export_generator(snapshot, tmp_path / 'generator.safetensors')
+    export_generator(tmp_path / 'training' / 'stage1.safetensors', 32, tmp_path / 'generator.safetensors')
     with safe_open(tmp_path / 'generator.safetensors', 'pt') as file:
-        assert 'init_kwargs' in file.metadata()
-        for name in file.keys():  # noqa: SIM118 (not a dict)
-            assert torch.allclose(file.get_tensor(name).float(), network.state_dict()[name], rtol=1e-3, atol=1e-6)
+        exported = StandInGenerator(**json.loads(file.metadata()['init_kwargs']))
+    exported.load_state_dict(load_file(tmp_path / 'generator.safetensors'))
+    for name, tensor in exported.state_dict().items():
+        assert torch.allclose(tensor, end[name], rtol=1e-3, atol=1e-6)
 
     # trained once, a stage is not trained again
-    stamp = snapshot.stat().st_mtime_ns
+    snapshots = list((tmp_path / 'training').glob('*/*.pkl'))
+    stamps = [path.stat().st_mtime_ns for path in snapshots]
     assert subprocess.run(train, capture_output=True).returncode == 0
-    assert snapshot.stat().st_mtime_ns == stamp
+    assert [path.stat().st_mtime_ns for path in snapshots] == stamps
 
 
 def test_missing_drawings_are_named(tmp_path):
