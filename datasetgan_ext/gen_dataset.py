@@ -15,6 +15,7 @@ import torch
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
+from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
@@ -27,8 +28,12 @@ log = logging.getLogger(__name__)
 @click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
 @click.option('--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
               help='Where to write')
-@seeds_option(required=True)
+@seeds_option()
 @sampling_options(*3 * ['as the labelled images'])
+@click.option('--mix-styles', type=float, default=0.0, show_default=True, metavar='PROB',
+              help='Share of the images whose later layers take the styles of a second seed')
+@click.option('--projected-w', type=click.Path(path_type=Path), metavar='NPZ',
+              help="Label the images of a projected_w.npz of upstream's projector.py, in place of --seeds")
 @click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE',
               help='Share of the images that is kept; the most uncertain others are marked as dropped')
 @click.option('--format', 'format_name', type=click.Choice(['folder']), default='folder', show_default=True,
@@ -37,7 +42,7 @@ log = logging.getLogger(__name__)
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         keep, format_name, batch, overwrite):
+         mix_styles, projected_w, keep, format_name, batch, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -53,20 +58,29 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     # 10,000 labelled images from a network of your own
     python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
         --seeds=0-9999
+
+    \b
+    # A photo of your own, once upstream's projector.py has found its w
+    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
+        --projected-w=projected_w.npz
     """
     start_logging()
     if not 0 < keep <= 1:
         raise UserError(f'--keep={keep} is not a share; give a number above 0 and at most 1, for example 0.9')
+    given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
+    _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with train_interpreter.py (--network=demo brings its own)')
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code)
-    given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
-    options = replace(loaded.options, **{name: value for name, value in given.items() if value is not None})
+    options = replace(loaded.options, mix_styles=mix_styles,
+                      **{name: value for name, value in given.items() if value is not None})
+    projected = None if projected_w is None else read_projected(projected_w, generator.num_ws, generator.w_dim)
+    seeds = seeds or range(len(projected))
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
-    run = Run(Labeler(generator, loaded, options, batch), seeds, outdir, keep, interpreter, format_name)
+    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name)
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
@@ -78,6 +92,17 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
           f'{summary.samples - summary.kept} marked as dropped in manifest.jsonl '
           f'(uncertainty above {summary.uncertainty_cut:.4f})')
     print(f'Preview: {outdir / "preview.png"}')
+
+
+def _check_source(seeds, projected_w, given):
+    """Raises UserError unless there is one of seeds and projected w, and nothing is given that a w does not take."""
+    if (seeds is None) == (projected_w is None):
+        raise UserError('give --seeds=0-99 (or other seeds) or --projected-w=projected_w.npz: one of the two')
+    for name in ('trunc', 'trunc_cutoff', 'class_idx', 'mix_styles'):
+        if projected_w is not None and given[name] is not None:
+            flag = '--class' if name == 'class_idx' else f'--{name.replace("_", "-")}'
+            raise UserError(f'{flag} has no meaning with --projected-w, whose w vectors are taken as they are; '
+                            'leave it out')
 
 
 if __name__ == '__main__':

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.generator.sampling import Mixing, SamplingOptions, mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.seeds import MAX_SEED
+from datasetgan_ext.seeds import MAX_SEED, projected_name, sample_name
 
 # On a CPU one image at a time is as fast as many for networks of 256 x 256 and more, and makes every image independent
 # of its neighbours to the last bit.
@@ -23,17 +23,21 @@ class LabeledSample:
     """A generated image and its labels.
 
     Attributes:
-        seed: what it was made from.
+        seed: what it was made from; of a projected image, its row in the file.
+        name: of its files, without the suffix.
         image: uint8 [H, W, C], RGB (C = 3) or grey (C = 1).
         mask: uint8 [H, W], class ids.
         uncertainty: mean of the most uncertain tenth of the pixels, in nats.
         pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats.
+        mixing: the second seed that gave the styles of the later layers, if there was one.
     """
     seed: int
+    name: str
     image: np.ndarray
     mask: np.ndarray
     uncertainty: float
     pixel_uncertainty: np.ndarray
+    mixing: Mixing | None
 
 
 class Labeler:
@@ -46,7 +50,7 @@ class Labeler:
     """
 
     def __init__(self, generator: Generator, interpreter: Interpreter, options: SamplingOptions | None = None,
-                 batch: int | None = None):
+                 batch: int | None = None, projected: np.ndarray | None = None):
         """
         Args:
             generator: makes the images.
@@ -54,6 +58,8 @@ class Labeler:
             options: how to make them; None = as the interpreter's training images were made. The crop is always the
                 interpreter's.
             batch: images per forward pass; None = 1 on a CPU, 8 on a GPU.
+            projected: float32 [N, num_ws, w_dim], w vectors to label in place of seeds (`sampling.read_projected`);
+                what stands for a seed is then a row of it.
 
         Raises:
             UserError: the interpreter belongs to another network, or the options do not suit this one.
@@ -63,6 +69,7 @@ class Labeler:
         self.options = replace(generator.check_options(options or interpreter.options),
                                crop_hw=interpreter.options.crop_hw)
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
+        self.projected = projected
         self._fused = interpreter.fused_for(generator)
 
     def __call__(self, seeds: Iterable[int]) -> Iterator[LabeledSample]:
@@ -73,12 +80,22 @@ class Labeler:
 
     def label(self, seeds: list[int]) -> list[LabeledSample]:
         """Labelled images of `seeds` from one forward pass."""
-        synthesis = self.generator.synthesize(seeds, self.options)
+        ws = None if self.projected is None else torch.from_numpy(self.projected[seeds])
+        synthesis = self.generator.synthesize(seeds, self.options, ws)
         prediction = self._fused(synthesis.features)
         parts = (synthesis.images, prediction.masks, prediction.uncertainty, prediction.pixel_uncertainty)
-        return [LabeledSample(seed, image, mask, float(uncertainty), pixel_uncertainty)
+        return [LabeledSample(seed, self._name(seed), image, mask, float(uncertainty), pixel_uncertainty,
+                              self._mixing(seed))
                 for seed, image, mask, uncertainty, pixel_uncertainty
                 in zip(seeds, *(part.cpu().numpy() for part in parts))]
+
+    def _name(self, seed: int) -> str:
+        return sample_name(seed) if self.projected is None else projected_name(seed)
+
+    def _mixing(self, seed: int) -> Mixing | None:
+        if self.projected is not None:
+            return None
+        return mixing_of(seed, self.options.mix_styles, self.generator.num_ws)
 
 
 class LabeledImages(torch.utils.data.IterableDataset):

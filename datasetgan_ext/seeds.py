@@ -15,6 +15,11 @@ def sample_name(seed: int) -> str:
     return f'seed{seed:07d}'
 
 
+def projected_name(row: int) -> str:
+    """File name of the image and mask of a row of a projected_w.npz, without the suffix."""
+    return f'proj{row:07d}'
+
+
 def parse_seeds(text: str) -> list[int]:
     """Seeds of a list of numbers and ranges: '1,4-6' -> [1, 4, 5, 6].
 

@@ -14,9 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 import datasetgan_ext
-from datasetgan_ext import evaluate, gen_dataset, gen_samples, train_interpreter
+from datasetgan_ext import evaluate, gen_dataset, gen_samples, patch_upstream, train_interpreter
 from datasetgan_ext.cli import main as cli
-from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
+from datasetgan_ext.generator.sampling import mixing_of
+from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.export.test_run import manifest, tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
@@ -70,7 +72,7 @@ def test_scripts_run_from_a_checkout(name, tmp_path):
 def test_console_command_has_the_same_verbs():
     assert cli.commands == {
         'samples': gen_samples.main, 'train': train_interpreter.main, 'generate': gen_dataset.main,
-        'evaluate': evaluate.main}
+        'evaluate': evaluate.main, 'patch-upstream': patch_upstream.main}
     assert datasetgan_ext.__version__ in invoke(cli, '--version').output
 
 
@@ -136,11 +138,62 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
     (['--seeds=0', '--network=nowhere.pkl'], '--interpreter is missing'),
     (['--seeds=0', '--network=nowhere.pkl', '--interpreter=demo'], '--network=nowhere.pkl: no such file'),
     (['--seeds=0', f'--interpreter={DEMO_FOLDER}/generator.safetensors'], 'not one that train_interpreter.py wrote'),
-    ([], "Missing option '--seeds'")])
+    (['--seeds=0', '--mix-styles=2'], '--mix-styles=2.0 is not a share'),
+    ([], 'one of the two'),
+    (['--seeds=0', '--projected-w=w.npz'], 'one of the two'),
+    (['--projected-w=w.npz', '--trunc=0.5'], '--trunc has no meaning with --projected-w'),
+    (['--projected-w=w.npz', '--mix-styles=0.5'], '--mix-styles has no meaning with --projected-w'),
+    (['--projected-w=nowhere.npz'], '--projected-w=nowhere.npz cannot be read')])
 def test_gen_dataset_refuses(arguments, message, tmp_path):
     result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/out', *arguments)
     assert result.exit_code != 0 and message in result.output, result.output
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('save, message', [
+    (lambda path, shape: np.savez(path, w=np.zeros((1, shape[0] + 1, shape[1]), np.float32)), 'Was it projected with'),
+    (lambda path, shape: np.savez(path, w=np.zeros(shape, np.float32)), 'Was it projected with'),
+    (lambda path, shape: np.savez(path, w=np.zeros((0, *shape), np.float32)), 'Was it projected with'),
+    (lambda path, shape: np.savez(path, w=np.full((1, *shape), np.nan, np.float32)), 'not finite'),
+    (lambda path, shape: np.savez(path, w=np.zeros((1, *shape), object)), 'cannot be read'),
+    (lambda path, shape: np.savez(path, v=np.zeros((1, *shape), np.float32)), 'cannot be read'),
+    (lambda path, shape: path.write_bytes(b'PK nonsense'), 'cannot be read'),
+    (lambda path, shape: np.save(path.open('wb'), np.zeros((1, *shape), np.float32)), 'cannot be read')])
+def test_projected_w_of_another_shape_or_kind(save, message, tmp_path):
+    generator = load_generator('demo')
+    save(tmp_path / 'w.npz', (generator.num_ws, generator.w_dim))
+    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/out', f'--projected-w={tmp_path}/w.npz')
+    assert result.exit_code == 1 and f'--projected-w={tmp_path}/w.npz' in result.output, result.output
+    assert message in result.output
+    assert not (tmp_path / 'out').exists()
+
+
+def test_projected_w_is_labelled_as_its_seed_would_be(tmp_path):
+    generator, options = load_generator('demo'), Interpreter.load('demo').options
+    np.savez(tmp_path / 'w.npz', w=np.concatenate([generator.ws([seed], options).numpy() for seed in (5, 3)]))
+    for name, source in (('seeds', '--seeds=5,3'), ('projected', f'--projected-w={tmp_path}/w.npz')):
+        result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/{name}', source)
+        assert result.exit_code == 0, result.output
+    for seed, row in ((5, 0), (3, 1)):
+        for kind in ('images', 'masks'):
+            projected = (tmp_path / 'projected' / kind / f'proj{row:07d}.png').read_bytes()
+            assert projected == (tmp_path / 'seeds' / kind / f'seed{seed:07d}.png').read_bytes()
+    assert json.loads((tmp_path / 'projected' / 'dataset.json').read_text())['options']['trunc'] is None
+    np.savez(tmp_path / 'w.npz', w=generator.ws([5, 4], options).numpy())
+    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/projected',
+                    f'--projected-w={tmp_path}/w.npz')
+    assert result.exit_code == 1 and '--projected-w was' in result.output
+
+
+def test_mixed_styles_are_recorded(tmp_path):
+    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/out', '--seeds=0-7', '--mix-styles=0.5')
+    assert result.exit_code == 0, result.output
+    generator = load_generator('demo')
+    records = manifest(tmp_path / 'out')
+    mixings = [mixing_of(record['seed'], 0.5, generator.num_ws) for record in records]
+    assert [(record.get('mixed_with'), record.get('mixed_from_w')) for record in records] == [
+        tuple(mixing) if mixing else (None, None) for mixing in mixings]
+    assert 0 < sum(mixing is not None for mixing in mixings) < 8
 
 
 @pytest.mark.parametrize('crop, message', [('384', 'is not HEIGHTxWIDTH'), ('0x64', 'is not HEIGHTxWIDTH'),

@@ -10,7 +10,6 @@ from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
 from datasetgan_ext.labels.png import write_image, write_mask
 from datasetgan_ext.labels.task import Task
-from datasetgan_ext.seeds import sample_name
 
 
 class FolderWriter:
@@ -22,7 +21,7 @@ class FolderWriter:
 
     def write(self, sample: LabeledSample) -> dict:
         """Write image and mask, and return the sample's manifest record (all but `kept`)."""
-        files = {'image': f'images/{sample_name(sample.seed)}.png', 'mask': f'masks/{sample_name(sample.seed)}.png'}
+        files = {'image': f'images/{sample.name}.png', 'mask': f'masks/{sample.name}.png'}
         # a continued run compares both with their hashes in the manifest
         save_atomically(self.folder / files['image'], lambda path: write_image(path, sample.image), durable=False)
         save_atomically(self.folder / files['mask'],
@@ -30,6 +29,7 @@ class FolderWriter:
         return {
             'seed': sample.seed,
             **files,
+            **({'mixed_with': sample.mixing.seed, 'mixed_from_w': sample.mixing.first_w} if sample.mixing else {}),
             'uncertainty': round(sample.uncertainty, 6),
             'pixels_per_class': np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist(),
             **{f'{kind}_sha256': self._file_sha256(file) for kind, file in files.items()},

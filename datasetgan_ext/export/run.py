@@ -1,6 +1,7 @@
 """A run: seeds through the labeler into a folder, continued where it stopped."""
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import shutil
@@ -91,16 +92,18 @@ class Run:
         """What decides the dataset's content, by the name of the flag."""
         labeler = self.labeler
         sampling = labeler.options
-        crop = sampling.crop_hw
+        crop, projected = sampling.crop_hw, labeler.projected
         return {
             'network': labeler.generator.fingerprint,
             'interpreter': labeler.interpreter.fingerprint,
             'seeds': format_seeds(self.seeds),
-            'trunc': sampling.trunc,
-            'trunc-cutoff': sampling.trunc_cutoff,
+            'trunc': sampling.trunc if projected is None else None,
+            'trunc-cutoff': sampling.trunc_cutoff if projected is None else None,
             'noise-mode': sampling.noise_mode,
-            'class': sampling.class_idx,
+            'class': sampling.class_idx if projected is None else None,
             'crop': f'{crop[0]}x{crop[1]}' if crop else None,
+            'mix-styles': sampling.mix_styles or None,
+            'projected-w': None if projected is None else hashlib.sha256(projected.tobytes()).hexdigest(),
             'keep': self.keep,
             'format': self.format_name,
         }

@@ -11,7 +11,7 @@ import torch
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator.features import Layer, captured, find_layers
-from datasetgan_ext.generator.sampling import NOISE_MODES, SamplingOptions, center_crop, latents_from_seeds
+from datasetgan_ext.generator.sampling import NOISE_MODES, SamplingOptions, center_crop, latents_from_seeds, mixing_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Generator:
         self.z_dim: int = network.z_dim
         self.c_dim: int = network.c_dim
         self.num_ws: int = network.num_ws
+        self.w_dim: int = network.w_dim
         self.image_hw: tuple[int, int] = (network.img_resolution, network.img_resolution)
         self.image_channels: int = network.img_channels
 
@@ -72,6 +73,8 @@ class Generator:
         if options.trunc_cutoff is not None and not 0 <= options.trunc_cutoff <= self.num_ws:
             raise UserError(f'--trunc-cutoff={options.trunc_cutoff} is not in 0..{self.num_ws}, '
                             f'the number of w vectors of {self.source}')
+        if not 0 <= options.mix_styles <= 1:
+            raise UserError(f'--mix-styles={options.mix_styles} is not a share; give a number in 0..1, for example 0.5')
         center_crop(self.image_hw, options.crop_hw)
         if not self.c_dim and options.class_idx is not None:
             log.warning('--class=%s is ignored: %s is unconditional', options.class_idx, self.source)
@@ -80,7 +83,16 @@ class Generator:
 
     @torch.inference_mode()
     def ws(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
-        """Intermediate latents of `seeds`, truncated: float32 [N, num_ws, w_dim]."""
+        """Intermediate latents of `seeds`, truncated and mixed: float32 [N, num_ws, w_dim]."""
+        ws = self._mapped(seeds, options)
+        for index, seed in enumerate(seeds):
+            if mixing := mixing_of(seed, options.mix_styles, self.num_ws):
+                second = self._mapped([mixing.seed], options)
+                mixed = torch.cat([ws[index:index + 1, :mixing.first_w], second[:, mixing.first_w:]], dim=1)
+                ws = torch.cat([ws[:index], mixed, ws[index + 1:]])
+        return ws
+
+    def _mapped(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
         z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim)).to(self.device)
         label = torch.zeros([len(seeds), self.c_dim], device=self.device)
         if self.c_dim:
@@ -88,34 +100,38 @@ class Generator:
         return self.network.mapping(z, label, truncation_psi=options.trunc, truncation_cutoff=options.trunc_cutoff)
 
     @torch.inference_mode()
-    def synthesize(self, seeds: Sequence[int], options: SamplingOptions) -> Synthesis:
+    def synthesize(self, seeds: Sequence[int], options: SamplingOptions, ws: torch.Tensor | None = None) -> Synthesis:
         """Images and feature maps of `seeds`.
 
         Args:
             seeds: each a whole number in 0..2**32-1; image i depends on seeds[i] and the options, not on its
                 neighbours (on one machine and for one batch size, to the last bit).
             options: checked by `check_options` beforehand.
+            ws: float32 [N, num_ws, w_dim], in place of those of the seeds; then these decide on random noise alone.
         """
+        ws = None if ws is None else ws.to(self.device)
         if options.noise_mode == 'random':
-            passes = [self._seeded_forward(seed, options) for seed in seeds]
+            passes = [self._seeded_forward(seed, self.ws([seed], options) if ws is None else ws[index:index + 1],
+                                           options) for index, seed in enumerate(seeds)]
             images = torch.cat([images for images, _ in passes])
             features = [torch.cat(maps) for maps in zip(*(features for _, features in passes))]
         else:
-            images, features = self._forward(seeds, options)
+            images, features = self._forward(self.ws(seeds, options) if ws is None else ws, options)
         rows, columns = center_crop(self.image_hw, options.crop_hw)
         images = (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
         return Synthesis(images[:, :, rows, columns].permute(0, 2, 3, 1).contiguous(), features)
 
-    def _forward(self, seeds: Sequence[int], options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def _forward(self, ws: torch.Tensor, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
         with captured(self._modules) as outputs:
-            images = self.network.synthesis(self.ws(seeds, options), noise_mode=options.noise_mode,
+            images = self.network.synthesis(ws, noise_mode=options.noise_mode,
                                             force_fp32=self.device.type != 'cuda')
         return images, [outputs[layer] for layer in self.layers]
 
-    def _seeded_forward(self, seed: int, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def _seeded_forward(self, seed: int, ws: torch.Tensor,
+                        options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
             torch.manual_seed(seed)
-            return self._forward([seed], options)
+            return self._forward(ws, options)
 
 
 def state_fingerprint(network: torch.nn.Module) -> str:

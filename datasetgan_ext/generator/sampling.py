@@ -1,8 +1,11 @@
 """How an image comes from a seed: the options that decide it, and latents from seeds."""
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,12 +24,14 @@ class SamplingOptions:
         noise_mode: 'const' (the network's stored noise), 'random' (drawn anew for each seed, from the seed) or 'none'.
         class_idx: class of a class-conditional network; None for an unconditional one.
         crop_hw: (height, width) of the central part of the image that is kept; None = the whole image.
+        mix_styles: share of the images whose later layers take the styles of a second seed (StyleGAN, section 3.1).
     """
     trunc: float = 1.0
     trunc_cutoff: int | None = None
     noise_mode: str = 'const'
     class_idx: int | None = None
     crop_hw: tuple[int, int] | None = None
+    mix_styles: float = 0.0
 
     def to_json(self) -> dict:
         """JSON-ready dict; `from_json` reads it back."""
@@ -39,6 +44,51 @@ class SamplingOptions:
         fields = dict(fields)
         fields['crop_hw'] = tuple(fields['crop_hw']) if fields['crop_hw'] else None
         return cls(**fields)
+
+
+class Mixing(NamedTuple):
+    """Styles of a second seed, from a layer on.
+
+    Attributes:
+        seed: the second seed.
+        first_w: the first w vector that is the second seed's, in 1..num_ws - 1.
+    """
+    seed: int
+    first_w: int
+
+
+def mixing_of(seed: int, probability: float, num_ws: int) -> Mixing | None:
+    """What a seed's image is mixed with: with `probability` another seed from a random layer on, else nothing.
+
+    It follows from the arguments alone; which images are mixed at a low probability are also mixed at a higher one.
+    """
+    random = np.random.RandomState([seed, num_ws])
+    chosen = random.uniform() < probability
+    mixing = Mixing(int(random.randint(2**32, dtype=np.uint32)), int(random.randint(1, max(num_ws, 2))))
+    return mixing if chosen and num_ws > 1 else None
+
+
+def read_projected(path: str | Path, num_ws: int, w_dim: int) -> np.ndarray:
+    """The `projected_w.npz` that upstream's projector.py writes.
+
+    Returns:
+        float32 [N, num_ws, w_dim].
+
+    Raises:
+        UserError: it is no such file, or of another network's shape.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            ws = file['w']
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f'--projected-w={path} cannot be read ({error}); give the projected_w.npz of upstream\'s '
+                        'projector.py, which holds an array named "w"') from error
+    if ws.ndim != 3 or len(ws) == 0 or ws.shape[1:] != (num_ws, w_dim) or ws.dtype.kind != 'f':
+        raise UserError(f'--projected-w={path} holds a {ws.dtype} array of shape {list(ws.shape)}; this network takes '
+                        f'floats [N, {num_ws}, {w_dim}]. Was it projected with another network?')
+    if not np.isfinite(ws).all():
+        raise UserError(f'--projected-w={path} holds values that are not finite numbers; project the image again')
+    return ws.astype(np.float32)
 
 
 def latents_from_seeds(seeds: Sequence[int], z_dim: int) -> np.ndarray:
