@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 
 import click
 import torch
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator.sampling import NOISE_MODES
+from datasetgan_ext.generator.upstream import use_upstream
 from datasetgan_ext.seeds import parse_seeds
 
 
@@ -68,12 +70,21 @@ def joined(*options):
     return decorate
 
 
+def _use_upstream(ctx, param, folder):
+    if folder is not None:
+        use_upstream(folder)
+
+
 network_options = joined(
     click.option('--network', metavar='PKL|URL|demo', required=True,
                  help='Trained generator: a .pkl of upstream\'s train.py or of NVIDIA, its URL, or "demo"'),
     click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]'),
     click.option('--allow-pickle-code', is_flag=True,
                  help='Let upstream\'s loader run the code inside the pickle; only for files that you trust'),
+    click.option('--upstream', type=click.Path(path_type=Path), metavar='DIR', callback=_use_upstream,
+                 expose_value=False,
+                 help='Checkout of NVIDIA\'s code: StyleGAN3\'s for its networks  '
+                      '[default: $DATASETGAN_UPSTREAM, or the submodule]'),
 )
 
 

@@ -1,4 +1,4 @@
-"""Patch the submodule so that upstream's training runs on today's PyTorch, and on a CPU."""
+"""Patch the submodule so that upstream's scripts run on today's PyTorch, and on a CPU."""
 from __future__ import annotations
 
 import sys
@@ -18,7 +18,7 @@ from datasetgan_ext.generator.upstream import find_upstream
 @click.option('--check', 'action', flag_value='check', help='Change nothing; exit with 1 if a patch is missing')
 @click.option('--revert', 'action', flag_value='revert', help='Take the patches back')
 def main(action):
-    """Patch the submodule so that upstream's training runs on today's PyTorch, and on a CPU.
+    """Patch the submodule so that upstream's scripts run on today's PyTorch, and on a CPU.
 
     The patches are in patches/, with what each cures. Generating needs none of them. Patching twice changes nothing;
     a submodule with other changes in it, or at another commit, is left alone.

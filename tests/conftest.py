@@ -1,15 +1,18 @@
 """Small things that many tests need: a tiny random generator with labelled samples, and an interpreter for it."""
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.standin import StandInGenerator
+from datasetgan_ext.generator.upstream import find_upstream
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labels import png
@@ -58,3 +61,26 @@ def interpreter(generator, samples, labels, task):
     pairs = samples.pair(png.read_folder(labels), task.classes)
     options = options_from('default', models=3, max_steps=40)
     return TrainingSet(generator, samples, pairs, task, options, progress=False).train()
+
+
+def clone_upstream(folder: Path) -> Path:
+    """Clones the pinned commit into a new folder, or skips the test that asks for it."""
+    if find_upstream() is None:
+        pytest.skip('the stylegan2_ada_pytorch submodule is not checked out')
+    subprocess.run(['git', 'clone', '--quiet', '--shared', find_upstream(), folder], check=True)
+    subprocess.run(['git', '-C', folder, 'checkout', '--quiet', patching.PINNED], check=True)
+    return folder
+
+
+@pytest.fixture
+def pinned_upstream(tmp_path) -> Path:
+    """A clone of the pinned commit, to change at will."""
+    return clone_upstream(tmp_path / 'upstream')
+
+
+@pytest.fixture(scope='session')
+def patched_upstream(tmp_path_factory) -> Path:
+    """A clone of the pinned commit with all patches in it, to be left as it is."""
+    folder = clone_upstream(tmp_path_factory.mktemp('patched') / 'upstream')
+    patching.patch(folder)
+    return folder

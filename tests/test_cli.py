@@ -112,7 +112,9 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
                 f'--outdir={tmp_path / folder}']
     subprocess.run(command('whole'), check=True, capture_output=True)
     partial = tmp_path / 'stopped' / 'manifest.partial.jsonl'
-    with subprocess.Popen(command('stopped'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # a shell that runs the tests in the background has them ignore Ctrl-C
+    with subprocess.Popen(command('stopped'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         while process.poll() is None and not (partial.exists() and partial.read_bytes().count(b'\n') >= 5):
             time.sleep(0.01)
         process.send_signal(stop)

@@ -12,7 +12,7 @@ from datasetgan_ext.generator.download import fetch_url
 from datasetgan_ext.generator.generator import Generator, default_device
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+from datasetgan_ext.generator.upstream import has_module, import_upstream
 
 DEMO = 'demo'
 DEMO_FOLDER = Path(__file__).resolve().parents[1] / 'demo'
@@ -23,7 +23,8 @@ def load_generator(network: str, device: torch.device | str | None = None,
     """Load a trained generator.
 
     Args:
-        network: 'demo', the path of a `.pkl` that upstream's train.py wrote or NVIDIA published, or its http(s) URL.
+        network: 'demo', the path of a `.pkl` that upstream's train.py wrote or NVIDIA published (StyleGAN2, of the
+            TensorFlow era too; with a StyleGAN3 checkout, StyleGAN3), or its http(s) URL.
         device: where to compute; None = the first CUDA device, or the CPU.
         allow_pickle_code: let upstream's own loader run the code inside the pickle. Only for files that you trust.
 
@@ -35,7 +36,8 @@ def load_generator(network: str, device: torch.device | str | None = None,
         return Generator(_demo_network(), DEMO, device)
     path = fetch_url(network) if network.startswith(('http://', 'https://')) else Path(network)
     if not path.exists():
-        raise UserError(f'--network={network}: no such file. Give the path or URL of a StyleGAN2 .pkl, or "{DEMO}"')
+        raise UserError(f'--network={network}: no such file. Give the path or URL of a StyleGAN2 or StyleGAN3 .pkl, '
+                        f'or "{DEMO}"')
     return Generator(load_generator_pickle(path, allow_pickle_code=allow_pickle_code), network, device)
 
 
@@ -44,7 +46,8 @@ def _demo_network() -> torch.nn.Module:
     with safe_open(DEMO_FOLDER / 'generator.safetensors', 'pt') as file:
         init_kwargs = json.loads(file.metadata()['init_kwargs'])
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    network_class = import_upstream('training.networks').Generator if find_upstream() else StandInGenerator
+    official = has_module('training.networks')
+    network_class = import_upstream('training.networks').Generator if official else StandInGenerator
     with torch.random.fork_rng(devices=[]):
         network = network_class(**init_kwargs)
     network.load_state_dict(state)

@@ -1,6 +1,7 @@
 """Forward hooks on a generator's AdaIN-equivalent layers."""
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,42 +22,97 @@ class Layer:
         return asdict(self)
 
 
-def find_layers(network: torch.nn.Module) -> dict[Layer, torch.nn.Module]:
-    """Every SynthesisLayer (conv0 and conv1 of each block), in the order of computation.
+@dataclass(frozen=True)
+class Source:
+    """Where a layer's map comes from.
+
+    Attributes:
+        module: the synthesis layer; it returns [N, C, S, S].
+        span: the side of the image in samples of that map, whose centre is the image's.
+    """
+    module: torch.nn.Module
+    span: float
+
+
+def find_layers(network: torch.nn.Module) -> dict[Layer, Source]:
+    """Every SynthesisLayer, in the order of computation.
 
     A SynthesisLayer is modulated convolution + noise + bias + activation, which is what AdaIN was to StyleGAN1
     (arXiv 1912.04948, sec. 2.2). It is known by its shape, not its class, since unpickled classes live in modules of
-    their own: it has a style `affine`, a 3x3 `weight` and a `resolution`.
+    their own: it has a style `affine`, a `weight`, and a `resolution` (StyleGAN2: conv0 and conv1 of each block) or an
+    `out_sampling_rate` (StyleGAN3: L0, L1, ...; without noise). Layers to RGB are left out: what they return is the
+    image, with no activation of its own.
+
+    StyleGAN3's maps are larger than the image. Sample i of S, at s samples per unit of length, stands at
+    (i + 1/2 - S/2) / s from the centre, which all layers and the image have in common (arXiv 2106.12423,
+    appendix C.3: each layer filters symmetrically). The last layer's map is the image, so the image's side is
+    S_last / s_last units, and s * S_last / s_last samples of any other map. With sides that are powers of two, that is
+    s: the margin of S - s samples lies half on each side, whole samples that are cut off.
 
     Raises:
         UserError: the network has no such layer.
     """
-    layers = {Layer(name, module.weight.shape[0], int(module.resolution)): module
-              for name, module in network.named_modules()
-              if all(hasattr(module, attribute) for attribute in ('affine', 'weight', 'resolution'))}
-    if not layers:
-        raise UserError(f'--network holds a {type(network).__name__} without StyleGAN2 synthesis layers; '
-                        'give a StyleGAN2 generator')
-    return layers
+    rates, image_side = {}, 1.0
+    for name, module in network.named_modules():
+        if not (hasattr(module, 'affine') and hasattr(module, 'weight')):
+            continue
+        if hasattr(module, 'resolution'):
+            rates[name, module] = int(module.resolution)
+        elif hasattr(module, 'out_sampling_rate') and not module.is_torgb:
+            rates[name, module] = float(module.out_sampling_rate)
+        elif hasattr(module, 'out_sampling_rate'):
+            image_side = float(module.out_size[0] / module.out_sampling_rate)
+    if not rates:
+        raise UserError(f'--network holds a {type(network).__name__} without StyleGAN synthesis layers; '
+                        'give a StyleGAN2 or StyleGAN3 generator')
+    return {Layer(name, module.weight.shape[0], math.ceil(rate * image_side)): Source(module, rate * image_side)
+            for (name, module), rate in rates.items()}
+
+
+def fit_to_image(maps: torch.Tensor, span: float) -> torch.Tensor:
+    """The part of `maps` that the image covers.
+
+    Args:
+        maps: float [N, C, S, S].
+        span: the side of the image in samples of the map, whose centre is the image's.
+
+    Returns:
+        [N, C, R, R] with R = ceil(span), whose outer borders are the image's: the central R samples where the borders
+        fall between samples, else values interpolated bilinearly at R points evenly spread over the image.
+    """
+    side = maps.shape[-1]
+    margin = (side - span) / 2
+    if margin >= 0 and margin.is_integer() and float(span).is_integer():
+        inside = slice(int(margin), side - int(margin))
+        return maps[:, :, inside, inside]
+    theta = torch.eye(2, 3, device=maps.device) * (span / side)
+    grid = torch.nn.functional.affine_grid(theta.expand(len(maps), 2, 3),
+                                           [len(maps), 1, math.ceil(span), math.ceil(span)], align_corners=False)
+    # in float32: half precision would place the points too coarsely
+    fitted = torch.nn.functional.grid_sample(maps.to(torch.float32), grid, mode='bilinear', padding_mode='border',
+                                             align_corners=False)
+    return fitted.to(maps.dtype)
 
 
 @contextmanager
-def captured(layers: dict[Layer, torch.nn.Module]) -> Iterator[dict[Layer, torch.Tensor]]:
-    """While open, a forward pass leaves each layer's output [N, C, H, W] in the dict that is yielded.
+def captured(layers: dict[Layer, Source]) -> Iterator[dict[Layer, torch.Tensor]]:
+    """While open, a forward pass leaves each layer's output [N, C_l, R_l, R_l] in the dict that is yielded.
+
+    Each covers the image exactly: what a layer computes around the image is cut off.
 
     The hooks are gone when the block is left, however it is left.
     """
     outputs: dict[Layer, torch.Tensor] = {}
     handles = []
 
-    def hook_for(layer: Layer):
+    def hook_for(layer: Layer, span: float):
         def keep_output(module, inputs, output):
-            outputs[layer] = output
+            outputs[layer] = fit_to_image(output, span)
         return keep_output
 
     try:
-        for layer, module in layers.items():
-            handles.append(module.register_forward_hook(hook_for(layer)))
+        for layer, source in layers.items():
+            handles.append(source.module.register_forward_hook(hook_for(layer, source.span)))
         yield outputs
     finally:
         for handle in handles:

@@ -22,14 +22,14 @@ class Synthesis:
 
     Attributes:
         images: uint8 [N, H, W, C], RGB (C = 3) or grey (C = 1), cropped, on the generator's device.
-        features: one [N, C_l, R_l, R_l] map per layer of `Generator.layers`, in that order, never cropped.
+        features: one [N, C_l, R_l, R_l] map per layer of `Generator.layers`, in that order, of the whole image.
     """
     images: torch.Tensor
     features: list[torch.Tensor]
 
 
 class Generator:
-    """A trained StyleGAN2 generator and its AdaIN-equivalent layers.
+    """A trained StyleGAN2 or StyleGAN3 generator and its AdaIN-equivalent layers.
 
     The network is used as it is: nothing is subclassed or replaced, hooks stay only for the time of a forward pass.
     On a CPU all blocks compute in float32; on a GPU blocks that were trained in float16 stay so.
@@ -54,6 +54,7 @@ class Generator:
         self.w_dim: int = network.w_dim
         self.image_hw: tuple[int, int] = (network.img_resolution, network.img_resolution)
         self.image_channels: int = network.img_channels
+        self.has_noise = any(name.endswith('.noise_strength') for name in network.state_dict())  # StyleGAN3 has none
 
     def check_options(self, options: SamplingOptions) -> SamplingOptions:
         """Options made valid for this network.
@@ -79,6 +80,9 @@ class Generator:
         if not self.c_dim and options.class_idx is not None:
             log.warning('--class=%s is ignored: %s is unconditional', options.class_idx, self.source)
             options = replace(options, class_idx=None)
+        if options.noise_mode != 'const' and not self.has_noise:
+            log.warning('--noise-mode=%s is ignored: the layers of %s have no noise', options.noise_mode, self.source)
+            options = replace(options, noise_mode='const')
         return options
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Loads upstream's `network-snapshot-*.pkl` without running any code that such a file carries.
+"""Loads upstream's `network-snapshot-*.pkl`, and older ones, without running any code that such a file carries.
 
 A pickle is a program that calls what its reader lets it name. The reader here lets it name a few things, and what
 they return is inert. Once all is read, upstream's own class is built and filled with the file's tensors.
@@ -6,6 +6,8 @@ they return is inert. Once all is read, upstream's own class is built and filled
 from __future__ import annotations
 
 import io
+import logging
+import math
 import pickle
 import struct
 import warnings
@@ -17,7 +19,10 @@ import numpy as np
 import torch
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.generator.upstream import build_generator, import_upstream
+from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork, build_converted
+from datasetgan_ext.generator.upstream import OTHER_CODE, build_generator, import_upstream, what_upstream_imports
+
+log = logging.getLogger(__name__)
 
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LEGACY_HEAD = pickle.dumps(_LEGACY_MAGIC, protocol=2)
@@ -31,10 +36,6 @@ _STORAGES = {
 
 class _Refused(Exception):
     """The file asks for something that no snapshot of upstream's asks for; the text says what."""
-
-
-class _TensorFlowEra(_Refused):
-    """The file holds a network of the TensorFlow version."""
 
 
 class _Closed:
@@ -67,6 +68,24 @@ class _DType(NamedTuple):
             raise _Refused('a numpy.dtype that is not little-endian')
 
 
+class _Array:
+    """Stands for a numpy array of numbers: made empty, then filled by BUILD."""
+    _data, _code, _shape, _order, _axes = b'', 'f4', (0,), 'C', None
+
+    def __setstate__(self, state: tuple) -> None:
+        _version, shape, dtype, is_fortran, data = state
+        if type(dtype) is not _DType or dtype.code not in _SCALARS or type(data) not in (bytes, bytearray):
+            raise _Refused('a numpy array of something that is no number')
+        if not (type(shape) is tuple and all(type(size) is int and size >= 0 for size in shape)
+                and len(data) == math.prod(shape) * int(dtype.code[1:])):
+            raise _Refused('a numpy array whose size is not that of its data')
+        self._data, self._code, self._shape, self._order = data, dtype.code, shape, 'F' if is_fortran else 'C'
+
+    def to_numpy(self) -> np.ndarray:
+        array = np.frombuffer(bytearray(self._data), '<' + self._code).reshape(self._shape, order=self._order)
+        return array if self._axes is None else array.transpose(self._axes)
+
+
 class _Storage(NamedTuple):
     dtype: torch.dtype
     data: memoryview
@@ -93,6 +112,18 @@ def _make_scalar(dtype: object, data: object) -> int | float | bool:
         raise _Refused('a numpy scalar that is no number')
     value, = np.frombuffer(data, '<' + dtype.code)
     return value.item()
+
+
+def _make_array(_subtype: object, _shape: object, _code: object) -> _Array:
+    return _Array()
+
+
+def _make_array_of_buffer(data: object, dtype: object, shape: object, order: object, axes: object = None) -> _Array:
+    """What protocol 5 has for arrays; `axes` puts those of a transposed one, stored in another order, back in place."""
+    array = _Array()
+    array.__setstate__((1, shape, dtype, order == 'F', data))
+    array._axes = axes if order == 'K' else None
+    return array
 
 
 def _make_tensor(storage: object, offset: object, shape: object, strides: object, _requires_grad: object,
@@ -145,10 +176,13 @@ class _Unpickler(pickle.Unpickler):
     admitted: dict[tuple[str, str], Any] = {
         ('builtins', 'set'): _Function(lambda items=(): set(items)),
         ('collections', 'OrderedDict'): _Mapping,
+        ('dnnlib.tflib.network', 'Network'): TensorFlowNetwork,
         ('dnnlib.util', 'EasyDict'): _Mapping,
         ('numpy', 'dtype'): _Function(lambda code, *_flags: _DType(code)),
-        ('numpy.core.multiarray', 'scalar'): _Function(_make_scalar),
-        ('numpy._core.multiarray', 'scalar'): _Function(_make_scalar),
+        ('numpy', 'ndarray'): _Closed(),
+        **{(f'numpy.{core}.{module}', name): _Function(make) for core in ('core', '_core') for module, name, make in (
+            ('multiarray', '_reconstruct', _make_array), ('multiarray', 'scalar', _make_scalar),
+            ('numeric', '_frombuffer', _make_array_of_buffer))},
         ('torch._utils', '_rebuild_parameter'): _Function(_make_parameter),
         ('torch._utils', '_rebuild_tensor_v2'): _Function(_make_tensor),
         ('torch.storage', '_load_from_bytes'): _Function(_make_storage),
@@ -156,8 +190,6 @@ class _Unpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('dnnlib.tflib.network', 'Network'):
-            raise _TensorFlowEra
         if (module, name) not in self.admitted:
             raise _Refused(f'the global {_shown(module)}.{_shown(name)}')
         return self.admitted[module, name]
@@ -181,7 +213,8 @@ def load_snapshot(path: str | Path) -> Any:
     """Reads a snapshot, running nothing from it.
 
     Returns:
-        What the file holds (a dict of G, D, G_ema and more) as plain data, with inert records for networks and tensors.
+        What the file holds (a dict of G, D, G_ema and more; of the TensorFlow era, a tuple G, D, Gs) as plain data,
+        with inert records for networks, tensors and arrays.
 
     Raises:
         UserError: the file is missing, damaged, of another format, or asks for anything that no snapshot needs.
@@ -189,11 +222,8 @@ def load_snapshot(path: str | Path) -> Any:
     with _open_snapshot(path) as file:
         try:
             return _Unpickler(file).load()
-        except _TensorFlowEra:
-            raise UserError(f'{path} was made by the TensorFlow version of StyleGAN2, which is not read directly yet: '
-                            "convert it with upstream's legacy.py (--source, --dest)") from None
         except _Refused as refusal:
-            raise UserError(f'{path} asks for {refusal}, as no snapshot of stylegan2-ada-pytorch does: it may be '
+            raise UserError(f'{path} asks for {refusal}, as no network of StyleGAN2 or StyleGAN3 does: it may be '
                             'malicious. Nothing from it was run. Only if you trust its source: --allow-pickle-code '
                             'runs what it carries') from None
         except Exception as error:  # on damaged input, pickle raises nearly anything
@@ -202,15 +232,17 @@ def load_snapshot(path: str | Path) -> Any:
 
 
 def load_generator_pickle(path: str | Path, allow_pickle_code: bool = False) -> torch.nn.Module:
-    """Loads the generator of a snapshot: its G_ema, or its G where it has no G_ema.
+    """Loads the generator of a snapshot: its G_ema (Gs in TensorFlow's), or its G where it has no G_ema.
 
     Args:
-        path: `network-snapshot-*.pkl`, or a pickle of nothing but a generator.
+        path: `network-snapshot-*.pkl`, a dict of its networks without some of them, a pickle of nothing but a
+            generator, or a pickle of the TensorFlow versions of StyleGAN2 and StyleGAN2-ADA.
         allow_pickle_code: Load with upstream's legacy.py, which runs the code that the file carries (and warn).
 
     Returns:
-        Upstream's own `training.networks.Generator` on the CPU, in evaluation mode, without gradients. With
-        `allow_pickle_code`, whatever class the file defines.
+        Upstream's own `Generator` (of `training.networks` in stylegan2-ada-pytorch; in StyleGAN3 of
+        `training.networks_stylegan2` or `training.networks_stylegan3`) on the CPU, in evaluation mode, without
+        gradients. With `allow_pickle_code`, whatever class the file defines.
 
     Raises:
         UserError: as for `load_snapshot`; or no generator is in the file, or none like upstream's: the names that
@@ -219,24 +251,46 @@ def load_generator_pickle(path: str | Path, allow_pickle_code: bool = False) -> 
     if allow_pickle_code:
         warnings.warn(f'--allow-pickle-code: running whatever code {path} carries', stacklevel=2)
         return _load_running_code(path)
-    network = load_snapshot(path)
-    if isinstance(network, dict):
-        network = network.get('G_ema') or network.get('G')
-    if type(network) is not _Network:
-        raise UserError(f'{path} holds no generator (neither G_ema nor G): give a network-snapshot-*.pkl')
+    network = _choose_network(load_snapshot(path), path)
+    if type(network) is TensorFlowNetwork:
+        return build_converted(network, str(path))
     if network.class_name != 'Generator':
         raise UserError(f'{path} holds a network of class {_shown(network.class_name)}, not Generator: give a '
-                        'network-snapshot-*.pkl of stylegan2-ada-pytorch')
-    generator = build_generator(network.state.get('_init_args'), network.state.get('_init_kwargs'), str(path))
+                        'network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3')
+    generator = build_generator(_is_alias_free(network), network.state.get('_init_args'),
+                                network.state.get('_init_kwargs'), str(path))
     pairs: list[tuple[torch.Tensor, _Tensor]] = []
     differences = list(_compare(generator, network, 'G', pairs))
     if differences:
         more = f'; and {len(differences) - 10} more' if len(differences) > 10 else ''
-        raise UserError(f"{path} does not fit upstream's Generator: {'; '.join(differences[:10])}{more}. Other code "
-                        'made it: --allow-pickle-code runs that code, if you trust its source')
+        raise UserError(f"{path} does not fit upstream's Generator: {'; '.join(differences[:10])}{more}. {OTHER_CODE}")
     for own, tensor in pairs:
         own.copy_(tensor.to_torch())
     return generator
+
+
+def _choose_network(content: object, path: str | Path) -> _Network | TensorFlowNetwork:
+    """The record of the generator that a file holds, the averaged one if there are two."""
+    name = None
+    if type(content) is tuple and len(content) == 3:
+        content = content[2]
+    elif isinstance(content, dict):
+        name = 'G_ema' if content.get('G_ema') is not None else 'G'
+        content = content.get(name)
+    if type(content) not in (_Network, TensorFlowNetwork):
+        raise UserError(f'{path} holds no generator (neither G_ema nor G): give a network-snapshot-*.pkl')
+    if name == 'G':
+        log.warning('%s holds no G_ema: its G is used, whose images are usually worse', path)
+    return content
+
+
+def _is_alias_free(network: _Network) -> bool:
+    """Whether it is StyleGAN3's own kind: that begins with Fourier features, StyleGAN2 with a learned constant."""
+    record: object = network
+    for name in ('synthesis', 'input'):
+        modules = record.state.get('_modules') if type(record) is _Network else None
+        record = modules.get(name) if isinstance(modules, dict) else None
+    return type(record) is _Network and record.class_name == 'SynthesisInput'
 
 
 def _compare(module: torch.nn.Module, record: object, name: str,
@@ -270,7 +324,8 @@ def _load_running_code(path: str | Path) -> torch.nn.Module:
     with _open_snapshot(path) as file:
         legacy = import_upstream('legacy')
         try:
-            return legacy.load_network_pkl(file)['G_ema'].eval().requires_grad_(False).cpu()
+            with what_upstream_imports():
+                return legacy.load_network_pkl(file)['G_ema'].eval().requires_grad_(False).cpu()
         except Exception as error:  # the file's own code runs here
             raise UserError(f'{path} cannot be loaded by legacy.py: {error!r}') from error
 
@@ -290,7 +345,7 @@ def _open_snapshot(path: str | Path) -> BinaryIO:
                        (head[:1] != b'\x80', 'is no network pickle')):
         if fits:
             file.close()
-            raise UserError(f'{path} {kind}: give a network-snapshot-*.pkl of stylegan2-ada-pytorch')
+            raise UserError(f'{path} {kind}: give a network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3')
     return file
 
 

@@ -1,43 +1,82 @@
-"""Finds, imports and instantiates NVIDIA's stylegan2-ada-pytorch, a git submodule beside the package."""
+"""Finds, imports and instantiates NVIDIA's generators: stylegan2-ada-pytorch, a git submodule beside the package, or
+a StyleGAN3 checkout that the user names.
+"""
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
+from torch.torch_version import TorchVersion
 
 from datasetgan_ext.errors import UserError
 
-_MARK = Path('training', 'networks.py')
+STYLEGAN3_URL = 'https://github.com/NVlabs/stylegan3'
+_STYLEGAN2 = ('training.networks', 'training.networks_stylegan2')  # stylegan2-ada-pytorch's, StyleGAN3's
+_ALIAS_FREE = 'training.networks_stylegan3'
+_VARIABLE = 'DATASETGAN_UPSTREAM'
+OTHER_CODE = ('Other code made it: name a checkout of that code with --upstream=DIR (for networks of StyleGAN3\'s '
+              'train.py, StyleGAN3); or --allow-pickle-code runs the code in the file, if you trust its source')
 _FOLDER = 'stylegan2_ada_pytorch'
 _TOP_LEVEL = ('dnnlib', 'torch_utils', 'training')
+
+
+def use_upstream(folder: Path) -> None:
+    """Makes `--upstream=folder` the checkout of this process and, through the environment, of those that it starts.
+
+    Raises:
+        UserError: it is no checkout.
+    """
+    root = folder.expanduser().resolve()
+    _check_checkout(root, f'--upstream={folder}', 'give')
+    os.environ[_VARIABLE] = str(root)
 
 
 def find_upstream() -> Path | None:
     """Folder of upstream's checkout, or None if there is none.
 
-    It is `$DATASETGAN_UPSTREAM` if that is set, else the submodule beside the package, else
+    It is `$DATASETGAN_UPSTREAM` if that is set (`--upstream` sets it), else the submodule beside the package, else
     `./stylegan2_ada_pytorch` in the working directory.
 
     Raises:
-        UserError: `DATASETGAN_UPSTREAM` is set to a folder that holds no `training/networks.py`.
+        UserError: `DATASETGAN_UPSTREAM` is set to a folder that is no checkout.
     """
-    chosen = os.environ.get('DATASETGAN_UPSTREAM')
+    chosen = os.environ.get(_VARIABLE)
     if chosen:
         folder = Path(chosen).expanduser().resolve()
-        if not (folder / _MARK).is_file():
-            raise UserError(f'DATASETGAN_UPSTREAM={chosen} holds no {_MARK.as_posix()}: set it to the folder of a '
-                            'stylegan2-ada-pytorch checkout, or unset it')
+        _check_checkout(folder, f'{_VARIABLE}={chosen}', 'unset it, or set it to')
         return folder
     for base in (Path(__file__).resolve().parents[2], Path.cwd()):
         folder = (base / _FOLDER).resolve()
-        if (folder / _MARK).is_file():
+        if _is_checkout(folder):
             return folder
     return None
+
+
+def has_module(module: str) -> bool:
+    """Whether there is a checkout with this module, for example 'training.networks'."""
+    root = find_upstream()
+    return root is not None and _file_of(module, root).is_file()
+
+
+def _file_of(module: str, root: Path) -> Path:
+    return root.joinpath(*module.split('.')).with_suffix('.py')
+
+
+def _is_checkout(folder: Path) -> bool:
+    return any(_file_of(module, folder).is_file() for module in (*_STYLEGAN2, _ALIAS_FREE))
+
+
+def _check_checkout(folder: Path, setting: str, mend: str) -> None:
+    if not _is_checkout(folder):
+        raise UserError(f'{setting} holds no training/networks.py or training/networks_stylegan3.py: {mend} the folder '
+                        'of a checkout of stylegan2-ada-pytorch or StyleGAN3')
 
 
 def import_upstream(module: str) -> ModuleType:
@@ -51,22 +90,41 @@ def import_upstream(module: str) -> ModuleType:
     root = find_upstream()
     if root is None:
         raise UserError('stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository, '
-                        'or set DATASETGAN_UPSTREAM to the folder of a checkout')
+                        'or name the folder of a checkout with --upstream=DIR or DATASETGAN_UPSTREAM')
     for name in dict.fromkeys((*_TOP_LEVEL, module.partition('.')[0])):
         _refuse_namesake(name, root)
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     try:
-        return importlib.import_module(module)
+        with what_upstream_imports():
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = 'setuptools' if error.name == 'distutils' else error.name
         raise UserError(f'cannot import {module} from {root}: {error}. Try `pip install {package}`') from error
 
 
-def build_generator(args: object, kwargs: object, source: str) -> torch.nn.Module:
-    """Upstream's `training.networks.Generator` with random weights, built from arguments that a file holds.
+@contextmanager
+def what_upstream_imports() -> Iterator[None]:
+    """While open, a module of setuptools that recent ones lack, pkg_resources, can be imported.
+
+    StyleGAN3 takes from it the comparison of PyTorch's version with another, when it is imported and only then.
+    """
+    if 'pkg_resources' in sys.modules or importlib.util.find_spec('pkg_resources'):
+        yield
+        return
+    sys.modules['pkg_resources'] = ModuleType('pkg_resources')
+    sys.modules['pkg_resources'].parse_version = TorchVersion
+    try:
+        yield
+    finally:
+        del sys.modules['pkg_resources']
+
+
+def build_generator(alias_free: bool, args: object, kwargs: object, source: str) -> torch.nn.Module:
+    """Upstream's generator with random weights, built from arguments that a file holds.
 
     Args:
+        alias_free: StyleGAN3's own generator (its configurations t and r); else the checkout's StyleGAN2 generator.
         args: Tuple of positional arguments.
         kwargs: Dict of keyword arguments.
         source: Name of the file, for messages.
@@ -75,26 +133,31 @@ def build_generator(args: object, kwargs: object, source: str) -> torch.nn.Modul
         The generator on the CPU, in evaluation mode, without gradients. Torch's random state is left as it was.
 
     Raises:
-        UserError: the arguments are no plain data, or not Generator's; or as for `import_upstream`.
+        UserError: the checkout lacks such a generator; the arguments are no plain data, or not Generator's; or as for
+            `import_upstream`.
     """
-    networks, mapping = import_upstream('training.networks'), import_upstream('dnnlib').EasyDict
+    if alias_free and not has_module(_ALIAS_FREE):
+        raise UserError(f'{source} is a StyleGAN3 network: clone {STYLEGAN3_URL} and name the folder with '
+                        f'--upstream=DIR or {_VARIABLE}')
+    module = _ALIAS_FREE if alias_free else next(filter(has_module, _STYLEGAN2), _STYLEGAN2[0])
+    networks, mapping = import_upstream(module), import_upstream('dnnlib').EasyDict
     try:
-        args, kwargs = _to_plain(args, mapping), _to_plain(kwargs, mapping)
+        args, kwargs = to_plain(args, mapping), to_plain(kwargs, mapping)
         with torch.random.fork_rng(devices=[]):
             return networks.Generator(*args, **kwargs).eval().requires_grad_(False)
     except Exception as error:  # wrong arguments raise nearly anything
-        raise UserError(f"{source}: upstream's Generator does not take the file's arguments ({error!r}). Other code "
-                        'made it: --allow-pickle-code runs that code, if you trust its source') from error
+        raise UserError(f"{source}: the Generator of {module} does not take the file's arguments ({error!r}). "
+                        f'{OTHER_CODE}') from error
 
 
-def _to_plain(value: object, mapping: type, depth: int = 0) -> Any:
+def to_plain(value: object, mapping: type, depth: int = 0) -> Any:
     """A copy of plain data, with `mapping` for its dicts; raises TypeError if there is anything else in it."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if depth < 8 and type(value) in (list, tuple):
-        return type(value)(_to_plain(item, mapping, depth + 1) for item in value)
+        return type(value)(to_plain(item, mapping, depth + 1) for item in value)
     if depth < 8 and isinstance(value, dict) and all(type(key) is str for key in value):
-        return mapping((key, _to_plain(item, mapping, depth + 1)) for key, item in value.items())
+        return mapping((key, to_plain(item, mapping, depth + 1)) for key, item in value.items())
     raise TypeError(f'no plain data: {type(value).__name__}')
 
 

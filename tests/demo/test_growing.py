@@ -1,5 +1,6 @@
 """The demo's generator is trained by upstream's own loop: a step of it at 16 and at 32 pixels."""
 import json
+import os
 import subprocess
 import sys
 
@@ -11,13 +12,8 @@ from safetensors.torch import load_file
 from datasetgan_ext.demo.growing import Stage, export_generator, train_generator
 from datasetgan_ext.demo.rebuild import write_drawings
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.generator.upstream import find_upstream
-
-needs_upstream = pytest.mark.skipif(find_upstream() is None,
-                                    reason='the stylegan2_ada_pytorch submodule is not checked out')
 
 TRAIN = '''
 from pathlib import Path
@@ -28,22 +24,11 @@ train_generator(Path(sys.argv[1]), Path(sys.argv[2]), stages)
 '''
 
 
-@pytest.fixture(scope='module')
-def upstream(tmp_path_factory):
-    """A patched clone of the pinned commit."""
-    folder = tmp_path_factory.mktemp('clone') / 'upstream'
-    subprocess.run(['git', 'clone', '--quiet', '--shared', find_upstream(), folder], check=True)
-    subprocess.run(['git', '-C', folder, 'checkout', '--quiet', patching.PINNED], check=True)
-    patching.patch(folder)
-    return folder
-
-
-@needs_upstream
-def test_upstream_trains_grows_and_is_exported(upstream, tmp_path, monkeypatch):
+def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
     write_drawings(tmp_path, [16, 32], 20)
-    monkeypatch.setenv('DATASETGAN_UPSTREAM', str(upstream))
+    environment = os.environ | {'DATASETGAN_UPSTREAM': str(patched_upstream)}
     train = [sys.executable, '-c', TRAIN, tmp_path, tmp_path / 'training']
-    done = subprocess.run(train, capture_output=True, text=True)
+    done = subprocess.run(train, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     start, end = (load_generator_pickle(tmp_path / 'training' / 'stage1' / name).state_dict()
                   for name in ('start.pkl', 'network-snapshot-000000.pkl'))
@@ -66,7 +51,7 @@ def test_upstream_trains_grows_and_is_exported(upstream, tmp_path, monkeypatch):
     # trained once, a stage is not trained again
     snapshots = list((tmp_path / 'training').glob('*/*.pkl'))
     stamps = [path.stat().st_mtime_ns for path in snapshots]
-    assert subprocess.run(train, capture_output=True).returncode == 0
+    assert subprocess.run(train, env=environment, capture_output=True).returncode == 0
     assert [path.stat().st_mtime_ns for path in snapshots] == stamps
 
 

@@ -119,7 +119,7 @@ def test_fingerprint_sees_every_tensor(generator):
 
 
 def test_a_module_without_synthesis_layers_is_refused():
-    with pytest.raises(UserError, match='without StyleGAN2 synthesis layers'):
+    with pytest.raises(UserError, match='without StyleGAN synthesis layers'):
         find_layers(torch.nn.Linear(2, 2))
 
 

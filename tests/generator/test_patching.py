@@ -6,20 +6,14 @@ from click.testing import CliRunner
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator import patching
-from datasetgan_ext.generator.upstream import find_upstream
 from datasetgan_ext.patch_upstream import main
-
-needs_upstream = pytest.mark.skipif(find_upstream() is None,
-                                    reason='the stylegan2_ada_pytorch submodule is not checked out')
 
 
 @pytest.fixture
-def clone(tmp_path, monkeypatch):
+def clone(pinned_upstream, monkeypatch):
     """The pinned commit in a folder of its own, which the commands take for upstream."""
-    subprocess.run(['git', 'clone', '--quiet', '--shared', find_upstream(), tmp_path / 'upstream'], check=True)
-    subprocess.run(['git', '-C', tmp_path / 'upstream', 'checkout', '--quiet', patching.PINNED], check=True)
-    monkeypatch.setenv('DATASETGAN_UPSTREAM', str(tmp_path / 'upstream'))
-    return tmp_path / 'upstream'
+    monkeypatch.setenv('DATASETGAN_UPSTREAM', str(pinned_upstream))
+    return pinned_upstream
 
 
 def status(folder) -> str:
@@ -64,7 +58,6 @@ def test_no_patches(tmp_path):
         patching.read_patches(tmp_path)
 
 
-@needs_upstream
 def test_patch_check_revert(clone):
     assert 'not patched: torch_utils/misc.py' in run('--check').output
     assert run().output.startswith('Patched: ')
@@ -78,14 +71,12 @@ def test_patch_check_revert(clone):
     assert run('--revert').output.startswith('Nothing to do')
 
 
-@needs_upstream
 def test_half_patched_is_completed(clone):
     run()
     subprocess.run(['git', '-C', clone, 'checkout', '--quiet', '--', 'torch_utils/misc.py'], check=True)
     assert run().output == 'Patched: torch_utils/misc.py\n'
 
 
-@needs_upstream
 @pytest.mark.parametrize('file', ['train.py', 'torch_utils/misc.py'])
 def test_changes_of_others_are_left_alone(clone, file):
     with (clone / file).open('a') as stream:
@@ -97,7 +88,6 @@ def test_changes_of_others_are_left_alone(clone, file):
     assert status(clone) == before
 
 
-@needs_upstream
 def test_another_commit_is_refused(clone):
     subprocess.run(['git', '-C', clone, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '--quiet',
                     '--allow-empty', '-m', 'later'], check=True)

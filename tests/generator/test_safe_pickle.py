@@ -17,7 +17,8 @@ import torch
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator import upstream
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle, load_snapshot
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork
+from datasetgan_ext.generator.upstream import find_upstream, import_upstream, use_upstream
 
 needs_upstream = pytest.mark.skipif(find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not there')
 
@@ -213,6 +214,27 @@ def test_other_networks(generator, tmp_path):
         load_generator_pickle(save(tmp_path / 'none.pkl', {'D': discriminator}))
 
 
+class Persistent:
+    """Is pickled as an object of one of upstream's classes, with a state of choice."""
+
+    def __init__(self, class_name, **modules):
+        self.meta = {'type': 'class', 'version': 6, 'module_src': '', 'class_name': class_name,
+                     'state': {'_init_args': (), '_init_kwargs': {}, '_modules': modules}}
+
+    def __reduce__(self):
+        return import_upstream('torch_utils.persistence')._reconstruct_persistent_obj, (self.meta,)
+
+
+@needs_upstream
+def test_a_network_of_stylegan3_needs_its_checkout(tmp_path):
+    network = Persistent('Generator', synthesis=Persistent('SynthesisNetwork', input=Persistent('SynthesisInput')))
+    with pytest.raises(UserError, match=r'net.pkl is a StyleGAN3 network: clone https:\S+stylegan3 .*--upstream=DIR'):
+        load_generator_pickle(save(tmp_path / 'net.pkl', {'G_ema': network}))
+    changed = Persistent('Generator', synthesis=Persistent('SynthesisNetwork', input=3))
+    with pytest.raises(UserError, match='does not take the file'):
+        load_generator_pickle(save(tmp_path / 'net.pkl', {'G_ema': changed}))
+
+
 @needs_upstream
 def test_source_in_the_file_is_run_only_on_demand(generator, tmp_path, monkeypatch):
     marker = tmp_path / 'ran'
@@ -333,7 +355,8 @@ def test_every_protocol_is_refused(protocol, tmp_path):
     ('operator', 'attrgetter'), ('functools', 'partial'), ('copyreg', '_reconstructor'), ('torch', 'load'),
     ('torch.serialization', 'load'), ('torch.jit', 'load'), ('torch', 'FloatStorage'),
     ('torch_utils.persistence', 'exec'), ('torch_utils.persistence', '_src_to_module'), ('dnnlib.util', 'os'),
-    ('dnnlib', 'EasyDict'), ('numpy', 'load'), ('numpy._core.multiarray', '_reconstruct'),
+    ('dnnlib', 'EasyDict'), ('numpy', 'load'), ('numpy', 'frombuffer'), ('numpy._core.multiarray', 'frombuffer'),
+    ('dnnlib.tflib.network', 'exec'), ('dnnlib.tflib.network', 'Network.__setstate__'),
     ('datasetgan_ext.generator.safe_pickle', '_Unpickler'),
 ])
 def test_other_globals_are_refused(module, name, tmp_path):
@@ -425,6 +448,29 @@ def test_misuse_is_an_error(body, tmp_path):
     refusal(tmp_path, a_program(body))
 
 
+@pytest.mark.parametrize(('shape', 'code', 'data', 'fits'), [
+    ((2,), 'f4', bytes(8), True), ((), 'i8', bytes(8), True), ((0, 2), 'u1', b'', True),
+    ((2,), 'f4', bytes(7), False), ((2,), 'f4', bytes(9), False), ((-2,), 'f4', bytes(8), False),
+    ((2.0,), 'f4', bytes(8), False), ([2], 'f4', bytes(8), False), ((2**62, 4), 'f4', bytes(8), False),
+    ((1,), 'O8', bytes(8), False), ((1,), 'V8', bytes(8), False), ((2,), 'f4', '12345678', False),
+])
+@pytest.mark.parametrize('kind', ['_reconstruct', '_frombuffer'])
+def test_arrays_are_of_numbers_and_fit_their_data(kind, shape, code, data, fits, tmp_path):
+    dtype = a_call('numpy', 'dtype', a_value(code))
+    body = {
+        '_reconstruct': a_call('numpy.core.multiarray', '_reconstruct', a_global('numpy', 'ndarray'),
+                               *map(a_value, ((0,), b'b')))
+        + b'(' + a_value(1) + a_value(shape) + dtype + a_value(False) + a_value(data) + b'tb',
+        '_frombuffer': a_call('numpy.core.numeric', '_frombuffer', a_value(data), dtype, *map(a_value, (shape, 'C'))),
+    }[kind]
+    if fits:
+        path = tmp_path / 'array.pkl'
+        path.write_bytes(a_program(body))
+        assert load_snapshot(path).to_numpy().shape == shape
+    else:
+        refusal(tmp_path, a_program(body))
+
+
 @pytest.mark.parametrize('class_name', ['__builtins__', 'persistence', 'exec', 'torch.nn.Module', '', 'SynthesisLayer'])
 def test_class_names_are_only_compared(class_name, tmp_path):
     message = refusal(tmp_path, a_program(a_network(class_name=class_name)), load_generator_pickle)
@@ -449,13 +495,15 @@ def test_odd_networks_are_errors(state, tmp_path):
     a_global('numpy', 'dtype'), a_global('torch._utils', '_rebuild_tensor_v2'),
     a_global('torch.storage', '_load_from_bytes'), a_global('torch_utils.persistence', '_reconstruct_persistent_obj'),
     a_call('collections', 'OrderedDict'), a_global('dnnlib.util', 'EasyDict') + b')\x81',
-    a_call('numpy', 'dtype', a_value('f8')), a_network(),
+    a_call('numpy', 'dtype', a_value('f8')), a_network(), a_global('numpy', 'ndarray'),
+    a_global('dnnlib.tflib.network', 'Network'), a_global('numpy.core.multiarray', '_reconstruct'),
 ])
 def test_attributes_cannot_be_set(target, state, tmp_path):
     """BUILD would change a class or a function for good."""
     good = tmp_path / 'good.pkl'
     good.write_bytes(a_program(a_call('collections', 'OrderedDict', a_value([('a', 1)]))))
-    known = (dict, set, collections.OrderedDict, np.dtype, torch.Tensor, torch._utils._rebuild_tensor_v2, builtins)
+    known = (dict, set, collections.OrderedDict, np.dtype, np.ndarray, torch.Tensor, torch._utils._rebuild_tensor_v2,
+             builtins, TensorFlowNetwork)
     before = [dict(vars(thing)) for thing in known]
     path = tmp_path / 'bad.pkl'
     path.write_bytes(a_program(target + a_value(state) + b'b'))
@@ -475,7 +523,9 @@ def test_numpy_scalars(value, protocol, tmp_path):
     assert loaded == value.item()
 
 
-@pytest.mark.parametrize('value', [np.zeros(3), np.datetime64('2024-01-01'), np.str_('x'), np.dtype('>f4').type])
+@pytest.mark.parametrize('value', [
+    np.array(['x']), np.array([None]), np.zeros(3, '>f4'), np.zeros(2, 'f4,i4'), np.zeros(2, complex),
+    np.datetime64('2024-01-01'), np.str_('x'), np.dtype('>f4').type])
 def test_other_numpy_values_are_refused(value, tmp_path):
     refusal(tmp_path, pickle.dumps(value))
 
@@ -495,7 +545,7 @@ def test_other_numpy_values_are_refused(value, tmp_path):
     (b'\x80', 'damaged'), (b'\x80\x04', 'damaged'), (b'\x80\x04.', 'damaged'), (b'\x80\x77' + bytes(9), 'damaged'),
     (pickle.dumps([1, 2]), 'holds no generator'),
     (pickle.dumps(None), 'holds no generator'),
-    (a_program(b'(' + a_call('dnnlib.tflib.network', 'Network') + b't'), 'TensorFlow version.*legacy.py'),
+    (a_program(b'(' + a_call('dnnlib.tflib.network', 'Network') + b't'), 'holds no generator'),
 ])
 def test_other_files(content, message, tmp_path):
     path = tmp_path / 'file.pkl'
@@ -547,6 +597,28 @@ def test_find_upstream(tmp_path, monkeypatch):
     monkeypatch.setenv('DATASETGAN_UPSTREAM', str(tmp_path))
     with pytest.raises(UserError, match='DATASETGAN_UPSTREAM=.* holds no training/networks.py'):
         find_upstream()
+
+
+def test_a_checkout_of_stylegan3(tmp_path, monkeypatch):
+    (tmp_path / 'training').mkdir()
+    monkeypatch.setenv('DATASETGAN_UPSTREAM', str(tmp_path))
+    with pytest.raises(UserError, match='--upstream=.* holds no .*networks_stylegan3.py: give the folder'):
+        use_upstream(tmp_path)
+    (tmp_path / 'training' / 'networks_stylegan3.py').touch()
+    monkeypatch.setenv('DATASETGAN_UPSTREAM', 'somewhere else')
+    use_upstream(tmp_path)
+    assert find_upstream() == tmp_path
+
+
+def test_pkg_resources_is_there_for_upstreams_imports_alone(tmp_path, monkeypatch, nothing_imported):
+    checkout = make_checkout(tmp_path / 'checkout')
+    (checkout / 'needy.py').write_text('from pkg_resources import parse_version\n'
+                                       'newer = parse_version("2.10.0+cu130") >= parse_version("2.9.1a")\n')
+    monkeypatch.setenv('DATASETGAN_UPSTREAM', str(checkout))
+    monkeypatch.delitem(sys.modules, 'pkg_resources', raising=False)
+    monkeypatch.setattr(upstream.importlib.util, 'find_spec', lambda name: None)
+    assert import_upstream('needy').newer
+    assert 'pkg_resources' not in sys.modules
 
 
 def test_upstream_behind_a_link(tmp_path, monkeypatch, nothing_imported):
