@@ -32,7 +32,7 @@ from datasetgan_ext.seeds import MAX_SEED
               help='Format of the labels')
 @click.option('--classes', metavar='FILE', required=True,
               help='Class names in the order of their ids, background first: a text file, or JSON with a palette, '
-                   'keypoints, or both')
+                   'keypoints, or both; or the name of a ready-made one, such as car-20')
 @click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
               help='Interpreter to write (.safetensors)')
 @seeds_option(default=None, show_default='all labelled samples')

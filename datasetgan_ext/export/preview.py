@@ -89,9 +89,10 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, bool]], task
             sheet.paste(tile, (x, top))
         caption = f'seed {sample.seed}   uncertainty {sample.uncertainty:.4f}' + ('' if kept else '   dropped')
         draw.text((left, top + tile_wh[1] + 2), caption, DIM if kept else DROPPED, font)
-    for position, name, colour in legend:
+    for index, (position, name, colour) in enumerate(legend):
         x, y = position[0] + GAP, sheet.height - legend_height + position[1]
-        draw.rectangle((x, y + 2, x + TEXT - 2, y + TEXT), fill=colour, outline=DIM)
+        shape = draw.rectangle if index < len(task.classes) else draw.ellipse
+        shape((x, y + 2, x + TEXT - 2, y + TEXT), fill=colour, outline=DIM)
         draw.text((x + TEXT + 4, y), name, INK, font)
     save_atomically(path, lambda temporary: sheet.save(temporary, format='PNG'))
 

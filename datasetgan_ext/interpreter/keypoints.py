@@ -16,7 +16,7 @@ NEAR = 3.0
 """Pixels within so many sigmas of a keypoint are always trained on."""
 WINDOW = 2 / 3
 """Width of the Gaussian window in which a point is refined, in sigmas of the heatmap."""
-REFINEMENTS = 4
+REFINEMENTS = 12
 DEFAULT_THRESHOLD = 0.2
 
 
@@ -82,7 +82,7 @@ def find_keypoints(heatmaps: torch.Tensor, sigma: float) -> PredictedKeypoints:
 
 
 def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Sub-pixel places of the maps' peaks: from the highest pixel, a few steps of mean shift in a Gaussian window.
+    """Sub-pixel places of the maps' peaks: from the highest pixel, steps of mean shift in a Gaussian window.
 
     Args:
         heatmaps: float32 [..., H, W], not negative.

@@ -66,6 +66,7 @@ class TrainingOptions:
 
 
 CHECK_STEPS = 100
+RARE_LOGIT = -4.0  # where the heatmaps start: pixels on a keypoint are rare
 REFERENCE_PASSES = 100
 REFERENCE_WARMUP_PASSES = 4
 PRESETS = {
@@ -130,6 +131,8 @@ def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: Trai
         torch.manual_seed(options.seed)
         heldout, training = _split(_strata(pixels, classes), options.heldout)
         ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), outputs).to(device)
+        if options.heat_loss == 'cross-entropy':
+            ensemble.biases[-1].data[:, classes:] = RARE_LOGIT
         if options.standardize:
             ensemble.input_mean.copy_(pixels.hypercolumns.mean(dim=0))
             ensemble.input_std.copy_(pixels.hypercolumns.std(dim=0).clamp_(min=1e-6))

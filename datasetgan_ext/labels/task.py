@@ -10,6 +10,8 @@ import numpy as np
 from datasetgan_ext.errors import UserError
 
 MAX_CLASSES = 255
+READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
+"""Class files of DatasetGAN's experiments (arXiv 2104.06490, sec. 4) by name, as far as their names are published."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,17 @@ class Task:
         """Read a class file: text with a class a line, or JSON with `classes`, `keypoints`, or both.
 
         JSON may also have a `palette`, and `left_right_pairs` and a `skeleton` as pairs of keypoints' indices (from 0).
+        The name of one of READY_MADE stands for its file.
 
         Raises:
             UserError: the file is missing or malformed, or holds no, too many or repeated classes or colours.
         """
-        path = Path(path)
+        path = READY_MADE.get(str(path), Path(path))
         try:
             text = path.read_text(encoding='utf-8-sig')
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f'--classes={path} cannot be read ({error}); give a text file with a class a line, '
-                            'or JSON with "classes"') from error
+                            f'JSON with "classes" or "keypoints", or one of {", ".join(READY_MADE)}') from error
         if path.suffix == '.json':
             try:
                 content = json.loads(text)

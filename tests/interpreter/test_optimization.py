@@ -76,11 +76,11 @@ def test_each_member_keeps_its_own_best_weights(monkeypatch):
     figures = iter([torch.tensor(row) for row in ([0.9, 0.5], [0.8, 0.7], [0.8, 0.7], [0.9, 0.7])])
     seen = []
 
-    def accuracy(trainer, ensemble):
+    def errors(trainer, ensemble):
         seen.append([tensor.clone() for tensor in ensemble.member_tensors()])
-        return next(figures)
+        return 1 - next(figures), torch.zeros(2)
 
-    monkeypatch.setattr(_Trainer, '_heldout_accuracy', accuracy)
+    monkeypatch.setattr(_Trainer, '_heldout_errors', errors)
     options = options_from('default', models=2, max_steps=3 * CHECK_STEPS)
     kept, report = train_ensemble(blobs(), 3, 0, options, progress=False)
     assert report.heldout_accuracy == pytest.approx(0.8)
