@@ -30,8 +30,8 @@ def main():
     generator = load_generator(DEMO)
     samples, task = SampleSet.read(DEMO_FOLDER / 'samples'), Task.read(DEMO_FOLDER / 'task.json')
     masks = list(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'))
-    training = samples.pair(masks, task.classes, list(TRAINED_ON))
-    heldout = samples.pair(masks, task.classes, list(SCORED_ON))
+    training = samples.pair(masks, task, list(TRAINED_ON))
+    heldout = samples.pair(masks, task, list(SCORED_ON))
     scores = {preset: [] for preset in PRESETS}
     for seed in SEEDS:
         for preset, runs in scores.items():

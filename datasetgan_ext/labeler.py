@@ -10,12 +10,26 @@ import torch
 
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import Mixing, SamplingOptions, mixing_of
+from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.labels.annotation import Keypoints
 from datasetgan_ext.seeds import MAX_SEED, projected_name, sample_name
 
 # On a CPU one image at a time is as fast as many for networks of 256 x 256 and more, and makes every image independent
 # of its neighbours to the last bit.
 DEFAULT_BATCH = {'cpu': 1, 'cuda': 8}
+
+
+@dataclass
+class FoundKeypoints(Keypoints):
+    """Keypoints as the ensemble finds them, each VISIBLE or ABSENT.
+
+    Attributes:
+        confidence: float32 [J], 0..1, height of the mean heatmap's peak.
+        spread: float32 [J], root mean square distance of the members' own points from the ensemble's, in pixels.
+    """
+    confidence: np.ndarray
+    spread: np.ndarray
 
 
 @dataclass
@@ -26,17 +40,19 @@ class LabeledSample:
         seed: what it was made from; of a projected image, its row in the file.
         name: of its files, without the suffix.
         image: uint8 [H, W, C], RGB (C = 3) or grey (C = 1).
-        mask: uint8 [H, W], class ids.
-        uncertainty: mean of the most uncertain tenth of the pixels, in nats.
-        pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats.
+        mask: uint8 [H, W], class ids; None where the interpreter has no classes.
+        uncertainty: mean of the most uncertain tenth of the pixels, in nats, plus that of the keypoints.
+        pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats; None without classes.
+        keypoints: None where the interpreter has none.
         mixing: the second seed that gave the styles of the later layers, if there was one.
     """
     seed: int
     name: str
     image: np.ndarray
-    mask: np.ndarray
+    mask: np.ndarray | None
     uncertainty: float
-    pixel_uncertainty: np.ndarray
+    pixel_uncertainty: np.ndarray | None
+    keypoints: FoundKeypoints | None
     mixing: Mixing | None
 
 
@@ -84,10 +100,18 @@ class Labeler:
         synthesis = self.generator.synthesize(seeds, self.options, ws)
         prediction = self._fused(synthesis.features)
         parts = (synthesis.images, prediction.masks, prediction.uncertainty, prediction.pixel_uncertainty)
+        parts = [itertools.repeat(None) if part is None else part.cpu().numpy() for part in parts]
         return [LabeledSample(seed, self._name(seed), image, mask, float(uncertainty), pixel_uncertainty,
-                              self._mixing(seed))
-                for seed, image, mask, uncertainty, pixel_uncertainty
-                in zip(seeds, *(part.cpu().numpy() for part in parts))]
+                              self._keypoints(prediction, index), self._mixing(seed))
+                for index, (seed, image, mask, uncertainty, pixel_uncertainty) in enumerate(zip(seeds, *parts))]
+
+    @staticmethod
+    def _keypoints(prediction: Prediction, index: int) -> FoundKeypoints | None:
+        if prediction.keypoints is None:
+            return None
+        labels = prediction.keypoint_labels(index)
+        return FoundKeypoints(labels.points, labels.visibility, prediction.keypoints.peaks[index].cpu().numpy(),
+                              prediction.keypoints.spread[index].cpu().numpy())
 
     def _name(self, seed: int) -> str:
         return sample_name(seed) if self.projected is None else projected_name(seed)
@@ -99,7 +123,7 @@ class Labeler:
 
 
 class LabeledImages(torch.utils.data.IterableDataset):
-    """An endless stream (four billion seeds) of (image, mask) for a DataLoader, with no disk in between.
+    """An endless stream (four billion seeds) of images and labels for a DataLoader, with no disk in between.
 
     The workers of a DataLoader share the seeds out, none comes twice; in distributed training give each rank a
     `first_seed` of its own. Workers compute on the labeler's device: with a CUDA device use num_workers=0, or
@@ -111,13 +135,13 @@ class LabeledImages(torch.utils.data.IterableDataset):
     """
 
     def __init__(self, labeler: Labeler, first_seed: int = 0, max_uncertainty: float | None = None,
-                 transform: Callable[[torch.Tensor, torch.Tensor], object] | None = None):
+                 transform: Callable[..., object] | None = None):
         """
         Args:
             labeler: makes the samples.
             first_seed: seeds rise from here.
             max_uncertainty: samples above it are left out; `uncertainty_cut` in a dataset.json is a good value.
-            transform: called with (image, mask); its result is yielded instead.
+            transform: called with what would be yielded; its result is yielded instead.
         """
         super().__init__()
         self.labeler = labeler
@@ -126,11 +150,17 @@ class LabeledImages(torch.utils.data.IterableDataset):
         self.transform = transform
 
     def __iter__(self) -> Iterator:
-        """Yields (image, mask): uint8 [C, H, W] and int64 [H, W]."""
+        """Yields (image, mask), (image, mask, keypoints) or (image, keypoints), after what the interpreter has: uint8
+        [C, H, W]; int64 [H, W], class ids; float32 [J, 3], x and y in pixels and visibility."""
         worker = torch.utils.data.get_worker_info()
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for sample in self.labeler(range(self.first_seed + number, MAX_SEED + 1, step)):
             if self.max_uncertainty is None or sample.uncertainty <= self.max_uncertainty:
                 image = torch.from_numpy(sample.image).permute(2, 0, 1).contiguous()
-                mask = torch.from_numpy(sample.mask).to(torch.int64)
-                yield self.transform(image, mask) if self.transform else (image, mask)
+                item = [image]
+                if sample.mask is not None:
+                    item.append(torch.from_numpy(sample.mask).to(torch.int64))
+                if sample.keypoints is not None:
+                    item.append(torch.from_numpy(np.column_stack(
+                        [sample.keypoints.points, sample.keypoints.visibility]).astype(np.float32)))
+                yield self.transform(*item) if self.transform else tuple(item)

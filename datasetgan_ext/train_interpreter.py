@@ -16,7 +16,7 @@ from datasetgan_ext.files import writing
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.interpreter.optimization import PRESETS, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels.formats import FORMATS, read_labels
+from datasetgan_ext.labels.formats import FORMATS, read_annotations
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.labels.task import Task
 from datasetgan_ext.options import CountOrAll, network_options, seeds_option, start_logging
@@ -26,11 +26,13 @@ from datasetgan_ext.seeds import MAX_SEED
 @click.command()
 @network_options
 @click.option('--samples', metavar='DIR', required=True, help='Folder written by gen_samples.py')
-@click.option('--labels', metavar='DIR', required=True, help='Folder of PNG masks named as the samples')
+@click.option('--labels', metavar='DIR', help='Folder of PNG masks named as the samples')
+@click.option('--keypoints', metavar='FILE|DIR', help='Keypoints: a COCO JSON file, or a folder of LabelMe JSON files')
 @click.option('--label-format', type=click.Choice(['auto', *FORMATS]), default='auto', show_default=True,
               help='Format of the labels')
 @click.option('--classes', metavar='FILE', required=True,
-              help='Class names in the order of their ids, background first: a text file, or JSON with a palette')
+              help='Class names in the order of their ids, background first: a text file, or JSON with a palette, '
+                   'keypoints, or both; or the name of a ready-made one, such as car-20')
 @click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
               help='Interpreter to write (.safetensors)')
 @seeds_option(default=None, show_default='all labelled samples')
@@ -41,13 +43,15 @@ from datasetgan_ext.seeds import MAX_SEED
               f'{PRESETS["default"].pixels_per_image}; reference: all]')
 @click.option('--min-class-pixels', type=click.IntRange(min=0), metavar='N',
               help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]')
+@click.option('--sigma', type=click.FloatRange(min=0.3), metavar='PIXELS',
+              help="Width of the keypoints' heatmaps  [default: 1 % of the image's longer side, at least 1.5]")
 @click.option('--seed', type=click.IntRange(0, MAX_SEED), default=0, show_default=True, metavar='INT',
               help='Of every random choice')
 @click.option('--cross-validate', is_flag=True,
               help='Also train once without each labelled image, and score the labels predicted for it')
 @click.option('--overwrite', is_flag=True, help='Replace --out if it exists')
-def main(network, device, allow_pickle_code, samples, labels, label_format, classes, out, seeds, preset,
-         models, pixels_per_image, min_class_pixels, seed, cross_validate, overwrite):
+def main(network, device, allow_pickle_code, samples, labels, keypoints, label_format, classes, out, seeds, preset,
+         models, pixels_per_image, min_class_pixels, sigma, seed, cross_validate, overwrite):
     """Train a Style Interpreter on hand-labelled images.
 
     Every labelled image is made again from its seed and compared with the picture that was labelled; labels that are
@@ -75,11 +79,13 @@ def main(network, device, allow_pickle_code, samples, labels, label_format, clas
         raise UserError(f'--out={out}: its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    pairs = sample_set.pair(read_labels(labels, label_format), task.classes, seeds)
+    annotations = read_annotations(task, labels, keypoints, label_format)
+    task = task.only(classes=labels is not None, keypoints=keypoints is not None)
+    pairs = sample_set.pair(annotations, task, seeds)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')
     options = options_from(preset, models=models, pixels_per_image=pixels_per_image,
-                           min_class_pixels=min_class_pixels, seed=seed)
+                           min_class_pixels=min_class_pixels, sigma=sigma, seed=seed)
     generator = load_generator(network, device, allow_pickle_code)
     try:
         training_set = TrainingSet(generator, sample_set, pairs, task, options)
@@ -93,7 +99,11 @@ def main(network, device, allow_pickle_code, samples, labels, label_format, clas
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')
-            print(training_set.cross_validate().table(task.classes))
+            segmentation, found = training_set.cross_validate()
+            if task.classes:
+                print(segmentation.table(task.classes))
+            if task.keypoints:
+                print(found.table())
     except torch.cuda.OutOfMemoryError:
         raise UserError('the GPU\'s memory is full; give a smaller --pixels-per-image, or --device=cpu') from None
 

@@ -58,7 +58,7 @@ def labels(samples, task, tmp_path) -> Path:
 
 @pytest.fixture
 def interpreter(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs = samples.pair(png.read_folder(labels), task)
     options = options_from('default', models=3, max_steps=40)
     return TrainingSet(generator, samples, pairs, task, options, progress=False).train()
 

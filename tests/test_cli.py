@@ -310,3 +310,22 @@ def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
 def test_evaluate_names_what_is_missing():
     result = invoke(evaluate.main, '--network=car.pkl', '--labels=masks')
     assert result.exit_code == 1 and '--interpreter, --samples is missing' in result.output
+
+
+def test_train_and_evaluate_keypoints(tmp_path):
+    keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json'
+    arguments = train_arguments(tmp_path, labels=None, keypoints=keypoints, **{'pixels-per-image': 300})
+    result = invoke(train_interpreter.main, *arguments)
+    assert result.exit_code == 0, result.output
+    result = invoke(evaluate.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
+                    '--seeds=20-23', f'--json={tmp_path}/score.json')
+    assert result.exit_code == 0, result.output
+    assert 'PCK within 2 of 64 pixels' in result.output and 'mIoU' not in result.output
+    score = json.loads((tmp_path / 'score.json').read_text())['keypoints']
+    assert score['pck_at_a_tenth_of_the_object'] > 0.5
+
+
+def test_bad_keypoint_files_are_named(tmp_path):
+    (tmp_path / 'k.json').write_text('{}')
+    result = invoke(train_interpreter.main, *train_arguments(tmp_path, keypoints=tmp_path / 'k.json'))
+    assert result.exit_code == 1 and f'--keypoints={tmp_path}/k.json cannot be read' in result.output

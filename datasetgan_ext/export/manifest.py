@@ -25,12 +25,14 @@ class Summary:
         uncertainty_cut: the highest uncertainty that was kept, in nats.
         class_pixels: share of all pixels that each class has, kept samples only; sums to 1.
         class_images: number of kept images in which each class occurs.
+        keypoint_images: number of kept images in which each keypoint is present.
     """
     samples: int
     kept: int
     uncertainty_cut: float
     class_pixels: list[float]
     class_images: list[int]
+    keypoint_images: list[int]
 
 
 def read_manifest(path: Path) -> Iterator[dict]:
@@ -82,10 +84,10 @@ class RunManifest:
         """
         kept_count = max(1, math.ceil(keep * len(seeds) - 1e-9))
         kept = set(sorted(seeds, key=lambda seed: (self._uncertainty[seed], seed))[:kept_count])
-        pixels, images = 0, 0
+        pixels, images, keypoints = np.zeros(0), np.zeros(0, int), np.zeros(0, int)
 
         def write_final(path: Path) -> None:
-            nonlocal pixels, images
+            nonlocal pixels, images, keypoints
             with path.open('wb') as final, self._partial.open('rb') as partial:
                 for seed in seeds:
                     partial.seek(self._offsets[seed])
@@ -94,12 +96,14 @@ class RunManifest:
                     final.write(_line(record))
                     if record['kept']:
                         counts = np.array(record['pixels_per_class'])
-                        pixels, images = pixels + counts, images + (counts > 0)
+                        present = np.array(record.get('keypoints', [])[2::3]) > 0
+                        pixels, images = _sum(pixels, counts), _sum(images, counts > 0)
+                        keypoints = _sum(keypoints, present)
 
         save_atomically(self._final, write_final)
         self._partial.unlink()
         return Summary(len(seeds), len(kept), max(self._uncertainty[seed] for seed in kept),
-                       (pixels / pixels.sum()).round(6).tolist(), images.tolist())
+                       (pixels / pixels.sum()).round(6).tolist(), images.tolist(), keypoints.tolist())
 
     def _write(self, path: Path, records: Iterator[dict]) -> None:
         with path.open('wb') as file:
@@ -111,6 +115,10 @@ class RunManifest:
         self._offsets[record['seed']] = file.tell()
         self._uncertainty[record['seed']] = record['uncertainty']
         file.write(_line(record))
+
+
+def _sum(total: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return total + values if total.size else values.astype(int)
 
 
 def _line(record: dict) -> bytes:

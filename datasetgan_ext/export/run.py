@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
-from datasetgan_ext.export.folder import FolderWriter
+from datasetgan_ext.export.folder import KEYPOINTS_FILE, FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
@@ -28,7 +28,7 @@ DATASET_FILE = 'dataset.json'
 FORMAT = 'datasetgan-folder'
 FORMAT_VERSION = 1
 PREVIEW_SAMPLES = 8
-OURS = ('images', 'masks', MANIFEST, PARTIAL, 'preview.png', 'README.md')
+OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
 
 
 @dataclass
@@ -69,7 +69,8 @@ class Run:
 
     def _run(self, overwrite: bool) -> Summary:
         self._prepare_folder(overwrite)
-        labeler, writer = self.labeler, FolderWriter(self.outdir, self.labeler.interpreter.task)
+        labeler, writer = self.labeler, FolderWriter(
+            self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw)
         manifest = RunManifest(self.outdir, writer.is_whole)
         todo = sum(seed not in manifest for seed in self.seeds)
         with tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar:
@@ -82,6 +83,7 @@ class Run:
                         manifest.append(writer.write(sample))
                         bar.update()
         summary = manifest.finish(self.seeds, self.keep)
+        writer.finish(self.outdir / MANIFEST)
         self._draw_preview()
         info = {**self._info(), 'summary': asdict(summary)}
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
@@ -115,8 +117,7 @@ class Run:
             'version': FORMAT_VERSION,
             'options': self._options(),
             'sources': {'network': self.labeler.generator.source, 'interpreter': self.interpreter_source},
-            'classes': list(task.classes),
-            'palette': [list(colour) for colour in task.palette],
+            **task.to_json(),
             'image_hw': list(self.labeler.interpreter.image_hw),
             'labelled_images': self.labeler.interpreter.training['images'],
             'batch': self.labeler.batch,

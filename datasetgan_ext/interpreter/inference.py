@@ -6,14 +6,17 @@ rows at a time.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
 from datasetgan_ext.interpreter.upsampling import taps, upsample_rows
+from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
 TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}
@@ -26,20 +29,48 @@ class Prediction:
     """Labels of a batch of images.
 
     Attributes:
-        masks: uint8 [N, H, W], class ids.
-        pixel_uncertainty: float32 [N, H, W], Jensen-Shannon divergence in nats.
-        uncertainty: float32 [N], mean of each image's most uncertain tenth of pixels.
+        uncertainty: float32 [N]: the mean Jensen-Shannon divergence of each image's most uncertain tenth of pixels,
+            plus the mean uncertainty of its keypoints that count as present.
+        masks: uint8 [N, H, W], class ids; None without classes.
+        pixel_uncertainty: float32 [N, H, W], Jensen-Shannon divergence in nats; None without classes.
+        keypoints: where the ensemble finds them; None without keypoints.
+        threshold: height of a keypoint's peak from which it counts as present.
     """
-    masks: torch.Tensor
-    pixel_uncertainty: torch.Tensor
     uncertainty: torch.Tensor
+    masks: torch.Tensor | None
+    pixel_uncertainty: torch.Tensor | None
+    keypoints: PredictedKeypoints | None
+    threshold: float
+
+    def keypoint_labels(self, index: int) -> Keypoints:
+        """The keypoints of an image as labels, on the CPU: visible where present, else absent."""
+        present = (self.keypoints.peaks[index] >= self.threshold).cpu().numpy()
+        points = self.keypoints.points[index].cpu().numpy() * present[:, None]
+        return Keypoints(points, np.where(present, VISIBLE, ABSENT).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What an ensemble's outputs mean: logits of classes, then heatmaps of keypoints.
+
+    Attributes:
+        classes, keypoints: how many of each.
+        linear_heat: the heatmaps' outputs are their heights, not logits of them.
+        sigma: width of the heatmaps' Gaussians in pixels.
+        threshold: height of a peak from which a keypoint counts as present.
+    """
+    classes: int
+    keypoints: int = 0
+    linear_heat: bool = False
+    sigma: float = 1.5
+    threshold: float = DEFAULT_THRESHOLD
 
 
 class FusedEnsemble:
     """An `Ensemble` made ready for whole images of one size."""
 
     def __init__(self, ensemble: Ensemble, channels: list[int], full_hw: tuple[int, int], rows: slice, columns: slice,
-                 device: torch.device | str = 'cpu'):
+                 device: torch.device | str = 'cpu', heads: Heads | None = None):
         """
         Args:
             ensemble: trained members.
@@ -47,7 +78,9 @@ class FusedEnsemble:
             full_hw: height and width of the generator's whole image, to which all maps are upsampled.
             rows, columns: the part of it that is labelled (the crop).
             device: where to compute.
+            heads: what the outputs mean; None = all are classes.
         """
+        self._heads = heads or Heads(ensemble.outputs)
         (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
         self._members = ensemble.members
         # [M, h1, C] -> one [M*h1, C_l] matrix per layer
@@ -67,15 +100,36 @@ class FusedEnsemble:
         Args:
             features: one [N, C_l, h_l, w_l] map per layer.
         """
-        masks, uncertainties = [], []
-        for image in zip(*features):
-            tiles = [(majority_vote(p).to(torch.uint8), jensen_shannon(p))
-                     for p in (logits.softmax(dim=1) for logits in self.logit_tiles(image))]
-            mask, uncertainty = (torch.cat(part).reshape(self.out_hw) for part in zip(*tiles))
-            masks.append(mask)
-            uncertainties.append(uncertainty)
-        pixel_uncertainty = torch.stack(uncertainties)
-        return Prediction(torch.stack(masks), pixel_uncertainty, image_uncertainty(pixel_uncertainty))
+        images = [self._label(image) for image in zip(*features)]
+        uncertainty, masks, pixel_uncertainty, keypoints = 0, None, None, None
+        if self._heads.classes:
+            masks, pixel_uncertainty = (torch.stack(part) for part in zip(*(labels[:2] for labels in images)))
+            uncertainty = image_uncertainty(pixel_uncertainty)
+        if self._heads.keypoints:
+            keypoints = PredictedKeypoints(*(torch.cat([getattr(found, field.name) for _, _, found in images])
+                                             for field in fields(PredictedKeypoints)))
+            present = keypoints.peaks >= self._heads.threshold
+            uncertainty = uncertainty + ((keypoints.uncertainty * present).sum(dim=1)
+                                         / present.sum(dim=1).clamp(min=1))
+        return Prediction(uncertainty, masks, pixel_uncertainty, keypoints, self._heads.threshold)
+
+    def _label(self, image: list[torch.Tensor]) -> tuple:
+        """Mask, pixel uncertainty and keypoints of one image; None for what there is no head for."""
+        masks, uncertainties, heat = [], [], []
+        for outputs in self.logit_tiles(image):
+            if self._heads.classes:
+                probabilities = outputs[:, :self._heads.classes].softmax(dim=1)
+                masks.append(majority_vote(probabilities).to(torch.uint8))
+                uncertainties.append(jensen_shannon(probabilities))
+            if self._heads.keypoints:
+                logits = outputs[:, self._heads.classes:]
+                heat.append(logits.clamp(0, 1) if self._heads.linear_heat else logits.sigmoid())
+        found = None
+        if heat:
+            found = find_keypoints(torch.cat(heat, dim=2).unflatten(2, self.out_hw), self._heads.sigma)
+        if not masks:
+            return None, None, found
+        return torch.cat(masks).reshape(self.out_hw), torch.cat(uncertainties).reshape(self.out_hw), found
 
     @property
     def out_hw(self) -> tuple[int, int]:
@@ -83,7 +137,7 @@ class FusedEnsemble:
         return self._rows.stop - self._rows.start, self._columns.stop - self._columns.start
 
     def logit_tiles(self, image: list[torch.Tensor]):
-        """Logits of one image, some rows at a time from the top.
+        """Outputs for one image, some rows at a time from the top.
 
         Args:
             image: one [C_l, h_l, w_l] map per layer.

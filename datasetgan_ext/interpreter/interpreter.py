@@ -17,7 +17,8 @@ from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.inference import FusedEnsemble
+from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
+from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
 from datasetgan_ext.labels.task import Task
 
 METADATA_KEY = 'datasetgan_interpreter'
@@ -37,6 +38,7 @@ class Interpreter:
         network: where the generator came from.
         network_fingerprint: of that generator.
         training: options and results of the training, for the record.
+        keypoint_threshold: height of a heatmap's peak, in 0..1, from which a keypoint counts as present.
     """
     ensemble: Ensemble
     task: Task
@@ -46,11 +48,19 @@ class Interpreter:
     network: str
     network_fingerprint: str
     training: dict
+    keypoint_threshold: float = DEFAULT_THRESHOLD
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over all that decides the masks: the ensemble's state dict, classes and colours."""
-        return hashlib.sha256(f'{state_fingerprint(self.ensemble)} {self.task}'.encode()).hexdigest()
+        """sha256 (hex) over all that decides the labels: the ensemble's state dict, the task and the heads."""
+        return hashlib.sha256(f'{state_fingerprint(self.ensemble)} {self.task} {self._heads}'.encode()).hexdigest()
+
+    @property
+    def _heads(self) -> Heads:
+        if not self.task.keypoints:
+            return Heads(len(self.task.classes))
+        return Heads(len(self.task.classes), len(self.task.keypoints), self.training['heat_loss'] == 'squares',
+                     self.training['sigma'], self.keypoint_threshold)
 
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""
@@ -64,14 +74,14 @@ class Interpreter:
         self.check_generator(generator)
         rows, columns = center_crop(generator.image_hw, self.options.crop_hw)
         return FusedEnsemble(self.ensemble, [layer.channels for layer in self.layers], generator.image_hw,
-                             rows, columns, generator.device)
+                             rows, columns, generator.device, self._heads)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
         content = {
             'version': FORMAT_VERSION,
-            'classes': list(self.task.classes),
-            'palette': [list(colour) for colour in self.task.palette],
+            **self.task.to_json(),
+            'keypoint_threshold': self.keypoint_threshold,
             'layers': [layer.to_json() for layer in self.layers],
             'options': self.options.to_json(),
             'image_hw': list(self.image_hw),
@@ -106,14 +116,15 @@ class Interpreter:
             if content['version'] != FORMAT_VERSION:
                 raise UserError(f'--interpreter={path} has format version {content["version"]}, '
                                 f'this program reads {FORMAT_VERSION}')
-            task = Task.from_names(content['classes'], content['palette'], path)
+            task = Task.from_json(content, path)
             layers = [Layer(**layer) for layer in content['layers']]
             with torch.random.fork_rng(devices=[]):
                 ensemble = Ensemble(content['ensemble']['members'], sum(layer.channels for layer in layers),
-                                    content['ensemble']['hidden'], len(task.classes))
+                                    content['ensemble']['hidden'], len(task.classes) + len(task.keypoints))
             ensemble.load_state_dict(state)
             return cls(ensemble.eval().requires_grad_(False), task, layers,
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
-                       content['network_fingerprint'], content['training'])
+                       content['network_fingerprint'], content['training'],
+                       content.get('keypoint_threshold', DEFAULT_THRESHOLD))
         except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(f'--interpreter={path} is damaged ({type(error).__name__}: {error})') from error

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.pixels import PixelSet
+from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet
 
 HELDOUT_CHUNK = 4096
 
@@ -31,6 +31,10 @@ class TrainingOptions:
             pixel of the few labelled images.
         lr: Adam's learning rate, at the start.
         cosine: let it fall to 0 along half a cosine; else it is constant.
+        sigma: width of the keypoints' Gaussians in pixels of the mask; None = `keypoints.default_sigma`.
+        heat_loss: 'cross-entropy' of each heatmap's pixels, whose heights are then probabilities, or 'squares' as the
+            paper regresses them.
+        heat_weight: of the keypoints' loss beside that of the classes.
         max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
         heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
             not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
@@ -49,6 +53,9 @@ class TrainingOptions:
     label_smoothing: float = 0.1
     lr: float = 1e-3
     cosine: bool = True
+    sigma: float | None = None
+    heat_loss: str = 'cross-entropy'
+    heat_weight: float = 10.0
     max_steps: int | None = 2500
     heldout: float = 0.1
     patience: int = 10
@@ -59,13 +66,14 @@ class TrainingOptions:
 
 
 CHECK_STEPS = 100
+RARE_LOGIT = -4.0  # where the heatmaps start: pixels on a keypoint are rare
 REFERENCE_PASSES = 100
 REFERENCE_WARMUP_PASSES = 4
 PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
         preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, standardize=False, batch=64,
-        label_smoothing=0.0, cosine=False, max_steps=None, heldout=0.0, patience=51),
+        label_smoothing=0.0, cosine=False, heat_loss='squares', max_steps=None, heldout=0.0, patience=51),
 }
 
 
@@ -85,9 +93,10 @@ class TrainingReport:
     Attributes:
         pixels: number of pixels trained on.
         steps: of the longest-trained member.
-        loss: cross-entropy of the last steps, in nats.
+        loss: of the last steps; cross-entropy of the classes in nats, plus the weighted loss of the heatmaps.
         heldout_pixels: number of pixels kept out of training.
-        heldout_accuracy: share of them that the kept members get right; None where none were kept out.
+        heldout_accuracy: share of them whose class the kept members get right; None where none were kept out, or there
+            are no classes.
     """
     pixels: int
     steps: int
@@ -104,7 +113,7 @@ def hidden_sizes(classes: int) -> tuple[int, int]:
     return (128, 32) if classes < 32 else (256, 128)
 
 
-def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
+def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: TrainingOptions,
                    progress: bool = True) -> tuple[Ensemble, TrainingReport]:
     """Train an ensemble of `options.models` members, all of them in one batched product a step.
 
@@ -112,19 +121,28 @@ def train_ensemble(pixels: PixelSet, classes: int, options: TrainingOptions,
 
     Args:
         pixels: labelled hypercolumns, on the device to train on.
-        classes: number of classes, from the class list.
+        classes, keypoints: how many, from the class list; a member's outputs are the logits of the classes, then those
+            of the heatmaps.
         options: see there; the same options and pixels give the same weights on one machine.
         progress: show a progress bar.
     """
-    device = pixels.classes.device
+    device, outputs = pixels.classes.device, classes + keypoints
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
         torch.manual_seed(options.seed)
-        heldout, training = _split(pixels.classes, options.heldout)
-        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), classes).to(device)
+        heldout, training = _split(_strata(pixels, classes), options.heldout)
+        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), outputs).to(device)
+        if options.heat_loss == 'cross-entropy':
+            ensemble.biases[-1].data[:, classes:] = RARE_LOGIT
         if options.standardize:
             ensemble.input_mean.copy_(pixels.hypercolumns.mean(dim=0))
             ensemble.input_std.copy_(pixels.hypercolumns.std(dim=0).clamp_(min=1e-6))
-        return _Trainer(ensemble, pixels, training, heldout, options).run(progress)
+        return _Trainer(ensemble, pixels, classes, training, heldout, options).run(progress)
+
+
+def _strata(pixels: PixelSet, classes: int) -> torch.Tensor:
+    """int64 [P]: a pixel's class or, where it has none, `classes` and the keypoint that it is on, if any."""
+    heat = torch.nn.functional.pad(pixels.heat.nan_to_num(0), (1, 0), value=0.5)
+    return torch.where(pixels.classes >= 0, pixels.classes, classes + heat.argmax(dim=1))
 
 
 def _split(classes: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,11 +164,12 @@ def _split(classes: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Ten
 class _Trainer:
     """One training run. A member that has stopped goes on being computed with the others, but is no longer kept."""
 
-    def __init__(self, ensemble: Ensemble, pixels: PixelSet, training: torch.Tensor, heldout: torch.Tensor,
-                 options: TrainingOptions):
+    def __init__(self, ensemble: Ensemble, pixels: PixelSet, classes: int, training: torch.Tensor,
+                 heldout: torch.Tensor, options: TrainingOptions):
         """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
         self.ensemble = ensemble
         self.pixels = pixels
+        self.classes = classes
         self.kept = copy.deepcopy(ensemble)
         self.training = training
         self.heldout = heldout
@@ -187,8 +206,8 @@ class _Trainer:
                 if not self.running.any():
                     break
         self.kept.eval().requires_grad_(False)
-        if self.options.heldout:
-            heldout_accuracy = self._heldout_accuracy(self.kept).mean().item()
+        if self.options.heldout and self.classes:
+            heldout_accuracy = 1 - self._heldout_errors(self.kept)[0].mean().item()
         return self.kept, TrainingReport(len(self.training), step, torch.stack(losses).mean().item(),
                                          len(self.heldout), heldout_accuracy)
 
@@ -200,15 +219,33 @@ class _Trainer:
                 yield self.training[order[:, start:start + self.batch]]
 
     def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of each member on its own batch: float32 [M]."""
+        """Loss of each member on its own batch: float32 [M]."""
         self.ensemble.train()
-        logits = self.ensemble(self.pixels.hypercolumns[chosen])
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), self.pixels.classes[chosen].flatten(),
-                                                 label_smoothing=self.options.label_smoothing, reduction='none')
-        return loss.reshape(chosen.shape).mean(dim=1)
+        outputs = self.ensemble(self.pixels.hypercolumns[chosen])
+        loss = torch.zeros(len(outputs), device=outputs.device)
+        if self.classes:
+            classes = self.pixels.classes[chosen]
+            losses = torch.nn.functional.cross_entropy(
+                outputs[:, :, :self.classes].flatten(0, 1), classes.flatten(), ignore_index=UNLABELLED,
+                label_smoothing=self.options.label_smoothing, reduction='none').reshape(chosen.shape)
+            loss = loss + losses.sum(dim=1) / (classes != UNLABELLED).sum(dim=1).clamp(min=1)
+        if outputs.shape[2] > self.classes:
+            loss = loss + self.options.heat_weight * self._heat_loss(outputs, chosen)
+        return loss
+
+    def _heat_loss(self, outputs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Mean over the labelled heatmap pixels of each member's batch: float32 [M]."""
+        target = self.pixels.heat[chosen]
+        labelled = ~target.isnan()
+        predicted, target = outputs[:, :, self.classes:], target.nan_to_num(0)
+        if self.options.heat_loss == 'squares':
+            losses = (predicted - target).square()
+        else:
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(predicted, target, reduction='none')
+        return (losses * labelled).sum(dim=(1, 2)) / labelled.sum(dim=(1, 2)).clamp(min=1)
 
     def _stop_by_heldout(self) -> None:
-        error = 1 - self._heldout_accuracy(self.ensemble)
+        error = sum(self._heldout_errors(self.ensemble))
         # of equally good weights the later ones, which a few held-out pixels cannot tell apart
         self._keep(self.running & (error <= self.best))
         self._note(error)
@@ -234,11 +271,19 @@ class _Trainer:
                 kept[members] = current[members]
 
     @torch.no_grad()
-    def _heldout_accuracy(self, ensemble: Ensemble) -> torch.Tensor:
-        """Accuracy of each member on the held-out pixels, on the CPU: float32 [M]."""
+    def _heldout_errors(self, ensemble: Ensemble) -> tuple[torch.Tensor, torch.Tensor]:
+        """On the held-out pixels and on the CPU, for each member: the share of wrong classes, and the weighted loss of
+        the heatmaps; float32 [M] each, 0 where there is no such head."""
         ensemble.eval()
-        right = torch.zeros(self.options.models)
+        wrong, heat = torch.zeros(self.options.models), torch.zeros(self.options.models)
+        labelled = (self.pixels.classes[self.heldout] != UNLABELLED).sum().item()
         for chosen in self.heldout.split(HELDOUT_CHUNK):
-            logits = ensemble(self.pixels.hypercolumns[chosen].expand(self.options.models, -1, -1))
-            right += (logits.argmax(dim=2) == self.pixels.classes[chosen]).sum(dim=1).cpu()
-        return right / max(1, len(self.heldout))
+            outputs = ensemble(self.pixels.hypercolumns[chosen].expand(self.options.models, -1, -1))
+            if self.classes:
+                classes = self.pixels.classes[chosen]
+                missed = (outputs[:, :, :self.classes].argmax(dim=2) != classes) & (classes != UNLABELLED)
+                wrong += missed.sum(dim=1).cpu()
+            if outputs.shape[2] > self.classes:
+                part = self._heat_loss(outputs, chosen.expand(self.options.models, -1)).cpu()
+                heat += part * len(chosen) / len(self.heldout)
+        return wrong / max(1, labelled), self.options.heat_weight * heat

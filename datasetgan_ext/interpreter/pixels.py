@@ -9,6 +9,8 @@ import torch
 from datasetgan_ext.interpreter.upsampling import gather_points
 from datasetgan_ext.labels.annotation import IGNORE
 
+UNLABELLED = -1
+
 
 @dataclass
 class PixelSet:
@@ -16,22 +18,25 @@ class PixelSet:
 
     Attributes:
         hypercolumns: float32 [P, C].
-        classes: int64 [P].
+        classes: int64 [P]; UNLABELLED where a pixel has no class.
         images: int64 [P], index of the labelled image that each pixel is from.
+        heat: float32 [P, J], the keypoints' heatmaps; nan where an image's keypoints are not labelled.
     """
     hypercolumns: torch.Tensor
     classes: torch.Tensor
     images: torch.Tensor
+    heat: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.classes)
 
     def select(self, chosen: torch.Tensor) -> PixelSet:
         """A copy of the pixels at bool or int64 index `chosen`."""
-        return PixelSet(self.hypercolumns[chosen], self.classes[chosen], self.images[chosen])
+        return PixelSet(self.hypercolumns[chosen], self.classes[chosen], self.images[chosen], self.heat[chosen])
 
 
-def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState) -> np.ndarray:
+def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState,
+                  always: np.ndarray | None = None) -> np.ndarray:
     """Random pixels of a mask without repetition, with every class of the mask among them.
 
     A share `balance` of them is spread evenly over the classes of the mask, the rest falls on any pixel. A class too
@@ -42,20 +47,22 @@ def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.r
         count: number of pixels; None = all. Fewer where the mask has fewer, and never less than one per class.
         balance: 0..1.
         rng: source of the choice.
+        always: bool [H, W], pixels that are chosen besides, whatever their number and value; None = none.
 
     Returns:
         int64 [P], indices into the flattened mask, in rising order.
     """
     flat = mask.reshape(-1)
     labelled = np.flatnonzero(flat != IGNORE)
+    always = np.flatnonzero(always) if always is not None else labelled[:0]
     if count is None or count >= len(labelled):
-        return labelled
+        return np.union1d(labelled, always)
     classes = np.unique(flat[labelled])
     per_class = max(1, int(count * balance / len(classes)))
     chosen = np.concatenate([
         rng.permutation(np.flatnonzero(flat == class_id))[:per_class] for class_id in classes])
     others = rng.permutation(np.setdiff1d(labelled, chosen))
-    return np.sort(np.concatenate([chosen, others[:max(0, count - len(chosen))]]))
+    return np.union1d(np.concatenate([chosen, others[:max(0, count - len(chosen))]]), always)
 
 
 def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarray,

@@ -2,25 +2,36 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.evaluation.keypoints import KeypointScore
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import center_crop
+from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.keypoints import (
+    DEFAULT_THRESHOLD,
+    calibrate_threshold,
+    default_sigma,
+    heat_targets,
+    near_keypoints,
+)
 from datasetgan_ext.interpreter.optimization import TrainingOptions, train_ensemble
-from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels, gather_hypercolumns
-from datasetgan_ext.labels.annotation import IGNORE, Annotation, clean_up
+from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet, choose_pixels, gather_hypercolumns
+from datasetgan_ext.labels.annotation import ABSENT, IGNORE, Annotation, clean_up
 from datasetgan_ext.labels.samples import Sample, SampleSet
 from datasetgan_ext.labels.task import Task
 
 log = logging.getLogger(__name__)
 
 LARGE_GIB = 8
+CALIBRATION_FOLDS, CALIBRATION_MEMBERS = 4, 3
 
 
 class TrainingSet:
@@ -50,14 +61,17 @@ class TrainingSet:
         self.progress = progress
         sampling = generator.check_options(samples.options)
         rows, columns = center_crop(generator.image_hw, sampling.crop_hw)
-        masks = [clean_up(annotation.mask, options.min_class_pixels) for _, annotation in pairs]
-        self._check_classes(masks)
-        chosen = [choose_pixels(mask, options.pixels_per_image, options.balance,
-                                np.random.RandomState([options.seed, sample.seed]))
-                  for mask, (sample, _) in zip(masks, pairs)]
+        self.sigma = options.sigma or default_sigma(samples.image_hw)
+        masks = [self._mask(annotation) for _, annotation in pairs]
+        if task.classes:
+            self._check_classes(masks)
+        if task.keypoints:
+            self._check_keypoints()
+        chosen = [self._choose(mask, annotation, np.random.RandomState([options.seed, sample.seed]))
+                  for mask, (sample, annotation) in zip(masks, pairs)]
         self.pixels = self._empty_pixels(sum(map(len, chosen)))
         start = 0
-        for index, ((sample, _), mask, here) in enumerate(zip(tqdm(
+        for index, ((sample, annotation), mask, here) in enumerate(zip(tqdm(
                 pairs, desc='features', unit='image', disable=None if progress else True), masks, chosen)):
             synthesis = generator.synthesize([sample.seed], sampling)
             samples.check_image(sample, synthesis.images[0].cpu().numpy())
@@ -65,14 +79,20 @@ class TrainingSet:
             y, x = np.unravel_index(here, mask.shape)
             self.pixels.hypercolumns[part] = gather_hypercolumns(
                 [maps[0] for maps in synthesis.features], y + rows.start, x + columns.start, generator.image_hw)
-            self.pixels.classes[part] = torch.from_numpy(mask.reshape(-1)[here].astype(np.int64))
+            classes = mask.reshape(-1)[here].astype(np.int64)
+            self.pixels.classes[part] = torch.from_numpy(np.where(classes == IGNORE, UNLABELLED, classes))
             self.pixels.images[part] = index
+            if annotation.keypoints is not None:
+                self.pixels.heat[part] = torch.from_numpy(heat_targets(annotation.keypoints, y, x, self.sigma))
 
     def train(self) -> Interpreter:
-        """Train on all of it."""
-        return self._train(self.pixels, self.pairs, self.progress)
+        """Train on all of it; the height from which a keypoint counts as present is found by cross-validation."""
+        interpreter = self._train(self.pixels, self.pairs, self.options, self.progress)
+        if self.task.keypoints:
+            interpreter.keypoint_threshold = self._calibrate()
+        return interpreter
 
-    def cross_validate(self) -> SegmentationScore:
+    def cross_validate(self) -> tuple[SegmentationScore, KeypointScore]:
         """Leave one image out at a time: train on the others, score the labels predicted for it.
 
         Raises:
@@ -80,22 +100,77 @@ class TrainingSet:
         """
         if len(self.pairs) < 2:
             raise UserError('--cross-validate needs at least two labelled images')
-        score = SegmentationScore(len(self.task.classes))
-        for index, (sample, annotation) in enumerate(tqdm(
+        segmentation, keypoints = SegmentationScore(len(self.task.classes)), KeypointScore(self.samples.image_hw)
+        threshold = self._calibrate() if self.task.keypoints else DEFAULT_THRESHOLD
+        for index, (_, annotation) in enumerate(tqdm(
                 self.pairs, desc='cross-validation', unit='image', disable=None if self.progress else True)):
-            interpreter = self._train(self.pixels.select(self.pixels.images != index),
-                                      self.pairs[:index] + self.pairs[index + 1:], progress=False)
-            synthesis = self.generator.synthesize([sample.seed], self.samples.options)
-            prediction = interpreter.fused_for(self.generator)(synthesis.features)
-            score.add(annotation.mask, prediction.masks[0].cpu().numpy())
-        return score
+            interpreter = self._train_without([index], self.options)
+            interpreter.keypoint_threshold = threshold
+            prediction = self._predict(interpreter, index)
+            if annotation.mask is not None:
+                segmentation.add(annotation.mask, prediction.masks[0].cpu().numpy())
+            if annotation.keypoints is not None:
+                keypoints.add(annotation.keypoints, prediction.keypoint_labels(0), annotation.mask)
+        return segmentation, keypoints
 
-    def _train(self, pixels: PixelSet, pairs: list[tuple[Sample, Annotation]], progress: bool) -> Interpreter:
-        ensemble, report = train_ensemble(pixels, len(self.task.classes), self.options, progress)
-        training = {**self.options.to_json(), **report.to_json(), 'images': len(pairs),
+    def _calibrate(self) -> float:
+        """The threshold of the keypoints' peaks, from small ensembles that each leave some labelled images out."""
+        labelled = [index for index, (_, annotation) in enumerate(self.pairs) if annotation.keypoints is not None]
+        absent = [(self.pairs[index][1].keypoints.visibility == ABSENT) for index in labelled]
+        if len(labelled) < 2 or not np.any(absent) or np.all(absent):
+            return DEFAULT_THRESHOLD
+        options = replace(self.options, models=min(CALIBRATION_MEMBERS, self.options.models))
+        peaks: dict[bool, list[float]] = {True: [], False: []}
+        for fold in tqdm(range(min(CALIBRATION_FOLDS, len(labelled))), desc='keypoint threshold', unit='fold',
+                         disable=None if self.progress else True):
+            left_out = labelled[fold::CALIBRATION_FOLDS]
+            interpreter = self._train_without(left_out, options)
+            for index in left_out:
+                found = self._predict(interpreter, index).keypoints.peaks[0].tolist()
+                for peak, visibility in zip(found, self.pairs[index][1].keypoints.visibility):
+                    peaks[bool(visibility != ABSENT)].append(peak)
+        return calibrate_threshold(np.array(peaks[True]), np.array(peaks[False]))
+
+    def _train_without(self, left_out: list[int], options: TrainingOptions) -> Interpreter:
+        kept = ~torch.isin(self.pixels.images, torch.tensor(left_out, device=self.pixels.images.device))
+        pairs = [pair for index, pair in enumerate(self.pairs) if index not in left_out]
+        return self._train(self.pixels.select(kept), pairs, options, progress=False)
+
+    def _predict(self, interpreter: Interpreter, index: int) -> Prediction:
+        synthesis = self.generator.synthesize([self.pairs[index][0].seed], self.samples.options)
+        return interpreter.fused_for(self.generator)(synthesis.features)
+
+    def _train(self, pixels: PixelSet, pairs: list[tuple[Sample, Annotation]], options: TrainingOptions,
+               progress: bool) -> Interpreter:
+        ensemble, report = train_ensemble(pixels, len(self.task.classes), len(self.task.keypoints), options, progress)
+        training = {**options.to_json(), **report.to_json(), 'sigma': self.sigma, 'images': len(pairs),
                     'seeds': [sample.seed for sample, _ in pairs]}
         return Interpreter(ensemble.cpu(), self.task, self.generator.layers, self.samples.options,
                            self.samples.image_hw, self.generator.source, self.generator.fingerprint, training)
+
+    def _mask(self, annotation: Annotation) -> np.ndarray:
+        """The image's mask, cleaned up; IGNORE everywhere where it has none."""
+        if annotation.mask is None:
+            return np.full(self.samples.image_hw, IGNORE, dtype=np.uint8)
+        return clean_up(annotation.mask, self.options.min_class_pixels)
+
+    def _choose(self, mask: np.ndarray, annotation: Annotation, rng: np.random.RandomState) -> np.ndarray:
+        """Pixels of an image: of all its classes, near its keypoints, and anywhere."""
+        if annotation.keypoints is None:
+            return choose_pixels(mask, self.options.pixels_per_image, self.options.balance, rng)
+        # where keypoints are labelled, every pixel is: with a class, or with being on no keypoint
+        strata = mask if annotation.mask is not None else np.zeros_like(mask)
+        near = near_keypoints(annotation.keypoints, mask.shape, self.sigma)
+        return choose_pixels(strata, self.options.pixels_per_image, self.options.balance, rng, near)
+
+    def _check_keypoints(self) -> None:
+        labelled = [annotation.keypoints.visibility for _, annotation in self.pairs if annotation.keypoints is not None]
+        absent = np.all(np.stack(labelled) == ABSENT, axis=0) if labelled else np.ones(len(self.task.keypoints), bool)
+        if absent.all():
+            raise UserError('--keypoints: no keypoint is labelled in any of the images')
+        if absent.any():
+            names = ', '.join(name for name, gone in zip(self.task.keypoints, absent) if gone)
+            log.warning('No image shows %s: the interpreter will never find it', names)
 
     def _check_classes(self, masks: list[np.ndarray]) -> None:
         labelled = set(np.unique(np.concatenate([mask.reshape(-1) for mask in masks])).tolist()) - {IGNORE}
@@ -115,4 +190,5 @@ class TrainingSet:
                         count, gib)
         return PixelSet(torch.empty(count, channels, device=device),
                         torch.empty(count, dtype=torch.int64, device=device),
-                        torch.empty(count, dtype=torch.int64, device=device))
+                        torch.empty(count, dtype=torch.int64, device=device),
+                        torch.full((count, len(self.task.keypoints)), torch.nan, device=device))

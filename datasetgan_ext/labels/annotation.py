@@ -7,23 +7,57 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.labels.task import Task
 
 IGNORE = 255
 """Value of mask pixels that carry no label: left out of training and of scores."""
 
 
+ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
+"""Visibility of a keypoint, as in COCO: not in the image, hidden at a known place, to be seen."""
+
+
+@dataclass
+class Keypoints:
+    """Where keypoints are.
+
+    Attributes:
+        points: float32 [J, 2], x and y in pixels from the image's upper left corner, so that the centre of the first
+            pixel is (0.5, 0.5); of no meaning where absent.
+        visibility: uint8 [J], ABSENT, OCCLUDED or VISIBLE.
+    """
+    points: np.ndarray
+    visibility: np.ndarray
+
+
 @dataclass
 class Annotation:
-    """A person's labels of one image.
+    """A person's labels of one image; mask, keypoints, or both.
 
     Attributes:
         name: file name of the labelled image without its suffix.
-        mask: uint8 [H, W], class ids, IGNORE where there is no label.
+        mask: uint8 [H, W], class ids, IGNORE where there is no label; None = no masks for this image.
         source: the file that it was read from, for messages.
+        keypoints: of the task's list; None = no keypoints for this image.
     """
     name: str
-    mask: np.ndarray
+    mask: np.ndarray | None
     source: Path
+    keypoints: Keypoints | None = None
+
+    def check(self, task: Task, image_hw: tuple[int, int]) -> None:
+        """Raises UserError when mask or keypoints do not suit the image's size or the task."""
+        height, width = image_hw
+        if self.mask is not None:
+            if self.mask.shape != image_hw:
+                raise UserError(f'{self.source} is {size_text(self.mask.shape)}, its image is {size_text(image_hw)} '
+                                '(height x width); label the image at its own size')
+            self.check_classes(task.classes)
+        if self.keypoints is not None:
+            for name, (x, y), seen in zip(task.keypoints, self.keypoints.points, self.keypoints.visibility):
+                if seen != ABSENT and not (0 <= x <= width and 0 <= y <= height):
+                    raise UserError(f'{self.source}: keypoint {name} of {self.name} is at ({x:g}, {y:g}), outside the '
+                                    f'image of {width} x {height} pixels; mark it as absent, or move it')
 
     def check_classes(self, classes: list[str]) -> None:
         """Raises UserError when the mask holds an id outside the class list."""
@@ -31,6 +65,11 @@ class Annotation:
         if unknown:
             raise UserError(f'{self.source}: class id {", ".join(map(str, unknown))} is outside the class list, '
                             f'which has ids 0..{len(classes) - 1} ({", ".join(classes)}); {IGNORE} means "no label"')
+
+
+def size_text(sizes: tuple[int, ...]) -> str:
+    """Sizes for a message: (384, 512) -> '384x512'."""
+    return 'x'.join(map(str, sizes))
 
 
 def clean_up(mask: np.ndarray, min_pixels: int) -> np.ndarray:

@@ -19,8 +19,9 @@ from datasetgan_ext.errors import UserError
 from datasetgan_ext.files import holds_files, locked, save_atomically, write_atomically
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
-from datasetgan_ext.labels.annotation import Annotation
+from datasetgan_ext.labels.annotation import Annotation, size_text
 from datasetgan_ext.labels.png import write_image
+from datasetgan_ext.labels.task import Task
 from datasetgan_ext.seeds import format_seeds, sample_name
 
 SAMPLES_FILE = 'samples.json'
@@ -102,18 +103,18 @@ class SampleSet:
                             f'that was {self.network} (fingerprint {self.fingerprint[:12]}, '
                             f'here {generator.fingerprint[:12]})')
 
-    def pair(self, annotations: Iterable[Annotation], classes: tuple[str, ...],
+    def pair(self, annotations: Iterable[Annotation], task: Task,
              seeds: list[int] | None = None) -> list[tuple[Sample, Annotation]]:
         """Each label with its sample, in the order of the samples.
 
         Args:
             annotations: of this set's images.
-            classes: the class list.
+            task: classes and keypoints.
             seeds: take the labels of these only; None = all.
 
         Raises:
-            UserError: there are no labels; a label has no sample, another size, or ids outside the class list; or a
-                seed has no label.
+            UserError: there are no labels; a label has no sample, another size, ids outside the class list or
+                keypoints outside the image; or a seed has no label.
         """
         by_name = {annotation.name: annotation for annotation in annotations}
         if not by_name:
@@ -124,10 +125,7 @@ class SampleSet:
             raise UserError(f'{", ".join(strangers)}: no sample of that name in {self.folder / SAMPLES_FILE}; '
                             'labels are paired with samples by file name')
         for annotation in by_name.values():
-            if annotation.mask.shape != self.image_hw:
-                raise UserError(f'{annotation.source} is {size_text(annotation.mask.shape)}, its image is '
-                                f'{size_text(self.image_hw)} (height x width); label the image at its own size')
-            annotation.check_classes(classes)
+            annotation.check(task, self.image_hw)
         pairs = [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
         if seeds is None:
             return pairs
@@ -210,8 +208,3 @@ def generate_samples(generator: Generator, options: SamplingOptions, seeds: list
 def pixel_sha256(image: np.ndarray) -> str:
     """sha256 (hex) of a uint8 [H, W, C] image's pixels, whatever file format they were in."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def size_text(sizes: tuple[int, ...]) -> str:
-    """Sizes for a message: (384, 512) -> '384x512'."""
-    return 'x'.join(map(str, sizes))

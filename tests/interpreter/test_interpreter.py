@@ -75,7 +75,7 @@ def test_missing_file():
 
 
 def test_pixels_of_an_image_do_not_depend_on_the_others(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs = samples.pair(png.read_folder(labels), task)
     options = options_from('default', pixels_per_image=20)
     together = TrainingSet(generator, samples, pairs, task, options, progress=False).pixels
     alone = TrainingSet(generator, samples, pairs[2:3], task, options, progress=False).pixels
@@ -84,7 +84,7 @@ def test_pixels_of_an_image_do_not_depend_on_the_others(generator, samples, labe
 
 
 def test_clean_up_is_an_option(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs = samples.pair(png.read_folder(labels), task)
     pairs[0][1].mask[:] = 0
     pairs[0][1].mask[0, :5] = 2
     pairs[0][1].mask[8:] = 1
@@ -95,7 +95,7 @@ def test_clean_up_is_an_option(generator, samples, labels, task):
 
 
 def test_a_class_without_labels_is_told(generator, samples, labels, task, caplog):
-    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs = samples.pair(png.read_folder(labels), task)
     for _, annotation in pairs:
         annotation.mask[annotation.mask == 1] = 0
     TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
@@ -108,7 +108,7 @@ def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
     from datasetgan_ext.labels.samples import generate_samples
     samples = generate_samples(generator, SamplingOptions(crop_hw=(12, 16)), [0], tmp_path / 'cropped')
     mask = (np.arange(12 * 16).reshape(12, 16) % 3).astype(np.uint8)
-    pairs = samples.pair([Annotation(samples.samples[0].name, mask, tmp_path)], task.classes)
+    pairs = samples.pair([Annotation(samples.samples[0].name, mask, tmp_path)], task)
     pixels = TrainingSet(generator, samples, pairs, task, options_from('reference', min_class_pixels=0),
                          progress=False).pixels
     features = generator.synthesize([0], SamplingOptions()).features
@@ -121,7 +121,7 @@ def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
 
 
 def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples, labels, task, monkeypatch):
-    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs = samples.pair(png.read_folder(labels), task)
     training_set = TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
                                progress=False)
     trained, scored = [], []
@@ -137,13 +137,13 @@ def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples
 
     monkeypatch.setattr(training, 'train_ensemble', watched_train)
     monkeypatch.setattr(Generator, 'synthesize', watched_synthesize)
-    score = training_set.cross_validate()
+    score, _ = training_set.cross_validate()
     assert scored == [0, 1, 2, 3] and [set(range(4)) - images for images in trained] == [{0}, {1}, {2}, {3}]
     assert score.confusion.sum() == 4 * 16 * 16
 
 
 def test_cross_validation_of_one_image_is_refused(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task.classes)[:1]
+    pairs = samples.pair(png.read_folder(labels), task)[:1]
     with pytest.raises(UserError, match='at least two'):
         TrainingSet(generator, samples, pairs, task, options_from('default'), progress=False).cross_validate()
 
@@ -151,7 +151,7 @@ def test_cross_validation_of_one_image_is_refused(generator, samples, labels, ta
 @pytest.mark.parametrize('value, message', [(255, 'the masks hold no class at all'), (0, 'the masks hold background')])
 def test_labels_of_one_class_are_refused(generator, samples, labels, task, value, message):
     """A black-and-white mask of 0 and 255 too: 255 means "no label"."""
-    pairs = samples.pair(png.read_folder(labels), task.classes)
+    pairs = samples.pair(png.read_folder(labels), task)
     for _, annotation in pairs:
         annotation.mask[:] = np.where(annotation.mask == 2, 255, value)
     with pytest.raises(UserError) as error:

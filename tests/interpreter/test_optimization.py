@@ -17,13 +17,14 @@ def blobs(count: int = 600, classes: int = 3) -> PixelSet:
     source = torch.Generator().manual_seed(0)
     labels = torch.randint(classes, [count], generator=source)
     centres = 3 * torch.randn(classes, 8, generator=source)
-    return PixelSet(centres[labels] + torch.randn(count, 8, generator=source), labels, torch.zeros_like(labels))
+    return PixelSet(centres[labels] + torch.randn(count, 8, generator=source), labels, torch.zeros_like(labels),
+                    torch.zeros(count, 0))
 
 
 @pytest.mark.parametrize('preset', ['default', 'reference'])
 def test_learns(preset):
     pixels = blobs()
-    ensemble, report = train_ensemble(pixels, 3, options_from(preset, models=4), progress=False)
+    ensemble, report = train_ensemble(pixels, 3, 0, options_from(preset, models=4), progress=False)
     logits = ensemble(pixels.hypercolumns.expand(4, -1, -1))
     assert ((logits.argmax(dim=2) == pixels.classes).float().mean(dim=1) > 0.95).all()
     assert report.loss < 0.6
@@ -31,34 +32,34 @@ def test_learns(preset):
 
 
 def test_reports_held_out_pixels():
-    _, report = train_ensemble(blobs(), 3, options_from('default', models=2), progress=False)
+    _, report = train_ensemble(blobs(), 3, 0, options_from('default', models=2), progress=False)
     assert report.pixels + report.heldout_pixels == 600 and report.heldout_pixels > 30
     assert report.heldout_accuracy > 0.9
-    _, report = train_ensemble(blobs(), 3, options_from('reference', models=2), progress=False)
+    _, report = train_ensemble(blobs(), 3, 0, options_from('reference', models=2), progress=False)
     assert (report.pixels, report.heldout_pixels, report.heldout_accuracy) == (600, 0, None)
 
 
 @pytest.mark.parametrize('preset', ['default', 'reference'])
 def test_same_seed_same_weights_and_torchs_own_state_is_left_alone(preset):
-    first, _ = train_ensemble(blobs(), 3, options_from(preset, models=2, max_steps=120), progress=False)
+    first, _ = train_ensemble(blobs(), 3, 0, options_from(preset, models=2, max_steps=120), progress=False)
     torch.manual_seed(99)
     state = torch.random.get_rng_state()
-    second, _ = train_ensemble(blobs(), 3, options_from(preset, models=2, max_steps=120), progress=False)
+    second, _ = train_ensemble(blobs(), 3, 0, options_from(preset, models=2, max_steps=120), progress=False)
     assert torch.equal(torch.random.get_rng_state(), state)
-    other, _ = train_ensemble(blobs(), 3, options_from(preset, models=2, max_steps=120, seed=1), progress=False)
+    other, _ = train_ensemble(blobs(), 3, 0, options_from(preset, models=2, max_steps=120, seed=1), progress=False)
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
     assert not torch.equal(first.weights[0], other.weights[0])
 
 
 def test_members_differ():
-    ensemble, _ = train_ensemble(blobs(), 3, options_from('default', models=2, max_steps=20), progress=False)
+    ensemble, _ = train_ensemble(blobs(), 3, 0, options_from('default', models=2, max_steps=20), progress=False)
     assert not torch.equal(ensemble.weights[0][0], ensemble.weights[0][1])
 
 
 def test_reference_rule_stops_after_51_steps_without_a_lower_loss():
     """With equal pixels and a learning rate of 0 the loss never falls: the first counted step is the best."""
-    pixels = PixelSet(torch.ones(64, 8), *torch.zeros(2, 64, dtype=torch.int64))
-    _, report = train_ensemble(pixels, 3, options_from('reference', models=2, lr=0.0), progress=False)
+    pixels = PixelSet(torch.ones(64, 8), *torch.zeros(2, 64, dtype=torch.int64), torch.zeros(64, 0))
+    _, report = train_ensemble(pixels, 3, 0, options_from('reference', models=2, lr=0.0), progress=False)
     # passes 0-3 (a step each) are not counted; then the best one, and 51 that are not better
     assert report.steps == 4 + 1 + 51
 
@@ -66,7 +67,7 @@ def test_reference_rule_stops_after_51_steps_without_a_lower_loss():
 def test_default_rule_stops_and_keeps_the_best_weights():
     """With a learning rate of 0 nothing improves after the first check."""
     options = options_from('default', models=2, lr=0.0, patience=3)
-    _, report = train_ensemble(blobs(), 3, options, progress=False)
+    _, report = train_ensemble(blobs(), 3, 0, options, progress=False)
     assert report.steps == CHECK_STEPS * (1 + 3)
 
 
@@ -75,13 +76,13 @@ def test_each_member_keeps_its_own_best_weights(monkeypatch):
     figures = iter([torch.tensor(row) for row in ([0.9, 0.5], [0.8, 0.7], [0.8, 0.7], [0.9, 0.7])])
     seen = []
 
-    def accuracy(trainer, ensemble):
+    def errors(trainer, ensemble):
         seen.append([tensor.clone() for tensor in ensemble.member_tensors()])
-        return next(figures)
+        return 1 - next(figures), torch.zeros(2)
 
-    monkeypatch.setattr(_Trainer, '_heldout_accuracy', accuracy)
+    monkeypatch.setattr(_Trainer, '_heldout_errors', errors)
     options = options_from('default', models=2, max_steps=3 * CHECK_STEPS)
-    kept, report = train_ensemble(blobs(), 3, options, progress=False)
+    kept, report = train_ensemble(blobs(), 3, 0, options, progress=False)
     assert report.heldout_accuracy == pytest.approx(0.8)
     for tensor, first, third in zip(kept.member_tensors(), seen[0], seen[2]):
         assert torch.equal(tensor[0], first[0]) and torch.equal(tensor[1], third[1])
@@ -92,7 +93,7 @@ def test_widths_of_the_released_code():
 
 
 def test_fewer_pixels_than_a_batch():
-    ensemble, report = train_ensemble(blobs(20), 3, options_from('reference', models=2, max_steps=3), progress=False)
+    ensemble, report = train_ensemble(blobs(20), 3, 0, options_from('reference', models=2, max_steps=3), progress=False)
     assert report.pixels == 20 and torch.isfinite(ensemble.weights[0]).all()
 
 

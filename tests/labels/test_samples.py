@@ -10,7 +10,10 @@ from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labels.annotation import IGNORE, Annotation, clean_up
 from datasetgan_ext.labels.samples import SampleSet, generate_samples, pixel_sha256
+from datasetgan_ext.labels.task import Task
 from tests.conftest import CLASSES, make_network
+
+TASK = Task.from_names(list(CLASSES))
 
 HW = (16, 16)
 
@@ -96,9 +99,9 @@ def test_grey_images(tmp_path):
 
 
 def test_pairs_by_name_in_the_order_of_the_samples(samples):
-    pairs = samples.pair([annotation('seed0000003', value=2), annotation('seed0000001', value=1)], CLASSES)
+    pairs = samples.pair([annotation('seed0000003', value=2), annotation('seed0000001', value=1)], TASK)
     assert [(sample.seed, label.mask[0, 0]) for sample, label in pairs] == [(1, 1), (3, 2)]
-    pairs = samples.pair([annotation('seed0000003'), annotation('seed0000001')], CLASSES, seeds=[3])
+    pairs = samples.pair([annotation('seed0000003'), annotation('seed0000001')], TASK, seeds=[3])
     assert [sample.seed for sample, _ in pairs] == [3]
 
 
@@ -110,12 +113,12 @@ def test_pairs_by_name_in_the_order_of_the_samples(samples):
     ([annotation('seed0000000')], [0, 2], 'no label for seed 2')])
 def test_bad_labels(samples, annotations, seeds, message):
     with pytest.raises(UserError) as error:
-        samples.pair(annotations, CLASSES, seeds)
+        samples.pair(annotations, TASK, seeds)
     assert message in error.value.message
 
 
 def test_ignore_is_no_unknown_class(samples):
-    assert len(samples.pair([annotation('seed0000000', value=IGNORE)], CLASSES)) == 1
+    assert len(samples.pair([annotation('seed0000000', value=IGNORE)], TASK)) == 1
 
 
 def test_same_image_passes(generator, samples):
