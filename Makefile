@@ -15,6 +15,7 @@ lint: .venv/ready
 
 benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_accuracy.py
+	$(BIN)/python benchmarks/demo_keypoints.py
 	$(BIN)/python benchmarks/demo_memory.py
 	$(BIN)/python benchmarks/readme_tables.py
 

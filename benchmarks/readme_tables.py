@@ -26,7 +26,25 @@ def demo_memory(result: dict) -> str:
     return '\n'.join(rows)
 
 
-TABLES = {'demo_accuracy': demo_accuracy, 'demo_memory': demo_memory}
+def demo_keypoints(result: dict) -> str:
+    scores = result['scores']
+    rows = ['| | ' + ' | '.join(scores) + ' |', '|---' * (1 + len(scores)) + '|']
+    for title, figure in (
+            ('mean error, px', lambda s: f'{s["mean_error_px"]:.2f}'),
+            ('the same without the most uncertain tenth of the images',
+             lambda s: f'{s["mean_error_px_of_the_certain"]:.2f}'),
+            ('PCK at 2 px of 64, %', lambda s: f'{100 * s["pck_at_2_of_64"]:.1f}'),
+            ('PCK at 10 px of 512, %', lambda s: f'{100 * s["pck_at_10_of_512"]:.1f}'),
+            ('PCK at a tenth of the object, %', lambda s: f'{100 * s["pck_at_a_tenth_of_the_object"]:.1f}'),
+            ('present keypoints found', lambda s: f'{s["found"]} of {s["keypoints"]}'),
+            ('absent keypoints called absent', lambda s: f'{s["absent_called_absent"]} of {s["absent"]}'),
+            ('mIoU of the classes, %', lambda s: f'{100 * s["mean_iou"]:.1f}')):
+        rows.append(f'| {title} | ' + ' | '.join(map(figure, scores.values())) + ' |')
+    return '\n'.join([*rows, '', f'Labelling with both heads takes {result["cost_ratio"]:.2f} times the time that it '
+                      'takes with the classes alone.'])
+
+
+TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory}
 
 
 def main():

@@ -17,15 +17,16 @@ from safetensors.torch import load_file, save
 from torch import nn
 from tqdm import tqdm
 
-from datasetgan_ext.demo.world import ABSENT, CLASSES, KEYPOINTS, LEFT_RIGHT_PAIRS, OCCLUDED, VISIBLE, Drawing, draw
+from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, LEFT_RIGHT_PAIRS, Drawing, draw
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.files import write_atomically
+from datasetgan_ext.interpreter.keypoints import locate
+from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE
 
 WIDTHS = (16, 32, 64, 96, 128)
 FIRST_SEED = 1_000_000
 DRAWINGS, STEPS, BATCH = 8000, 1800, 8
 HEATMAP_SIGMA = 1.5   # pixels
-_WINDOW = 2           # a keypoint is the centre of mass of its heatmap within so many pixels of the peak
 
 
 class Labels(NamedTuple):
@@ -81,7 +82,8 @@ class Annotator(nn.Module):
             answers, mirrored = self(batch), _mirror_answers(self(batch.flip(3)))
             classes, heatmaps, visibility = ((one + other) / 2 for one, other in zip(answers, mirrored))
             visibility = visibility.argmax(dim=2)
-            points = _decode(heatmaps) * (visibility != ABSENT)[..., None]
+            shares = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
+            points = locate(shares, HEATMAP_SIGMA) * (visibility != ABSENT)[..., None]
             results.append(Labels(classes.argmax(dim=1).byte().numpy(), points.numpy(), visibility.byte().numpy()))
         return Labels(*(np.concatenate(parts) for parts in zip(*results)))
 
@@ -196,16 +198,3 @@ def _loss(network, images, masks, points, visibility) -> torch.Tensor:
     return (functional.cross_entropy(classes, masks, weight=rare)
             + .1 * (distance * shown).sum() / shown.sum().clamp(min=1)
             + .2 * functional.cross_entropy(judged.flatten(0, 1), visibility.flatten()))
-
-
-def _decode(heatmaps: torch.Tensor) -> torch.Tensor:
-    """Centre of mass of each heatmap [N, K, H, W] around its peak: float [N, K, 2], x and y in pixels."""
-    height, width = heatmaps.shape[2:]
-    share = heatmaps.flatten(2).softmax(dim=2)
-    peak = share.argmax(dim=2)
-    rows, columns = torch.arange(height).view(-1, 1), torch.arange(width).view(1, -1)
-    near = (((rows - (peak // width)[..., None, None]).abs() <= _WINDOW)
-            & ((columns - (peak % width)[..., None, None]).abs() <= _WINDOW))
-    share = share.view_as(heatmaps) * near
-    share = share / share.sum(dim=(2, 3), keepdim=True)
-    return torch.stack([(share * (columns + .5)).sum(dim=(2, 3)), (share * (rows + .5)).sum(dim=(2, 3))], dim=2)

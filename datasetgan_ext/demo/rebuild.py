@@ -110,6 +110,7 @@ def interpreter():
     samples = DEMO_FOLDER / 'samples'
     train_interpreter.main([
         f'--network={DEMO}', f'--samples={samples}', f'--labels={samples / "masks"}',
+        f'--keypoints={samples / "keypoints.json"}',
         f'--classes={DEMO_FOLDER / "task.json"}', f'--seeds={format_seeds(list(TRAINED_ON))}',
         f'--out={DEMO_FOLDER / "interpreter.safetensors"}', '--overwrite'], standalone_mode=False)
 

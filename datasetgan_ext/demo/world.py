@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE
+
 CLASSES = ('background', 'body', 'door', 'roof', 'window', 'screen', 'tire', 'hub', 'light', 'bumper', 'grille',
            'plate', 'handle', 'mirror')
 PALETTE = ((0, 0, 0), (200, 60, 60), (245, 150, 70), (120, 30, 90), (80, 160, 255), (0, 220, 200), (110, 110, 110),
@@ -23,7 +25,6 @@ KEYPOINTS = ('left_wheel', 'right_wheel', 'left_light', 'right_light', 'left_bum
 LEFT_RIGHT_PAIRS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
 SKELETON = ((4, 0), (0, 1), (1, 5), (4, 2), (2, 8), (8, 6), (6, 7), (7, 9), (9, 3), (3, 5), (8, 9))
 
-ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
 FINER = 4
 
 _ID = {name: index for index, name in enumerate(CLASSES)}

@@ -12,6 +12,7 @@ import torch
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator.features import Layer, captured, find_layers
 from datasetgan_ext.generator.sampling import NOISE_MODES, SamplingOptions, center_crop, latents_from_seeds, mixing_of
+from datasetgan_ext.generator.upstream import plain_warnings
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class Generator:
         return Synthesis(images[:, :, rows, columns].permute(0, 2, 3, 1).contiguous(), features)
 
     def _forward(self, ws: torch.Tensor, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        with captured(self._modules) as outputs:
+        with captured(self._modules) as outputs, plain_warnings():
             images = self.network.synthesis(ws, noise_mode=options.noise_mode,
                                             force_fp32=self.device.type != 'cuda')
         return images, [outputs[layer] for layer in self.layers]

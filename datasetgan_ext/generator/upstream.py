@@ -4,10 +4,13 @@ a StyleGAN3 checkout that the user names.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +19,8 @@ import torch
 from torch.torch_version import TorchVersion
 
 from datasetgan_ext.errors import UserError
+
+log = logging.getLogger(__name__)
 
 STYLEGAN3_URL = 'https://github.com/NVlabs/stylegan3'
 _STYLEGAN2 = ('training.networks', 'training.networks_stylegan2')  # stylegan2-ada-pytorch's, StyleGAN3's
@@ -118,6 +123,31 @@ def what_upstream_imports() -> Iterator[None]:
         yield
     finally:
         del sys.modules['pkg_resources']
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """While open, what upstream says at every call about its CUDA kernels is said once, in plain words.
+
+    The kernels are compiled at their first use; where that fails, slower operations of PyTorch do the same.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        yield
+    for warning in caught:
+        text = str(warning.message)
+        if text.startswith('Failed to build CUDA kernels'):
+            _tell_once('NVIDIA\'s CUDA kernels could not be compiled; PyTorch\'s own operations make the same images, '
+                       f'more slowly. Install ninja and a CUDA toolkit {torch.version.cuda or ""} (nvcc) with a C++ '
+                       'compiler, and run `datasetgan patch-upstream`. The compiler said: '
+                       f'{text.strip().splitlines()[-1]}')
+        elif 'gradfix not supported on PyTorch' not in text:  # of no meaning without gradients
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+@cache
+def _tell_once(message: str) -> None:
+    log.warning(message)
 
 
 def build_generator(alias_free: bool, args: object, kwargs: object, source: str) -> torch.nn.Module:

@@ -47,7 +47,7 @@ class TrainingSet:
         Args:
             generator: the network that made the samples.
             samples: the folder they are from.
-            pairs: from `samples.pair`.
+            pairs: from `samples.pair`; labels that the task has no use for are left out.
             task: classes and palette.
             options: how to draw pixels and train.
             progress: show progress bars.
@@ -57,6 +57,9 @@ class TrainingSet:
                 classes.
         """
         samples.check_network(generator)
+        pairs = [(sample, replace(annotation, mask=annotation.mask if task.classes else None,
+                                  keypoints=annotation.keypoints if task.keypoints else None))
+                 for sample, annotation in pairs]
         self.generator, self.samples, self.pairs, self.task, self.options = generator, samples, pairs, task, options
         self.progress = progress
         sampling = generator.check_options(samples.options)

@@ -5,17 +5,15 @@ import numpy as np
 import pytest
 
 from datasetgan_ext.demo.world import (
-    ABSENT,
     CLASSES,
     KEYPOINTS,
     LEFT_RIGHT_PAIRS,
-    OCCLUDED,
     PALETTE,
     SKELETON,
-    VISIBLE,
     draw,
 )
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE
 
 COUNT = 120
 PART_OF = {'left_wheel': 'hub', 'right_wheel': 'hub', 'left_light': 'light', 'right_light': 'light', 'mirror': 'mirror',

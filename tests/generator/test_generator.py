@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -173,3 +174,17 @@ def test_rgb_of_a_snapshot_equals_upstreams_own(changes, options, tmp_path):
         assert np.abs(expected - image).max() <= 1
     assert len(generator.layers) == 2 * len(theirs.synthesis.block_resolutions) - 1
     assert hooks(generator.network) == 0
+
+
+def test_upstreams_warnings_about_its_kernels_are_said_once_in_plain_words(generator, caplog, recwarn):
+    def warn(module, inputs, output):
+        warnings.warn('Failed to build CUDA kernels for upfirdn2d. Details:\n\ncannot find cl.exe\n', stacklevel=1)
+        warnings.warn('conv2d_gradfix not supported on PyTorch 9.9. Falling back to torch.nn.functional.conv2d().',
+                      stacklevel=1)
+        warnings.warn('something else', stacklevel=1)
+    generator.network.synthesis.register_forward_hook(warn)
+    for seed in range(3):
+        generator.synthesize([seed], SamplingOptions())
+    assert caplog.text.count('CUDA kernels could not be compiled') == 1
+    assert 'Install ninja' in caplog.text and 'said: cannot find cl.exe' in caplog.text
+    assert {str(warning.message) for warning in recwarn} == {'something else'}

@@ -169,6 +169,12 @@ def test_images_with_masks_only_and_with_keypoints_only(generator, samples, anno
     assert (sample.mask == annotations[0].mask).mean() > 0.9
 
 
+def test_labels_of_a_head_that_the_task_lacks_are_left_out(generator, samples, annotations, keypoint_task):
+    for kept in ('classes', 'keypoints'):
+        task = keypoint_task.only(classes=kept == 'classes', keypoints=kept == 'keypoints')
+        assert train(generator, samples, annotations, task, max_steps=20).ensemble.outputs == len(getattr(task, kept))
+
+
 def test_keypoints_that_no_image_shows(generator, samples, annotations, keypoint_task, caplog):
     for annotation in annotations:
         annotation.keypoints.visibility[1] = ABSENT

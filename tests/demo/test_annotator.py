@@ -1,0 +1,38 @@
+"""The stand-in annotator: mirror images, files, and that a few steps teach it something."""
+import numpy as np
+import torch
+
+from datasetgan_ext.demo.annotator import Annotator, measure, train_annotator
+from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, LEFT_RIGHT_PAIRS, draw
+
+
+def test_a_mirror_image_gets_mirrored_labels():
+    torch.manual_seed(0)
+    annotator = Annotator()
+    image = draw(5, 64).image
+    labels = annotator.label(np.stack([image, image[:, ::-1]]))
+    assert np.array_equal(labels.masks[0], labels.masks[1][:, ::-1])
+    for left, right in LEFT_RIGHT_PAIRS:
+        assert labels.visibility[0, left] == labels.visibility[1, right]
+        if labels.visibility[0, left]:
+            x, y = labels.keypoints[1, right]
+            assert np.allclose(labels.keypoints[0, left], (64 - x, y), atol=0.01)
+
+
+def test_saved_and_loaded(tmp_path):
+    torch.manual_seed(0)
+    annotator = Annotator()
+    annotator.save(tmp_path / 'annotator.safetensors')
+    images = np.stack([draw(seed, 64).image for seed in range(2)])
+    first, second = annotator.label(images), Annotator.load(tmp_path / 'annotator.safetensors').label(images)
+    assert all(np.array_equal(one, other) for one, other in zip(first, second))
+
+
+def test_it_learns_from_drawings():
+    drawings = [draw(seed, 64) for seed in range(8)]
+    torch.manual_seed(0)
+    before = measure(Annotator(), drawings)
+    after = measure(train_annotator(64, drawings=32, steps=60), drawings)
+    assert after['mean_iou'] > before['mean_iou'] + 0.05
+    assert set(after['iou']) == set(CLASSES) and set(after['keypoint_error_px']) == {'mean', *KEYPOINTS}
+    assert np.sum(after['visibility']) == 8 * len(KEYPOINTS)
