@@ -5,6 +5,7 @@ or absent. It is used for nothing but the demo's labels.
 """
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -106,11 +107,12 @@ def measure(annotator: Annotator, drawings: list[Drawing]) -> dict:
     points, visibility = (np.stack([getattr(drawing, name) for drawing in drawings])
                           for name in ('keypoints', 'visibility'))
     found = (visibility != ABSENT) & (said.visibility != ABSENT)
-    distance = np.linalg.norm(points - said.keypoints, axis=2)
+    distance = np.where(found, np.linalg.norm(points - said.keypoints, axis=2), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # a keypoint that was never found has no distance
+        means = np.nanmean(distance, axis=0)
     return {**score.to_json(CLASSES),
-            'keypoint_error_px': {'mean': float(distance[found].mean()),
-                                  **{name: float(distance[:, index][found[:, index]].mean())
-                                     for index, name in enumerate(KEYPOINTS)}},
+            'keypoint_error_px': {'mean': float(distance[found].mean()), **dict(zip(KEYPOINTS, means.tolist()))},
             'keypoints_within_2px': float((distance[found] <= 2).mean()),
             # rows: true; columns: called absent, occluded, visible
             'visibility': [[int(((visibility == true) & (said.visibility == called)).sum())

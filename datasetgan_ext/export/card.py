@@ -58,8 +58,8 @@ IMAGE_FILES = '''\
 KEYPOINT_FILES = '''\
 - `keypoints.json`: the kept images' keypoints in COCO's format; the centre of the first pixel is (0.5, 0.5). Each is
   visible (2) or absent (0). The manifest has them too, for all images, with confidence (height of the heatmap's peak,
-  0..1) and spread (distance of the ensemble's members, in pixels); the mean of 1 - exp(-d²/2 sigma²) over members and
-  present keypoints, d that distance, is part of the uncertainty.
+  0..1) and spread (distance of the ensemble's members, in pixels). Their disagreement on places and on who is present
+  is part of the uncertainty.
 '''
 READ_MASK = '''\
     mask = np.asarray(PIL.Image.open(record['mask']))     # uint8 [H, W], class ids

@@ -30,7 +30,7 @@ class Prediction:
 
     Attributes:
         uncertainty: float32 [N]: the mean Jensen-Shannon divergence of each image's most uncertain tenth of pixels,
-            plus the mean uncertainty of its keypoints that count as present.
+            plus the mean uncertainty of its keypoints.
         masks: uint8 [N, H, W], class ids; None without classes.
         pixel_uncertainty: float32 [N, H, W], Jensen-Shannon divergence in nats; None without classes.
         keypoints: where the ensemble finds them; None without keypoints.
@@ -108,9 +108,7 @@ class FusedEnsemble:
         if self._heads.keypoints:
             keypoints = PredictedKeypoints(*(torch.cat([getattr(found, field.name) for _, _, found in images])
                                              for field in fields(PredictedKeypoints)))
-            present = keypoints.peaks >= self._heads.threshold
-            uncertainty = uncertainty + ((keypoints.uncertainty * present).sum(dim=1)
-                                         / present.sum(dim=1).clamp(min=1))
+            uncertainty = uncertainty + keypoints.uncertainty.mean(dim=1)
         return Prediction(uncertainty, masks, pixel_uncertainty, keypoints, self._heads.threshold)
 
     def _label(self, image: list[torch.Tensor]) -> tuple:
@@ -126,7 +124,8 @@ class FusedEnsemble:
                 heat.append(logits.clamp(0, 1) if self._heads.linear_heat else logits.sigmoid())
         found = None
         if heat:
-            found = find_keypoints(torch.cat(heat, dim=2).unflatten(2, self.out_hw), self._heads.sigma)
+            found = find_keypoints(torch.cat(heat, dim=2).unflatten(2, self.out_hw), self._heads.sigma,
+                                   self._heads.threshold)
         if not masks:
             return None, None, found
         return torch.cat(masks).reshape(self.out_hw), torch.cat(uncertainties).reshape(self.out_hw), found

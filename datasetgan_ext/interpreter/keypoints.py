@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 
 from datasetgan_ext.labels.annotation import ABSENT, Keypoints
 
@@ -18,6 +19,7 @@ WINDOW = 2 / 3
 """Width of the Gaussian window in which a point is refined, in sigmas of the heatmap."""
 REFINEMENTS = 12
 DEFAULT_THRESHOLD = 0.2
+PRIOR_ABSENT = 15
 
 
 def default_sigma(image_hw: tuple[int, int]) -> float:
@@ -56,7 +58,9 @@ class PredictedKeypoints:
         points: float32 [N, J, 2], x and y in pixels of the mask; the centre of the first pixel is (0.5, 0.5).
         peaks: float32 [N, J], height of the mean heatmap's peak, in 0..1: how sure the ensemble is that it is there.
         spread: float32 [N, J], root mean square distance of the members' own points from the ensemble's, in pixels.
-        uncertainty: float32 [N, J], mean over the members of 1 - exp(-d² / (2 sigma²)), d that distance; in 0..1.
+        uncertainty: float32 [N, J]: where the keypoint counts as present, the mean over the members of
+            1 - exp(-d² / (2 sigma²)), d that distance; plus 2 min(q, 1 - q), q the share of the members to whom it is
+            present; in 0..2.
     """
     points: torch.Tensor
     peaks: torch.Tensor
@@ -64,21 +68,25 @@ class PredictedKeypoints:
     uncertainty: torch.Tensor
 
 
-def find_keypoints(heatmaps: torch.Tensor, sigma: float) -> PredictedKeypoints:
+def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> PredictedKeypoints:
     """Points of one image from the heatmaps of all members.
 
     Args:
         heatmaps: float32 [M, J, H, W], in 0..1.
         sigma: of the Gaussians that were trained on.
+        threshold: height of a peak from which a keypoint counts as present.
 
     Returns:
         As for a batch of one.
     """
     mean = heatmaps.mean(dim=0)
+    peaks, own_peaks = mean.flatten(1).amax(dim=1), heatmaps.flatten(2).amax(dim=2)
+    share = (own_peaks >= threshold).float().mean(dim=0)
     points, own = locate(mean, sigma), locate(heatmaps, sigma)
     squares = (own - points).square().sum(dim=-1)
-    return PredictedKeypoints(points[None], mean.flatten(1).amax(dim=1)[None], squares.mean(dim=0).sqrt()[None],
-                              (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=0)[None])
+    apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=0)
+    uncertainty = apart * (peaks >= threshold) + 2 * torch.minimum(share, 1 - share)
+    return PredictedKeypoints(points[None], peaks[None], squares.mean(dim=0).sqrt()[None], uncertainty[None])
 
 
 def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -116,8 +124,10 @@ def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
 def calibrate_threshold(present: np.ndarray, absent: np.ndarray) -> float:
     """The peak height from which a keypoint counts as present.
 
-    It is the one with the highest mean of the shares of present and of absent keypoints that it calls right, in the
-    middle of the gap that it may lie in; `DEFAULT_THRESHOLD` where one of the two kinds is missing.
+    Best is the one with the highest mean of the shares of present and of absent keypoints that it calls right, in the
+    middle of the gap that it may lie in. Few absent keypoints say little, and ensembles that saw fewer images take more
+    of them for present than the whole one: so the result lies between `DEFAULT_THRESHOLD`, which has the weight of
+    `PRIOR_ABSENT` absent keypoints, and the best one (in log odds).
 
     Args:
         present, absent: float [P] and [A], peaks of held-out keypoints that are there and that are not.
@@ -128,4 +138,6 @@ def calibrate_threshold(present: np.ndarray, absent: np.ndarray) -> float:
     middles = (heights[1:] + heights[:-1]) / 2
     right = (present[None] >= middles[:, None]).mean(axis=1) + (absent[None] < middles[:, None]).mean(axis=1)
     best = np.flatnonzero(right >= right.max() - 1e-12)
-    return float((middles[best[0]] + middles[best[-1]]) / 2)
+    found = (middles[best[0]] + middles[best[-1]]) / 2
+    weight = len(absent) / (len(absent) + PRIOR_ABSENT)
+    return float(expit(weight * logit(found) + (1 - weight) * logit(DEFAULT_THRESHOLD)))

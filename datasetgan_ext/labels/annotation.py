@@ -46,14 +46,14 @@ class Annotation:
     keypoints: Keypoints | None = None
 
     def check(self, task: Task, image_hw: tuple[int, int]) -> None:
-        """Raises UserError when mask or keypoints do not suit the image's size or the task."""
+        """Raises UserError when mask or keypoints, where the task has such, do not suit the image's size or the task."""
         height, width = image_hw
-        if self.mask is not None:
+        if self.mask is not None and task.classes:
             if self.mask.shape != image_hw:
                 raise UserError(f'{self.source} is {size_text(self.mask.shape)}, its image is {size_text(image_hw)} '
                                 '(height x width); label the image at its own size')
             self.check_classes(task.classes)
-        if self.keypoints is not None:
+        if self.keypoints is not None and task.keypoints:
             for name, (x, y), seen in zip(task.keypoints, self.keypoints.points, self.keypoints.visibility):
                 if seen != ABSENT and not (0 <= x <= width and 0 <= y <= height):
                     raise UserError(f'{self.source}: keypoint {name} of {self.name} is at ({x:g}, {y:g}), outside the '

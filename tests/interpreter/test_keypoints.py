@@ -68,21 +68,30 @@ def test_an_empty_map_has_a_place_too():
 
 def test_uncertainty_is_the_spread_of_the_members():
     agreed = torch.stack([heatmap(8.5, 8.5)] * 3)[:, None]
-    found = find_keypoints(agreed, SIGMA)
+    found = find_keypoints(agreed, SIGMA, 0.2)
     assert found.points.shape == (1, 1, 2) and float(found.peaks) == pytest.approx(1)
     assert float(found.spread) == pytest.approx(0, abs=1e-4)
     apart = torch.stack([heatmap(8.5, 8.5), heatmap(8.5, 8.5), heatmap(14.5, 8.5)])[:, None]
-    found = find_keypoints(apart, SIGMA)
+    found = find_keypoints(apart, SIGMA, 0.2)
     assert float(found.spread) == pytest.approx(np.sqrt(36 / 3), abs=0.1)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
     assert float(found.peaks) == pytest.approx(2 / 3, abs=0.01)
+    # one of three sees nothing: the others are dispute enough
+    found = find_keypoints(apart * torch.tensor([1, 1, 0.1]).view(3, 1, 1, 1), SIGMA, 0.2)
+    apart_from = (1 - np.exp(-36 / (2 * SIGMA**2))) / 3
+    assert float(found.uncertainty) == pytest.approx(apart_from + 2 / 3, abs=0.02)
+    # to all of them it is absent: places do not matter
+    assert float(find_keypoints(apart * 0.1, SIGMA, 0.2).uncertainty) == 0
 
 
 def test_threshold_separates_present_from_absent():
-    assert calibrate_threshold(np.array([0.6, 0.9, 0.8]), np.array([0.1, 0.2])) == pytest.approx(0.4)
+    many = calibrate_threshold(np.array([0.6, 0.9, 0.8]), np.repeat([0.1, 0.2], 10_000))
+    assert many == pytest.approx(0.4, abs=0.01)
+    few = calibrate_threshold(np.array([0.6, 0.9, 0.8]), np.array([0.1, 0.2]))
+    assert DEFAULT_THRESHOLD < few < many
     assert calibrate_threshold(np.array([0.6, 0.9]), np.array([])) == DEFAULT_THRESHOLD
     # one odd present keypoint does not outweigh the absent ones
-    assert 0.3 < calibrate_threshold(np.array([0.05] + [0.8] * 30), np.array([0.1, 0.2, 0.3])) < 0.8
+    assert 0.3 < calibrate_threshold(np.array([0.05] + [0.8] * 30), np.repeat([0.1, 0.2, 0.3], 100)) < 0.8
 
 
 def test_default_sigma_grows_with_the_image():
@@ -155,7 +164,8 @@ def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator
                       for feature in features], dim=1)
     columns = maps[0].flatten(1).T
     outputs = interpreter.ensemble(columns.expand(3, -1, -1)).transpose(1, 2)
-    found = find_keypoints(outputs[:, 3:].sigmoid().unflatten(2, (16, 16)), interpreter.training['sigma'])
+    found = find_keypoints(outputs[:, 3:].sigmoid().unflatten(2, (16, 16)), interpreter.training['sigma'],
+                           interpreter.keypoint_threshold)
     predicted = interpreter.fused_for(generator)(features).keypoints
     assert torch.allclose(predicted.points, found.points, atol=1e-3)
     assert torch.allclose(predicted.peaks, found.peaks, atol=1e-4)
