@@ -46,7 +46,7 @@ class Annotation:
     keypoints: Keypoints | None = None
 
     def check(self, task: Task, image_hw: tuple[int, int]) -> None:
-        """Raises UserError when mask or keypoints, where the task has such, do not suit the image's size or the task."""
+        """Raises UserError when mask or keypoints do not suit the image's size or the task, if it has such."""
         height, width = image_hw
         if self.mask is not None and task.classes:
             if self.mask.shape != image_hw:
