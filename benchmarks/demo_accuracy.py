@@ -28,7 +28,8 @@ SEEDS = range(3)
 
 def main():
     generator = load_generator(DEMO)
-    samples, task = SampleSet.read(DEMO_FOLDER / 'samples'), Task.read(DEMO_FOLDER / 'task.json')
+    samples = SampleSet.read(DEMO_FOLDER / 'samples')
+    task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     masks = list(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'))
     training = samples.pair(masks, task, list(TRAINED_ON))
     heldout = samples.pair(masks, task, list(SCORED_ON))
