@@ -32,6 +32,8 @@ from datasetgan_ext.errors import UserError
 from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.labels.annotation import Keypoints
+from datasetgan_ext.labels.coco import flat_keypoints
 from datasetgan_ext.labels.png import write_image, write_mask
 from datasetgan_ext.labels.samples import generate_samples
 from datasetgan_ext.options import start_logging
@@ -169,9 +171,8 @@ def _write_labels(folder: Path, names: Sequence[str], masks: Iterable[np.ndarray
     for index, (name, mask, points, seen) in enumerate(zip(names, masks, keypoints, visibility)):
         write_mask(folder / 'masks' / f'{name}.png', mask, [value for colour in PALETTE for value in colour])
         images.append({'id': index, 'file_name': f'{name}.png', 'height': mask.shape[0], 'width': mask.shape[1]})
-        flat = [value for (x, y), v in zip(points.tolist(), seen.tolist()) for value in (round(x, 2), round(y, 2), v)]
-        annotations.append({'id': index, 'image_id': index, 'category_id': 1, 'keypoints': flat,
-                            'num_keypoints': int((seen > 0).sum())})
+        annotations.append({'id': index, 'image_id': index, 'category_id': 1, 'num_keypoints': int((seen > 0).sum()),
+                            'keypoints': flat_keypoints(Keypoints(points, seen))})
     category = {'id': 1, 'name': 'car', 'keypoints': KEYPOINTS,
                 'skeleton': [[start + 1, end + 1] for start, end in SKELETON]}
     content = {'info': {'description': 'x and y in pixels; the centre of the first pixel is (0.5, 0.5)'},

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasetgan_ext.labels.annotation import ABSENT, Keypoints
+from datasetgan_ext.labels.annotation import ABSENT, Keypoints, object_box
 
 PAPER_SIDE = 512
 """Longer side of the images of DatasetGAN's keypoint experiments; its thresholds are pixels of those."""
@@ -38,7 +38,7 @@ class KeypointScore:
         self.absent_called_absent += int((~there & ~called).sum())
         distances = np.linalg.norm(true.points - predicted.points, axis=1)
         self._distances += np.where(called, distances, np.inf)[there].tolist()
-        self._object_sides += [_object_side(true.points[there], mask)] * int(there.sum())
+        self._object_sides += [float(np.ptp(object_box(mask, true.points[there]), axis=0).max())] * int(there.sum())
 
     @property
     def found(self) -> np.ndarray:
@@ -84,10 +84,3 @@ class KeypointScore:
                  ('absent keypoints called absent', f'{score["absent_called_absent"]} of {score["absent"]}')]
         width = max(len(name) for name, _ in rows)
         return '\n'.join(f'{name:{width}}  {value}' for name, value in rows)
-
-
-def _object_side(points: np.ndarray, mask: np.ndarray | None) -> float:
-    if mask is not None and (mask > 0).any():
-        rows, columns = np.nonzero(mask)
-        return float(max(np.ptp(rows), np.ptp(columns)) + 1)
-    return float(np.ptp(points, axis=0).max()) if len(points) else 0.0

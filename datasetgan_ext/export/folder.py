@@ -11,7 +11,8 @@ import numpy as np
 from datasetgan_ext.export.manifest import read_manifest
 from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
-from datasetgan_ext.labels.annotation import ABSENT
+from datasetgan_ext.labels.annotation import ABSENT, object_box
+from datasetgan_ext.labels.coco import flat_keypoints
 from datasetgan_ext.labels.png import write_image, write_mask
 from datasetgan_ext.labels.task import Task
 
@@ -82,17 +83,10 @@ class FolderWriter:
 
 
 def _keypoint_record(sample: LabeledSample) -> dict:
-    """Keypoints as COCO has them, and the box (x, y, width, height) of all that is not background or, without a mask,
-    of the keypoints."""
+    """Keypoints as COCO has them, and the object's box (x, y, width, height)."""
     found = sample.keypoints
-    present = found.points[found.visibility != ABSENT]
-    if sample.mask is not None and sample.mask.any():
-        rows, columns = np.nonzero(sample.mask)
-        corners = np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]], dtype=float)
-    else:
-        corners = np.array([present.min(axis=0), present.max(axis=0)]) if len(present) else np.zeros((2, 2))
-    flat = [value for (x, y), seen in zip(found.points.tolist(), found.visibility.tolist())
-            for value in (round(x, 2), round(y, 2), seen)]
-    return {'keypoints': flat, 'keypoint_confidence': [round(value, 4) for value in found.confidence.tolist()],
+    corners = object_box(sample.mask, found.points[found.visibility != ABSENT])
+    return {'keypoints': flat_keypoints(found),
+            'keypoint_confidence': [round(value, 4) for value in found.confidence.tolist()],
             'keypoint_spread': [round(value, 3) for value in found.spread.tolist()],
             'box': [round(value, 2) for value in (*corners[0].tolist(), *(corners[1] - corners[0]).tolist())]}

@@ -84,7 +84,7 @@ class RunManifest:
         """
         kept_count = max(1, math.ceil(keep * len(seeds) - 1e-9))
         kept = set(sorted(seeds, key=lambda seed: (self._uncertainty[seed], seed))[:kept_count])
-        pixels, images, keypoints = np.zeros(0), np.zeros(0, int), np.zeros(0, int)
+        pixels, images, keypoints = 0, 0, 0
 
         def write_final(path: Path) -> None:
             nonlocal pixels, images, keypoints
@@ -97,8 +97,7 @@ class RunManifest:
                     if record['kept']:
                         counts = np.array(record['pixels_per_class'])
                         present = np.array(record.get('keypoints', [])[2::3]) > 0
-                        pixels, images = _sum(pixels, counts), _sum(images, counts > 0)
-                        keypoints = _sum(keypoints, present)
+                        pixels, images, keypoints = pixels + counts, images + (counts > 0), keypoints + present
 
         save_atomically(self._final, write_final)
         self._partial.unlink()
@@ -115,10 +114,6 @@ class RunManifest:
         self._offsets[record['seed']] = file.tell()
         self._uncertainty[record['seed']] = record['uncertainty']
         file.write(_line(record))
-
-
-def _sum(total: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return total + values if total.size else values.astype(int)
 
 
 def _line(record: dict) -> bytes:

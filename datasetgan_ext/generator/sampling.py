@@ -62,10 +62,12 @@ def mixing_of(seed: int, probability: float, num_ws: int) -> Mixing | None:
 
     It follows from the arguments alone; which images are mixed at a low probability are also mixed at a higher one.
     """
+    if probability == 0 or num_ws < 2:
+        return None
     random = np.random.RandomState([seed, num_ws])
     chosen = random.uniform() < probability
-    mixing = Mixing(int(random.randint(2**32, dtype=np.uint32)), int(random.randint(1, max(num_ws, 2))))
-    return mixing if chosen and num_ws > 1 else None
+    mixing = Mixing(int(random.randint(2**32, dtype=np.uint32)), int(random.randint(1, num_ws)))
+    return mixing if chosen else None
 
 
 def read_projected(path: str | Path, num_ws: int, w_dim: int) -> np.ndarray:

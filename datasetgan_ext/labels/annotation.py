@@ -67,6 +67,24 @@ class Annotation:
                             f'which has ids 0..{len(classes) - 1} ({", ".join(classes)}); {IGNORE} means "no label"')
 
 
+def object_box(mask: np.ndarray | None, points: np.ndarray) -> np.ndarray:
+    """The box of all that is not background or, without a mask, of the points.
+
+    Args:
+        mask: uint8 [H, W], class ids.
+        points: float [J, 2], x and y of the keypoints that are there.
+
+    Returns:
+        float64 [2, 2], upper left and lower right corner (x, y) in pixels; zeros where there is nothing.
+    """
+    if mask is not None and mask.any():
+        rows, columns = np.nonzero(mask)
+        return np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]], dtype=float)
+    if len(points):
+        return np.array([points.min(axis=0), points.max(axis=0)], dtype=float)
+    return np.zeros((2, 2))
+
+
 def size_text(sizes: tuple[int, ...]) -> str:
     """Sizes for a message: (384, 512) -> '384x512'."""
     return 'x'.join(map(str, sizes))

@@ -45,6 +45,12 @@ def read_keypoints(path: Path, task: Task) -> Iterator[tuple[str, Keypoints]]:
         yield name, _keypoints(annotation.get('keypoints'), names, task, f'--keypoints={path}: {name}')
 
 
+def flat_keypoints(keypoints: Keypoints) -> list[float]:
+    """x, y and visibility of each keypoint in a row, as COCO has them; hundredths of pixels."""
+    return [value for (x, y), seen in zip(keypoints.points.tolist(), keypoints.visibility.tolist())
+            for value in (round(x, 2), round(y, 2), seen)]
+
+
 def _keypoints(values: object, names: list[str], task: Task, source: str) -> Keypoints:
     if not isinstance(values, list) or len(values) != 3 * len(names):
         count = len(values) if isinstance(values, list) else 'no'
