@@ -62,7 +62,7 @@ def test_every_script_has_an_example_with_the_demo():
     assert {example.id for example in demo_examples()} == set(SCRIPTS)
 
 
-@pytest.mark.parametrize('name', SCRIPTS)
+@pytest.mark.parametrize('name', [*SCRIPTS, 'convert', 'verify'])
 def test_scripts_run_from_a_checkout(name, tmp_path):
     result = subprocess.run([sys.executable, ROOT / 'datasetgan_ext' / f'{name}.py', '--help'], cwd=tmp_path,
                             capture_output=True, text=True)

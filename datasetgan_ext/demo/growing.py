@@ -6,7 +6,9 @@ import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
+import scipy.linalg
 import torch
+import torch.nn.functional as functional
 from safetensors.torch import load_file, save
 
 from datasetgan_ext.errors import UserError
@@ -15,6 +17,7 @@ from datasetgan_ext.generator.upstream import import_upstream
 
 BATCH = 16
 WORKERS = 1
+COLOURS = 4096
 GENERATOR = {
     'class_name': 'training.networks.Generator', 'z_dim': 128, 'w_dim': 128, 'mapping_kwargs': {'num_layers': 4},
     'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 64}}
@@ -105,7 +108,8 @@ def _keep_weights(snapshot: Path, path: Path) -> None:
 def _start_from(weights: Path, path: Path, resolution: int) -> Path:
     """Carry weights over, by name, into a snapshot of networks of this resolution.
 
-    A new block adds nothing to the image at first, so that the generator starts from what it can draw already.
+    A new block of the generator adds nothing to the image at first, one of the discriminator hands on what the block
+    below it had made of the smaller image: both start from what they can do already.
     """
     dnnlib, before = import_upstream('dnnlib'), load_file(weights)
     networks = {}
@@ -113,10 +117,39 @@ def _start_from(weights: Path, path: Path, resolution: int) -> Path:
         network = dnnlib.util.construct_class_by_name(**kwargs, c_dim=0, img_resolution=resolution, img_channels=3)
         known = {key: before[f'{name}.{key}'] for key in network.state_dict() if f'{name}.{key}' in before}
         network.load_state_dict(known, strict=False)
-        newest = f'synthesis.b{resolution}.torgb.weight'
-        if name != 'D' and newest not in known:
-            torch.nn.init.zeros_(network.get_parameter(newest))
+        first = 'b{}.fromrgb.weight' if name == 'D' else 'synthesis.b{}.torgb.weight'
+        if first.format(resolution) not in known:
+            if name == 'D':
+                layer = f'D.b{resolution // 2}.fromrgb'
+                _hand_on_colours(network.get_submodule(f'b{resolution}'), before[f'{layer}.weight'],
+                                 before[f'{layer}.bias'])
+            else:
+                torch.nn.init.zeros_(network.get_parameter(first.format(resolution)))
         networks[name] = network.eval().requires_grad_(False)
     with path.open('wb') as file:
         pickle.dump(networks, file)
     return path
+
+
+def _hand_on_colours(block: torch.nn.Module, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    """Start a discriminator's new first block as a layer from RGB and a halving of the size.
+
+    The block then gives the next one nearly what that one's own layer from RGB gave it before: the old layer's most
+    telling channels, from which the shortcut makes up all others by least squares.
+
+    Args:
+        block: upstream's DiscriminatorBlock of the resnet architecture.
+        weight: [old channels, 3, 1, 1], of the old layer from RGB.
+        bias: [old channels], the same.
+    """
+    rgb = torch.rand(COLOURS, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    old = functional.leaky_relu(rgb @ weight[:, :, 0, 0].T / 3**.5 + bias, .2) * 2**.5
+    channels = len(block.fromrgb.bias)
+    telling = scipy.linalg.qr(old.numpy(), mode='r', pivoting=True)[1][:channels]
+    known = torch.cat([old[:, telling], torch.ones(COLOURS, 1)], dim=1)
+    mixture = torch.linalg.lstsq(known, old).solution
+    block.fromrgb.weight.data, block.fromrgb.bias.data = weight[telling], bias[telling]
+    # the shortcut is scaled by channels^-1/2 at run time, both branches by 2^-1/2; the other one adds the constant
+    block.skip.weight.data = (mixture[:-1].T * (2 * channels)**.5)[:, :, None, None]
+    block.conv1.weight.data.zero_()
+    block.conv1.bias.data = torch.where(mixture[-1] > 0, mixture[-1], mixture[-1] / .2)
