@@ -77,9 +77,12 @@ def _read_labels(task: Task, path: Path, label_format: str, unlabelled: str) -> 
         if not task.classes:
             raise UserError(f'--labels={path} is of no use: --classes lists no classes')
         if UNLABELLED[unlabelled]:
-            raise UserError(f'--unlabelled={unlabelled} is of no use with masks ({name}): each of their pixels has a '
-                            f'value; give those without a label the value {IGNORE}')
-        return png.read_folder(path, task.palette) if name == 'png' else voc.read(path, task)
+            raise UserError(f'--unlabelled={unlabelled} is of no use with --labels={path}, which holds masks ({name}): '
+                            f'each of their pixels has a value; give those without a label the value {IGNORE}')
+        found = png.read_folder(path, task.palette) if name == 'png' else voc.read(path, task)
+        if not found:
+            raise UserError(f'--labels={path} holds no mask; masks are PNG files named as the samples')
+        return found
     return annotate(DRAWN[name].read(path), task, f'--labels={path}', UNLABELLED[unlabelled])
 
 

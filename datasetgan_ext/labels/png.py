@@ -52,7 +52,8 @@ def annotations(paths: Sequence[Path], read, table: str) -> list[Annotation]:
         mask, unknown = read(path)
         found.append(Annotation(path.stem, mask, path))
         if unknown:
-            listed = ', '.join(f'{colour}: {count} pixels' for colour, count in list(unknown.items())[:MAX_COLOURS])
+            counts = sorted(unknown.items(), key=lambda item: -item[1])[:MAX_COLOURS]
+            listed = ', '.join(f'{colour}: {count} pixels' for colour, count in counts)
             more = f' and {len(unknown) - MAX_COLOURS} more colours' if len(unknown) > MAX_COLOURS else ''
             problems.append(f'{path} ({listed}{more})')
     if problems:
