@@ -1,7 +1,7 @@
 """The console command `datasetgan`: the scripts' verbs as subcommands."""
 import click
 
-from datasetgan_ext import evaluate, gen_dataset, gen_samples, patch_upstream, train_interpreter
+from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, patch_upstream, train_interpreter, verify
 from datasetgan_ext.version import __version__
 
 
@@ -14,5 +14,7 @@ def main():
 main.add_command(gen_samples.main, 'samples')
 main.add_command(train_interpreter.main, 'train')
 main.add_command(gen_dataset.main, 'generate')
+main.add_command(convert.main, 'convert')
+main.add_command(verify.main, 'verify')
 main.add_command(evaluate.main, 'evaluate')
 main.add_command(patch_upstream.main, 'patch-upstream')

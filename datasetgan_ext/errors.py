@@ -1,4 +1,7 @@
 """The one exception for mistakes that a user can mend."""
+import importlib
+from types import ModuleType
+
 import click
 
 
@@ -7,3 +10,16 @@ class UserError(click.ClickException):
 
     The command line prints the message after `Error:` and exits with status 1, without a traceback.
     """
+
+
+def import_extra(module: str, extra: str) -> ModuleType:
+    """Import a module that only an optional extra of this package installs.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(f'{module.partition(".")[0]} is needed for this and cannot be imported ({error}); '
+                        f"install it with: pip install 'datasetgan-ext[{extra}]'") from error

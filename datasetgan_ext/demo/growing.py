@@ -32,8 +32,8 @@ class Stage:
     r1_gamma: float
 
 
-STAGES = (Stage(16, 40, .003, .02), Stage(32, 30, .003, .05), Stage(32, 70, .003, .03), Stage(64, 75, .003, .1),
-          Stage(128, 55, .002, .3))
+STAGES = (Stage(16, 40, .003, .02), Stage(32, 30, .003, .05), Stage(32, 40, .003, .03), Stage(64, 60, .003, .1),
+          Stage(128, 50, .002, .3))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from datasetgan_ext.export.coco import keypoint_category, keypoint_object, write_coco
 from datasetgan_ext.export.manifest import read_manifest
 from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
@@ -56,27 +56,12 @@ class FolderWriter:
 
     def finish(self, manifest: Path) -> None:
         """Write `keypoints.json`, the kept samples' keypoints in COCO's format, where the task has keypoints."""
+        def kept() -> Iterator[dict]:
+            return (record for record in read_manifest(manifest) if record['kept'])
         if self.task.keypoints:
-            save_atomically(self.folder / KEYPOINTS_FILE, lambda path: self._write_coco(path, manifest))
-
-    def _write_coco(self, path: Path, manifest: Path) -> None:
-        """Record by record, so that memory does not grow with the run."""
-        def items(make) -> Iterator[str]:
-            kept = (record for record in read_manifest(manifest) if record['kept'])
-            return (', ' * (index > 0) + json.dumps(make(index, record)) for index, record in enumerate(kept))
-        category = {'id': 1, 'name': 'object', 'keypoints': self.task.keypoints,
-                    'skeleton': [[one + 1, other + 1] for one, other in self.task.skeleton]}
-        with path.open('w', encoding='utf-8') as file:
-            file.write('{"info": {"description": "x and y from the upper left corner: the centre of the first pixel is '
-                       f'(0.5, 0.5)"}}, "categories": {json.dumps([category])},\n"images": [')
-            file.writelines(items(lambda index, record: {
-                'id': index, 'file_name': record['image'], 'height': self.image_hw[0], 'width': self.image_hw[1]}))
-            file.write('],\n"annotations": [')
-            file.writelines(items(lambda index, record: {
-                'id': index, 'image_id': index, 'category_id': 1, 'iscrowd': 0, 'keypoints': record['keypoints'],
-                'num_keypoints': sum(seen > 0 for seen in record['keypoints'][2::3]), 'bbox': record['box'],
-                'area': record['box'][2] * record['box'][3]}))
-            file.write(']}\n')
+            save_atomically(self.folder / KEYPOINTS_FILE, lambda path: write_coco(
+                path, [keypoint_category(self.task)], lambda record: record['image'], kept, self.image_hw,
+                keypoint_object))
 
     def _file_sha256(self, file: str) -> str:
         return hashlib.sha256((self.folder / file).read_bytes()).hexdigest()

@@ -16,17 +16,15 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
+from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, read_info
 from datasetgan_ext.export.folder import KEYPOINTS_FILE, FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.seeds import format_seeds
+from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
 
-DATASET_FILE = 'dataset.json'
-FORMAT = 'datasetgan-folder'
-FORMAT_VERSION = 1
 PREVIEW_SAMPLES = 8
 OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
 
@@ -130,38 +128,37 @@ class Run:
         write_atomically(self.outdir / DATASET_FILE, (json.dumps(info, indent=1) + '\n').encode())
 
     def _prepare_folder(self, overwrite: bool) -> None:
+        begins = True
         if holds_files(self.outdir):
-            found = self._found_options()
+            try:
+                found = read_info(self.outdir)['options']
+            except UserError as error:
+                raise UserError(f'--outdir: {error.message}; nothing was touched. '
+                                'Give an empty or new folder') from error
             if overwrite:
                 self._delete()
-                self._write_info(self._info())
             else:
                 self._check_same(found)
-        else:
+                begins = found['seeds'] != format_seeds(self.seeds)
+        if begins:
             self._write_info(self._info())
 
-    def _found_options(self) -> dict:
-        """Options of the dataset in the folder."""
-        path = self.outdir / DATASET_FILE
-        if not path.is_file():
-            raise UserError(f'--outdir={self.outdir} is not empty and holds no dataset of ours (no {DATASET_FILE}); '
-                            'nothing was touched. Give an empty or new folder')
-        try:
-            info = json.loads(path.read_text())
-            if info['format'] != FORMAT or info['version'] != FORMAT_VERSION:
-                raise UserError(f'{path} is of format {info["format"]} {info["version"]}, this program writes '
-                                f'{FORMAT} {FORMAT_VERSION}; give another folder')
-            return info['options']
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f'{path} was not written by this program, or is damaged; nothing was touched. '
-                            'Give another folder') from error
-
     def _check_same(self, found: dict) -> None:
+        """Raises UserError unless the dataset in the folder has our options, or fewer seeds."""
         differing = [f'--{name} was {found.get(name)}, now {value}' for name, value in self._options().items()
-                     if found.get(name) != value]
+                     if found.get(name) != value and not (name == 'seeds' and self._extends(found.get(name)))]
         if differing:
             raise UserError(f'--outdir={self.outdir} holds a dataset made with other options: {"; ".join(differing)}. '
-                            'Give another folder, the same options, or --overwrite')
+                            'Give another folder, the same options (--seeds may be extended at the end), '
+                            'or --overwrite')
+
+    def _extends(self, seeds: object) -> bool:
+        """Whether our seeds go on from those, with no batch of them changed."""
+        try:
+            done = parse_seeds(seeds)
+        except (UserError, TypeError):
+            return False
+        return len(done) % self.labeler.batch == 0 and list(self.seeds[:len(done)]) == list(done)
 
     def _delete(self) -> None:
         """Delete the dataset but for dataset.json, which tells that the folder is ours until another replaces it."""

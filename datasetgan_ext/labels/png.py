@@ -117,6 +117,20 @@ def ids_of_colours(pixels: np.ndarray, colours: Colours) -> tuple[np.ndarray, di
     return ids[inverse].reshape(pixels.shape[:2]), unknown
 
 
+def read_image(path: Path) -> np.ndarray:
+    """A grey or RGB image as `write_image` writes it: uint8 [H, W, C].
+
+    Raises:
+        UserError: the file cannot be read as an image.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f'{path} cannot be read as an image: {error}') from error
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write a uint8 [H, W, C] image as PNG, grey where C is 1."""
     PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG', compress_level=1)

@@ -191,6 +191,33 @@ def test_other_options_in_the_same_folder_are_refused(make_run, tmp_path, change
     assert tree(tmp_path / 'dataset') != before
 
 
+@pytest.mark.parametrize('batch', [1, 2])
+def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
+    make_run('whole', batch=batch)()
+    make_run(seeds=range(4), batch=batch)()
+    run = make_run(batch=batch)
+    label = run.labeler.label
+
+    def power_cut(seeds):
+        if 5 in seeds:
+            raise PowerCutError
+        return label(seeds)
+    monkeypatch.setattr(run.labeler, 'label', power_cut)
+    with pytest.raises(PowerCutError):
+        run()
+    with pytest.raises(UserError, match='--seeds was 0-5, now 0-3'):
+        make_run(seeds=range(4), batch=batch)()
+    make_run(batch=batch)()
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize('first, then, batch', [(range(4), [4, 5, *range(4)], 1), (range(3), range(6), 2)])
+def test_seeds_added_elsewhere_or_within_a_batch_are_refused(make_run, first, then, batch):
+    make_run(seeds=first, batch=batch)()
+    with pytest.raises(UserError, match='--seeds may be extended at the end'):
+        make_run(seeds=then, batch=batch)()
+
+
 def test_another_interpreter_in_the_same_folder_is_refused(make_run, tmp_path):
     make_run()()
     run = make_run()

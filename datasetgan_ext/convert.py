@@ -1,0 +1,50 @@
+"""Turn a dataset of gen_dataset.py into another format."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.dataset import FolderDataset
+from datasetgan_ext.export.formats import CONVERTERS, convert
+
+
+@click.command()
+@click.option('--dataset', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
+              help='Written by gen_dataset.py')
+@click.option('--format', 'format_name', type=click.Choice(list(CONVERTERS)), required=True, help='What to write')
+@click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
+@click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE',
+              help='Share of the images that is set apart for validation')
+@click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
+              help='Images in each tar of a WebDataset')
+def main(dataset, format_name, outdir, val, shard_size):
+    """Write the kept images and labels of a dataset in the format that your trainer reads.
+
+    Nothing is generated again, and the dataset stays as it is. Masks and coordinates are the same in all formats, but
+    for YOLO's outlines, which have no holes.
+
+    Examples:
+
+    \b
+    python datasetgan_ext/convert.py --dataset=out/cars --format=coco --outdir=out/cars-coco
+
+    \b
+    # tar files of 5,000 images, all of them for training
+    python datasetgan_ext/convert.py --dataset=out/cars --format=webdataset --outdir=out/cars-tars --shard-size=5000 \\
+        --val=0
+    """
+    if not 0 <= val < 1:
+        raise UserError(f'--val={val} is not a share; give a number from 0 to below 1, for example 0.1')
+    found = FolderDataset(dataset)
+    convert(found, format_name, outdir, val, shard_size)
+    print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,124 @@
+"""A finished dataset in the folder format, read back: to convert it, or to check it."""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, read_manifest
+from datasetgan_ext.labels.png import read_image, read_mask
+from datasetgan_ext.labels.task import Task
+
+DATASET_FILE = 'dataset.json'
+FORMAT = 'datasetgan-folder'
+FORMAT_VERSION = 1
+TRAIN, VAL = 'train', 'val'
+
+
+class FolderDataset:
+    """A dataset of gen_dataset.py.
+
+    Attributes:
+        folder: where it is.
+        info: content of dataset.json.
+        task: classes and keypoints.
+        image_hw: height and width of every image.
+    """
+
+    def __init__(self, folder: Path):
+        """
+        Raises:
+            UserError: the folder holds no dataset of ours, or one that is not finished.
+        """
+        self.folder = folder
+        self.info = read_info(folder)
+        if 'summary' not in self.info or (folder / PARTIAL).exists() or not (folder / MANIFEST).is_file():
+            raise UserError(f'{folder} holds a dataset that is not finished; the command that began it completes it')
+        self.task = Task.from_json(self.info, folder / DATASET_FILE)
+        self.image_hw = tuple(self.info['image_hw'])
+
+    def records(self) -> Iterator[dict]:
+        """The manifest's records, dropped samples too."""
+        return read_manifest(self.folder / MANIFEST)
+
+    def kept(self, val: float, split: str) -> Iterator[dict]:
+        """Records of the kept samples that are in a split.
+
+        Args:
+            val: share of the samples that is meant for validation. A sample's split follows from its name alone, so
+                that it stays when seeds are added.
+            split: TRAIN or VAL.
+        """
+        for record in self.records():
+            if record['kept'] and (split == VAL) == (_unit_interval(sample_name(record)) < val):
+                yield record
+
+    def image(self, record: dict) -> np.ndarray:
+        """uint8 [H, W, C]."""
+        return read_image(self.folder / record['image'])
+
+    def mask(self, record: dict) -> np.ndarray:
+        """uint8 [H, W], class ids."""
+        return read_mask(self.folder / record['mask'])
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the dataset, in words: each file against its hash, each mask against the class list, the
+        number of samples against the summary, and files that belong to no sample."""
+        known, samples, kept = set(), 0, 0
+        for record in self.records():
+            samples, kept = samples + 1, kept + record['kept']
+            for kind in ('image', 'mask'):
+                if kind in record:
+                    known.add(record[kind])
+                    yield from self._file_problems(record, kind)
+        for folder in ('images', 'masks'):
+            for path in sorted((self.folder / folder).glob('*')):
+                if f'{folder}/{path.name}' not in known:
+                    yield f'{folder}/{path.name}: belongs to no line of {MANIFEST}'
+        for name, count in (('samples', samples), ('kept', kept)):
+            if count != self.info['summary'][name]:
+                yield f'{MANIFEST}: {count} {name}, but {DATASET_FILE} tells of {self.info["summary"][name]}'
+
+    def _file_problems(self, record: dict, kind: str) -> Iterator[str]:
+        path = self.folder / record[kind]
+        if not path.is_file():
+            yield f'{record[kind]}: is missing'
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != record[f'{kind}_sha256']:
+            yield f'{record[kind]}: is not as it was written (its sha256 differs from {MANIFEST})'
+        elif kind == 'mask':
+            counts = np.bincount(read_mask(path).reshape(-1), minlength=len(self.task.classes)).tolist()
+            if counts != record['pixels_per_class']:
+                yield f'{record[kind]}: its classes are not those of {MANIFEST}'
+
+
+def read_info(folder: Path) -> dict:
+    """Content of a folder's dataset.json.
+
+    Raises:
+        UserError: there is none, or it is not ours.
+    """
+    path = folder / DATASET_FILE
+    if not path.is_file():
+        raise UserError(f'{folder} holds no dataset of ours (no {DATASET_FILE})')
+    try:
+        info = json.loads(path.read_text(encoding='utf-8'))
+        found, options = (info['format'], info['version']), info['options']
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path} was not written by this program, or is damaged') from error
+    if found != (FORMAT, FORMAT_VERSION) or not isinstance(options, dict):
+        raise UserError(f'{path} is of format {found[0]} {found[1]}, this program knows {FORMAT} {FORMAT_VERSION}')
+    return info
+
+
+def sample_name(record: dict) -> str:
+    """A sample's file name without folder and suffix."""
+    return Path(record['image']).stem
+
+
+def _unit_interval(name: str) -> float:
+    """A number in [0, 1) that looks random but follows from the name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], 'big') / 2**48

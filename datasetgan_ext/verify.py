@@ -1,0 +1,43 @@
+"""Check a dataset of gen_dataset.py against its manifest."""
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.dataset import FolderDataset
+
+SHOWN = 20
+
+
+@click.command()
+@click.option('--dataset', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
+              help='Written by gen_dataset.py')
+def main(dataset):
+    """Check that every file of a dataset is there and as it was written, and that masks and manifest agree.
+
+    Ends with status 1 when something is wrong; gen_dataset.py, given the same options again, mends it.
+
+    Example:
+
+    \b
+    python datasetgan_ext/verify.py --dataset=out/cars
+    """
+    found = FolderDataset(dataset)
+    problems = found.problems()
+    shown = list(itertools.islice(problems, SHOWN))
+    more = sum(1 for _ in problems)
+    if shown:
+        raise UserError('\n'.join([f'{dataset} is damaged:', *shown, *([f'... and {more} more'] if more else []),
+                                   'The command that made it, given again, makes what is missing or damaged']))
+    print(f'{found.info["summary"]["samples"]} labelled images in {dataset}: all as they were written')
+
+
+if __name__ == '__main__':
+    main()
