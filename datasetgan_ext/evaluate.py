@@ -18,9 +18,9 @@ from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generato
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.annotation import size_text
-from datasetgan_ext.labels.formats import read_annotations
+from datasetgan_ext.labels.formats import labelled_part, read_annotations
 from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.options import network_options, seeds_option, start_logging
+from datasetgan_ext.options import label_options, network_options, seeds_option, start_logging
 from datasetgan_ext.seeds import format_seeds
 
 
@@ -28,13 +28,12 @@ from datasetgan_ext.seeds import format_seeds
 @network_options
 @click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
 @click.option('--samples', metavar='DIR', help='Folder written by gen_samples.py; --network=demo brings its own')
-@click.option('--labels', metavar='DIR', help='Folder of PNG masks; --network=demo brings its own')
-@click.option('--keypoints', metavar='FILE|DIR', help='Keypoints: a COCO JSON file, or a folder of LabelMe JSON files; '
-              '--network=demo brings its own')
+@label_options('; --network=demo brings its own')
 @seeds_option(default=None, show_default='all labelled samples that were not trained on')
 @click.option('--json', 'json_path', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE',
               help='Also write the scores here')
-def main(network, device, allow_pickle_code, interpreter, samples, labels, keypoints, seeds, json_path):
+def main(network, device, allow_pickle_code, interpreter, samples, labels, keypoints, label_format, unlabelled,
+         seeds, json_path):
     """Score an interpreter on labelled images that it was not trained on: IoU per class, mIoU, pixel accuracy; of
     keypoints the mean error, L2 and PCK.
 
@@ -58,8 +57,9 @@ def main(network, device, allow_pickle_code, interpreter, samples, labels, keypo
     if labels is None and keypoints is None:
         labels = DEMO_FOLDER / 'samples' / 'masks' if loaded.task.classes else None
         keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json' if loaded.task.keypoints else None
-    task = loaded.task.only(classes=labels is not None, keypoints=keypoints is not None)
-    pairs = sample_set.pair(read_annotations(loaded.task, labels, keypoints), task, seeds)
+    annotations = read_annotations(loaded.task, labels, keypoints, label_format, unlabelled)
+    task = labelled_part(loaded.task, annotations)
+    pairs = sample_set.pair(annotations, task, seeds)
     chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
     if not chosen:
         raise UserError('the interpreter was trained on every labelled sample; label more images to score it on, '

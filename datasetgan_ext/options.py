@@ -11,6 +11,7 @@ import torch
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator.sampling import NOISE_MODES
 from datasetgan_ext.generator.upstream import use_upstream
+from datasetgan_ext.labels.formats import FORMATS, UNLABELLED
 from datasetgan_ext.seeds import parse_seeds
 
 
@@ -97,6 +98,20 @@ def sampling_options(trunc: str, cutoff: str, noise_mode: str):
         click.option('--noise-mode', type=click.Choice(NOISE_MODES),
                      help=f'Noise of the synthesis layers  [default: {noise_mode}]'),
         click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network'),
+    )
+
+
+def label_options(default: str = ''):
+    """The options that say where hand labels are; the argument says in words what their default is."""
+    return joined(
+        click.option('--labels', metavar='DIR|FILE', help='Hand labels: a folder of masks, or what a labelling tool '
+                     f'exports; with keypoints in it, if it has any{default}'),
+        click.option('--keypoints', metavar='FILE|DIR', help='Keypoints, where --labels holds none: a file of COCO, '
+                     f'CVAT or Label Studio, or a folder of LabelMe files{default}'),
+        click.option('--label-format', type=click.Choice(['auto', *FORMATS]), default='auto', show_default=True,
+                     help='Format of --labels; auto recognises it by its content'),
+        click.option('--unlabelled', type=click.Choice(list(UNLABELLED)), default='background', show_default=True,
+                     help='What pixels are that no shape covers: the first class, or left out of training and scores'),
     )
 
 

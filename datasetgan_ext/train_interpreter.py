@@ -16,20 +16,17 @@ from datasetgan_ext.files import writing
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.interpreter.optimization import PRESETS, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels.formats import FORMATS, read_annotations
+from datasetgan_ext.labels.formats import labelled_part, read_annotations
 from datasetgan_ext.labels.samples import SampleSet
 from datasetgan_ext.labels.task import Task
-from datasetgan_ext.options import CountOrAll, network_options, seeds_option, start_logging
+from datasetgan_ext.options import CountOrAll, label_options, network_options, seeds_option, start_logging
 from datasetgan_ext.seeds import MAX_SEED
 
 
 @click.command()
 @network_options
 @click.option('--samples', metavar='DIR', required=True, help='Folder written by gen_samples.py')
-@click.option('--labels', metavar='DIR', help='Folder of PNG masks named as the samples')
-@click.option('--keypoints', metavar='FILE|DIR', help='Keypoints: a COCO JSON file, or a folder of LabelMe JSON files')
-@click.option('--label-format', type=click.Choice(['auto', *FORMATS]), default='auto', show_default=True,
-              help='Format of the labels')
+@label_options()
 @click.option('--classes', metavar='FILE', required=True,
               help='Class names in the order of their ids, background first: a text file, or JSON with a palette, '
                    'keypoints, or both; or the name of a ready-made one, such as car-20')
@@ -50,8 +47,8 @@ from datasetgan_ext.seeds import MAX_SEED
 @click.option('--cross-validate', is_flag=True,
               help='Also train once without each labelled image, and score the labels predicted for it')
 @click.option('--overwrite', is_flag=True, help='Replace --out if it exists')
-def main(network, device, allow_pickle_code, samples, labels, keypoints, label_format, classes, out, seeds, preset,
-         models, pixels_per_image, min_class_pixels, sigma, seed, cross_validate, overwrite):
+def main(network, device, allow_pickle_code, samples, labels, keypoints, label_format, unlabelled, classes, out, seeds,
+         preset, models, pixels_per_image, min_class_pixels, sigma, seed, cross_validate, overwrite):
     """Train a Style Interpreter on hand-labelled images.
 
     Every labelled image is made again from its seed and compared with the picture that was labelled; labels that are
@@ -64,6 +61,11 @@ def main(network, device, allow_pickle_code, samples, labels, keypoints, label_f
     python datasetgan_ext/train_interpreter.py --network=demo --samples=datasetgan_ext/demo/samples \\
         --labels=datasetgan_ext/demo/samples/masks --classes=datasetgan_ext/demo/task.json \\
         --seeds=0-15 --out=out/interpreter.safetensors
+
+    \b
+    # Polygons and points from CVAT ("CVAT for images 1.1"); the tool's other formats go in the same way
+    python datasetgan_ext/train_interpreter.py --network=car.pkl --samples=samples --labels=annotations.xml \\
+        --classes=task.json --out=interpreter.safetensors
 
     \b
     # As the released DatasetGAN trains
@@ -79,8 +81,8 @@ def main(network, device, allow_pickle_code, samples, labels, keypoints, label_f
         raise UserError(f'--out={out}: its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    annotations = read_annotations(task, labels, keypoints, label_format)
-    task = task.only(classes=labels is not None, keypoints=keypoints is not None)
+    annotations = read_annotations(task, labels, keypoints, label_format, unlabelled)
+    task = labelled_part(task, annotations)
     pairs = sample_set.pair(annotations, task, seeds)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')

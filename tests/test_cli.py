@@ -241,7 +241,7 @@ def nothing(folder):
 @pytest.mark.parametrize('make, message', [
     (wrong_size, 'seed0000001.png is 32x64, its image is 64x64'),
     (unknown_id, 'seed0000001.png: class id 7 is outside the class list'),
-    (stranger, 'cat.png: no sample of that name'), (nothing, '--labels holds no labelled image')])
+    (stranger, 'cat.png: no sample of that name'), (nothing, 'labels is in no known format')])
 def test_train_refuses_labels(make, message, tmp_path):
     folder = tmp_path / 'labels'
     folder.mkdir()
@@ -253,7 +253,7 @@ def test_train_refuses_labels(make, message, tmp_path):
 
 @pytest.mark.parametrize('changes, message', [
     ({'samples': 'nowhere'}, '--samples=nowhere holds no samples.json'),
-    ({'labels': 'nowhere'}, '--labels=nowhere is not a folder'),
+    ({'labels': 'nowhere'}, '--labels=nowhere: no such file or folder'),
     ({'classes': 'nowhere.txt'}, '--classes=nowhere.txt cannot be read'),
     ({'seeds': '0,50'}, 'no label for seed 50'),
     ({'pixels-per-image': 'some'}, '--pixels-per-image=some is neither'),
@@ -329,4 +329,17 @@ def test_train_and_evaluate_keypoints(tmp_path):
 def test_bad_keypoint_files_are_named(tmp_path):
     (tmp_path / 'k.json').write_text('{}')
     result = invoke(train_interpreter.main, *train_arguments(tmp_path, keypoints=tmp_path / 'k.json'))
-    assert result.exit_code == 1 and f'--keypoints={tmp_path}/k.json cannot be read' in result.output
+    assert result.exit_code == 1 and f'--keypoints={tmp_path}/k.json is in no known format' in result.output
+
+
+def test_train_on_shapes_and_points_of_one_file(tmp_path):
+    (tmp_path / 'task.json').write_text(json.dumps({'classes': ['background', 'car'], 'keypoints': ['hub']}))
+    images = ''.join(f'<image name="images/seed000000{seed}.png" width="64" height="64"><box label="car" xtl="9" '
+                     f'ytl="20" xbr="50" ybr="44"/><points label="hub" points="{20 + seed},40.5"/></image>'
+                     for seed in range(2))
+    (tmp_path / 'annotations.xml').write_text(f'<annotations><version>1.1</version>{images}</annotations>')
+    result = invoke(train_interpreter.main, *train_arguments(
+        tmp_path, labels=tmp_path / 'annotations.xml', classes=tmp_path / 'task.json', seeds='0-1'))
+    assert result.exit_code == 0, result.output
+    task = Interpreter.load(tmp_path / 'interpreter.safetensors').task
+    assert task.classes == ('background', 'car') and task.keypoints == ('hub',)

@@ -39,19 +39,23 @@ class Annotation:
         mask: uint8 [H, W], class ids, IGNORE where there is no label; None = no masks for this image.
         source: the file that it was read from, for messages.
         keypoints: of the task's list; None = no keypoints for this image.
+        image_hw: height and width of the labelled image, as the label file says; None = it does not.
     """
     name: str
     mask: np.ndarray | None
     source: Path
     keypoints: Keypoints | None = None
+    image_hw: tuple[int, int] | None = None
 
     def check(self, task: Task, image_hw: tuple[int, int]) -> None:
         """Raises UserError when mask or keypoints do not suit the image's size or the task, if it has such."""
         height, width = image_hw
-        if self.mask is not None and task.classes:
-            if self.mask.shape != image_hw:
-                raise UserError(f'{self.source} is {size_text(self.mask.shape)}, its image is {size_text(image_hw)} '
-                                '(height x width); label the image at its own size')
+        masked = self.mask is not None and task.classes
+        for labelled_hw in (self.mask.shape if masked else None, self.image_hw):
+            if labelled_hw not in (None, image_hw):
+                raise UserError(f'{self.source} is {size_text(labelled_hw)}, its image is {size_text(image_hw)} '
+                                f'(height x width; image {self.name}); label the image at its own size')
+        if masked:
             self.check_classes(task.classes)
         if self.keypoints is not None and task.keypoints:
             for name, (x, y), seen in zip(task.keypoints, self.keypoints.points, self.keypoints.visibility):

@@ -1,41 +1,89 @@
-"""Keypoints from LabelMe's JSON files: shapes of type "point", labelled with the keypoint's name."""
+"""LabelMe's JSON files, one an image: {"shapes": [{"label", "shape_type", "points", "flags", "mask"}], "imagePath"}.
+
+Shapes of the types polygon, rectangle, oriented_rectangle, circle and mask are regions of a class, those of type point
+are keypoints. A point whose flag "occluded" is ticked is occluded. The label `__ignore__` leaves a region out.
+"""
 from __future__ import annotations
 
-import json
+import base64
+import binascii
+import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE, Keypoints
-from datasetgan_ext.labels.names import check_names
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.labels.annotation import OCCLUDED, VISIBLE
+from datasetgan_ext.labels.drawing import Drawing, Shape, image_name, image_size, read_json, reading
+from datasetgan_ext.labels.shapes import Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
+
+PATHS = 'FILE or DIR of JSON files'
 
 
-def read_keypoints(folder: Path, task: Task) -> Iterator[tuple[str, Keypoints]]:
-    """The name of each labelled image (the JSON file's, without suffix) and its keypoints, in the task's order.
-
-    A point whose flag "occluded" is ticked is occluded; a keypoint without a point is absent.
+def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
+    """The drawing of each JSON file of a folder, in the order of names, or of a single file; not of hidden ones.
 
     Raises:
-        UserError: a file is not LabelMe's, or names a keypoint that the task lacks, or one twice.
+        UserError: a file is not LabelMe's, or labels an image of another name.
     """
-    for path in sorted(folder.glob('*.json')):
-        try:
-            shapes = json.loads(path.read_text(encoding='utf-8-sig'))['shapes']
-            points = [(shape['label'], shape['points'], bool((shape.get('flags') or {}).get('occluded')))
-                      for shape in shapes if shape['shape_type'] == 'point']
-            values = np.array([point for _, point, _ in points], dtype=np.float32).reshape(len(points), 2)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f'{path} cannot be read as a LabelMe file ({type(error).__name__}: {error}); '
-                            'it needs "shapes", each with a label, a shape_type and points') from error
-        if not np.isfinite(values).all():
-            raise UserError(f'{path}: a point is at no finite number')
-        check_names(str(path), [label for label, _, _ in points], task.keypoints)
-        found = Keypoints(np.zeros((len(task.keypoints), 2), np.float32),
-                          np.full(len(task.keypoints), ABSENT, np.uint8))
-        for (label, _, occluded), point in zip(points, values):
-            index = task.keypoints.index(label)
-            found.points[index], found.visibility[index] = point, OCCLUDED if occluded else VISIBLE
-        yield path.stem, found
+    for file in (sorted(path.glob('*.json')) if path.is_dir() else [path]):
+        if not file.name.startswith('.'):
+            yield _drawing(file, read_json(file, flag))
+
+
+def _drawing(path: Path, content: object) -> Drawing:
+    with reading(str(path), 'LabelMe'):
+        shapes = list(content['shapes'])
+        # LabelMe finds the image from the JSON file's folder; with --output that is ../images/NAME
+        image = content.get('imagePath')
+        name = path.stem if image is None else image_name(re.sub(r'^(\.\.[/\\])+', '', image), str(path))
+        if name != path.stem:
+            raise UserError(f'{path} labels the image {image!r}; give the file the name of its image, {name}.json')
+        drawing = Drawing(name, path)
+        if content.get('imageHeight') is not None or content.get('imageWidth') is not None:
+            drawing.image_hw = image_size(content.get('imageHeight'), content.get('imageWidth'), str(path))
+    for number, shape in enumerate(shapes, 1):
+        where = f'{path} shape {number}'
+        with reading(where, 'LabelMe'):
+            if shape['shape_type'] == 'point':
+                occluded = bool((shape.get('flags') or {}).get('occluded'))
+                point, = finite(shape['points'], (1, 2))
+                drawing.shapes.append(Shape(shape['label'], where, point=point,
+                                            visibility=OCCLUDED if occluded else VISIBLE))
+            else:
+                drawing.shapes.append(Shape(shape['label'], where, _region(shape)))
+    return drawing
+
+
+def _region(shape: dict) -> Region:
+    kind, points = shape['shape_type'], shape['points']
+    if kind == 'polygon':
+        return Polygon(points)
+    if kind == 'oriented_rectangle':
+        return Polygon(finite(points, (4, 2)))
+    if kind == 'rectangle':
+        return box(*finite(points, (2, 2)).ravel())
+    if kind == 'circle':
+        centre, rim = finite(points, (2, 2))
+        return Ellipse(centre, np.repeat(np.hypot(*(rim - centre)), 2))
+    if kind == 'mask':
+        corners = finite(points, (2, 2))
+        left, top = corners[0].round().astype(int)
+        return Bitmap(_bits(shape['mask']), int(left), int(top))
+    return NoArea(f'a shape of type {kind!r} has no area; draw a polygon, rectangle, circle or mask for a class, '
+                  'a point for a keypoint')
+
+
+def _bits(text: str) -> np.ndarray:
+    """Bool [h, w] from a base64-encoded PNG."""
+    try:
+        with PIL.Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=['PNG']) as image:
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, binascii.Error, ValueError, TypeError, PIL.Image.DecompressionBombError) as error:
+        raise ShapeError(f'its "mask" is no PNG in base64 ({error})') from error
+    if pixels.ndim != 2:
+        raise ShapeError(f'its "mask" is a PNG with {pixels.shape[2]} channels; LabelMe writes black and white ones')
+    return pixels != 0

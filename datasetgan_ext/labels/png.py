@@ -1,28 +1,65 @@
-"""Images and masks as PNG files. A mask is an 8-bit palette or grey image whose pixel value is the class id."""
+"""Images and masks as PNG files.
+
+A mask is an 8-bit palette or grey image whose pixel value is the class id, or an RGB image in the colours of the class
+file's palette.
+"""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.labels.annotation import Annotation
+from datasetgan_ext.labels.annotation import IGNORE, Annotation
+
+PATHS = 'DIR of masks'
+MAX_COLOURS = 10
+"""Unknown colours that a message lists for one file."""
+
+Colours = Mapping[tuple[int, int, int], int]
+"""The class id of each RGB colour."""
 
 
-def read_folder(folder: str | Path) -> Iterator[Annotation]:
+def read_folder(folder: str | Path, palette: Sequence[tuple[int, int, int]] = ()) -> list[Annotation]:
     """Every PNG mask of a folder, in the order of names. Hidden files are passed over.
 
+    Args:
+        folder: of masks named as their images.
+        palette: RGB colour of each class, for masks in colours; without it they are refused.
+
     Raises:
-        UserError: the folder does not exist, or a file is not an index mask.
+        UserError: the folder does not exist, a file is no mask, or there are colours that the palette lacks (all of
+            them in one message).
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f'--labels={folder} is not a folder')
-    for path in sorted(folder.glob('*.png')):
-        if not path.name.startswith('.'):
-            yield Annotation(path.stem, read_mask(path), path)
+    paths = [path for path in sorted(folder.glob('*.png')) if not path.name.startswith('.')]
+    colours = {tuple(colour): index for index, colour in enumerate(palette)}
+    return annotations(paths, lambda path: read_ids(path, colours), 'the palette of --classes')
+
+
+def annotations(paths: Sequence[Path], read, table: str) -> list[Annotation]:
+    """What `read` makes of each mask; it returns the ids and the number of pixels of each unknown colour.
+
+    Raises:
+        UserError: there are colours that `table`, so named, lacks; or from `read`.
+    """
+    found, problems = [], []
+    for path in paths:
+        mask, unknown = read(path)
+        found.append(Annotation(path.stem, mask, path))
+        if unknown:
+            counts = sorted(unknown.items(), key=lambda item: -item[1])[:MAX_COLOURS]
+            listed = ', '.join(f'{colour}: {count} pixels' for colour, count in counts)
+            more = f' and {len(unknown) - MAX_COLOURS} more colours' if len(unknown) > MAX_COLOURS else ''
+            problems.append(f'{path} ({listed}{more})')
+    if problems:
+        raise UserError(f'--labels: colours that {table} lacks, in {"; ".join(problems)}. Many of them mean a brush '
+                        'with soft edges, or JPEG: paint with hard edges, save as PNG')
+    return found
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -31,15 +68,53 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         UserError: the file cannot be read as an image, or its pixels are colours instead of class ids.
     """
-    try:
-        with PIL.Image.open(path) as image:
-            mode, pixels = image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f'{path} cannot be read as an image: {error}') from error
+    return read_ids(path, {})[0]
+
+
+def read_ids(path: Path, colours: Colours) -> tuple[np.ndarray, dict]:
+    """Class ids of a mask, which is read by `colours` if it is in colours: uint8 [H, W]; and its unknown colours.
+
+    Raises:
+        UserError: the file cannot be read as an image, or has other pixels than a mask.
+    """
+    mode, pixels, _ = read_pixels(path)
+    if mode in ('RGB', 'RGBA') and colours:
+        return ids_of_colours(pixels, colours)
     if mode not in ('P', 'L', '1'):
         raise UserError(f'{path} has {mode} pixels; a mask is an 8-bit grey or palette PNG whose pixel values are '
-                        'class ids')
-    return pixels.astype(np.uint8)
+                        'class ids, or an RGB one in the colours of the class file')
+    return pixels.astype(np.uint8), {}
+
+
+def read_pixels(path: Path) -> tuple[str, np.ndarray, np.ndarray]:
+    """Pillow's mode of a PNG, its pixels [H, W] or [H, W, C], and its palette [N, 3], empty if it has none."""
+    try:
+        with PIL.Image.open(path) as image:
+            palette = np.reshape(image.getpalette('RGB') or [], (-1, 3)) if image.mode == 'P' else np.zeros((0, 3), int)
+            return image.mode, np.asarray(image), palette.astype(int)
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise UserError(f'{path} cannot be read as an image: {error}') from error
+
+
+def ids_of_colours(pixels: np.ndarray, colours: Colours) -> tuple[np.ndarray, dict[tuple[int, ...], int]]:
+    """Class ids of pixels in colours, and the number of pixels of each colour that is unknown.
+
+    Args:
+        pixels: uint8 [H, W, 3 or 4]; a transparent pixel (alpha 0) is IGNORE, a half transparent one unknown.
+        colours: the id of each colour.
+    """
+    shifts = 8 * np.arange(pixels.shape[2])
+    found, inverse, counts = np.unique((pixels.astype(np.int64) << shifts).sum(axis=2), return_inverse=True,
+                                       return_counts=True)
+    ids, unknown = np.full(len(found), IGNORE, np.uint8), {}
+    for index, (code, count) in enumerate(zip(found.tolist(), counts.tolist())):
+        colour = tuple(code >> int(shift) & 255 for shift in shifts)
+        alpha = colour[3] if len(colour) == 4 else 255
+        if alpha == 255 and colour[:3] in colours:
+            ids[index] = colours[colour[:3]]
+        elif alpha:
+            unknown[colour] = count
+    return ids[inverse].reshape(pixels.shape[:2]), unknown
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labeler import LabeledImages, Labeler
 from datasetgan_ext.labels import png
 from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
-from datasetgan_ext.labels.coco import read_keypoints
+from datasetgan_ext.labels.formats import read_annotations
 from datasetgan_ext.labels.task import Task
 from tests.export.test_run import manifest, tree
 
@@ -51,7 +51,8 @@ def test_dataset_with_keypoints(labeler, tmp_path):
     assert summary.keypoint_images == [sum(record['keypoints'][index] > 0 for record in kept) for index in (2, 5, 8)]
 
     # what is written can be read as labels again
-    found = dict(read_keypoints(out / 'keypoints.json', labeler.interpreter.task))
+    annotations = read_annotations(labeler.interpreter.task, None, out / 'keypoints.json')
+    found = {annotation.name: annotation.keypoints for annotation in annotations}
     assert set(found) == {f'seed{record["seed"]:07d}' for record in kept}
     for record in kept:
         points = np.reshape(record['keypoints'], (-1, 3))[:, :2]

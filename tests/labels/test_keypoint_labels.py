@@ -2,6 +2,7 @@
 import json
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from datasetgan_ext.errors import UserError
@@ -37,18 +38,20 @@ def test_a_category_may_lack_keypoints_of_the_task(tmp_path):
 
 
 @pytest.mark.parametrize('content, message', [
-    ('{', 'cannot be read as COCO keypoints'),
-    ('[]', 'cannot be read as COCO keypoints'),
-    ({'images': []}, 'cannot be read as COCO keypoints'),
-    (coco(categories=[{'id': 1, 'name': 'bird'}]), 'no category lists'),
-    (coco(names=['tail', 'haed', 'left_foot']), r"'haed' is unknown \(did you mean 'head'\?\)"),
+    ('{', 'cannot be read as JSON'),
+    ('[]', 'holds no labelled image'),
+    ({'images': []}, r'not as COCO .* writes it \(KeyError'),
+    (coco(categories=[{'id': 1, 'name': 'bird'}]), "is of category 2, which is not among"),
+    (coco(categories=[{'id': 1, 'name': 'bird'}, {'id': 2, 'name': 'tree'}]), 'there are no points on any'),
+    (coco(names=['tail', 'haed', 'left_foot']),
+     r"'haed' \(did you mean 'head'\?\), at .*keypoints.json image seed0000003 annotation 1\."),
     (coco(names=['tail', 'tail', 'head']), "'tail' is there twice"),
     (coco(values=[1, 2, 2]), 'has 3 values under "keypoints"; 3 keypoints take 9'),
-    (coco(values=None or [1] * 8 + ['x']), 'something that is no number'),
+    (coco(values=[1] * 8 + ['x']), 'not all numbers'),
     (coco(values=[1, 1, 3] * 3), 'visibility is none of'),
     (coco(values=[float('nan'), 1, 2] * 3), 'no finite number'),
     (coco(images=[]), "is of image 7, which is not among"),
-    (coco(annotations=coco()['annotations'][:1] * 2), 'seed0000003 has two objects')])
+    (coco(annotations=coco()['annotations'][:1] * 2), "'tail' is there twice on seed0000003")])
 def test_coco_mistakes(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as error:
         read(tmp_path, content)
@@ -71,8 +74,8 @@ def test_labelme_points(tmp_path):
 
 
 @pytest.mark.parametrize('content, message', [
-    ('{}', 'cannot be read as a LabelMe file'),
-    (labelme(('tail', 'point', [[1]], {})), 'cannot be read as a LabelMe file'),
+    ('{}', 'is not as LabelMe writes it'),
+    (labelme(('tail', 'point', [[1]], {})), r'shape 1: its coordinates are \[1, 1\] numbers'),
     (labelme(('tial', 'point', [[1, 2]], {})), "did you mean 'tail'"),
     (labelme(*[('tail', 'point', [[1, 2]], {})] * 2), "'tail' is there twice")])
 def test_labelme_mistakes(tmp_path, content, message):
@@ -96,8 +99,11 @@ def test_sources_that_the_task_has_no_use_for(tmp_path):
     classes = Task.from_names(['background', 'car'])
     with pytest.raises(UserError, match='is of no use: --classes lists no keypoints'):
         read_annotations(classes, None, tmp_path)
+    PIL.Image.new('L', (3, 2)).save(tmp_path / 'seed0000001.png')
     with pytest.raises(UserError, match='is of no use: --classes lists no classes'):
         read_annotations(TASK, tmp_path, None)
+    with pytest.raises(UserError, match='is of no use: --classes lists no classes'):
+        read_annotations(TASK, tmp_path, tmp_path)
     with pytest.raises(UserError, match='--keypoints is missing'):
         read_annotations(TASK, None, None)
     with pytest.raises(UserError, match='--labels is missing'):

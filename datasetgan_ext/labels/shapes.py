@@ -1,0 +1,236 @@
+"""Geometry into pixels, for every label format alike.
+
+A pixel belongs to an outline if its centre, (column + 0.5, row + 0.5), lies inside it; so a box with corners at whole
+numbers covers exactly the pixels between them, and two shapes that share an edge share no pixel and leave none between
+them. What is outside the image is cut off: TOLERANCE pixels are forgiven, more is a mistake.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+TOLERANCE = 1.0
+"""Pixels by which a corner may lie outside the image: tools let the pen slip over the border."""
+
+MAX_SIDE = 16384
+"""No network makes larger images; a larger size in a label file is a mistake, and would fill the memory."""
+
+
+EPSILON = 1e-6
+"""Square pixels; nearer than this, a corner lies on an edge, whatever the rounding says."""
+
+
+class ShapeError(ValueError):
+    """A shape that cannot be painted; the text says why, its caller knows of which file and shape."""
+
+
+@dataclass
+class Polygon:
+    """The inside (even-odd rule) of one closed outline.
+
+    Attributes:
+        corners: float64 [N, 2], x and y in pixels; the last is joined with the first.
+    """
+    corners: np.ndarray
+
+    def __post_init__(self):
+        self.corners = finite(self.corners, (-1, 2))
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        """Set the pixels of the uint8 [H, W] mask that are inside.
+
+        Raises:
+            ShapeError: fewer than three corners, one of them outside the image, or an outline that crosses itself.
+        """
+        height, width = mask.shape
+        if len(self.corners) < 3:
+            raise ShapeError(f'a polygon takes three corners or more, it has {len(self.corners)}')
+        for x, y in self.corners:
+            if not (-TOLERANCE <= x <= width + TOLERANCE and -TOLERANCE <= y <= height + TOLERANCE):
+                raise ShapeError(f'the corner ({x:g}, {y:g}) is outside the image of {width} x {height} pixels')
+        crossing = self_crossing(self.corners)
+        if crossing is not None:
+            raise ShapeError('its outline crosses itself near ({:g}, {:g}); move the corners, or draw two shapes'
+                             .format(*crossing.round(1)))
+        rows, columns = _window(self.corners.min(axis=0), self.corners.max(axis=0), mask.shape)
+        centres = np.arange(rows.start, rows.stop) + 0.5
+        # True where a row's pixels change between outside and inside; one column more than there are pixels
+        changes = np.zeros((len(centres), columns.stop - columns.start + 1), dtype=bool)
+        for start, end in zip(self.corners, np.roll(self.corners, -1, axis=0)):
+            (x0, y0), (x1, y1) = sorted((start, end), key=lambda corner: (corner[1], corner[0]))
+            crossed = np.flatnonzero((y0 <= centres) & (centres < y1))
+            if len(crossed):
+                x = x0 + (centres[crossed] - y0) * ((x1 - x0) / (y1 - y0))
+                first = np.ceil(x - 0.5) - columns.start
+                changes[crossed, np.clip(first, 0, changes.shape[1] - 1).astype(int)] ^= True
+        mask[rows, columns][np.logical_xor.accumulate(changes[:, :-1], axis=1)] = value
+
+
+@dataclass
+class Ellipse:
+    """The inside of an ellipse; its centre is in the image, its rim may leave it.
+
+    Attributes:
+        centre: float64 [2], x and y in pixels.
+        radii: float64 [2], in pixels, before the rotation.
+        degrees: clockwise rotation about the centre.
+    """
+    centre: np.ndarray
+    radii: np.ndarray
+    degrees: float = 0.0
+
+    def __post_init__(self):
+        self.centre, self.radii = finite(self.centre, (2,)), finite(self.radii, (2,))
+        self.degrees = float(finite(self.degrees, ()))
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        """Set the pixels of the uint8 [H, W] mask whose centres are inside.
+
+        Raises:
+            ShapeError: a radius is not above 0, or the centre is outside the image.
+        """
+        height, width = mask.shape
+        if not (self.radii > 0).all():
+            raise ShapeError('its radius is not above 0')
+        x, y = self.centre
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise ShapeError(f'its centre ({x:g}, {y:g}) is outside the image of {width} x {height} pixels')
+        rows, columns = _window(self.centre - self.radii.max(), self.centre + self.radii.max(), mask.shape)
+        across = np.arange(columns.start, columns.stop) + 0.5 - x
+        down = (np.arange(rows.start, rows.stop) + 0.5 - y)[:, None]
+        cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
+        inside = (np.square((across * cosine + down * sine) / self.radii[0])
+                  + np.square((down * cosine - across * sine) / self.radii[1])) <= 1
+        mask[rows, columns][inside] = value
+
+
+@dataclass
+class Bitmap:
+    """Pixels one by one, in a box.
+
+    Attributes:
+        bits: bool [h, w].
+        left, top: column and row of the box's first pixel in the image.
+    """
+    bits: np.ndarray
+    left: int = 0
+    top: int = 0
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        """Set the pixels of the uint8 [H, W] mask whose bit is set.
+
+        Raises:
+            ShapeError: the box leaves the image by more than a pixel.
+        """
+        height, width = mask.shape
+        bottom, right = self.top + self.bits.shape[0], self.left + self.bits.shape[1]
+        if min(self.left, self.top) < -TOLERANCE or right > width + TOLERANCE or bottom > height + TOLERANCE:
+            raise ShapeError(f'its mask covers columns {self.left} to {right} and rows {self.top} to {bottom}, which '
+                             f'is outside the image of {width} x {height} pixels')
+        top, left = max(self.top, 0), max(self.left, 0)
+        part = mask[top:bottom, left:right]
+        bits = self.bits[top - self.top:, left - self.left:]
+        part[bits[:part.shape[0], :part.shape[1]]] = value
+
+
+@dataclass
+class Together:
+    """Several regions as one, as COCO has them: parts of an object that something in front divides."""
+    parts: Sequence[Polygon]
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        for part in self.parts:
+            part.paint(mask, value)
+
+
+@dataclass
+class NoArea:
+    """A shape that has no pixels: it can be passed over, but not painted."""
+    reason: str
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        raise ShapeError(self.reason)
+
+
+Region = Polygon | Ellipse | Bitmap | Together | NoArea
+
+
+def box(x0: float, y0: float, x1: float, y1: float, degrees: float = 0.0, pivot: Sequence[float] | None = None
+        ) -> Polygon:
+    """A rectangle from two opposite corners, turned clockwise about the pivot; None = about its centre."""
+    corners = finite([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], (4, 2))
+    if degrees:
+        about = corners.mean(axis=0) if pivot is None else finite(pivot, (2,))
+        cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        corners = (corners - about) @ np.array([[cosine, sine], [-sine, cosine]]) + about
+    return Polygon(corners)
+
+
+def bits_from_runs(runs: Sequence[int], count: int) -> np.ndarray:
+    """Bool [count] from run lengths that alternate between unset and set, unset first.
+
+    Raises:
+        ShapeError: they are not `count` bits in total.
+    """
+    try:
+        lengths = np.array(runs, dtype=np.int64).reshape(-1)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError('its run lengths are no list of whole numbers') from error
+    # every single length is checked too, so that the sum cannot wrap around
+    if (lengths < 0).any() or (lengths > count).any() or lengths.sum() != count:
+        raise ShapeError(f'its run lengths add up to {sum(lengths.tolist())} pixels, its box has {count}')
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+
+
+def self_crossing(corners: np.ndarray) -> np.ndarray | None:
+    """Where two edges of the closed outline [N, 2] cross: float64 [2]; None = nowhere.
+
+    Edges may touch and run along each other: so outlines with a hole, cut open, are drawn.
+    """
+    starts, ends = corners, np.roll(corners, -1, axis=0)
+    for index in range(len(corners) - 2):
+        start, end = starts[index], ends[index]
+        others, other_ends = starts[index + 2:], ends[index + 2:]
+        before, after = _side(start, end, others), _side(start, end, other_ends)
+        here, there = _side(others, other_ends, start), _side(others, other_ends, end)
+        found = np.flatnonzero((np.minimum(before, after) < -EPSILON) & (np.maximum(before, after) > EPSILON)
+                               & (np.minimum(here, there) < -EPSILON) & (np.maximum(here, there) > EPSILON))
+        if len(found):
+            share = here[found[0]] / (here[found[0]] - there[found[0]])
+            return start + share * (end - start)
+    return None
+
+
+def _side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """Twice the signed area of the triangle: on which side of the edge the point is, 0 on it."""
+    edge, arm = end - start, point - start
+    return edge[..., 0] * arm[..., 1] - edge[..., 1] * arm[..., 0]
+
+
+def finite(values: object, shape: tuple[int, ...]) -> np.ndarray:
+    """float64 array of the shape, where -1 stands for any length.
+
+    Raises:
+        ShapeError: the values are of another shape, or not all of them are finite numbers.
+    """
+    try:
+        array = np.array(values, dtype=np.float64)
+        array = array.reshape(shape) if array.size == 0 and -1 in shape else array
+    except (TypeError, ValueError) as error:
+        raise ShapeError('its coordinates are not all numbers, in pairs') from error
+    if array.ndim != len(shape) or any(size not in (-1, there) for size, there in zip(shape, array.shape)):
+        raise ShapeError(f'its coordinates are {list(array.shape)} numbers, expected {list(shape)}')
+    if not np.isfinite(array).all():
+        raise ShapeError('a coordinate is no finite number')
+    return array
+
+
+def _window(low: np.ndarray, high: np.ndarray, image_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the image that the box from `low` to `high` (x, y) touches."""
+    sides = []
+    for side, size in ((1, image_hw[0]), (0, image_hw[1])):
+        start = int(np.clip(np.floor(low[side]), 0, size))
+        sides.append(slice(start, max(start, int(np.clip(np.ceil(high[side]), 0, size)))))
+    return sides[0], sides[1]
