@@ -60,7 +60,7 @@ def test_there_is_a_command_for_each_step():
     words = [re.match(r'python \S+/(\w+\.py)|datasetgan \S+|\w+', command)[0] for command in commands()]
     assert words == ['datasetgan patch-upstream', 'python stylegan2_ada_pytorch/dataset_tool.py',
                      'python stylegan2_ada_pytorch/train.py', 'cp', 'datasetgan samples', 'datasetgan train',
-                     'datasetgan generate']
+                     'datasetgan generate', 'datasetgan convert']
     assert [value for value in SMALLER if not any(value in command for command in commands())] == []
 
 
@@ -81,3 +81,4 @@ def test_walkthrough(pinned_upstream, environment, tmp_path):
         assert done.returncode == 0, f'{command}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}'
     assert len(list((tmp_path / 'dataset' / 'masks').glob('*.png'))) == 4
     assert (tmp_path / 'dataset' / 'README.md').exists()
+    assert (tmp_path / 'dataset-coco' / 'annotations' / 'instances_train.json').exists()
