@@ -96,6 +96,13 @@ class SampleSet:
         except (OSError, SyntaxError, ValueError):
             return False
 
+    def check(self, generator: Generator, options: SamplingOptions) -> None:
+        """Raises UserError when the images come from another network, or were made with other options."""
+        self.check_network(generator)
+        if self.options != options:
+            raise UserError(f'--outdir={self.folder} holds samples made with other options: {self.options}, '
+                            f'now {options}. Give another folder')
+
     def check_network(self, generator: Generator) -> None:
         """Raises UserError when the images come from another network."""
         if self.fingerprint != generator.fingerprint:
@@ -186,10 +193,7 @@ def generate_samples(generator: Generator, options: SamplingOptions, seeds: list
         if not (outdir / SAMPLES_FILE).exists():
             raise UserError(f'--outdir={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder')
         samples = SampleSet.read(outdir)
-        samples.check_network(generator)
-        if samples.options != options:
-            raise UserError(f'--outdir={outdir} holds samples made with other options: {samples.options}, '
-                            f'now {options}. Give another folder')
+        samples.check(generator, options)
     samples.write()
     known = {sample.seed: sample for sample in samples.samples}
     with locked(outdir):
