@@ -4,6 +4,7 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 if not __package__:
@@ -17,7 +18,7 @@ from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import Labeler
+from datasetgan_ext.labeler import Labeler, make_labeler
 from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
 
 log = logging.getLogger(__name__)
@@ -40,9 +41,11 @@ log = logging.getLogger(__name__)
               help='Format of the dataset')
 @click.option('--batch', type=click.IntRange(min=1), metavar='N',
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
+@click.option('--workers', type=click.IntRange(min=1), metavar='N',
+              help='Processes that label at once  [default: one for each GPU]')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, format_name, batch, overwrite):
+         mix_styles, projected_w, keep, format_name, batch, workers, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -80,7 +83,10 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     seeds = seeds or range(len(projected))
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
-    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name)
+    recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
+               for place in _places(device, workers)]
+    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name,
+              recipes)
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
@@ -92,6 +98,14 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
           f'{summary.samples - summary.kept} marked as dropped in manifest.jsonl '
           f'(uncertainty above {summary.uncertainty_cut:.4f})')
     print(f'Preview: {outdir / "preview.png"}')
+
+
+def _places(device, workers):
+    """The device of each worker."""
+    gpus = torch.cuda.device_count()
+    if device is None and gpus:
+        return [f'cuda:{index % gpus}' for index in range(workers or gpus)]
+    return [device] * (workers or 1)
 
 
 def _check_source(seeds, projected_w, given):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import Mixing, SamplingOptions, mixing_of
 from datasetgan_ext.interpreter.inference import Prediction
@@ -120,6 +121,14 @@ class Labeler:
         if self.projected is not None:
             return None
         return mixing_of(seed, self.options.mix_styles, self.generator.num_ws)
+
+
+def make_labeler(network: str, interpreter: str, options: SamplingOptions | None = None, batch: int | None = None,
+                 projected: np.ndarray | None = None, device: torch.device | str | None = None,
+                 allow_pickle_code: bool = False) -> Labeler:
+    """A labeler from files: see `load_generator`, `Interpreter.load` and `Labeler`."""
+    return Labeler(load_generator(network, device, allow_pickle_code), Interpreter.load(interpreter), options, batch,
+                   projected)
 
 
 class LabeledImages(torch.utils.data.IterableDataset):

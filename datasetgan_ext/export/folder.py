@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,22 @@ from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
 from datasetgan_ext.labels.annotation import ABSENT, object_box
 from datasetgan_ext.labels.coco import flat_keypoints
-from datasetgan_ext.labels.png import write_image, write_mask
+from datasetgan_ext.labels.png import png_bytes, write_image, write_mask
 from datasetgan_ext.labels.task import Task
 
 KEYPOINTS_FILE = 'keypoints.json'
+
+
+@dataclass
+class Encoded:
+    """A sample as it is written.
+
+    Attributes:
+        record: its line of the manifest, all but `kept`.
+        files: the content of its files, by their path in the dataset's folder.
+    """
+    record: dict
+    files: dict[str, bytes]
 
 
 class FolderWriter:
@@ -27,26 +40,29 @@ class FolderWriter:
         self.task = task
         self.image_hw = image_hw
 
-    def write(self, sample: LabeledSample) -> dict:
-        """Write image and mask, and return the sample's manifest record (all but `kept`)."""
-        files = {'image': f'images/{sample.name}.png'}
-        counts = []
-        # a continued run compares both with their hashes in the manifest
-        save_atomically(self.folder / files['image'], lambda path: write_image(path, sample.image), durable=False)
+    def encode(self, sample: LabeledSample) -> Encoded:
+        """What is to be written of a sample. It needs no disk, so that another process can do it."""
+        files, counts = {'image': (f'images/{sample.name}.png', png_bytes(write_image, sample.image))}, []
         if sample.mask is not None:
-            files['mask'] = f'masks/{sample.name}.png'
-            save_atomically(self.folder / files['mask'],
-                            lambda path: write_mask(path, sample.mask, self.task.flat_palette), durable=False)
+            files['mask'] = (f'masks/{sample.name}.png', png_bytes(write_mask, sample.mask, self.task.flat_palette))
             counts = np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist()
-        return {
+        record = {
             'seed': sample.seed,
-            **files,
+            **{kind: name for kind, (name, _) in files.items()},
             **({'mixed_with': sample.mixing.seed, 'mixed_from_w': sample.mixing.first_w} if sample.mixing else {}),
             'uncertainty': round(sample.uncertainty, 6),
             'pixels_per_class': counts,
             **({} if sample.keypoints is None else _keypoint_record(sample)),
-            **{f'{kind}_sha256': self._file_sha256(file) for kind, file in files.items()},
+            **{f'{kind}_sha256': hashlib.sha256(content).hexdigest() for kind, (_, content) in files.items()},
         }
+        return Encoded(record, dict(files.values()))
+
+    def write(self, encoded: Encoded) -> dict:
+        """Write a sample's files, and return its manifest record."""
+        for name, content in encoded.files.items():
+            # a continued run compares them with their hashes in the manifest
+            save_atomically(self.folder / name, lambda path, content=content: path.write_bytes(content), durable=False)
+        return encoded.record
 
     def is_whole(self, record: dict) -> bool:
         """Whether a record's files are there, with the content that was written."""

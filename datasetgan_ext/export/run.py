@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from tqdm import tqdm
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
 from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, read_info
-from datasetgan_ext.export.folder import KEYPOINTS_FILE, FolderWriter
+from datasetgan_ext.export.folder import KEYPOINTS_FILE, Encoded, FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
+from datasetgan_ext.export.workers import Job, do_job, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.seeds import format_seeds, parse_seeds
@@ -40,6 +43,7 @@ class Run:
         keep: share of the samples that is kept, in (0, 1].
         interpreter_source: what `--interpreter` was, for the record.
         format_name: how the dataset is written; 'folder' is the one format there is.
+        recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
     """
     labeler: Labeler
     seeds: Sequence[int]
@@ -47,6 +51,7 @@ class Run:
     keep: float
     interpreter_source: str
     format_name: str = 'folder'
+    recipes: Sequence[Callable[[], Labeler]] = ()
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it.
@@ -67,19 +72,14 @@ class Run:
 
     def _run(self, overwrite: bool) -> Summary:
         self._prepare_folder(overwrite)
-        labeler, writer = self.labeler, FolderWriter(
-            self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw)
+        writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw)
         manifest = RunManifest(self.outdir, writer.is_whole)
         todo = sum(seed not in manifest for seed in self.seeds)
-        with tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar:
-            for start in range(0, len(self.seeds), labeler.batch):
-                # always whole batches, so that neighbours in a batch do not depend on where a run was stopped
-                batch = list(self.seeds[start:start + labeler.batch])
-                missing = {seed for seed in batch if seed not in manifest}
-                for sample in labeler.label(batch) if missing else ():
-                    if sample.seed in missing:
-                        manifest.append(writer.write(sample))
-                        bar.update()
+        with (tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar,
+              closing(self._results(manifest, writer)) as results):
+            for encoded in itertools.chain.from_iterable(results):
+                manifest.append(writer.write(encoded))
+                bar.update()
         summary = manifest.finish(self.seeds, self.keep)
         writer.finish(self.outdir / MANIFEST)
         self._draw_preview()
@@ -87,6 +87,19 @@ class Run:
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
         self._write_info(info)
         return summary
+
+    def _results(self, manifest: RunManifest, writer: FolderWriter) -> Iterator[list[Encoded]]:
+        """What is missing of the dataset, batch by batch, in any order."""
+        labeler = self.labeler
+        # always whole batches, so that neighbours in a batch do not depend on where a run was stopped
+        batches = (list(self.seeds[start:start + labeler.batch])
+                   for start in range(0, len(self.seeds), labeler.batch))
+        jobs = (Job(batch, wanted) for batch in batches if (wanted := {s for s in batch if s not in manifest}))
+        if len(self.recipes) > 1:
+            yield from label_in_processes(jobs, self.recipes, writer,
+                                          (labeler.generator.fingerprint, labeler.interpreter.fingerprint))
+        else:
+            yield from (do_job(job, labeler, writer) for job in jobs)
 
     def _options(self) -> dict:
         """What decides the dataset's content, by the name of the flag."""

@@ -5,8 +5,10 @@ file's palette.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -131,14 +133,21 @@ def read_image(path: Path) -> np.ndarray:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def write_image(path: Path, image: np.ndarray) -> None:
+def write_image(path: Path | BinaryIO, image: np.ndarray) -> None:
     """Write a uint8 [H, W, C] image as PNG, grey where C is 1."""
     PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG', compress_level=1)
 
 
-def write_mask(path: Path, mask: np.ndarray, flat_palette: list[int]) -> None:
+def write_mask(path: Path | BinaryIO, mask: np.ndarray, flat_palette: list[int]) -> None:
     """Write uint8 [H, W] class ids as an 8-bit palette PNG."""
     image = PIL.Image.fromarray(mask)
     # a shorter palette would make Pillow pack the pixels into fewer bits
     image.putpalette(flat_palette + [0] * (768 - len(flat_palette)))
     image.save(path, format='PNG', compress_level=1)
+
+
+def png_bytes(write: Callable[..., None], *arguments: object) -> bytes:
+    """What `write_image` or `write_mask` would write."""
+    buffer = io.BytesIO()
+    write(buffer, *arguments)
+    return buffer.getvalue()

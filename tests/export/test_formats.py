@@ -47,7 +47,7 @@ def make_dataset(folder, task=TASK) -> FolderDataset:
     writer = FolderWriter(folder, task, HW)
     manifest = RunManifest(folder, writer.is_whole)
     for seed in SEEDS:
-        manifest.append(writer.write(make_sample(seed, task)))
+        manifest.append(writer.write(writer.encode(make_sample(seed, task))))
     summary = manifest.finish(list(SEEDS), 0.9)
     writer.finish(folder / MANIFEST)
     info = {'format': 'datasetgan-folder', 'version': 1, 'options': {}, 'sources': {'network': 'car.pkl'},
