@@ -22,6 +22,8 @@ from datasetgan_ext.labels.task import Task
 from datasetgan_ext.options import CountOrAll, label_options, network_options, seeds_option, start_logging
 from datasetgan_ext.seeds import MAX_SEED
 
+SHOWN_DOUBTS = 10
+
 
 @click.command()
 @network_options
@@ -101,11 +103,16 @@ def main(network, device, allow_pickle_code, samples, labels, keypoints, label_f
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')
-            segmentation, found = training_set.cross_validate()
+            segmentation, found, doubts = training_set.cross_validate()
             if task.classes:
                 print(segmentation.table(task.classes))
             if task.keypoints:
                 print(found.table())
+            if doubts:
+                print('Look again at these places: the ensemble, which never saw their labels, is sure of others.')
+            for doubt in doubts[:SHOWN_DOUBTS]:
+                print(f'  {doubt.name}: {doubt.area} pixels around ({doubt.x:.0f}, {doubt.y:.0f}) are labelled '
+                      f'{task.classes[doubt.labelled]}, expected {task.classes[doubt.expected]}')
     except torch.cuda.OutOfMemoryError:
         raise UserError('the GPU\'s memory is full; give a smaller --pixels-per-image, or --device=cpu') from None
 

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.evaluation.doubts import Doubt, find_doubts
 from datasetgan_ext.evaluation.keypoints import KeypointScore
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.generator.generator import Generator
@@ -95,8 +96,11 @@ class TrainingSet:
             interpreter.keypoint_threshold = self._calibrate()
         return interpreter
 
-    def cross_validate(self) -> tuple[SegmentationScore, KeypointScore]:
+    def cross_validate(self) -> tuple[SegmentationScore, KeypointScore, list[Doubt]]:
         """Leave one image out at a time: train on the others, score the labels predicted for it.
+
+        Returns:
+            The scores, and where the labels are perhaps mistakes, largest region first.
 
         Raises:
             UserError: there is only one labelled image.
@@ -105,16 +109,20 @@ class TrainingSet:
             raise UserError('--cross-validate needs at least two labelled images')
         segmentation, keypoints = SegmentationScore(len(self.task.classes)), KeypointScore(self.samples.image_hw)
         threshold = self._calibrate() if self.task.keypoints else DEFAULT_THRESHOLD
-        for index, (_, annotation) in enumerate(tqdm(
+        doubts = []
+        for index, (sample, annotation) in enumerate(tqdm(
                 self.pairs, desc='cross-validation', unit='image', disable=None if self.progress else True)):
             interpreter = self._train_without([index], self.options)
             interpreter.keypoint_threshold = threshold
             prediction = self._predict(interpreter, index)
             if annotation.mask is not None:
-                segmentation.add(annotation.mask, prediction.masks[0].cpu().numpy())
+                predicted = prediction.masks[0].cpu().numpy()
+                segmentation.add(annotation.mask, predicted)
+                doubts += find_doubts(sample.name, annotation.mask, predicted,
+                                      prediction.pixel_uncertainty[0].cpu().numpy())
             if annotation.keypoints is not None:
                 keypoints.add(annotation.keypoints, prediction.keypoint_labels(0), annotation.mask)
-        return segmentation, keypoints
+        return segmentation, keypoints, sorted(doubts, key=lambda doubt: -doubt.area)
 
     def _calibrate(self) -> float:
         """The threshold of the keypoints' peaks, from small ensembles that each leave some labelled images out."""

@@ -137,7 +137,7 @@ def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples
 
     monkeypatch.setattr(training, 'train_ensemble', watched_train)
     monkeypatch.setattr(Generator, 'synthesize', watched_synthesize)
-    score, _ = training_set.cross_validate()
+    score, _, _ = training_set.cross_validate()
     assert scored == [0, 1, 2, 3] and [set(range(4)) - images for images in trained] == [{0}, {1}, {2}, {3}]
     assert score.confusion.sum() == 4 * 16 * 16
 

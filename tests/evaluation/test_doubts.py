@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from datasetgan_ext import load_generator
+from datasetgan_ext.evaluation.doubts import Doubt, find_doubts
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.labels import png
+from datasetgan_ext.labels.annotation import IGNORE
+from datasetgan_ext.labels.samples import SampleSet
+from datasetgan_ext.labels.task import Task
+
+
+def test_regions_that_are_labelled_otherwise():
+    labelled, predicted, uncertainty = (np.zeros((10, 12), np.uint8) for _ in range(3))
+    labelled[2:5, 3:9] = 1          # 18 pixels, the ensemble says background
+    labelled[7:9, 0:2] = 2          # 4 pixels
+    predicted[7:9, 8:10] = 1        # 4 pixels of background
+    assert find_doubts('car', labelled, predicted, uncertainty) == [
+        Doubt('car', 1, 0, 18, 6.0, 3.5), Doubt('car', 0, 1, 4, 9.0, 8.0), Doubt('car', 2, 0, 4, 1.0, 8.0)]
+
+
+@pytest.mark.parametrize('change', ['unsure', 'unlabelled', 'border'])
+def test_what_is_no_mistake(change):
+    labelled, predicted, uncertainty = np.zeros((10, 12), np.uint8), np.zeros((10, 12), np.uint8), np.zeros((10, 12))
+    labelled[2:5, 3:9] = 1
+    if change == 'unsure':
+        uncertainty[:] = 0.3
+    elif change == 'unlabelled':
+        labelled[2:5, 3:9] = IGNORE
+    else:
+        predicted[3:5, 3:9] = 1     # a line of one pixel is left
+    assert find_doubts('car', labelled, predicted, uncertainty) == []
+
+
+def test_cross_validation_finds_a_planted_mistake():
+    task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
+    samples = SampleSet.read(DEMO_FOLDER / 'samples')
+    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(5)))
+    mask = pairs[2][1].mask
+    hub = np.argwhere(mask == task.classes.index('hub')).mean(axis=0)
+    mask[mask == task.classes.index('hub')] = task.classes.index('window')
+    options = options_from('default', models=3, pixels_per_image=500, max_steps=200)
+    training_set = TrainingSet(load_generator('demo'), samples, pairs, task, options, progress=False)
+    *_, doubts = training_set.cross_validate()
+    worst = doubts[0]
+    assert (worst.name, worst.labelled, worst.expected) == ('seed0000002', task.classes.index('window'),
+                                                            task.classes.index('hub'))
+    assert abs(worst.y - hub[0]) < 3
