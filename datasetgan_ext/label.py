@@ -1,6 +1,7 @@
 """Label images on a page in the browser."""
 from __future__ import annotations
 
+import contextlib
 import sys
 import webbrowser
 from pathlib import Path
@@ -52,7 +53,9 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
     with open_store(sample_set, task, labels or sample_set.folder / 'labels') as store:
         generator = load_generator(network, device, allow_pickle_code)
         sample_set.check_network(generator)
-        with Server(host, port, store, Suggester(generator, store) if task.classes else None) as server:
+        with contextlib.ExitStack() as stack:
+            suggester = stack.enter_context(Suggester(generator, store)) if task.classes else None
+            server = stack.enter_context(Server(host, port, store, suggester))
             print(f'Labels: {store.folder}, in it masks{f" and {KEYPOINTS_FILE}" if task.keypoints else ""}')
             print(f'Open in your browser (Ctrl-C ends): {server.url}', flush=True)
             if open_browser:
@@ -60,7 +63,7 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
-                print('Everything is saved.')
+                print('Everything that the page showed as saved is on disk.')
 
 
 if __name__ == '__main__':

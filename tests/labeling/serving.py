@@ -1,12 +1,12 @@
 """The server as tests run it: in a thread of the test, or as the command in a process of its own."""
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import datasetgan_ext
@@ -17,11 +17,13 @@ from datasetgan_ext.labeling.suggest import Suggester
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(samples, task, folder, generator=None, host='127.0.0.1'):
     """A running server."""
-    with open_store(samples, task, folder) as store, \
-            Server(host, 0, store, Suggester(generator, store) if generator else None) as server:
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(open_store(samples, task, folder))
+        suggester = stack.enter_context(Suggester(generator, store)) if generator else None
+        server = stack.enter_context(Server(host, 0, store, suggester))
         thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
         thread.start()
         try:
@@ -31,7 +33,7 @@ def serving(samples, task, folder, generator=None, host='127.0.0.1'):
             thread.join()
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving_process(*arguments):
     """The process of `datasetgan label` with the demo, its port and its token."""
     command = [sys.executable, ROOT / 'datasetgan_ext' / 'label.py', '--network=demo', *arguments]

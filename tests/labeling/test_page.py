@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.labels.annotation import IGNORE
 from datasetgan_ext.labels.formats import read_annotations
 from datasetgan_ext.labels.png import read_mask
-from datasetgan_ext.labels.samples import generate_samples
+from datasetgan_ext.labels.samples import SampleSet, generate_samples
 from datasetgan_ext.labels.shapes import Polygon
 from datasetgan_ext.labels.task import Task
 from tests.labeling.serving import serving
@@ -21,8 +20,6 @@ sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not 
 
 CHROMIUM = Path('/usr/bin/chromium')
 FIRST, SECOND = 'seed0000000', 'seed0000001'
-PICTURE = os.environ.get('DATASETGAN_LABEL_PICTURE')
-"""Where a picture of the page is wanted, for docs."""
 
 
 @pytest.fixture(scope='module')
@@ -54,8 +51,7 @@ class Person:
         self.opened(FIRST)
 
     def opened(self, name):
-        self.page.wait_for_selector(f'#canvas[data-name={name}]')
-        self.page.wait_for_function('document.querySelector("#canvas").dataset.scale > 1')
+        self.page.wait_for_selector(f'#canvas[data-name={name}][data-scale]')
 
     def go_to(self, name):
         self.page.click(f'#list li[data-name={name}] button')
@@ -97,18 +93,13 @@ class Person:
 @pytest.fixture
 def person(browser, generator, tmp_path):
     task = Task.read(DEMO_FOLDER / 'task.json')
-    options = read_options()
+    options = SampleSet.read(DEMO_FOLDER / 'samples').options
     samples = generate_samples(generator, options, [0, 1, 2, 3], tmp_path / 'samples', progress=False)
     with serving(samples, task, tmp_path / 'labels', generator) as server:
         person = Person(browser, server, tmp_path / 'labels')
         yield person
         assert not person.errors
         person.page.context.close()
-
-
-def read_options():
-    from datasetgan_ext.labels.samples import SampleSet
-    return SampleSet.read(DEMO_FOLDER / 'samples').options
 
 
 def brushed(mask, points, size, class_id):
@@ -185,7 +176,7 @@ def test_drawing_is_exact_when_zoomed_and_moved(person):
     person.page.mouse.up()
     person.page.keyboard.up('Space')
     person.page.wait_for_timeout(50)
-    assert np.allclose(person.at(40, 40), (before[0] - 60, before[1] + 30))
+    assert np.allclose(person.at(40, 40), (before[0] - 60, before[1] + 30), atol=1)
     person.brush_size(2)
     person.drag((40, 40), (46, 40))
     expected = np.full((64, 64), IGNORE, np.uint8)
@@ -227,17 +218,13 @@ def test_a_suggestion_is_shown_and_accepted(person):
     person.suggestion()
     assert (person.saved_mask(SECOND) == drawn).all()  # nothing is a label before a person has accepted it
     person.page.check('#uncertainty')
-    if PICTURE:
-        person.page.wait_for_timeout(1000)
-        person.page.screenshot(path=PICTURE)
     person.press('Enter')
     accepted = person.saved_mask(SECOND)
     assert (accepted[drawn != IGNORE] == drawn[drawn != IGNORE]).all() and (accepted != IGNORE).all()
     assert (accepted == read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{SECOND}.png')).mean() > 0.85
     person.press('Control+z')
     assert (person.saved_mask(SECOND) == drawn).all()
-    person.page.wait_for_selector('#order-row:visible')
-    person.page.wait_for_function('document.querySelector("#suggest-state").textContent.includes("Paint over")')
+    person.page.locator('#suggest-state', has_text='Paint over').wait_for()  # the others have been measured
     person.page.select_option('#order', 'worth')
     order = person.page.eval_on_selector_all('#list li', 'items => items.map(item => item.dataset.name)')
     assert order[-1] == FIRST or len(order) == 4

@@ -6,6 +6,7 @@ const NONE = 255, BACKGROUND = 0;
 const ABSENT = 0, OCCLUDED = 1, VISIBLE = 2;
 const SEEN = ['absent', 'occluded', 'visible'];
 const UNDO_STEPS = 60, GRAB = 10, RETRY_MS = 2000, POLL_MS = 300;
+const FAINT = 0.4;         // of the background, and of all classes beneath the uncertainty
 const MIN_SCALE = 0.1, MAX_SCALE = 64;
 
 const $ = id => document.getElementById(id);
@@ -132,7 +133,7 @@ function showShare(sample, share, mask) {
   if (task.classes.length) figures.push(share === 1 ? 'labelled' : `${Math.floor(share * 100)} % labelled`);
   if (task.keypoints.length) figures.push(`${placed} of ${task.keypoints.length} points`);
   sample.item.querySelector('progress').value = share;
-  sample.item.querySelector('.figures').textContent = figures.join(', ');
+  sample.item.querySelector('.figures').textContent = figures.join('\n');
   if (mask) {
     const labels = sample.item.querySelector('canvas').getContext('2d'), pixels = labels.createImageData(width, height);
     for (let i = 0; i < mask.length; i++) {
@@ -163,15 +164,20 @@ function draw() {
   if (canvas.width !== across || canvas.height !== down) { canvas.width = across; canvas.height = down; }
   pen.setTransform(1, 0, 0, 1, 0, 0);
   pen.clearRect(0, 0, across, down);
-  Object.assign(canvas.dataset, {scale: view.scale, x: view.x, y: view.y});
   if (!current) return;
+  Object.assign(canvas.dataset, {scale: view.scale, x: view.x, y: view.y});
   pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
   pen.imageSmoothingEnabled = false;
   pen.drawImage(current.image, 0, 0, width, height);
-  pen.globalAlpha = $('opacity').value / 100;
+  const doubts = $('uncertainty').checked && current.uncertainty;
+  pen.globalAlpha = $('opacity').value / 100 * (doubts ? FAINT : 1);
   pen.drawImage(overlay, 0, 0);
   pen.globalAlpha = 1;
-  if ($('uncertainty').checked && current.uncertainty) pen.drawImage(unsure, 0, 0);
+  if (doubts) {
+    pen.fillStyle = '#101828a0';
+    pen.fillRect(0, 0, width, height);
+    pen.drawImage(unsure, 0, 0);
+  }
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   drawPolygon();
   drawPoints();
@@ -226,7 +232,7 @@ function paintOverlay(left = 0, top = 0, right = width, bottom = height) {
       if (id === NONE) continue;
       const [red, green, blue] = colours[id];
       pixels.data[at] = red; pixels.data[at + 1] = green; pixels.data[at + 2] = blue;
-      pixels.data[at + 3] = drawn ? 255 : 190;
+      pixels.data[at + 3] = (drawn ? 255 : 190) * (id === BACKGROUND ? FAINT : 1);
     }
   }
   overlay.getContext('2d').putImageData(pixels, left, top);
@@ -471,7 +477,7 @@ const KEYS = {
   b: () => choose('brush'), e: () => choose('eraser'), p: () => choose('polygon'), g: () => choose('fill'),
   k: () => choose('keypoints'), n: () => pickClass(NONE), '[': () => resize(-1), ']': () => resize(1),
   '+': () => zoom(1.25), '=': () => zoom(1.25), '-': () => zoom(0.8), f: fit, s: suggest,
-  u: () => { $('uncertainty').click(); }, h: () => { $('help').open = !$('help').open; },
+  u: () => { $('uncertainty').click(); }, h: toggleHelp,
   v: () => { if (task.keypoints.length) turnPoint(chosenPoint); },
   Enter: () => polygon.length ? closePolygon() : accept(), Escape: () => polygon.length ? cancelPolygon() : dismiss(),
   ArrowUp: () => step(-1), ArrowDown: () => step(1),
@@ -485,8 +491,7 @@ document.addEventListener('keydown', event => {
     return key === 'y' || event.shiftKey ? travel(undone, done) : travel(done, undone);
   }
   // keys that a focused control has a use for itself
-  const own = {SELECT: true, INPUT: key.startsWith('Arrow') || key === ' ', BUTTON: key === 'Enter' || key === ' ',
-    SUMMARY: key === 'Enter' || key === ' '}[event.target.tagName];
+  const own = {SELECT: true, INPUT: key.startsWith('Arrow') || key === ' ', BUTTON: key === 'Enter' || key === ' '}[event.target.tagName];
   if (control || event.altKey || own || stroke || dragged !== null) return;
   if (key === ' ') {
     spaceDown = true;
@@ -586,6 +591,11 @@ function showState() {
   $('redo').disabled = !undone.length;
 }
 
+function toggleHelp() {
+  $('help').hidden = !$('help').hidden;
+  $('keys').setAttribute('aria-expanded', !$('help').hidden);
+}
+
 function showUnder() {
   const [x, y] = (pointer ?? [-1, -1]).map(Math.floor);
   let text = '';
@@ -648,7 +658,7 @@ async function fetchSuggestion(name) {
   current.suggestion = both.slice(0, width * height);
   current.uncertainty = both.slice(width * height);
   const brush = unsure.getContext('2d'), pixels = brush.createImageData(width, height);
-  current.uncertainty.forEach((value, i) => pixels.data.set([255, 0, 200, Math.min(255, 3 * value)], 4 * i));
+  current.uncertainty.forEach((value, i) => pixels.data.set([255, 150, 0, Math.min(255, 5 * value)], 4 * i));
   brush.putImageData(pixels, 0, 0);
   paintOverlay();
 }
@@ -707,6 +717,7 @@ async function start() {
   $('size').addEventListener('input', () => { size = Number($('size').value); showState(); redraw(); });
   $('opacity').addEventListener('input', redraw);
   $('uncertainty').addEventListener('change', redraw);
+  $('keys').addEventListener('click', toggleHelp);
   $('rest').addEventListener('click', () => replaceAll(id => id === NONE ? BACKGROUND : id));
   $('clear').addEventListener('click', () => replaceAll(() => NONE));
   $('suggest').addEventListener('click', suggest);
