@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import re
 import secrets
 import socket
 import socketserver
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -111,7 +113,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return True
 
     def handle_error(self, request, client_address):
-        log.debug('A connection broke', exc_info=True)
+        if not isinstance(sys.exc_info()[1], OSError):  # that is a browser that has gone away
+            log.exception('A request failed')
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -137,12 +140,12 @@ class Handler(BaseHTTPRequestHandler):
         log.debug(format, *arguments)
 
     def _answer(self, respond: Callable[[str], Reply]) -> None:
-        cookie = False
+        cookie, self._body_is_read = False, False
         try:
             cookie = self._check_sender()
             reply = respond(urlsplit(self.path).path)
         except Refused as error:
-            self.close_connection = True  # its body may still be on the way
+            self._pass_over_body()
             reply = Reply(f'{error}\n'.encode(), 'text/plain; charset=utf-8', error.status)
         except UserError as error:
             reply = Reply(f'{error.message}\n'.encode(), 'text/plain; charset=utf-8', HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -198,15 +201,34 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self, limit: int) -> bytes:
         """The request's body, of at most `limit` bytes."""
-        length = self.headers.get('Content-Length', '')
-        if not (length.isascii() and length.isdigit()) or 'Transfer-Encoding' in self.headers:
+        length = self._body_length()
+        if length is None:
             raise Refused(HTTPStatus.LENGTH_REQUIRED, 'The length of the body is missing')
-        if len(length) > 12 or int(length) > limit:
+        if length > limit:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f'The body is longer than {limit} bytes')
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
+        self._body_is_read = True
+        body = self.rfile.read(length)
+        if len(body) < length:
             raise Refused(HTTPStatus.BAD_REQUEST, 'The body ended too early')
         return body
+
+    def _body_length(self) -> int | None:
+        length = self.headers.get('Content-Length', '')
+        if not re.fullmatch('[0-9]{1,12}', length) or 'Transfer-Encoding' in self.headers:
+            return None
+        return int(length)
+
+    def _pass_over_body(self) -> None:
+        """Before a refusal: a browser that is cut off while it sends never sees the reply. A larger body is cut off."""
+        self.close_connection = True
+        length = self._body_length()
+        if length and not self._body_is_read and length <= max(self._mask_bytes, JSON_BYTES):
+            self.rfile.read(length)
+
+    @property
+    def _mask_bytes(self) -> int:
+        height, width = self.server.store.sample_set.image_hw
+        return height * width
 
     def _json(self) -> object:
         try:
@@ -255,7 +277,7 @@ class Handler(BaseHTTPRequestHandler):
         name, what = self._of_sample(path)
         try:
             if what == 'mask' and store.task.classes:
-                store.save_mask(name, self._body(store.sample_set.image_hw[0] * store.sample_set.image_hw[1]))
+                store.save_mask(name, self._body(self._mask_bytes))
                 return _json_reply({'share': store.labelled_share(name)})
             if what == 'keypoints' and store.task.keypoints:
                 store.save_keypoints(name, self._json())

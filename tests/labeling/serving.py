@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -37,7 +38,9 @@ def serving(samples, task, folder, generator=None, host='127.0.0.1'):
 def serving_process(*arguments):
     """The process of `datasetgan label` with the demo, its port and its token."""
     command = [sys.executable, ROOT / 'datasetgan_ext' / 'label.py', '--network=demo', *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # a shell that runs the tests in the background has them ignore Ctrl-C
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         try:
             output = ''
             while not (found := re.search(r'http://[\w.]+:(\d+)/\?token=(\S+)', output)):

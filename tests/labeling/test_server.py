@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import time
 from dataclasses import replace
@@ -160,7 +161,7 @@ def test_wrong_bodies(path, body, status, client, folder):
 
 
 @pytest.mark.parametrize('headers, status', [
-    ({'Content-Length': '99999999999'}, 413), ({'Content-Length': '9' * 5000}, 413), ({'Content-Length': '-1'}, 411),
+    ({'Content-Length': '99999999999'}, 413), ({'Content-Length': '9' * 5000}, 411), ({'Content-Length': '-1'}, 411),
     ({'Content-Length': None}, 411), ({'Content-Length': 'x'}, 411),
     ({'Content-Length': '256', 'Transfer-Encoding': 'chunked'}, 411)])
 def test_the_length_is_checked_before_the_body_is_read(headers, status, client):
@@ -252,6 +253,22 @@ def test_a_killed_server_loses_nothing_that_was_saved(demo, tmp_path):
     assert len(np.unique(read_mask(path))) == 1  # one whole mask
     with serving_process(*demo) as (process, port, token):
         assert Client(port, token)('GET', MASK)[1] == read_mask(path).tobytes()
+
+
+def test_ctrl_c_ends_it_in_the_middle_of_a_training(demo):
+    with serving_process(*demo) as (process, port, token):
+        client = Client(port, token)
+        client('PUT', MASK, read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{NAME}.png').tobytes())
+        client('POST', '/api/suggest', b'{"name": "seed0000001"}')
+        wait_for(client, lambda state: state['phase'] == 'training')
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and 'is on disk' in output and 'Traceback' not in errors
+
+
+def test_a_refused_mask_is_answered_though_its_body_is_on_the_way(server):
+    status, reply, headers = Client(server.port, 'old')('PUT', MASK, bytes(256))
+    assert status == 403 and b'open the address' in reply and headers['Connection'] == 'close'
 
 
 def test_a_second_server_on_the_same_labels_is_refused(demo, tmp_path):

@@ -7,6 +7,7 @@ const ABSENT = 0, OCCLUDED = 1, VISIBLE = 2;
 const SEEN = ['absent', 'occluded', 'visible'];
 const UNDO_STEPS = 60, GRAB = 10, RETRY_MS = 2000, POLL_MS = 300;
 const FAINT = 0.4;         // of the background, and of all classes beneath the uncertainty
+const LEAST_SHOWN = 20;     // uncertainty that is shown in full at least
 const MIN_SCALE = 0.1, MAX_SCALE = 64;
 
 const $ = id => document.getElementById(id);
@@ -16,6 +17,7 @@ let width, height;
 let colours;               // of each class id: [r, g, b]
 const samples = new Map(); // name -> {name, share, points, item}
 let current = null;        // {name, image, mask, points, suggestion, uncertainty}
+let opening = null;        // the name of the image asked for last
 let undone = [], done = [];
 let tool = 'brush', painted = 1, size = 6, chosenPoint = 0;
 let polygon = [], stroke = null, dragged = null, panning = null, spaceDown = false, pointer = null;
@@ -72,6 +74,7 @@ function say(text) { $('message').textContent = text; }
 // ---- images
 
 async function open(name) {
+  opening = name;
   cancelPolygon();
   say('');
   const image = new Image();
@@ -81,11 +84,13 @@ async function open(name) {
     const [mask] = await Promise.all([
       unsaved.get(path)?.body ?? request(path).then(async reply => new Uint8Array(await reply.arrayBuffer())),
       image.decode().catch(() => { throw new Error(`The image ${name} cannot be shown`); })]);
+    if (opening !== name) return;
+    endOfDrag();
     current = {name, image, mask: mask.slice(), points: samples.get(name).points, suggestion: null, uncertainty: null};
   } catch (error) {
     return say(error.message);
   }
-  done = []; undone = []; stroke = null; dragged = null;
+  done = []; undone = [];
   chosenPoint = Math.max(0, current.points.findIndex(point => point[2] === ABSENT));
   for (const sample of samples.values()) sample.item.firstChild.setAttribute('aria-current', sample.name === name);
   samples.get(name).item.scrollIntoView({block: 'nearest'});
@@ -658,7 +663,8 @@ async function fetchSuggestion(name) {
   current.suggestion = both.slice(0, width * height);
   current.uncertainty = both.slice(width * height);
   const brush = unsure.getContext('2d'), pixels = brush.createImageData(width, height);
-  current.uncertainty.forEach((value, i) => pixels.data.set([255, 150, 0, Math.min(255, 5 * value)], 4 * i));
+  const most = current.uncertainty.reduce((one, other) => Math.max(one, other), LEAST_SHOWN);
+  current.uncertainty.forEach((value, i) => pixels.data.set([255, 160, 0, Math.round(255 * value / most)], 4 * i));
   brush.putImageData(pixels, 0, 0);
   paintOverlay();
 }
