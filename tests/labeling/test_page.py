@@ -165,6 +165,19 @@ def test_undoing_everything_leaves_no_file(person):
     assert not any(person.folder.iterdir())
 
 
+def test_a_double_click_closes_a_polygon_and_escape_gives_it_up(person):
+    person.press('p')
+    for corner in ((10, 10), (50, 10), (50, 40)):
+        person.click(*corner)
+    person.press('Escape')
+    for corner in ((12.2, 12.2), (30.2, 12.2)):
+        person.click(*corner)
+    person.page.mouse.dblclick(*person.at(28.4, 31.7))
+    expected = np.full((64, 64), IGNORE, np.uint8)
+    Polygon(np.array([(12.2, 12.2), (30.2, 12.2), (28.4, 31.7)])).paint(expected, 1)
+    assert (person.saved_mask() == expected).all()
+
+
 def test_drawing_is_exact_when_zoomed_and_moved(person):
     for _ in range(4):
         person.page.mouse.move(*person.at(40, 40))

@@ -614,7 +614,7 @@ function showUnder() {
 // ---- suggestions
 
 const PHASES = {waiting: 'Waiting …', training: 'Learning from the labelled images …', predicting: 'Suggesting …',
-  measuring: 'Measuring how unsure it is of the other images …'};
+  measuring: 'Measuring how unsure it is of the others …'};
 let awaited = null, polling = false;
 
 async function suggest() {
@@ -645,7 +645,8 @@ async function poll() {
         awaited = null;
       }
       if (Object.keys(state.uncertainty).length) $('order-row').hidden = false;
-      showSuggestion(state.error || PHASES[state.phase] || '', Boolean(state.error));
+      const measured = state.phase === 'measuring' ? ` ${Object.keys(state.uncertainty).length} of ${samples.size}` : '';
+      showSuggestion(state.error || (PHASES[state.phase] ?? '') + measured, Boolean(state.error));
     } catch (error) {
       state = {};
       awaited = null;
