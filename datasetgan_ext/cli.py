@@ -1,7 +1,7 @@
 """The console command `datasetgan`: the scripts' verbs as subcommands."""
 import click
 
-from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, patch_upstream, train_interpreter, verify
+from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, label, patch_upstream, train_interpreter, verify
 from datasetgan_ext.version import __version__
 
 
@@ -12,6 +12,7 @@ def main():
 
 
 main.add_command(gen_samples.main, 'samples')
+main.add_command(label.main, 'label')
 main.add_command(train_interpreter.main, 'train')
 main.add_command(gen_dataset.main, 'generate')
 main.add_command(convert.main, 'convert')

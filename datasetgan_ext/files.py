@@ -23,8 +23,12 @@ def holds_files(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, flag: str = '--outdir') -> Iterator[None]:
     """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: exists.
+        flag: the option that named it, for the message.
 
     Raises:
         UserError: another process holds it.
@@ -37,7 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f'--outdir={folder} is being written by another process; wait for it, '
+            raise UserError(f'{flag}={folder} is being written by another process; wait for it, '
                             'or give another folder') from error
         yield
     finally:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import datasetgan_ext
-from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, patch_upstream, train_interpreter, verify
+from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, label, patch_upstream, train_interpreter, verify
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.sampling import mixing_of
@@ -62,7 +62,7 @@ def test_every_script_has_an_example_with_the_demo():
     assert {example.id for example in demo_examples()} == set(SCRIPTS)
 
 
-@pytest.mark.parametrize('name', [*SCRIPTS, 'convert', 'verify'])
+@pytest.mark.parametrize('name', [*SCRIPTS, 'label', 'convert', 'verify'])
 def test_scripts_run_from_a_checkout(name, tmp_path):
     result = subprocess.run([sys.executable, ROOT / 'datasetgan_ext' / f'{name}.py', '--help'], cwd=tmp_path,
                             capture_output=True, text=True)
@@ -71,7 +71,7 @@ def test_scripts_run_from_a_checkout(name, tmp_path):
 
 def test_console_command_has_the_same_verbs():
     assert cli.commands == {
-        'samples': gen_samples.main, 'train': train_interpreter.main, 'generate': gen_dataset.main,
+        'samples': gen_samples.main, 'label': label.main, 'train': train_interpreter.main, 'generate': gen_dataset.main,
         'convert': convert.main, 'verify': verify.main, 'evaluate': evaluate.main,
         'patch-upstream': patch_upstream.main}
     assert datasetgan_ext.__version__ in invoke(cli, '--version').output

@@ -1,0 +1,304 @@
+"""The page's web server: the standard library's, for one person on one machine.
+
+Every request needs the token that the command prints: in the page's address, then in a cookie. The name under which
+the browser found the server, and the page that a request comes from, must be this server's own, so that no other site
+can reach the labels. Clients name samples, never files.
+"""
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import re
+import secrets
+import socket
+import socketserver
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.labeling.store import LabelStore
+from datasetgan_ext.labeling.suggest import Suggester
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).with_name('page')
+FILES = {'/': ('index.html', 'text/html; charset=utf-8'), '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
+         '/page.css': ('page.css', 'text/css; charset=utf-8')}
+HEADERS = {
+    'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-store',
+}
+JSON_BYTES = 64 * 1024
+"""Longest body of a request other than a mask."""
+IDLE_SECONDS = 60
+LOOPBACK = ('localhost', '127.0.0.1', '::1')
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is sent back."""
+    body: bytes = b''
+    content_type: str = 'application/octet-stream'
+    status: HTTPStatus = HTTPStatus.OK
+
+
+class Refused(Exception):
+    """A request that is not served: its status, and why."""
+
+    def __init__(self, status: HTTPStatus, reason: str):
+        super().__init__(reason)
+        self.status = status
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Serves one store until `shutdown`; a thread for each connection."""
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, host: str, port: int, store: LabelStore, suggester: Suggester | None):
+        """
+        Args:
+            host: name or address to listen on.
+            port: 0 = one that is free.
+            store: what is labelled.
+            suggester: None = suggest nothing (a task without classes).
+
+        Raises:
+            UserError: the port is taken, or the host is not this machine.
+        """
+        self.host, self.store, self.suggester = host, store, suggester
+        self.token = secrets.token_urlsafe()
+        self.address_family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        try:
+            super().__init__((host, port), Handler)
+        except (OSError, OverflowError) as error:
+            raise UserError(f'--host={host} --port={port} cannot be served ({error}); give a --port that is free (0 '
+                            'finds one), and a --host that is an address of this machine') from error
+
+    @property
+    def port(self) -> int:
+        return self.server_address[1]
+
+    @property
+    def url(self) -> str:
+        """The page's address, with the token; of 0.0.0.0, which no browser can go to, by way of this machine."""
+        host = self.host
+        if _is_wildcard(host):
+            host = socket.gethostname()
+        return f'http://{f"[{host}]" if ":" in host else host}:{self.port}/?token={self.token}'
+
+    def is_own_name(self, host: str) -> bool:
+        """Whether a browser may call the server so. A foreign name that points here is an attack (DNS rebinding)."""
+        if host == self.host or (host in LOOPBACK and self.host in LOOPBACK):
+            return True
+        if not _is_wildcard(self.host):
+            return False
+        if host in ('localhost', socket.gethostname().lower()):
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # that is a browser that has gone away
+            log.exception('A request failed')
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a browser."""
+    server: Server
+    protocol_version = 'HTTP/1.1'
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        self._answer(self._get)
+
+    def do_PUT(self):
+        self._answer(self._put)
+
+    def do_POST(self):
+        self._answer(self._post)
+
+    def version_string(self):
+        return 'datasetgan'
+
+    def log_message(self, format, *arguments):
+        log.debug(format, *arguments)
+
+    def _answer(self, respond: Callable[[str], Reply]) -> None:
+        cookie, self._body_is_read = False, False
+        try:
+            cookie = self._check_sender()
+            reply = respond(urlsplit(self.path).path)
+        except Refused as error:
+            self._pass_over_body()
+            reply = Reply(f'{error}\n'.encode(), 'text/plain; charset=utf-8', error.status)
+        except UserError as error:
+            reply = Reply(f'{error.message}\n'.encode(), 'text/plain; charset=utf-8', HTTPStatus.INTERNAL_SERVER_ERROR)
+        self.send_response(reply.status)
+        headers = {**HEADERS, 'Content-Type': reply.content_type, 'Content-Length': str(len(reply.body))}
+        if cookie:
+            headers['Set-Cookie'] = f'{self._cookie_name}={self.server.token}; Path=/; HttpOnly; SameSite=Strict'
+        if self.close_connection:
+            headers['Connection'] = 'close'
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    @property
+    def _cookie_name(self) -> str:
+        return f'datasetgan-label-{self.server.port}'  # browsers share cookies among the ports of a machine
+
+    def _check_sender(self) -> bool:
+        """Whether the token is in the address and so has to be put into a cookie.
+
+        Raises:
+            Refused: the request is not from this server's page, or lacks the token.
+        """
+        host = self.headers.get('Host', '')
+        try:
+            own = self.server.is_own_name(urlsplit(f'http://{host}').hostname or '')
+        except ValueError:
+            own = False
+        if not own:
+            raise Refused(HTTPStatus.FORBIDDEN, 'This server does not go by that name')
+        # the port may be another one than ours, that of a tunnel, but must be the same in both
+        if self.headers.get('Origin', f'http://{host}') != f'http://{host}':
+            raise Refused(HTTPStatus.FORBIDDEN, 'Requests of other sites are refused')
+        url = urlsplit(self.path)
+        in_address = url.path == '/' and self._is_token(parse_qs(url.query).get('token', [''])[0])
+        if not in_address and self.headers.get('Sec-Fetch-Site', 'same-origin') not in ('same-origin', 'none'):
+            raise Refused(HTTPStatus.FORBIDDEN, 'Requests of other sites are refused')
+        if not in_address and not self._is_token(self._cookie()):
+            raise Refused(HTTPStatus.FORBIDDEN, 'The token is missing or of an earlier run; open the address that '
+                          '"datasetgan label" printed')
+        return in_address
+
+    def _cookie(self) -> str:
+        try:
+            morsel = SimpleCookie(self.headers.get('Cookie', '')).get(self._cookie_name)
+        except CookieError:
+            return ''
+        return morsel.value if morsel else ''
+
+    def _is_token(self, text: str) -> bool:
+        return secrets.compare_digest(text.encode('utf-8', 'replace'), self.server.token.encode())
+
+    def _body(self, limit: int) -> bytes:
+        """The request's body, of at most `limit` bytes."""
+        length = self._body_length()
+        if length is None:
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, 'The length of the body is missing')
+        if length > limit:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f'The body is longer than {limit} bytes')
+        self._body_is_read = True
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise Refused(HTTPStatus.BAD_REQUEST, 'The body ended too early')
+        return body
+
+    def _body_length(self) -> int | None:
+        length = self.headers.get('Content-Length', '')
+        if not re.fullmatch('[0-9]{1,12}', length) or 'Transfer-Encoding' in self.headers:
+            return None
+        return int(length)
+
+    def _pass_over_body(self) -> None:
+        """Before a refusal: a browser that is cut off while it sends never sees the reply. A larger body is cut off."""
+        self.close_connection = True
+        length = self._body_length()
+        if length and not self._body_is_read and length <= max(self._mask_bytes, JSON_BYTES):
+            self.rfile.read(length)
+
+    @property
+    def _mask_bytes(self) -> int:
+        height, width = self.server.store.sample_set.image_hw
+        return height * width
+
+    def _json(self) -> object:
+        try:
+            return json.loads(self._body(JSON_BYTES))
+        except (ValueError, RecursionError) as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, 'The body is not JSON') from error
+
+    def _of_sample(self, path: str) -> tuple[str, str]:
+        """The sample's name and what is asked of it, out of /api/samples/NAME/WHAT."""
+        parts = path.split('/')
+        if len(parts) != 5 or parts[:3] != ['', 'api', 'samples'] or unquote(parts[3]) not in self.server.store.samples:
+            raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
+        return unquote(parts[3]), parts[4]
+
+    def _get(self, path: str) -> Reply:
+        store, suggester = self.server.store, self.server.suggester
+        if path in FILES:
+            name, content_type = FILES[path]
+            return Reply((PAGE / name).read_bytes(), content_type)
+        if path == '/api/state':
+            return _json_reply({
+                **store.task.to_json(), 'height': store.sample_set.image_hw[0], 'width': store.sample_set.image_hw[1],
+                'suggests': suggester is not None, 'keypoints': store.task.keypoints,
+                'samples': [{'name': name, 'share': store.labelled_share(name), 'points': store.keypoints(name)}
+                            for name in store.samples]})
+        if path == '/api/suggest' and suggester:
+            return _json_reply(suggester.state())
+        name, what = self._of_sample(path)
+        if what == 'image':
+            return self._image(name)
+        if what == 'mask':
+            return Reply(store.mask(name).tobytes())
+        if what == 'suggestion' and suggester and (suggestion := suggester.suggestion(name)):
+            return Reply(suggestion.mask.tobytes() + suggestion.uncertainty.tobytes())
+        raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
+
+    def _image(self, name: str) -> Reply:
+        path = self.server.store.sample_set.folder / self.server.store.samples[name].image
+        try:
+            return Reply(path.read_bytes(), 'image/png')
+        except OSError as error:
+            raise Refused(HTTPStatus.NOT_FOUND, f'{path} cannot be read: {error.strerror or error}') from error
+
+    def _put(self, path: str) -> Reply:
+        store = self.server.store
+        name, what = self._of_sample(path)
+        try:
+            if what == 'mask' and store.task.classes:
+                store.save_mask(name, self._body(self._mask_bytes))
+                return _json_reply({'share': store.labelled_share(name)})
+            if what == 'keypoints' and store.task.keypoints:
+                store.save_keypoints(name, self._json())
+                return _json_reply({})
+        except ValueError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, f'Refused: {error}') from error
+        raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
+
+    def _post(self, path: str) -> Reply:
+        if path != '/api/suggest' or not self.server.suggester:
+            raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
+        wish = self._json()
+        if not isinstance(wish, dict) or wish.get('name') not in list(self.server.store.samples):
+            raise Refused(HTTPStatus.NOT_FOUND, 'There is no image of that name')
+        self.server.suggester.ask(wish['name'])
+        return _json_reply({}, HTTPStatus.ACCEPTED)
+
+
+def _json_reply(content: dict, status: HTTPStatus = HTTPStatus.OK) -> Reply:
+    return Reply(json.dumps(content).encode(), 'application/json', status)
+
+
+def _is_wildcard(host: str) -> bool:
+    return host in ('0.0.0.0', '::')

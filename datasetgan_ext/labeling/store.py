@@ -1,0 +1,174 @@
+"""The label folder that the page draws into: masks as PNG files, keypoints as one file of COCO."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from datasetgan_ext.export.coco import keypoint_category, keypoint_object, write_coco
+from datasetgan_ext.files import TEMPORARY_SUFFIX, locked, save_atomically, writing
+from datasetgan_ext.labels import png
+from datasetgan_ext.labels.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
+from datasetgan_ext.labels.coco import flat_keypoints
+from datasetgan_ext.labels.formats import read_annotations
+from datasetgan_ext.labels.samples import Sample, SampleSet
+from datasetgan_ext.labels.task import Task
+
+KEYPOINTS_FILE = 'keypoints.json'
+
+
+class LabelStore:
+    """Labels of a sample set, in memory and on disk; an image that has none has no file.
+
+    `datasetgan train --labels=FOLDER --keypoints=FOLDER/keypoints.json` reads the folder as it is. What a method has
+    saved is on disk when it returns. Methods may be called from several threads.
+
+    Attributes:
+        samples: what is labelled, by name.
+        changes: a number that rises with each change of a mask.
+    """
+
+    def __init__(self, sample_set: SampleSet, task: Task, folder: Path):
+        """Read what the folder holds already; `open_store` locks it first.
+
+        Raises:
+            UserError: it holds other files than masks and keypoints of these samples, of this size and task.
+        """
+        self.sample_set, self.task, self.folder = sample_set, task, folder
+        self.samples: dict[str, Sample] = {sample.name: sample for sample in sample_set.samples}
+        self.changes = 0
+        self._lock = threading.Lock()
+        self._masks: dict[str, np.ndarray] = {}
+        self._keypoints: dict[str, Keypoints] = {}
+        masks = task.classes and any(folder.glob('[!.]*.png'))
+        keypoints = task.keypoints and (folder / KEYPOINTS_FILE).exists()
+        if masks or keypoints:
+            annotations = read_annotations(task if keypoints else task.only(True, False), folder if masks else None,
+                                           folder / KEYPOINTS_FILE if keypoints else None, 'png')
+            for sample, annotation in sample_set.pair(annotations, task):
+                if annotation.mask is not None:
+                    self._masks[sample.name] = annotation.mask
+                if annotation.keypoints is not None:
+                    self._keypoints[sample.name] = annotation.keypoints
+
+    def mask(self, name: str) -> np.ndarray:
+        """uint8 [H, W], IGNORE where there is no label; not to be written to."""
+        with self._lock:
+            return self._masks.get(name, np.full(self.sample_set.image_hw, IGNORE, np.uint8))
+
+    def labelled_share(self, name: str) -> float:
+        """Share of the image's pixels that have a label, 0..1."""
+        return float((self.mask(name) != IGNORE).mean())
+
+    def keypoints(self, name: str) -> list[list[float]]:
+        """[x, y, visibility] of each keypoint, as in `Keypoints`; all absent where nothing is labelled."""
+        with self._lock:
+            found = self._keypoints.get(name)
+        if found is None:
+            return [[0, 0, ABSENT] for _ in self.task.keypoints]
+        flat = flat_keypoints(found)
+        return [flat[start:start + 3] for start in range(0, len(flat), 3)]
+
+    def save_mask(self, name: str, pixels: bytes) -> None:
+        """Replace an image's mask; one without any label has its file removed.
+
+        Args:
+            name: of a sample.
+            pixels: class ids row by row, a byte each, IGNORE where there is no label.
+
+        Raises:
+            ValueError: not as many bytes as the image has pixels, or ids that are none.
+            UserError: the disk is full or the folder cannot be written.
+        """
+        height, width = self.sample_set.image_hw
+        if len(pixels) != height * width:
+            raise ValueError(f'a mask of {len(pixels)} bytes; an image of {height} x {width} pixels takes '
+                             f'{height * width}')
+        mask = np.frombuffer(pixels, np.uint8).reshape(height, width)
+        if ((mask >= len(self.task.classes)) & (mask != IGNORE)).any():
+            raise ValueError(f'a class id outside 0..{len(self.task.classes) - 1} that is not {IGNORE}, "no label"')
+        path = self.folder / f'{name}.png'
+        with self._lock:
+            if (mask == IGNORE).all():
+                with writing(path):
+                    path.unlink(missing_ok=True)
+                self._masks.pop(name, None)
+            else:
+                save_atomically(path, lambda temporary: png.write_mask(temporary, mask, self.task.flat_palette))
+                self._masks[name] = mask
+            self.changes += 1
+
+    def save_keypoints(self, name: str, values: object) -> None:
+        """Replace an image's keypoints; all absent is the same as none.
+
+        Args:
+            name: of a sample.
+            values: [x, y, visibility] of each keypoint of the task.
+
+        Raises:
+            ValueError: they are something else, or a keypoint is outside the image.
+            UserError: the disk is full or the folder cannot be written.
+        """
+        height, width = self.sample_set.image_hw
+        try:
+            table = np.array(values, dtype=np.float32).reshape(len(self.task.keypoints), 3)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f'not x, y and visibility of each of the {len(self.task.keypoints)} keypoints') from error
+        points, seen = table[:, :2], table[:, 2]
+        if not np.isin(seen, (ABSENT, OCCLUDED, VISIBLE)).all():
+            raise ValueError('a visibility that is none of 0 (absent), 1 (occluded), 2 (visible)')
+        if not ((points >= 0) & (points <= (width, height)))[seen != ABSENT].all():
+            raise ValueError('a keypoint outside the image')
+        points = np.where(seen[:, None] == ABSENT, 0, points)
+        with self._lock:
+            changed = {key: found for key, found in self._keypoints.items() if key != name}
+            if (seen != ABSENT).any():
+                changed[name] = Keypoints(points, seen.astype(np.uint8))
+            self._write_keypoints(changed)
+            self._keypoints = changed
+
+    def annotations(self) -> list[Annotation]:
+        """The masks drawn so far, for training."""
+        with self._lock:
+            return [Annotation(name, mask, self.folder / f'{name}.png') for name, mask in self._masks.items()]
+
+    def _write_keypoints(self, keypoints: dict[str, Keypoints]) -> None:
+        path = self.folder / KEYPOINTS_FILE
+        if not keypoints:
+            with writing(path):
+                path.unlink(missing_ok=True)
+            return
+        records = [self._record(sample, keypoints[name]) for name, sample in self.samples.items() if name in keypoints]
+        save_atomically(path, lambda temporary: write_coco(
+            temporary, [keypoint_category(self.task)], lambda record: record['file'], lambda: iter(records),
+            self.sample_set.image_hw, keypoint_object))
+
+    def _record(self, sample: Sample, keypoints: Keypoints) -> dict:
+        """What `keypoint_object` takes."""
+        low, high = object_box(self._drawn(sample.name), keypoints.points[keypoints.visibility != ABSENT])
+        return {'file': Path(sample.image).name, 'keypoints': flat_keypoints(keypoints),
+                'box': [round(float(value), 2) for value in (*low, *(high - low))]}
+
+    def _drawn(self, name: str) -> np.ndarray | None:
+        """An image's mask in which pixels without a label are background."""
+        mask = self._masks.get(name)
+        return None if mask is None else np.where(mask == IGNORE, 0, mask)
+
+
+@contextmanager
+def open_store(sample_set: SampleSet, task: Task, folder: Path) -> Iterator[LabelStore]:
+    """The store of a label folder, which is made if need be and held for this process alone.
+
+    Raises:
+        UserError: the folder cannot be written, another process labels in it, or it holds other files.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f'.probe{TEMPORARY_SUFFIX}'
+        probe.write_bytes(b'')
+        probe.unlink()
+    with locked(folder, '--labels'):
+        yield LabelStore(sample_set, task, folder)

@@ -1,0 +1,254 @@
+"""The page in a browser: a person draws, undoes, saves, takes a suggestion and places keypoints."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
+from datasetgan_ext.labels.annotation import IGNORE
+from datasetgan_ext.labels.formats import read_annotations
+from datasetgan_ext.labels.png import read_mask
+from datasetgan_ext.labels.samples import SampleSet, generate_samples
+from datasetgan_ext.labels.shapes import Polygon
+from datasetgan_ext.labels.task import Task
+from tests.labeling.serving import serving
+
+sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+
+CHROMIUM = Path('/usr/bin/chromium')
+FIRST, SECOND = 'seed0000000', 'seed0000001'
+
+
+@pytest.fixture(scope='module')
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip(f'{CHROMIUM} is not there')
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope='module')
+def generator():
+    return load_generator('demo')
+
+
+class Person:
+    """Works on the page; coordinates are pixels of the image."""
+
+    def __init__(self, browser, server, folder: Path):
+        self.page = browser.new_context(viewport={'width': 1280, 'height': 800}).new_page()
+        self.page.set_default_timeout(20_000)
+        self.errors = []
+        self.page.on('pageerror', lambda error: self.errors.append(str(error)))
+        self.page.on('console', lambda message: message.type == 'error' and self.errors.append(message.text))
+        self.folder = folder
+        self.page.goto(server.url)
+        self.opened(FIRST)
+
+    def opened(self, name):
+        self.page.wait_for_selector(f'#canvas[data-name={name}][data-scale]')
+
+    def go_to(self, name):
+        self.page.click(f'#list li[data-name={name}] button')
+        self.opened(name)
+
+    def at(self, x, y):
+        box = self.page.locator('#canvas').bounding_box()
+        scale, left, top = self.page.eval_on_selector(
+            '#canvas', 'c => [c.dataset.scale, c.dataset.x, c.dataset.y].map(Number)')
+        return box['x'] + left + x * scale, box['y'] + top + y * scale
+
+    def click(self, x, y, **settings):
+        self.page.mouse.click(*self.at(x, y), **settings)
+
+    def drag(self, *points):
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point))
+        self.page.mouse.up()
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def brush_size(self, size):
+        self.page.eval_on_selector('#size', f'e => {{ e.value = {size}; e.dispatchEvent(new Event("input")); }}')
+
+    def saved_mask(self, name=FIRST):
+        """What is on disk once the page says that it is saved."""
+        self.page.wait_for_selector('#saved[data-state=saved]')
+        return read_mask(self.folder / f'{name}.png')
+
+    def suggestion(self):
+        self.page.click('#suggest')
+        self.page.wait_for_selector('#accept:enabled')
+
+
+@pytest.fixture
+def person(browser, generator, tmp_path):
+    task = Task.read(DEMO_FOLDER / 'task.json')
+    options = SampleSet.read(DEMO_FOLDER / 'samples').options
+    samples = generate_samples(generator, options, [0, 1, 2, 3], tmp_path / 'samples', progress=False)
+    with serving(samples, task, tmp_path / 'labels', generator) as server:
+        person = Person(browser, server, tmp_path / 'labels')
+        yield person
+        assert not person.errors
+        person.page.context.close()
+
+
+def brushed(mask, points, size, class_id):
+    """Paints the pixels whose centre is within half the size of a line through `points`."""
+    y, x = np.mgrid[:64, :64] + 0.5
+    for (ax, ay), (bx, by) in zip(points, points[1:]):
+        dx, dy = bx - ax, by - ay
+        along = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0, 1)
+        mask[np.hypot(x - ax - along * dx, y - ay - along * dy) <= size / 2 + 1e-9] = class_id
+
+
+def test_what_is_drawn_is_on_disk(person):
+    expected = np.full((64, 64), IGNORE, np.uint8)
+    assert not any(person.folder.iterdir())
+    person.press('b', '1')
+    person.brush_size(5)
+    stroke = [(10.5, 12.5), (30.5, 12.5), (40.5, 30.5)]
+    person.drag(*stroke)
+    brushed(expected, stroke, 5, 1)
+    assert (person.saved_mask() == expected).all()
+
+    person.press('2', 'p')
+    corners = [(20.3, 30.2), (50.1, 35.7), (42.4, 58.2), (15.2, 50.6)]
+    for corner in corners:
+        person.click(*corner)
+    person.press('Enter')
+    Polygon(np.array(corners)).paint(expected, 2)
+    before_undo = expected.copy()
+    assert (person.saved_mask() == expected).all()
+
+    person.press('e')
+    person.drag((30.5, 40.5), (34.5, 40.5))
+    brushed(expected, [(30.5, 40.5), (34.5, 40.5)], 5, 0)
+    assert (person.saved_mask() == expected).all()
+    person.press('Control+z')
+    assert (person.saved_mask() == before_undo).all()
+    person.press('Control+Shift+z')
+    assert (person.saved_mask() == expected).all()
+
+    person.press('3', 'g')
+    person.click(32.5, 40.5)
+    expected[expected == 0] = 3
+    assert (person.saved_mask() == expected).all()
+    person.page.click('#rest')
+    expected[expected == IGNORE] = 0
+    assert (person.saved_mask() == expected).all()
+
+    person.page.reload()
+    person.opened(FIRST)
+    assert 'labelled' in person.page.inner_text(f'#list li[data-name={FIRST}]')
+    person.press('4', 'b')
+    person.brush_size(1)
+    person.drag((3.5, 60.5), (9.5, 60.5))
+    expected[60, 3:10] = 4
+    assert (person.saved_mask() == expected).all()
+
+
+def test_undoing_everything_leaves_no_file(person):
+    person.drag((20.5, 20.5), (30.5, 20.5))
+    assert (person.saved_mask() == 1).any()
+    person.press('Control+z')
+    person.page.wait_for_selector('#saved[data-state=saved]')
+    assert not any(person.folder.iterdir())
+
+
+def test_a_double_click_closes_a_polygon_and_escape_gives_it_up(person):
+    person.press('p')
+    for corner in ((10, 10), (50, 10), (50, 40)):
+        person.click(*corner)
+    person.press('Escape')
+    for corner in ((12.2, 12.2), (30.2, 12.2)):
+        person.click(*corner)
+    person.page.mouse.dblclick(*person.at(28.4, 31.7))
+    expected = np.full((64, 64), IGNORE, np.uint8)
+    Polygon(np.array([(12.2, 12.2), (30.2, 12.2), (28.4, 31.7)])).paint(expected, 1)
+    assert (person.saved_mask() == expected).all()
+
+
+def test_drawing_is_exact_when_zoomed_and_moved(person):
+    for _ in range(4):
+        person.page.mouse.move(*person.at(40, 40))
+        person.page.mouse.wheel(0, -300)
+    before = person.at(40, 40)
+    person.page.keyboard.down('Space')
+    person.page.mouse.down()
+    person.page.mouse.move(before[0] - 60, before[1] + 30)
+    person.page.mouse.up()
+    person.page.keyboard.up('Space')
+    person.page.wait_for_timeout(50)
+    assert np.allclose(person.at(40, 40), (before[0] - 60, before[1] + 30), atol=1)
+    person.brush_size(2)
+    person.drag((40, 40), (46, 40))
+    expected = np.full((64, 64), IGNORE, np.uint8)
+    brushed(expected, [(40, 40), (46, 40)], 2, 1)
+    assert (person.saved_mask() == expected).all()
+
+
+def test_keypoints_are_placed_moved_and_hidden(person):
+    names = list(Task.read(DEMO_FOLDER / 'task.json').keypoints)
+    person.press('k')
+    person.click(20.25, 40.5)
+    person.click(44.5, 41.5)
+    person.drag((20.25, 40.5), (22.5, 38.5))
+    person.press('v')
+    person.page.wait_for_selector('#saved[data-state=saved]')
+    task = Task.read(DEMO_FOLDER / 'task.json')
+    [found] = read_annotations(task, None, person.folder / 'keypoints.json')
+    assert found.name == FIRST and found.keypoints.visibility.tolist() == [1, 2] + [0] * (len(names) - 2)
+    assert np.abs(found.keypoints.points[:2] - [(22.5, 38.5), (44.5, 41.5)]).max() < 0.06
+    person.press('Control+z', 'Control+z')
+    person.page.wait_for_selector('#saved[data-state=saved]')
+    [category] = json.loads((person.folder / 'keypoints.json').read_text())['categories']
+    [undone] = read_annotations(task, None, person.folder / 'keypoints.json')
+    assert category['keypoints'] == names and abs(undone.keypoints.points[0][0] - 20.25) < 0.06
+
+
+def test_a_suggestion_is_shown_and_accepted(person):
+    person.page.click('#suggest')
+    person.page.wait_for_selector('#suggest-state.error')
+    assert 'at least two classes' in person.page.inner_text('#suggest-state')
+    truth = read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{FIRST}.png')
+    person.page.evaluate('async body => { const mask = new Uint8Array(body);'
+                         f'await fetch("/api/samples/{FIRST}/mask", {{method: "PUT", body: mask}}); }}',
+                         truth.flatten().tolist())
+    person.go_to(SECOND)
+    person.brush_size(4)
+    person.drag((2, 2), (8, 2))
+    drawn = person.saved_mask(SECOND)
+    person.suggestion()
+    assert (person.saved_mask(SECOND) == drawn).all()  # nothing is a label before a person has accepted it
+    person.page.check('#uncertainty')
+    person.press('Enter')
+    accepted = person.saved_mask(SECOND)
+    assert (accepted[drawn != IGNORE] == drawn[drawn != IGNORE]).all() and (accepted != IGNORE).all()
+    assert (accepted == read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{SECOND}.png')).mean() > 0.85
+    person.press('Control+z')
+    assert (person.saved_mask(SECOND) == drawn).all()
+    person.page.locator('#suggest-state', has_text='Paint over').wait_for()  # the others have been measured
+    person.page.select_option('#order', 'worth')
+    order = person.page.eval_on_selector_all('#list li', 'items => items.map(item => item.dataset.name)')
+    assert order[-1] == FIRST or len(order) == 4
+
+
+def test_the_page_tells_that_the_server_is_gone_and_saves_later(person):
+    person.page.route('**/mask', lambda route: route.abort())
+    person.drag((20.5, 20.5), (30.5, 20.5))
+    person.page.wait_for_selector('#saved[data-state="not saved"]')
+    person.errors.clear()  # the browser notes the failed request
+    assert not any(person.folder.iterdir())
+    person.page.unroute('**/mask')
+    assert (person.saved_mask() == 1).any()
+    person.errors.clear()

@@ -1,0 +1,325 @@
+"""The labelling server by its requests: what it keeps, and what it refuses."""
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import time
+from dataclasses import replace
+
+import numpy as np
+import PIL.Image
+import pytest
+from click.testing import CliRunner
+
+from datasetgan_ext import label
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.labels.annotation import IGNORE
+from datasetgan_ext.labels.formats import read_annotations
+from datasetgan_ext.labels.png import read_mask
+from tests.labeling.serving import Client, serving, serving_process
+
+NAME = 'seed0000000'
+MASK, POINTS, STATE = f'/api/samples/{NAME}/mask', f'/api/samples/{NAME}/keypoints', '/api/state'
+
+
+@pytest.fixture
+def task(task):
+    return replace(task, keypoints=('eye', 'tail'), skeleton=((0, 1),))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / 'drawn'
+
+
+@pytest.fixture
+def server(samples, task, folder):
+    with serving(samples, task, folder) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    return Client(server.port, server.token)
+
+
+def drawn_mask() -> np.ndarray:
+    mask = np.full((16, 16), IGNORE, np.uint8)
+    mask[2:9, 3:12] = 1
+    mask[5, 5] = 0
+    mask[14] = 2
+    return mask
+
+
+def test_what_is_saved_is_what_training_reads(client, samples, task, folder):
+    assert client('GET', MASK)[1] == bytes([IGNORE]) * 256 and not any(folder.iterdir())
+    mask = drawn_mask()
+    status, body, _ = client('PUT', MASK, mask.tobytes())
+    assert status == 200 and json.loads(body)['share'] == pytest.approx((mask != IGNORE).mean())
+    assert client('PUT', POINTS, b'[[3.5, 4.25, 2], [0, 0, 0]]')[0] == 200
+    assert client('GET', MASK)[1] == mask.tobytes()
+    with PIL.Image.open(folder / f'{NAME}.png') as image:
+        assert image.mode == 'P' and tuple(image.getpalette()[3:6]) == task.palette[1]
+    annotations = read_annotations(task, folder, folder / 'keypoints.json')
+    [(sample, found)] = samples.pair(annotations, task)
+    assert sample.name == NAME and (found.mask == mask).all()
+    assert found.keypoints.points[0].tolist() == [3.5, 4.25] and found.keypoints.visibility.tolist() == [2, 0]
+
+
+def test_a_later_server_goes_on_with_the_labels(samples, task, folder):
+    mask = drawn_mask()
+    with serving(samples, task, folder) as server:
+        client = Client(server.port, server.token)
+        client('PUT', MASK, mask.tobytes())
+        client('PUT', POINTS, b'[[3.5, 4.25, 2], [1, 16, 1]]')
+    with serving(samples, task, folder) as server:
+        client = Client(server.port, server.token)
+        assert client('GET', MASK)[1] == mask.tobytes()
+        state = json.loads(client('GET', STATE)[1])
+        assert [state['height'], state['width'], len(state['samples'])] == [16, 16, 4]
+        assert state['samples'][0]['points'] == [[3.5, 4.25, 2], [1, 16, 1]]
+        assert [sample['share'] > 0 for sample in state['samples']] == [True, False, False, False]
+
+
+def test_labels_that_are_taken_off_leave_no_file(client, folder):
+    client('PUT', MASK, drawn_mask().tobytes())
+    client('PUT', POINTS, b'[[3.5, 4.25, 2], [0, 0, 0]]')
+    assert {path.name for path in folder.iterdir()} == {f'{NAME}.png', 'keypoints.json'}
+    assert client('PUT', MASK, bytes([IGNORE]) * 256)[0] == 200
+    assert client('PUT', POINTS, b'[[0, 0, 0], [0, 0, 0]]')[0] == 200
+    assert not any(folder.iterdir())
+
+
+def test_the_page_needs_nothing_from_elsewhere(server, client):
+    status, page, headers = Client(server.port, None)('GET', f'/?token={server.token}')
+    assert status == 200 and b'src="page.js"' in page and b'href="page.css"' in page
+    assert f'datasetgan-label-{server.port}={server.token}' in headers['Set-Cookie']
+    assert 'HttpOnly' in headers['Set-Cookie'] and 'SameSite=Strict' in headers['Set-Cookie']
+    for path in ('/', '/page.js', '/page.css'):
+        status, body, headers = client('GET', path)
+        assert status == 200 and b'//' not in body.replace(b'// ', b'') and b'<style' not in body
+        assert "default-src 'none'" in headers['Content-Security-Policy']
+        assert 'unsafe' not in headers['Content-Security-Policy']
+    status, image, headers = client('GET', f'/api/samples/{NAME}/image')
+    assert status == 200 and image.startswith(b'\x89PNG') and headers['X-Content-Type-Options'] == 'nosniff'
+
+
+@pytest.mark.parametrize('path', ['/', '/page.js', STATE, MASK, '/?token=', '/?token=wrong', '/?token=%C3%A9'])
+def test_nothing_without_the_token(path, server):
+    for token in (None, '', 'wrong', server.token[:-1], f'{server.token}x'):
+        assert Client(server.port, token)('GET', path)[0] == 403
+    assert Client(server.port, None)('PUT', MASK, bytes(256))[0] == 403
+    assert Client(server.port, None)('GET', f'{STATE}?token={server.token}')[0] == 403  # the page's alone
+
+
+@pytest.mark.parametrize('headers', [
+    {'Origin': 'http://evil.example'}, {'Origin': 'null'}, {'Origin': 'http://127.0.0.1:1'}, {'Host': 'evil.example'},
+    {'Host': ''}, {'Host': '[x'}, {'Host': '10.0.0.7:80'}, {'Sec-Fetch-Site': 'cross-site'},
+    {'Sec-Fetch-Site': 'same-site'}])
+def test_other_sites_are_refused(headers, client, folder):
+    for method, path, body in (('GET', STATE, None), ('PUT', MASK, bytes(256))):
+        assert client(method, path, body, **headers)[0] == 403
+    assert not any(folder.iterdir())
+
+
+def test_own_names_are_served(server, client):
+    for host in (f'127.0.0.1:{server.port}', f'localhost:{server.port}', '127.0.0.1:9000', f'[::1]:{server.port}'):
+        assert client('GET', STATE, Host=host, Origin=f'http://{host}')[0] == 200
+
+
+def test_a_server_for_other_machines_knows_itself_by_number(samples, task, folder):
+    with serving(samples, task, folder, host='0.0.0.0') as server:
+        client = Client(server.port, server.token)
+        assert client('GET', STATE, Host=f'10.0.0.7:{server.port}')[0] == 200
+        assert client('GET', STATE, Host=f'evil.example:{server.port}')[0] == 403
+        assert client('GET', STATE, Host='')[0] == 403
+
+
+@pytest.mark.parametrize('path', [
+    '/api/samples/seed0000009/mask', '/api/samples/../mask', '/api/samples/..%2f..%2fsamples.json/mask',
+    '/api/samples/%2e%2e/image', '/../label.py', '/api/samples//image', '/api/samples', '/samples.json', '/index.html',
+    f'/api/samples/{NAME}', f'/api/samples/{NAME}/other', f'/api/samples/{NAME}/suggestion', '/api/suggest'])
+def test_unknown_names_and_paths(path, client, folder):
+    assert client('GET', path)[0] == 404
+    assert client('PUT', path, bytes(256))[0] == 404
+    assert client('POST', path, b'{}')[0] == 404
+    assert not any(folder.iterdir())
+
+
+@pytest.mark.parametrize('path, body, status', [
+    (MASK, bytes(255), 400), (MASK, b'', 400), (MASK, bytes(257), 413), (MASK, bytes([3]) * 256, 400),
+    (POINTS, b'[[1, 2, 3], [0, 0, 0]]', 400), (POINTS, b'[[1, 2, 2]]', 400), (POINTS, b'{}', 400), (POINTS, b'[', 400),
+    (POINTS, b'[[1, 16.5, 2], [0, 0, 0]]', 400), (POINTS, b'[[NaN, 1, 2], [0, 0, 0]]', 400),
+    (POINTS, b'[["a", 1, 2], [0, 0, 0]]', 400), (POINTS, b'[[1e999, 1, 2], [0, 0, 0]]', 400),
+    (POINTS, b'[' * 30_000, 400), (POINTS, b' ' * 70_000, 413), (POINTS, b'\xff', 400)])
+def test_wrong_bodies(path, body, status, client, folder):
+    assert client('PUT', path, body)[0] == status
+    assert not any(folder.iterdir())
+    assert client('GET', STATE)[0] == 200
+
+
+@pytest.mark.parametrize('headers, status', [
+    ({'Content-Length': '99999999999'}, 413), ({'Content-Length': '9' * 5000}, 411), ({'Content-Length': '-1'}, 411),
+    ({'Content-Length': None}, 411), ({'Content-Length': 'x'}, 411),
+    ({'Content-Length': '256', 'Transfer-Encoding': 'chunked'}, 411)])
+def test_the_length_is_checked_before_the_body_is_read(headers, status, client):
+    assert client('PUT', MASK, b'', **headers)[0] == status
+
+
+def test_other_methods_are_refused(client):
+    assert client('DELETE', MASK)[0] == 501 and client('OPTIONS', STATE)[0] == 501
+
+
+def test_a_full_disk_is_told(client, folder, monkeypatch):
+    def fail(*arguments):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr('datasetgan_ext.labeling.store.png.write_mask', fail)
+    status, body, _ = client('PUT', MASK, drawn_mask().tobytes())
+    assert status == 500 and b'No space left' in body
+    assert client('GET', MASK)[1] == bytes([IGNORE]) * 256 and not any(folder.iterdir())
+
+
+def test_suggestions(samples, task, folder, generator, labels):
+    shutil.copytree(labels, folder)
+    (folder / 'seed0000003.png').unlink()
+    with serving(samples, task, folder, generator) as server:
+        client = Client(server.port, server.token)
+        assert client('POST', '/api/suggest', b'{"name": "../x"}')[0] == 404
+        assert client('POST', '/api/suggest', b'{"name": []}')[0] == 404
+        assert client('POST', '/api/suggest', b'[]')[0] == 404
+        assert client('POST', '/api/suggest', b'{"name": "seed0000003"}')[0] == 202
+        state = wait_for(client, lambda state: state['ready'] and state['phase'] == 'idle')
+        assert state['error'] == '' and len(state['uncertainty']) == 4
+        both = np.frombuffer(client('GET', '/api/samples/seed0000003/suggestion')[1], np.uint8).reshape(2, 16, 16)
+        assert set(np.unique(both[0])) <= {0, 1, 2}  # how right it is, test_page tells with the demo
+        assert both[1].max() > 0
+        assert client('GET', f'/api/samples/{NAME}/suggestion')[0] == 404
+        assert not (folder / 'seed0000003.png').exists()
+
+
+def test_a_training_that_fails_is_told_and_can_be_tried_again(samples, task, folder, generator, labels):
+    with serving(samples, task, folder, generator) as server:
+        client = Client(server.port, server.token)
+        client('POST', '/api/suggest', b'{"name": "seed0000003"}')
+        assert 'at least two classes' in wait_for(client, lambda state: state['error'])['error']
+        client('PUT', MASK, read_mask(labels / f'{NAME}.png').tobytes())
+        picture = samples.folder / 'images' / f'{NAME}.png'
+        content = picture.read_bytes()
+        shutil.copyfile(samples.folder / 'images' / 'seed0000001.png', picture)
+        client('POST', '/api/suggest', b'{"name": "seed0000003"}')
+        assert 'is not the image of seed 0' in wait_for(client, lambda state: state['error'])['error']
+        picture.write_bytes(content)
+        client('POST', '/api/suggest', b'{"name": "seed0000003"}')
+        assert wait_for(client, lambda state: state['ready'])['ready'] == 'seed0000003'
+
+
+def wait_for(client, condition) -> dict:
+    for _ in range(600):
+        state = json.loads(client('GET', '/api/suggest')[1])
+        if condition(state):
+            return state
+        time.sleep(0.05)
+    raise AssertionError(state)
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A copy of the demo's samples, and the arguments that label it."""
+    shutil.copytree(DEMO_FOLDER / 'samples', tmp_path / 'demo', ignore=shutil.ignore_patterns('masks'))
+    return [f'--samples={tmp_path}/demo', f'--classes={DEMO_FOLDER}/task.json']
+
+
+def test_a_killed_server_loses_nothing_that_was_saved(demo, tmp_path):
+    path = tmp_path / 'demo' / 'labels' / f'{NAME}.png'
+    masks = [np.full((64, 64), number % 7, np.uint8) for number in range(200)]
+    with serving_process(*demo) as (process, port, token):
+        client = Client(port, token)
+        for mask in masks[:40]:
+            assert client('PUT', MASK, mask.tobytes())[0] == 200
+        process.kill()  # no chance to tidy up
+        process.wait()
+    assert (read_mask(path) == masks[39]).all()
+    with serving_process(*demo) as (process, port, token):
+        connection = socket.create_connection(('127.0.0.1', port))
+        for mask in masks:  # without waiting for replies: it is killed somewhere in between
+            connection.sendall(f'PUT {MASK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4096\r\n'
+                               f'Cookie: datasetgan-label-{port}={token}\r\n\r\n'.encode() + mask.tobytes())
+        connection.recv(1)
+        process.kill()
+        process.wait()
+        connection.close()
+    assert len(np.unique(read_mask(path))) == 1  # one whole mask
+    with serving_process(*demo) as (process, port, token):
+        assert Client(port, token)('GET', MASK)[1] == read_mask(path).tobytes()
+
+
+def test_ctrl_c_ends_it_in_the_middle_of_a_training(demo):
+    with serving_process(*demo) as (process, port, token):
+        client = Client(port, token)
+        client('PUT', MASK, read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{NAME}.png').tobytes())
+        client('POST', '/api/suggest', b'{"name": "seed0000001"}')
+        wait_for(client, lambda state: state['phase'] == 'training')
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and 'is on disk' in output and 'Traceback' not in errors
+
+
+def test_a_refused_mask_is_answered_though_its_body_is_on_the_way(server):
+    status, reply, headers = Client(server.port, 'old')('PUT', MASK, bytes(256))
+    assert status == 403 and b'open the address' in reply and headers['Connection'] == 'close'
+
+
+def test_a_second_server_on_the_same_labels_is_refused(demo, tmp_path):
+    with serving_process(*demo):
+        result = CliRunner().invoke(label.main, ['--network=demo', *demo])
+    assert result.exit_code == 1 and f'--labels={tmp_path}/demo/labels is being written by another' in result.output
+
+
+def wrong_size(folder):
+    PIL.Image.fromarray(np.zeros((32, 64), np.uint8)).save(folder / f'{NAME}.png')
+
+
+def stranger(folder):
+    PIL.Image.fromarray(np.zeros((64, 64), np.uint8)).save(folder / 'cat.png')
+
+
+def unknown_id(folder):
+    PIL.Image.fromarray(np.full((64, 64), 9, np.uint8)).save(folder / f'{NAME}.png')
+
+
+def broken_keypoints(folder):
+    (folder / 'keypoints.json').write_text('{"images": [')
+
+
+@pytest.mark.parametrize('make, message', [
+    (wrong_size, 'is 32x64, its image is 64x64'), (stranger, 'cat.png: no sample of that name'),
+    (unknown_id, 'class id 9 is outside the class list'), (broken_keypoints, 'cannot be read as JSON')])
+def test_labels_of_something_else_are_refused(make, message, demo, tmp_path):
+    (tmp_path / 'labels').mkdir()
+    make(tmp_path / 'labels')
+    result = CliRunner().invoke(label.main, ['--network=demo', *demo, f'--labels={tmp_path}/labels'])
+    assert result.exit_code == 1 and message in result.output, result.output
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--samples=nowhere'], '--samples=nowhere holds no samples.json'),
+    (['--classes=nowhere.txt'], '--classes=nowhere.txt cannot be read'),
+    (['--labels=/proc/labels'], '/proc/labels cannot be written'),
+    (['--host=203.0.113.7'], '--host=203.0.113.7 --port=0 cannot be served'),
+    (['--network=nowhere.pkl'], '--network=nowhere.pkl: no such file'),
+    (['--port=70000'], "'--port'")])
+def test_bad_options(arguments, message, demo):
+    result = CliRunner().invoke(label.main, ['--network=demo', *demo, *arguments])
+    assert result.exit_code != 0 and message in result.output and 'Traceback' not in result.output, result.output
+
+
+def test_a_taken_port_and_a_foreign_network(demo, samples, task, tmp_path):
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(label.main, ['--network=demo', *demo, f'--port={port}'])
+    assert result.exit_code == 1 and f'--port={port} cannot be served' in result.output
+    result = CliRunner().invoke(label.main, ['--network=demo', *demo, f'--samples={samples.folder}',
+                                             f'--labels={tmp_path}/other'])
+    assert result.exit_code == 1 and 'is not the network that made' in result.output
