@@ -19,8 +19,8 @@ from datasetgan_ext.labels.annotation import IGNORE
 log = logging.getLogger(__name__)
 
 QUICK = options_from('default', models=3, pixels_per_image=1024, batch=64, lr=3e-3, max_steps=150)
-"""Seconds in place of a minute: on the demo, after 4 labelled images, 111 of 4096 pixels are wrong; 106 with 4 members and
-400 steps of the default batch and rate. `datasetgan train` trains the interpreter that is kept."""
+"""Seconds in place of a minute: on the demo, after 4 labelled images, 111 of 4096 pixels are wrong; 106 with 4 members
+and 400 steps of the default batch and rate. `datasetgan train` trains the interpreter that is kept."""
 
 
 @dataclass(frozen=True)

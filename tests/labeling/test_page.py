@@ -91,11 +91,15 @@ class Person:
 
 
 @pytest.fixture
-def person(browser, generator, tmp_path):
-    task = Task.read(DEMO_FOLDER / 'task.json')
+def task():
+    return Task.read(DEMO_FOLDER / 'task.json')
+
+
+@pytest.fixture
+def person(browser, generator, task, tmp_path):
     options = SampleSet.read(DEMO_FOLDER / 'samples').options
     samples = generate_samples(generator, options, [0, 1, 2, 3], tmp_path / 'samples', progress=False)
-    with serving(samples, task, tmp_path / 'labels', generator) as server:
+    with serving(samples, task, tmp_path / 'labels', generator if task.classes else None) as server:
         person = Person(browser, server, tmp_path / 'labels')
         yield person
         assert not person.errors
@@ -197,15 +201,14 @@ def test_drawing_is_exact_when_zoomed_and_moved(person):
     assert (person.saved_mask() == expected).all()
 
 
-def test_keypoints_are_placed_moved_and_hidden(person):
-    names = list(Task.read(DEMO_FOLDER / 'task.json').keypoints)
+def test_keypoints_are_placed_moved_and_hidden(person, task):
+    names = list(task.keypoints)
     person.press('k')
     person.click(20.25, 40.5)
     person.click(44.5, 41.5)
     person.drag((20.25, 40.5), (22.5, 38.5))
     person.press('v')
     person.page.wait_for_selector('#saved[data-state=saved]')
-    task = Task.read(DEMO_FOLDER / 'task.json')
     [found] = read_annotations(task, None, person.folder / 'keypoints.json')
     assert found.name == FIRST and found.keypoints.visibility.tolist() == [1, 2] + [0] * (len(names) - 2)
     assert np.abs(found.keypoints.points[:2] - [(22.5, 38.5), (44.5, 41.5)]).max() < 0.06
@@ -214,6 +217,28 @@ def test_keypoints_are_placed_moved_and_hidden(person):
     [category] = json.loads((person.folder / 'keypoints.json').read_text())['categories']
     [undone] = read_annotations(task, None, person.folder / 'keypoints.json')
     assert category['keypoints'] == names and abs(undone.keypoints.points[0][0] - 20.25) < 0.06
+
+
+@pytest.mark.parametrize('task', [Task.read(DEMO_FOLDER / 'task.json').only(False, True)])
+def test_keypoints_alone(person, task):
+    assert not person.page.is_visible('#classes') and not person.page.is_visible('#suggest')
+    person.press('b', '1', 's', 'g', 'Enter')  # keys of what is not there
+    person.click(20.25, 40.5)
+    person.page.wait_for_selector('#saved[data-state=saved]')
+    [found] = read_annotations(task, None, person.folder / 'keypoints.json')
+    assert found.keypoints.visibility.tolist() == [2, 0, 0, 0, 0, 0]
+    assert '1 of 4 done' in person.page.inner_text('#images h1')
+
+
+@pytest.mark.parametrize('task', [Task.read(DEMO_FOLDER / 'task.json').only(True, False)])
+def test_classes_alone(person):
+    assert not person.page.is_visible('#keypoints')
+    person.press('k', 'v', '9')
+    person.page.click('#rest')
+    assert (person.saved_mask() == 0).all()
+    assert '1 of 4 done' in person.page.inner_text('#images h1')
+    person.press('ArrowDown')
+    person.opened(SECOND)
 
 
 def test_a_suggestion_is_shown_and_accepted(person):
