@@ -35,12 +35,12 @@ class Stage:
     r1_gamma: float
 
 
-STAGES = (Stage(16, 40, .003, .02), Stage(32, 30, .003, .05), Stage(32, 40, .003, .03), Stage(64, 60, .003, .1),
+STAGES = (Stage(16, 40, .003, .02), Stage(32, 30, .003, .05), Stage(32, 40, .003, .03), Stage(64, 50, .003, .1),
           Stage(128, 50, .002, .3))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
-    """Train through all stages; a stage whose weights are in `outdir` is not trained again.
+    """Train through all stages, from the one after the last whose weights are in `outdir`.
 
     Args:
         drawings: folder with a zip for each stage's resolution, named by `drawings_path`.
@@ -57,26 +57,24 @@ def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = ST
     if missing:
         raise UserError(f'{missing[0]} is missing: draw it first')
     training_loop = import_upstream('training.training_loop').training_loop
-    before = None
-    for index, stage in enumerate(stages):
-        weights, folder = outdir / f'stage{index}.safetensors', outdir / f'stage{index}'
-        if not weights.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            start = None if before is None else str(_start_from(before, folder / 'start.pkl', stage.resolution))
-            training_loop(
-                run_dir=str(folder), random_seed=index, resume_pkl=start, total_kimg=stage.kimg, ema_kimg=4,
-                training_set_kwargs={'class_name': 'training.dataset.ImageFolderDataset', 'use_labels': False,
-                                     'path': str(drawings_path(drawings, stage.resolution)), 'xflip': False},
-                data_loader_kwargs={'num_workers': WORKERS, 'prefetch_factor': 2},
-                G_kwargs=GENERATOR, D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
-                G_reg_interval=None, D_reg_interval=16,
-                loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
-                             'style_mixing_prob': 0.1, 'pl_weight': 0},
-                batch_size=BATCH, batch_gpu=BATCH, kimg_per_tick=1, image_snapshot_ticks=None,
-                network_snapshot_ticks=10)
-            _keep_weights(folder / f'network-snapshot-{stage.kimg:06d}.pkl', weights)
-        before = weights
-    return before
+    weights = [outdir / f'stage{index}.safetensors' for index in range(len(stages))]
+    done = max((index + 1 for index, path in enumerate(weights) if path.exists()), default=0)
+    for index in range(done, len(stages)):
+        stage, folder = stages[index], outdir / f'stage{index}'
+        folder.mkdir(parents=True, exist_ok=True)
+        start = str(_start_from(weights[index - 1], folder / 'start.pkl', stage.resolution)) if index else None
+        training_loop(
+            run_dir=str(folder), random_seed=index, resume_pkl=start, total_kimg=stage.kimg, ema_kimg=4,
+            training_set_kwargs={'class_name': 'training.dataset.ImageFolderDataset', 'use_labels': False,
+                                 'path': str(drawings_path(drawings, stage.resolution)), 'xflip': False},
+            data_loader_kwargs={'num_workers': WORKERS, 'prefetch_factor': 2},
+            G_kwargs=GENERATOR, D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
+            G_reg_interval=None, D_reg_interval=16,
+            loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
+                         'style_mixing_prob': 0.1, 'pl_weight': 0},
+            batch_size=BATCH, batch_gpu=BATCH, kimg_per_tick=1, image_snapshot_ticks=None, network_snapshot_ticks=10)
+        _keep_weights(folder / f'network-snapshot-{stage.kimg:06d}.pkl', weights[index])
+    return weights[-1]
 
 
 def drawings_path(folder: Path, resolution: int) -> Path:
@@ -111,7 +109,8 @@ def _start_from(weights: Path, path: Path, resolution: int) -> Path:
     A new block of the generator adds nothing to the image at first, one of the discriminator hands on what the block
     below it had made of the smaller image: both start from what they can do already.
     """
-    dnnlib, before = import_upstream('dnnlib'), load_file(weights)
+    dnnlib = import_upstream('dnnlib')
+    before = {name: tensor.float() for name, tensor in load_file(weights).items()}
     networks = {}
     for name, kwargs in (('G', GENERATOR), ('D', DISCRIMINATOR), ('G_ema', GENERATOR)):
         network = dnnlib.util.construct_class_by_name(**kwargs, c_dim=0, img_resolution=resolution, img_channels=3)

@@ -23,6 +23,30 @@ stages = (Stage(16, 0, .002, .1), Stage(32, 0, .002, .1))
 train_generator(Path(sys.argv[1]), Path(sys.argv[2]), stages)
 '''
 
+GROW = '''
+import pickle, sys, torch
+from pathlib import Path
+from safetensors.torch import save_file
+from datasetgan_ext.demo import growing
+from datasetgan_ext.demo.world import draw
+from datasetgan_ext.generator.upstream import import_upstream
+make, folder = import_upstream('dnnlib').util.construct_class_by_name, Path(sys.argv[1])
+torch.manual_seed(0)
+state, kwargs = {}, dict(c_dim=0, img_resolution=16, img_channels=3)
+for name, network in (('G', growing.GENERATOR), ('G_ema', growing.GENERATOR), ('D', growing.DISCRIMINATOR)):
+    network = make(**network, **kwargs)
+    state |= {f'{name}.{key}': tensor.half().contiguous() for key, tensor in network.state_dict().items()}
+save_file(state, folder / 'stage0.safetensors')
+small = network.eval().requires_grad_(False)
+with open(growing._start_from(folder / 'stage0.safetensors', folder / 'start.pkl', 32), 'rb') as file:
+    large = pickle.load(file)['D']
+images = torch.stack([torch.from_numpy(draw(seed, 32).image) for seed in range(40)]).permute(0, 3, 1, 2) / 127.5 - 1
+halves = torch.nn.functional.avg_pool2d(images, 2)
+features, expected = large.b32(None, images)[0], small.b16.fromrgb(halves)
+scores = torch.cat([small(halves, None), large(images, None)], dim=1)
+print(float(torch.corrcoef(scores.T)[0, 1]), float((features - expected).norm() / expected.norm()))
+'''
+
 
 def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
     write_drawings(tmp_path, [16, 32], 20)
@@ -53,6 +77,16 @@ def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
     stamps = [path.stat().st_mtime_ns for path in snapshots]
     assert subprocess.run(train, env=environment, capture_output=True).returncode == 0
     assert [path.stat().st_mtime_ns for path in snapshots] == stamps
+
+
+def test_a_discriminator_starts_from_what_it_knew(patched_upstream, tmp_path):
+    """Grown, and shown the same drawings at twice the size, it says nearly the same of them."""
+    grow = [sys.executable, '-c', GROW, tmp_path]
+    done = subprocess.run(grow, env=os.environ | {'DATASETGAN_UPSTREAM': str(patched_upstream)}, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    correlation, error = map(float, done.stdout.split()[-2:])
+    assert correlation > 0.9 and error < 0.2
 
 
 def test_missing_drawings_are_named(tmp_path):
