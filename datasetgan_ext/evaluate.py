@@ -40,7 +40,7 @@ def main(network, device, allow_pickle_code, interpreter, samples, labels, keypo
     Examples:
 
     \b
-    # The embedded demo: trained on samples 0-15, scored on 16-39
+    # The embedded demo: trained on 16 samples, scored on 24 others
     python datasetgan_ext/evaluate.py --network=demo
     """
     start_logging()

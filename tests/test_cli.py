@@ -19,12 +19,14 @@ from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.sampling import mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.labels.samples import SampleSet
 from tests.export.test_run import manifest, tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 SCRIPTS = {'gen_samples': gen_samples, 'train_interpreter': train_interpreter, 'gen_dataset': gen_dataset,
            'evaluate': evaluate}
 MASKS = DEMO_FOLDER / 'samples' / 'masks'
+SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
 
 
 def invoke(command, *arguments):
@@ -80,12 +82,12 @@ def test_console_command_has_the_same_verbs():
 def test_from_samples_to_a_dataset(tmp_path):
     """All verbs in a row, with masks that a person could have drawn for new seeds."""
     assert invoke(cli, 'samples', '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=100-101', '--trunc=0.6',
-                  '--crop=48x64').exit_code == 0
+                  f'--crop={SIDE // 2}x{SIDE}').exit_code == 0
     labels = tmp_path / 'labels'
     labels.mkdir()
     for seed in (100, 101):
         image = np.asarray(PIL.Image.open(tmp_path / 'samples' / 'images' / f'seed{seed:07d}.png'))
-        assert image.shape == (48, 64, 3)
+        assert image.shape == (SIDE // 2, SIDE, 3)
         PIL.Image.fromarray((image.mean(axis=2) > 128).astype(np.uint8)).save(labels / f'seed{seed:07d}.png')
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
     result = invoke(cli, 'train', '--network=demo', f'--samples={tmp_path}/samples', f'--labels={labels}',
@@ -100,10 +102,10 @@ def test_from_samples_to_a_dataset(tmp_path):
     assert [record['kept'] for record in records].count(False) == 1
     mask = np.asarray(PIL.Image.open(tmp_path / 'dataset' / 'masks' / 'seed0000007.png'))
     image = np.asarray(PIL.Image.open(tmp_path / 'dataset' / 'images' / 'seed0000007.png'))
-    assert mask.shape == (48, 64)
+    assert mask.shape == (SIDE // 2, SIDE)
     assert ((image.mean(axis=2) > 128) == mask).mean() > 0.9
     info = json.loads((tmp_path / 'dataset' / 'dataset.json').read_text())
-    assert info['options']['trunc'] == 0.6 and info['options']['crop'] == '48x64'
+    assert info['options']['trunc'] == 0.6 and info['options']['crop'] == f'{SIDE // 2}x{SIDE}'
 
 
 @pytest.mark.parametrize('stop', [signal.SIGKILL, signal.SIGINT])
@@ -199,8 +201,8 @@ def test_mixed_styles_are_recorded(tmp_path):
     assert 0 < sum(mixing is not None for mixing in mixings) < 8
 
 
-@pytest.mark.parametrize('crop, message', [('384', 'is not HEIGHTxWIDTH'), ('0x64', 'is not HEIGHTxWIDTH'),
-                                           ('65x64', 'is larger than')])
+@pytest.mark.parametrize('crop, message', [('384', 'is not HEIGHTxWIDTH'), ('0x32', 'is not HEIGHTxWIDTH'),
+                                           (f'{SIDE + 1}x{SIDE}', 'is larger than')])
 def test_gen_samples_refuses_crops(crop, message, tmp_path):
     result = invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/out', f'--crop={crop}')
     assert result.exit_code != 0 and message in result.output
@@ -223,11 +225,11 @@ def test_train_refuses_before_it_trains(tmp_path):
 
 
 def wrong_size(folder):
-    PIL.Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(folder / 'seed0000001.png')
+    PIL.Image.fromarray(np.zeros((SIDE // 2, SIDE), dtype=np.uint8)).save(folder / 'seed0000001.png')
 
 
 def unknown_id(folder):
-    PIL.Image.fromarray(np.full((64, 64), 7, dtype=np.uint8)).save(folder / 'seed0000001.png')
+    PIL.Image.fromarray(np.full((SIDE, SIDE), 77, dtype=np.uint8)).save(folder / 'seed0000001.png')
 
 
 def stranger(folder):
@@ -239,8 +241,8 @@ def nothing(folder):
 
 
 @pytest.mark.parametrize('make, message', [
-    (wrong_size, 'seed0000001.png is 32x64, its image is 64x64'),
-    (unknown_id, 'seed0000001.png: class id 7 is outside the class list'),
+    (wrong_size, f'seed0000001.png is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
+    (unknown_id, 'seed0000001.png: class id 77 is outside the class list'),
     (stranger, 'cat.png: no sample of that name'), (nothing, 'labels is in no known format')])
 def test_train_refuses_labels(make, message, tmp_path):
     folder = tmp_path / 'labels'
@@ -286,12 +288,12 @@ def test_evaluate_never_scores_what_it_was_trained_on(tmp_path):
 def test_evaluate_refuses_samples_of_another_crop(tmp_path):
     assert invoke(train_interpreter.main, *train_arguments(tmp_path)).exit_code == 0
     invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=9', '--trunc=0.7',
-           '--crop=32x64')
+           f'--crop={SIDE // 2}x{SIDE}')
     (tmp_path / 'labels').mkdir()
-    PIL.Image.fromarray(np.zeros((32, 64), dtype=np.uint8)).save(tmp_path / 'labels' / 'seed0000009.png')
+    PIL.Image.fromarray(np.zeros((SIDE // 2, SIDE), dtype=np.uint8)).save(tmp_path / 'labels' / 'seed0000009.png')
     result = invoke(evaluate.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
                     f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels')
-    assert result.exit_code == 1 and 'has images of 32x64' in result.output
+    assert result.exit_code == 1 and f'has images of {SIDE // 2}x{SIDE}' in result.output
 
 
 def test_the_demos_interpreter_reaches_its_score(tmp_path):
@@ -334,7 +336,7 @@ def test_bad_keypoint_files_are_named(tmp_path):
 
 def test_train_on_shapes_and_points_of_one_file(tmp_path):
     (tmp_path / 'task.json').write_text(json.dumps({'classes': ['background', 'car'], 'keypoints': ['hub']}))
-    images = ''.join(f'<image name="images/seed000000{seed}.png" width="64" height="64"><box label="car" xtl="9" '
+    images = ''.join(f'<image name="images/seed000000{seed}.png" width="{SIDE}" height="{SIDE}"><box label="car" xtl="9" '
                      f'ytl="20" xbr="50" ybr="44"/><points label="hub" points="{20 + seed},40.5"/></image>'
                      for seed in range(2))
     (tmp_path / 'annotations.xml').write_text(f'<annotations><version>1.1</version>{images}</annotations>')

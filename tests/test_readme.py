@@ -29,4 +29,5 @@ def test_python_example_runs(monkeypatch):
     assert 'break' in code
     names = {}
     exec(compile(code, 'README.md', 'exec'), names)
-    assert names['images'].shape == (2, 3, 64, 64) and names['sample'].mask.shape == (64, 64)
+    image_hw = names['labeler'].generator.image_hw
+    assert names['images'].shape == (2, 3, *image_hw) and names['sample'].mask.shape == image_hw

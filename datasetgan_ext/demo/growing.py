@@ -36,7 +36,7 @@ class Stage:
 
 
 STAGES = (Stage(16, 40, .003, .02), Stage(32, 30, .003, .05), Stage(32, 40, .003, .03), Stage(64, 50, .003, .1),
-          Stage(128, 50, .002, .3))
+          Stage(128, 50, .003, .2), Stage(128, 20, .0015, .2))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:

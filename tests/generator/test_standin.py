@@ -106,7 +106,7 @@ def run_with_hooks(generator: torch.nn.Module, z: torch.Tensor, **kwargs) -> tup
 @pytest.mark.parametrize('seed', [0, 7, 39])
 def test_images_equal_the_shipped_ones(demo, seed):
     img = demo(latents([seed], demo.z_dim), None, truncation_psi=0.7)
-    assert img.shape == (1, 3, 64, 64)
+    assert img.shape == (1, 3, demo.img_resolution, demo.img_resolution)
     assert img.dtype == torch.float32
     pixels = (img * 127.5 + 128).clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0).numpy()
     expected = np.asarray(Image.open(DEMO / 'samples' / 'images' / f'seed{seed:07d}.png'))

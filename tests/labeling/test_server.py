@@ -18,9 +18,11 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.labels.annotation import IGNORE
 from datasetgan_ext.labels.formats import read_annotations
 from datasetgan_ext.labels.png import read_mask
+from datasetgan_ext.labels.samples import SampleSet
 from tests.labeling.serving import Client, serving, serving_process
 
 NAME = 'seed0000000'
+SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
 MASK, POINTS, STATE = f'/api/samples/{NAME}/mask', f'/api/samples/{NAME}/keypoints', '/api/state'
 
 
@@ -233,7 +235,7 @@ def demo(tmp_path):
 
 def test_a_killed_server_loses_nothing_that_was_saved(demo, tmp_path):
     path = tmp_path / 'demo' / 'labels' / f'{NAME}.png'
-    masks = [np.full((64, 64), number % 7, np.uint8) for number in range(200)]
+    masks = [np.full((SIDE, SIDE), number % 7, np.uint8) for number in range(200)]
     with serving_process(*demo) as (process, port, token):
         client = Client(port, token)
         for mask in masks[:40]:
@@ -244,7 +246,7 @@ def test_a_killed_server_loses_nothing_that_was_saved(demo, tmp_path):
     with serving_process(*demo) as (process, port, token):
         connection = socket.create_connection(('127.0.0.1', port))
         for mask in masks:  # without waiting for replies: it is killed somewhere in between
-            connection.sendall(f'PUT {MASK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4096\r\n'
+            connection.sendall(f'PUT {MASK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {SIDE**2}\r\n'
                                f'Cookie: datasetgan-label-{port}={token}\r\n\r\n'.encode() + mask.tobytes())
         connection.recv(1)
         process.kill()
@@ -278,15 +280,15 @@ def test_a_second_server_on_the_same_labels_is_refused(demo, tmp_path):
 
 
 def wrong_size(folder):
-    PIL.Image.fromarray(np.zeros((32, 64), np.uint8)).save(folder / f'{NAME}.png')
+    PIL.Image.fromarray(np.zeros((SIDE // 2, SIDE), np.uint8)).save(folder / f'{NAME}.png')
 
 
 def stranger(folder):
-    PIL.Image.fromarray(np.zeros((64, 64), np.uint8)).save(folder / 'cat.png')
+    PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'cat.png')
 
 
 def unknown_id(folder):
-    PIL.Image.fromarray(np.full((64, 64), 9, np.uint8)).save(folder / f'{NAME}.png')
+    PIL.Image.fromarray(np.full((SIDE, SIDE), 99, np.uint8)).save(folder / f'{NAME}.png')
 
 
 def broken_keypoints(folder):
@@ -294,8 +296,8 @@ def broken_keypoints(folder):
 
 
 @pytest.mark.parametrize('make, message', [
-    (wrong_size, 'is 32x64, its image is 64x64'), (stranger, 'cat.png: no sample of that name'),
-    (unknown_id, 'class id 9 is outside the class list'), (broken_keypoints, 'cannot be read as JSON')])
+    (wrong_size, f'is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'), (stranger, 'cat.png: no sample of that name'),
+    (unknown_id, 'class id 99 is outside the class list'), (broken_keypoints, 'cannot be read as JSON')])
 def test_labels_of_something_else_are_refused(make, message, demo, tmp_path):
     (tmp_path / 'labels').mkdir()
     make(tmp_path / 'labels')
