@@ -15,7 +15,7 @@ import torch
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
-from datasetgan_ext.interpreter.upsampling import taps, upsample_rows
+from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, taps
 from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
@@ -155,16 +155,15 @@ class FusedEnsemble:
 
     def _first_layer(self, groups: list[_Group], y: torch.Tensor) -> torch.Tensor:
         """First layer's output of all members at image rows `y`: float32 [M*h1, len(y) * width]."""
-        total = None
+        total = self._first_bias.repeat(1, len(y), self._columns.stop - self._columns.start)
         for group in groups:
-            low, high, mix = taps(y, group.hw[0], self._full_hw[0])
-            upsampled = group.hw != self._full_hw
-            top, bottom = int(low[0]), int((high if upsampled else low)[-1]) + 1
-            product = group.rows(top, bottom)
-            if upsampled:
-                product = upsample_rows(product, low - top, high - top, mix, self._full_hw[1])
-            product = product[:, :, self._columns]
-            total = product + self._first_bias if total is None else total.add_(product)
+            if group.hw == self._full_hw:
+                group.add_product(total, slice(int(y[0]), int(y[-1]) + 1), self._columns)
+            else:
+                low, high, mix = taps(y, group.hw[0], self._full_hw[0])
+                top, bottom = int(low[0]), int(high[-1]) + 1
+                add_upsampled_rows(total, group.rows(top, bottom), low - top, high - top, mix, self._full_hw[1],
+                                   self._columns)
         return total.flatten(1)
 
     def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
@@ -200,8 +199,11 @@ class _Group:
         return self._product(0, self.hw[0])
 
     def _product(self, top: int, bottom: int) -> torch.Tensor:
-        product = None
+        product = self.maps[0].new_zeros(len(self.weights[0]), bottom - top, self.hw[1], dtype=torch.float32)
+        self.add_product(product, slice(top, bottom), slice(None))
+        return product
+
+    def add_product(self, total: torch.Tensor, rows: slice, columns: slice) -> None:
+        """Add the sum of the layers' products for a part of the maps to `total`, float32 [M*h1, rows, columns]."""
         for feature, weight in zip(self.maps, self.weights):
-            pixels = feature[:, top:bottom].flatten(1).to(torch.float32)
-            product = weight @ pixels if product is None else product.addmm_(weight, pixels)
-        return product.reshape(len(product), bottom - top, self.hw[1])
+            total.flatten(1).addmm_(weight, feature[:, rows, columns].flatten(1).to(torch.float32))

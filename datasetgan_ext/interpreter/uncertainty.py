@@ -18,10 +18,10 @@ def majority_vote(probabilities: torch.Tensor) -> torch.Tensor:
         int64 [P].
     """
     votes = torch.zeros_like(probabilities[0])
-    choices = probabilities.argmax(dim=1)
+    choices = probabilities.max(dim=1).indices  # what argmax gives, several times as fast on a CPU
     votes.scatter_add_(0, choices, torch.ones_like(choices, dtype=votes.dtype))
     # a mean probability is at most 1, so half of it never outweighs a vote
-    return (votes + 0.5 * probabilities.mean(dim=0)).argmax(dim=0)
+    return (votes + 0.5 * probabilities.mean(dim=0)).max(dim=0).indices
 
 
 def jensen_shannon(probabilities: torch.Tensor) -> torch.Tensor:

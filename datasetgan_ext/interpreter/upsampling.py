@@ -5,7 +5,12 @@ antialiasing, for maps both smaller and larger than the target.
 """
 from __future__ import annotations
 
+import functools
+
 import torch
+
+BLOCK = 16
+"""Input columns that one matrix product stretches on a CPU: fewer cost more calls, more cost more multiplications."""
 
 
 def taps(positions: torch.Tensor, in_size: int, out_size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -41,30 +46,55 @@ def gather_points(feature: torch.Tensor, y: torch.Tensor, x: torch.Tensor, out_h
     return torch.lerp(top, bottom, wy.to(feature.dtype)).T
 
 
-def upsample_rows(rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor, weight: torch.Tensor,
-                  out_width: int) -> torch.Tensor:
-    """Some rows of an upsampled map from the input rows that they need.
+def add_upsampled_rows(total: torch.Tensor, rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor,
+                       weight: torch.Tensor, out_width: int, columns: slice) -> None:
+    """Add some rows of an upsampled map, from the input rows that they need, to `total`.
 
     Args:
-        rows: float [C, h, w], a run of input rows.
+        total: float32 [C, P, columns], contiguous.
+        rows: float32 [C, h, w], a run of input rows.
         low, high, weight: from `taps` along the vertical axis, with `low` and `high` counted from the run's start.
         out_width: width of the upsampled map.
-
-    Returns:
-        float [C, P, out_width].
+        columns: the part of the width that is wanted.
     """
-    mixed = torch.lerp(rows[:, low], rows[:, high], weight.to(rows.dtype)[:, None])
-    return stretch_cpu(mixed, out_width) if mixed.device.type == 'cpu' else stretch_gpu(mixed, out_width)
+    mixed = torch.lerp(rows.index_select(1, low), rows.index_select(1, high), weight[:, None])
+    if mixed.device.type == 'cpu':
+        add_stretched_cpu(total, mixed, out_width, columns)
+    else:
+        add_stretched_gpu(total, mixed, out_width, columns)
 
 
-def stretch_cpu(rows: torch.Tensor, width: int) -> torch.Tensor:
-    """Interpolate [C, P, w] along the last axis to [C, P, width]; on a CPU several times as fast as in 2D."""
-    return torch.nn.functional.interpolate(rows, size=width, mode='linear', align_corners=False)
+def add_stretched_cpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
+    """Add [C, P, w], interpolated along the last axis to [C, P, width], to `total`: small matrix products add in place,
+    and take half the time of an interpolation and an addition."""
+    total, rows = total.view(-1, total.shape[2]), rows.reshape(-1, rows.shape[2])
+    for wanted, needed, matrix in _stretches(rows.shape[1], width, columns.start, columns.stop):
+        total[:, wanted].addmm_(rows[:, needed], matrix)
 
 
-def stretch_gpu(rows: torch.Tensor, width: int) -> torch.Tensor:
-    """The same as one tall image, whose pixels CUDA's 2D kernel spreads over its threads (its 1D one does not)."""
+def add_stretched_gpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
+    """The same as one tall image, whose pixels CUDA's 2D kernel spreads over its threads."""
     tall = torch.nn.functional.interpolate(rows.reshape(1, 1, -1, rows.shape[2]),
                                            size=(rows.shape[0] * rows.shape[1], width), mode='bilinear',
                                            align_corners=False)
-    return tall.reshape(*rows.shape[:2], width)
+    total.add_(tall.reshape(*rows.shape[:2], width)[:, :, columns])
+
+
+@functools.lru_cache(maxsize=64)
+def _stretches(in_width: int, out_width: int, start: int, stop: int) -> list[tuple[slice, slice, torch.Tensor]]:
+    """Interpolation of a row to columns `start` to `stop` of `out_width`, as matrices on the CPU.
+
+    Returns:
+        For some columns at a time: these, counted from `start`; the input columns that they need; and the matrix
+        float32 [needed, wanted] that makes the ones from the others.
+    """
+    stretches, step = [], max(BLOCK, BLOCK * out_width // in_width)
+    for first in range(start, stop, step):
+        positions = torch.arange(first, min(first + step, stop))
+        low, high, weight = taps(positions, in_width, out_width)
+        needed = slice(int(low[0]), int(high[-1]) + 1)
+        matrix, here = torch.zeros(needed.stop - needed.start, len(positions)), torch.arange(len(positions))
+        matrix.index_put_((low - needed.start, here), 1 - weight)
+        matrix.index_put_((high - needed.start, here), weight, accumulate=True)
+        stretches.append((slice(first - start, first - start + len(positions)), needed, matrix))
+    return stretches

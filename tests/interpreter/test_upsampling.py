@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from datasetgan_ext.interpreter.upsampling import gather_points, stretch_cpu, stretch_gpu, taps, upsample_rows
+from datasetgan_ext.interpreter.upsampling import (
+    add_stretched_cpu,
+    add_stretched_gpu,
+    add_upsampled_rows,
+    gather_points,
+    taps,
+)
 
 SIZES = [((4, 4), (16, 16)), ((16, 16), (16, 16)), ((8, 4), (24, 20)), ((16, 16), (6, 10)), ((1, 1), (5, 5))]
 
@@ -17,16 +23,21 @@ def test_points_equal_full_upsampling(in_hw, out_hw):
     assert torch.allclose(gather_points(feature, y, x, out_hw), interpolated(feature, out_hw)[:, y, x].T, atol=1e-6)
 
 
+@pytest.mark.parametrize('columns', [slice(0, None), slice(2, -1)], ids=['whole', 'crop'])
 @pytest.mark.parametrize('in_hw, out_hw', SIZES)
-def test_rows_equal_full_upsampling(in_hw, out_hw):
+def test_rows_equal_full_upsampling(in_hw, out_hw, columns):
     feature = torch.randn(3, *in_hw)
-    rows = torch.arange(1, out_hw[0] - 1)
+    rows, columns = torch.arange(1, out_hw[0] - 1), slice(*columns.indices(out_hw[1])[:2])
     low, high, weight = taps(rows, in_hw[0], out_hw[0])
-    assert torch.allclose(upsample_rows(feature, low, high, weight, out_hw[1]),
-                          interpolated(feature, out_hw)[:, rows], atol=1e-6)
+    total = torch.ones(3, len(rows), columns.stop - columns.start)
+    add_upsampled_rows(total, feature, low, high, weight, out_hw[1], columns)
+    assert torch.allclose(total, 1 + interpolated(feature, out_hw)[:, rows, columns], atol=1e-6)
 
 
-def test_both_ways_to_stretch_are_the_same():
-    rows = torch.randn(3, 5, 7)
-    assert torch.allclose(stretch_cpu(rows, 20), stretch_gpu(rows, 20), atol=1e-6)
-    assert torch.allclose(stretch_cpu(rows, 4), stretch_gpu(rows, 4), atol=1e-6)
+@pytest.mark.parametrize('in_width, width', [(7, 20), (7, 4), (40, 160), (84, 64), (1, 9), (128, 256)])
+def test_both_ways_to_stretch_are_the_same(in_width, width):
+    rows, columns = torch.randn(3, 5, in_width), slice(1, width)
+    totals = torch.zeros(2, 3, 5, width - 1)
+    add_stretched_cpu(totals[0], rows, width, columns)
+    add_stretched_gpu(totals[1], rows, width, columns)
+    assert torch.allclose(*totals, atol=1e-5)
