@@ -336,8 +336,9 @@ def test_bad_keypoint_files_are_named(tmp_path):
 
 def test_train_on_shapes_and_points_of_one_file(tmp_path):
     (tmp_path / 'task.json').write_text(json.dumps({'classes': ['background', 'car'], 'keypoints': ['hub']}))
-    images = ''.join(f'<image name="images/seed000000{seed}.png" width="{SIDE}" height="{SIDE}"><box label="car" xtl="9" '
-                     f'ytl="20" xbr="50" ybr="44"/><points label="hub" points="{20 + seed},40.5"/></image>'
+    images = ''.join(f'<image name="images/seed000000{seed}.png" width="{SIDE}" height="{SIDE}">'
+                     f'<box label="car" xtl="9" ytl="20" xbr="50" ybr="44"/>'
+                     f'<points label="hub" points="{20 + seed},40.5"/></image>'
                      for seed in range(2))
     (tmp_path / 'annotations.xml').write_text(f'<annotations><version>1.1</version>{images}</annotations>')
     result = invoke(train_interpreter.main, *train_arguments(

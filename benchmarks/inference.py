@@ -1,0 +1,122 @@
+"""Time and peak memory of a labelled image: ours, the plain algorithm, and the bare generator, all in one run.
+
+The plain algorithm is the paper's and its released code's: every pixel's hypercolumn is built, and the members label
+one image after the other. Each measurement is a process of its own, whose peak memory the system reports.
+
+    python benchmarks/inference.py           # all cases: a quarter of an hour on two CPU cores
+    python benchmarks/inference.py --quick   # 256 pixels alone
+"""
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+import psutil
+import torch
+
+from benchmarks.measure import write_result
+from benchmarks.random_networks import make_generator, make_interpreter
+from datasetgan_ext import Labeler
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
+
+OURS, PLAIN, BARE = 'ours', 'plain', 'bare generator'
+# resolution, members, classes, images per forward pass
+CASES = [(64, 10, 8, 1), (256, 10, 8, 1), (256, 1, 8, 1), (256, 20, 8, 1), (256, 10, 34, 1), (256, 10, 8, 4),
+         (512, 10, 8, 1), (1024, 10, 8, 1)]
+ROUNDS, PLAIN_ROUNDS = {64: 20, 256: 5, 512: 2, 1024: 1}, 1
+PLAIN_BYTES_PER_FLOAT = 2 * 4
+"""The plain algorithm holds the hypercolumns, and for a moment the maps that they are made from."""
+
+
+@torch.inference_mode()
+def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]) -> np.ndarray:
+    """Labels of images by the plain algorithm: uint8 [N, H, W]."""
+    ensemble, masks = interpreter.ensemble, []
+    for maps in zip(*generator.synthesize(seeds, interpreter.options).features):
+        upsampled = [torch.nn.functional.interpolate(one[None], size=generator.image_hw, mode='bilinear')[0]
+                     for one in maps]
+        hypercolumns = torch.cat(upsampled).flatten(1).T.contiguous()
+        del upsampled
+        hypercolumns.sub_(ensemble.input_mean).div_(ensemble.input_std)
+        probabilities = []
+        for member in range(ensemble.members):
+            x = hypercolumns
+            for depth, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases)):
+                x = torch.nn.functional.linear(x, weight[member], bias[member])
+                if depth < len(ensemble.norms):
+                    norm, part = ensemble.norms[depth], slice(member * x.shape[1], (member + 1) * x.shape[1])
+                    x = torch.nn.functional.batch_norm(x.relu(), norm.running_mean[part], norm.running_var[part],
+                                                       norm.weight[part], norm.bias[part], eps=norm.eps)
+            probabilities.append(x.softmax(dim=1).T)
+        probabilities = torch.stack(probabilities)
+        image_uncertainty(jensen_shannon(probabilities).reshape(1, *generator.image_hw))
+        masks.append(majority_vote(probabilities).reshape(generator.image_hw).byte().numpy())
+    return np.stack(masks)
+
+
+def measure(kind: str, resolution: int, members: int, classes: int, batch: int) -> dict:
+    """Seconds per image (the best round) and peak memory (MiB) of this process, and the first image's mask."""
+    generator = make_generator(resolution)
+    interpreter = make_interpreter(generator, members, classes)
+    if kind == OURS:
+        labeler = Labeler(generator, interpreter, batch=batch)
+
+    def work(seeds: list[int]) -> np.ndarray | None:
+        if kind == OURS:
+            return labeler.label(seeds)[0].mask
+        if kind == PLAIN:
+            return plain_masks(generator, interpreter, seeds)[0]
+        with torch.inference_mode():
+            images = generator.network.synthesis(generator.ws(seeds, interpreter.options), noise_mode='const',
+                                                 force_fp32=True)
+            (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return None
+
+    seconds = []
+    rounds = PLAIN_ROUNDS if kind == PLAIN else ROUNDS[resolution]
+    for first in range(0, batch * (rounds + 1), batch):
+        start = time.perf_counter()
+        mask = work(list(range(first, first + batch)))
+        seconds.append((time.perf_counter() - start) / batch)
+    # the first round warms up
+    return {'seconds': min(seconds[1:]), 'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            'mask': mask}
+
+
+def main():
+    rows = []
+    with multiprocessing.get_context('spawn').Pool(1, maxtasksperchild=1) as pool:
+        for case in CASES[1:2] if '--quick' in sys.argv else CASES:
+            resolution, members, classes, batch = case
+            row = {'resolution': resolution, 'members': members, 'classes': classes, 'batch': batch}
+            channels = sum(layer.channels for layer in make_generator(resolution).layers)
+            masks = {}
+            for kind in (BARE, OURS, PLAIN):
+                needed = channels * resolution**2 * PLAIN_BYTES_PER_FLOAT
+                if kind == PLAIN and needed > psutil.virtual_memory().available:
+                    row[kind] = f'not run: takes {needed / 2**30:.0f} GiB'
+                    continue
+                result = pool.apply(measure, (kind, *case))
+                masks[kind] = result.pop('mask')
+                row[kind] = result
+            row['ours_to_bare'] = row[OURS]['seconds'] / row[BARE]['seconds']
+            if PLAIN in masks:
+                row['plain_to_ours'] = row[PLAIN]['seconds'] / row[OURS]['seconds']
+                row['peak_ours_to_plain'] = row[OURS]['peak_mib'] / row[PLAIN]['peak_mib']
+                row['equal_labels'] = float((masks[OURS] == masks[PLAIN]).mean())
+            print(row, flush=True)
+            rows.append(row)
+    if '--quick' not in sys.argv:
+        write_result('inference', {'threads': torch.get_num_threads(), 'cases': rows})
+
+
+if __name__ == '__main__':
+    main()

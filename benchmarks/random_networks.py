@@ -1,0 +1,34 @@
+"""Random networks of the official shapes, with an interpreter each: what takes time does not depend on the weights."""
+from __future__ import annotations
+
+import torch
+
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.generator.upstream import import_upstream
+from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.optimization import hidden_sizes
+from datasetgan_ext.labels.task import Task
+
+
+def make_generator(resolution: int) -> Generator:
+    """A generator as upstream's `train.py --cfg=auto` makes it: half as many channels below 512 pixels."""
+    torch.manual_seed(0)
+    channel_base = 32768 if resolution >= 512 else 16384
+    network = import_upstream('training.networks').Generator(
+        z_dim=512, c_dim=0, w_dim=512, img_resolution=resolution, img_channels=3, mapping_kwargs={'num_layers': 2},
+        synthesis_kwargs={'channel_base': channel_base, 'channel_max': 512})
+    return Generator(network, f'random {resolution}')
+
+
+def make_interpreter(generator: Generator, members: int, classes: int) -> Interpreter:
+    """Random members for that generator; the input is standardised, so that their answers vary."""
+    torch.manual_seed(1)
+    ensemble = Ensemble(members, sum(layer.channels for layer in generator.layers), hidden_sizes(classes), classes)
+    for norm in ensemble.norms:
+        torch.nn.init.uniform_(norm.running_mean)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    return Interpreter(ensemble.eval().requires_grad_(False), Task.from_names([f'class {i}' for i in range(classes)]),
+                       generator.layers, SamplingOptions(), generator.image_hw, generator.source,
+                       generator.fingerprint, {})

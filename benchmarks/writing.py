@@ -1,0 +1,51 @@
+"""What writing a dataset costs beside making it: the demo's images with files, without, and without labels.
+
+`files / no files` is a run into a folder against a bare loop over the same labelled images; `labels / no labels` that
+loop against the generator's images alone.
+"""
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.measure import write_result
+from datasetgan_ext import Labeler, load_generator, load_interpreter
+from datasetgan_ext.export.run import Run
+from datasetgan_ext.generator.checkpoint import DEMO
+
+SEEDS, ROUNDS = range(256), 3
+
+
+def main():
+    labeler = Labeler(load_generator(DEMO), load_interpreter(DEMO))
+
+    def images():
+        for seed in SEEDS:
+            labeler.generator.synthesize([seed], labeler.options)
+
+    def labels():
+        for _ in labeler(SEEDS):
+            pass
+
+    def files():
+        with tempfile.TemporaryDirectory() as folder:
+            Run(labeler, SEEDS, Path(folder), 0.9, DEMO)()
+
+    seconds = {work.__name__: [] for work in (images, labels, files)}
+    for _ in range(ROUNDS):
+        for work in (images, labels, files):
+            start = time.perf_counter()
+            work()
+            seconds[work.__name__].append(time.perf_counter() - start)
+    best = {name: min(times) for name, times in seconds.items()}
+    ratios = {'files / no files': best['files'] / best['labels'], 'labels / no labels': best['labels'] / best['images']}
+    print({name: len(SEEDS) / value for name, value in best.items()}, 'images a second;', ratios)
+    write_result('writing', {'images': len(SEEDS), 'seconds': seconds, 'ratios': ratios})
+
+
+if __name__ == '__main__':
+    main()
