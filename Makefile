@@ -17,6 +17,9 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_accuracy.py
 	$(BIN)/python benchmarks/demo_keypoints.py
 	$(BIN)/python benchmarks/demo_memory.py
+	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/writing.py
 	$(BIN)/python benchmarks/readme_tables.py
 
 .venv/ready: setup.cfg pyproject.toml constraints.txt

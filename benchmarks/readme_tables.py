@@ -44,7 +44,24 @@ def demo_keypoints(result: dict) -> str:
                       'takes with the classes alone.'])
 
 
-TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory}
+def inference(result: dict) -> str:
+    rows = ['| image | members | classes | batch | bare generator | ours | plain '
+            '| plain / ours | memory, ours / plain |',
+            '|---' * 9 + '|']
+    for case in result['cases']:
+        bare, ours, plain = case['bare generator'], case['ours'], case['plain']
+        measured = isinstance(plain, dict)
+        cells = [f'{case["resolution"]}²', case['members'], case['classes'], case['batch'], f'{bare["seconds"]:.2f} s',
+                 f'{ours["seconds"]:.2f} s, {ours["peak_mib"]:.0f} MiB',
+                 f'{plain["seconds"]:.1f} s, {plain["peak_mib"]:.0f} MiB' if measured else plain,
+                 f'**{case["plain_to_ours"]:.1f}**' if measured else '',
+                 f'{case["peak_ours_to_plain"]:.2f}' if measured else '']
+        rows.append(f'| {" | ".join(map(str, cells))} |')
+    return '\n'.join(rows)
+
+
+TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
+          'inference': inference}
 
 
 def main():

@@ -19,6 +19,7 @@ from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler, make_labeler
+from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
 
 log = logging.getLogger(__name__)
@@ -39,13 +40,15 @@ log = logging.getLogger(__name__)
               help='Share of the images that is kept; the most uncertain others are marked as dropped')
 @click.option('--format', 'format_name', type=click.Choice(['folder']), default='folder', show_default=True,
               help='Format of the dataset')
+@click.option('--compression', type=click.IntRange(0, 9), default=COMPRESSION, show_default=True, metavar='0-9',
+              help='Of the PNG files: 9 makes the smallest ones, slowly')
 @click.option('--batch', type=click.IntRange(min=1), metavar='N',
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
 @click.option('--workers', type=click.IntRange(min=1), metavar='N',
               help='Processes that label at once  [default: one for each GPU]')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, format_name, batch, workers, overwrite):
+         mix_styles, projected_w, keep, format_name, compression, batch, workers, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -86,12 +89,11 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
                for place in _places(device, workers)]
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name,
-              recipes)
+              compression, recipes)
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
-        raise UserError(f'the GPU\'s memory is full with {run.labeler.batch} images per forward pass; '
-                        'give a smaller --batch') from None
+        raise UserError("the GPU's memory is too small for a single image; free it, or give --device=cpu") from None
     except KeyboardInterrupt:
         raise UserError(f'stopped; the same command continues in {outdir}') from None
     print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labels.annotation import Keypoints
 from datasetgan_ext.seeds import MAX_SEED, projected_name, sample_name
+
+log = logging.getLogger(__name__)
 
 # On a CPU one image at a time is as fast as many for networks of 256 x 256 and more, and makes every image independent
 # of its neighbours to the last bit.
@@ -96,7 +99,23 @@ class Labeler:
             yield from self.label(chunk)
 
     def label(self, seeds: list[int]) -> list[LabeledSample]:
-        """Labelled images of `seeds` from one forward pass."""
+        """Labelled images of `seeds` from one forward pass, or from smaller ones where the GPU's memory is too small.
+
+        Raises:
+            torch.cuda.OutOfMemoryError: it is too small for a single image.
+        """
+        try:
+            return self._label(seeds)
+        except torch.cuda.OutOfMemoryError:
+            if len(seeds) == 1:
+                raise
+        log.warning("The GPU's memory is full with %d images at once: going on with half as many; a smaller --batch "
+                    'saves the attempt', len(seeds))
+        torch.cuda.empty_cache()
+        half = len(seeds) // 2
+        return self.label(seeds[:half]) + self.label(seeds[half:])
+
+    def _label(self, seeds: list[int]) -> list[LabeledSample]:
         ws = None if self.projected is None else torch.from_numpy(self.projected[seeds])
         synthesis = self.generator.synthesize(seeds, self.options, ws)
         prediction = self._fused(synthesis.features)

@@ -88,3 +88,23 @@ def test_uncertain_samples_can_be_left_out_and_samples_transformed(labeler):
 
 def test_public_names():
     assert all(hasattr(datasetgan_ext, name) for name in datasetgan_ext.__all__)
+
+
+@pytest.mark.parametrize('fit', [2, 1, 0])
+def test_a_full_gpu_takes_smaller_batches(fit, generator, interpreter, labeler, monkeypatch, caplog):
+    synthesize = generator.synthesize
+
+    def small_memory(seeds, *arguments):
+        if len(seeds) > fit:
+            raise torch.cuda.OutOfMemoryError
+        return synthesize(seeds, *arguments)
+    expected = list(labeler(range(5)))
+    monkeypatch.setattr(generator, 'synthesize', small_memory)
+    greedy = Labeler(generator, interpreter, batch=5)
+    if fit == 0:
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            greedy.label([0, 1])
+        return
+    found = greedy.label([0, 1, 2, 3, 4])
+    assert [sample.seed for sample in found] == [0, 1, 2, 3, 4] and 'full with 5 images' in caplog.text
+    assert all((one.mask != other.mask).mean() < 0.01 for one, other in zip(found, expected))

@@ -14,7 +14,7 @@ from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
 from datasetgan_ext.labels.annotation import ABSENT, object_box
 from datasetgan_ext.labels.coco import flat_keypoints
-from datasetgan_ext.labels.png import png_bytes, write_image, write_mask
+from datasetgan_ext.labels.png import COMPRESSION, png_bytes, write_image, write_mask
 from datasetgan_ext.labels.task import Task
 
 KEYPOINTS_FILE = 'keypoints.json'
@@ -35,16 +35,19 @@ class Encoded:
 class FolderWriter:
     """Writes samples below a folder; each file is either whole or not there."""
 
-    def __init__(self, folder: Path, task: Task, image_hw: tuple[int, int]):
+    def __init__(self, folder: Path, task: Task, image_hw: tuple[int, int], compression: int = COMPRESSION):
         self.folder = folder
         self.task = task
         self.image_hw = image_hw
+        self.compression = compression
 
     def encode(self, sample: LabeledSample) -> Encoded:
         """What is to be written of a sample. It needs no disk, so that another process can do it."""
-        files, counts = {'image': (f'images/{sample.name}.png', png_bytes(write_image, sample.image))}, []
+        files, counts = {'image': (f'images/{sample.name}.png', png_bytes(write_image, sample.image,
+                                                                              self.compression))}, []
         if sample.mask is not None:
-            files['mask'] = (f'masks/{sample.name}.png', png_bytes(write_mask, sample.mask, self.task.flat_palette))
+            files['mask'] = (f'masks/{sample.name}.png', png_bytes(write_mask, sample.mask, self.task.flat_palette,
+                                                                    self.compression))
             counts = np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist()
         record = {
             'seed': sample.seed,

@@ -25,6 +25,7 @@ from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.export.workers import Job, do_job, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
+from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
 
@@ -43,6 +44,7 @@ class Run:
         keep: share of the samples that is kept, in (0, 1].
         interpreter_source: what `--interpreter` was, for the record.
         format_name: how the dataset is written; 'folder' is the one format there is.
+        compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
     """
     labeler: Labeler
@@ -51,6 +53,7 @@ class Run:
     keep: float
     interpreter_source: str
     format_name: str = 'folder'
+    compression: int = COMPRESSION
     recipes: Sequence[Callable[[], Labeler]] = ()
 
     def __call__(self, overwrite: bool = False) -> Summary:
@@ -72,7 +75,8 @@ class Run:
 
     def _run(self, overwrite: bool) -> Summary:
         self._prepare_folder(overwrite)
-        writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw)
+        writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw,
+                              self.compression)
         manifest = RunManifest(self.outdir, writer.is_whole)
         todo = sum(seed not in manifest for seed in self.seeds)
         with (tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar,
@@ -119,6 +123,7 @@ class Run:
             'projected-w': None if projected is None else hashlib.sha256(projected.tobytes()).hexdigest(),
             'keep': self.keep,
             'format': self.format_name,
+            'compression': self.compression,
         }
 
     def _info(self) -> dict:

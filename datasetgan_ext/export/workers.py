@@ -131,6 +131,6 @@ def _work(connection: Connection, recipe: Callable[[], Labeler], writer: FolderW
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the process that started this one is gone
     except torch.cuda.OutOfMemoryError:
-        connection.send('the GPU\'s memory is full; give a smaller --batch or fewer --workers')
+        connection.send("the GPU's memory is too small for a single image of each worker; give fewer --workers")
     except UserError as error:
         connection.send(error.message)

@@ -19,6 +19,8 @@ from datasetgan_ext.labels.annotation import IGNORE, Annotation
 PATHS = 'DIR of masks'
 MAX_COLOURS = 10
 """Unknown colours that a message lists for one file."""
+COMPRESSION = 1
+"""Of the PNG files, 0 (none) to 9 (slow)."""
 
 Colours = Mapping[tuple[int, int, int], int]
 """The class id of each RGB colour."""
@@ -133,17 +135,19 @@ def read_image(path: Path) -> np.ndarray:
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-def write_image(path: Path | BinaryIO, image: np.ndarray) -> None:
-    """Write a uint8 [H, W, C] image as PNG, grey where C is 1."""
-    PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG', compress_level=1)
+def write_image(path: Path | BinaryIO, image: np.ndarray, compression: int = COMPRESSION) -> None:
+    """Write a uint8 [H, W, C] image as PNG, grey where C is 1; compression 0 (none) to 9 (slow)."""
+    PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG',
+                                                                               compress_level=compression)
 
 
-def write_mask(path: Path | BinaryIO, mask: np.ndarray, flat_palette: list[int]) -> None:
-    """Write uint8 [H, W] class ids as an 8-bit palette PNG."""
+def write_mask(path: Path | BinaryIO, mask: np.ndarray, flat_palette: list[int],
+               compression: int = COMPRESSION) -> None:
+    """Write uint8 [H, W] class ids as an 8-bit palette PNG; compression 0 (none) to 9 (slow)."""
     image = PIL.Image.fromarray(mask)
     # a shorter palette would make Pillow pack the pixels into fewer bits
     image.putpalette(flat_palette + [0] * (768 - len(flat_palette)))
-    image.save(path, format='PNG', compress_level=1)
+    image.save(path, format='PNG', compress_level=compression)
 
 
 def png_bytes(write: Callable[..., None], *arguments: object) -> bytes:

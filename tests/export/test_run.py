@@ -61,6 +61,21 @@ def test_files_and_records(make_run, tmp_path):
     assert sum(summary.class_pixels) == pytest.approx(1, abs=1e-5)
 
 
+def test_compression_changes_files_but_no_pixel(make_run, tmp_path):
+    files = {}
+    for compression in (0, 9):
+        run = make_run(str(compression))
+        run.compression = compression
+        run()
+        files[compression] = sorted((tmp_path / str(compression)).glob('*s/*.png'))
+    assert len(files[0]) == len(files[9]) == 12
+    for one, other in zip(files[0], files[9]):
+        assert one.name == other.name and np.array_equal(*(np.asarray(PIL.Image.open(path)) for path in (one, other)))
+    assert sum(path.stat().st_size for path in files[9]) < sum(path.stat().st_size for path in files[0])
+    with pytest.raises(UserError, match='--compression was 9, now 1'):
+        make_run('9')()
+
+
 @pytest.mark.parametrize('keep, kept', [(1.0, 6), (0.9, 6), (0.5, 3), (0.34, 3), (1 / 3, 2), (0.01, 1)])
 def test_the_most_uncertain_are_dropped(make_run, tmp_path, keep, kept):
     make_run(keep=keep)()
