@@ -53,8 +53,10 @@ class Annotation:
         masked = self.mask is not None and task.classes
         for labelled_hw in (self.mask.shape if masked else None, self.image_hw):
             if labelled_hw not in (None, image_hw):
+                resized = factor_text(labelled_hw, image_hw)
                 raise UserError(f'{self.source} is {size_text(labelled_hw)}, its image is {size_text(image_hw)} '
-                                f'(height x width; image {self.name}); label the image at its own size')
+                                f'(height x width; image {self.name}){resized}. Labels are not resized here: have the '
+                                'tool work on the files of --samples as they are, and export again')
         if masked:
             self.check_classes(task.classes)
         if self.keypoints is not None and task.keypoints:
@@ -92,6 +94,14 @@ def object_box(mask: np.ndarray | None, points: np.ndarray) -> np.ndarray:
 def size_text(sizes: tuple[int, ...]) -> str:
     """Sizes for a message: (384, 512) -> '384x512'."""
     return 'x'.join(map(str, sizes))
+
+
+def factor_text(labelled_hw: tuple[int, int], image_hw: tuple[int, int]) -> str:
+    """For a message: by how much a labelled copy was resized; empty if its shape is another one, to the pixel."""
+    (labelled_height, labelled_width), (height, width) = labelled_hw, image_hw
+    if abs(labelled_height * width - labelled_width * height) >= max(height, width):
+        return ''
+    return f', a copy resized by {labelled_height / height:.4g}'
 
 
 def clean_up(mask: np.ndarray, min_pixels: int) -> np.ndarray:

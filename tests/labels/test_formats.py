@@ -120,7 +120,8 @@ def test_size_that_the_file_states_is_compared(tmp_path):
     points = write(tmp_path / 'seed0000003.json', labelme(shape('head', 'point', [[1, 1]])))
     annotation = one(points)
     annotation.check(TASK, (5, 6))
-    with pytest.raises(UserError, match=r'seed0000003.json is 5x6, its image is 10x12 \(height x width; image seed'):
+    with pytest.raises(UserError, match=r'seed0000003.json is 5x6, its image is 10x12 \(height x width; image seed.*'
+                                         r'resized by 0.5. Labels are not resized here'):
         annotation.check(TASK, (10, 12))
 
 
