@@ -19,7 +19,7 @@ class Seeds(click.ParamType):
     name = 'LIST'
 
     def convert(self, value, param, ctx):
-        return parse_seeds(value) if isinstance(value, str) else value
+        return parse_seeds(value, param.opts[0]) if isinstance(value, str) else value
 
 
 class Crop(click.ParamType):

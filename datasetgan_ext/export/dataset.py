@@ -52,9 +52,16 @@ class FolderDataset:
             val: share of the samples that is meant for validation. A sample's split follows from its name alone, so
                 that it stays when seeds are added.
             split: TRAIN or VAL.
+
+        Raises:
+            UserError: a file of one is missing.
         """
         for record in self.records():
             if record['kept'] and (split == VAL) == (_unit_interval(sample_name(record)) < val):
+                for kind in ('image', 'mask'):
+                    if kind in record and not (self.folder / record[kind]).is_file():
+                        raise UserError(f'{self.folder / record[kind]} is missing; the command that made the dataset, '
+                                        'given again, makes it again')
                 yield record
 
     def image(self, record: dict) -> np.ndarray:

@@ -33,6 +33,7 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
     """
+    outdir = outdir.resolve()
     if holds_files(outdir) or outdir.is_file():
         raise UserError(f'--outdir={outdir} is there and not empty; give a new folder')
     write = CONVERTERS[format_name]

@@ -28,7 +28,7 @@ def convert_masks(dataset: FolderDataset, outdir: Path, val: float, progress: Ca
     height, width = dataset.image_hw
 
     def lines(record: dict) -> Iterator[str]:
-        for region in sorted(find_regions(dataset.mask(record)), key=lambda region: -region.area):
+        for region in sorted(find_regions(dataset.mask(record)), key=_box_area, reverse=True):
             yield _line(region.class_id - 1, (_outline(region, cv2) + 0.5) / (width, height))
     _write(dataset, outdir, val, progress, lines, {'names': dict(enumerate(dataset.task.classes[1:]))})
 
@@ -77,6 +77,11 @@ def _outline(region: Region, cv2) -> np.ndarray:
     (outline, *_), _ = cv2.findContours(region.pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = outline[:, 0] + np.array(region.box[:2], dtype=float)
     return points if len(points) > 2 else np.concatenate([points, np.repeat(points[-1:], 3 - len(points), axis=0)])
+
+
+def _box_area(region: Region) -> int:
+    """An outline is filled, so a region's own area says nothing: a thin ring must come before what is inside it."""
+    return region.box[2] * region.box[3]
 
 
 def _line(class_id: int, values: np.ndarray) -> str:

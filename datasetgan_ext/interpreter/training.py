@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -93,7 +94,7 @@ class TrainingSet:
         """Train on all of it; the height from which a keypoint counts as present is found by cross-validation."""
         interpreter = self._train(self.pixels, self.pairs, self.options, self.progress)
         if self.task.keypoints:
-            interpreter.keypoint_threshold = self._calibrate()
+            interpreter.keypoint_threshold = self._threshold
         return interpreter
 
     def cross_validate(self) -> tuple[SegmentationScore, KeypointScore, list[Doubt]]:
@@ -108,7 +109,7 @@ class TrainingSet:
         if len(self.pairs) < 2:
             raise UserError('--cross-validate needs at least two labelled images')
         segmentation, keypoints = SegmentationScore(len(self.task.classes)), KeypointScore(self.samples.image_hw)
-        threshold = self._calibrate() if self.task.keypoints else DEFAULT_THRESHOLD
+        threshold = self._threshold if self.task.keypoints else DEFAULT_THRESHOLD
         doubts = []
         for index, (sample, annotation) in enumerate(tqdm(
                 self.pairs, desc='cross-validation', unit='image', disable=None if self.progress else True)):
@@ -124,7 +125,8 @@ class TrainingSet:
                 keypoints.add(annotation.keypoints, prediction.keypoint_labels(0), annotation.mask)
         return segmentation, keypoints, sorted(doubts, key=lambda doubt: -doubt.area)
 
-    def _calibrate(self) -> float:
+    @cached_property
+    def _threshold(self) -> float:
         """The threshold of the keypoints' peaks, from small ensembles that each leave some labelled images out."""
         labelled = [index for index, (_, annotation) in enumerate(self.pairs) if annotation.keypoints is not None]
         absent = [(self.pairs[index][1].keypoints.visibility == ABSENT) for index in labelled]

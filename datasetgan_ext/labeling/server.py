@@ -77,7 +77,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         Raises:
             UserError: the port is taken, or the host is not this machine.
         """
-        self.host, self.store, self.suggester = host, store, suggester
+        self.host, self.store, self.suggester = host.lower(), store, suggester
         self.token = secrets.token_urlsafe()
         self.address_family = socket.AF_INET6 if ':' in host else socket.AF_INET
         try:

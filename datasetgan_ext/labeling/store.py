@@ -92,6 +92,8 @@ class LabelStore:
             raise ValueError(f'a class id outside 0..{len(self.task.classes) - 1} that is not {IGNORE}, "no label"')
         path = self.folder / f'{name}.png'
         with self._lock:
+            if np.array_equal(mask, self._masks.get(name, np.full_like(mask, IGNORE))):
+                return
             if (mask == IGNORE).all():
                 with writing(path):
                     path.unlink(missing_ok=True)

@@ -30,7 +30,8 @@ def choose_seeds(labeler: Labeler, candidates: Iterable[int], number: int, label
     Returns:
         Seeds in the order of choice.
     """
-    candidates = [seed for seed in candidates if seed not in set(labelled)]
+    done = set(labelled)
+    candidates = [seed for seed in candidates if seed not in done]
     bar = tqdm(labeler(candidates), total=len(candidates), desc='candidates', unit='image',
                disable=None if progress else True)
     ranking = sorted((-sample.uncertainty, sample.seed) for sample in bar)

@@ -40,7 +40,7 @@ def read(folder: Path, task: Task) -> list[Annotation]:
         return png.annotations(paths, lambda path: png.read_ids(path, colours), "VOC's palette")
     names = _read_label_map(folder / LABEL_MAP)
     labels = list(dict.fromkeys(names.values()))
-    colours = {rgb: labels.index(name) for rgb, name in names.items()} | {colour(255): IGNORE}
+    colours = {colour(255): IGNORE} | {rgb: labels.index(name) for rgb, name in names.items()}
     annotations = png.annotations(paths, lambda path: _by_colours(path, colours), str(folder / LABEL_MAP))
     places = {}
     for annotation in annotations:

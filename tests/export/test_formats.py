@@ -1,6 +1,7 @@
 """Each format is read with the library that its users read it with, and gives back the same labels."""
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -33,6 +34,9 @@ def make_sample(seed: int, task: Task) -> LabeledSample:
     mask[random.rand(*HW) > 0.97] = 3
     if seed == 7:
         mask[:] = 0
+    if seed == 8:  # a ring that has fewer pixels than what it encloses
+        mask[:12, :12] = 1
+        mask[1:11, 1:11] = 2
     keypoints = FoundKeypoints((random.rand(3, 2) * HW[::-1]).astype(np.float32),
                                random.choice([0, 2], 3).astype(np.uint8),
                                np.ones(3, np.float32), np.zeros(3, np.float32))
@@ -174,6 +178,22 @@ def test_yolo(dataset):
             holes = (mask > 0) & (truth == 0)
             assert not (holes & ~ndimage.binary_fill_holes(truth > 0)).any()
             assert np.array_equal(pixels(folder / description[split] / f'{name}.png'), dataset.image(record))
+
+
+@pytest.mark.parametrize('name', ['coco', 'voc', 'yolo', 'webdataset', 'huggingface'])
+def test_a_missing_file_of_the_dataset_is_named(name, dataset):
+    missing = next(record['image'] for record in dataset.records() if record['kept'])
+    (dataset.folder / missing).unlink()
+    with pytest.raises(UserError, match=f'dataset/{missing} is missing'):
+        converted(dataset, name)
+    assert not (dataset.folder.parent / name).exists()
+
+
+def test_into_the_folder_one_is_in(dataset, tmp_path, monkeypatch):
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    convert(dataset, 'webdataset', Path('.'), 0.3, 4)
+    assert list((tmp_path / 'here').glob('train-*.tar'))
 
 
 def test_yolo_pose(dataset):

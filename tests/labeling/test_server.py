@@ -131,6 +131,20 @@ def test_own_names_are_served(server, client):
         assert client('GET', STATE, Host=host, Origin=f'http://{host}')[0] == 200
 
 
+def test_names_have_no_case(samples, task, folder):
+    with serving(samples, task, folder, host='LocalHost') as server:
+        assert Client(server.port, server.token)('GET', STATE, Host=f'localhost:{server.port}')[0] == 200
+
+
+def test_a_mask_that_is_there_already_changes_nothing(server, client, folder):
+    mask = drawn_mask().tobytes()
+    assert client('PUT', MASK, mask)[0] == 200
+    written, changes = (folder / f'{NAME}.png').stat().st_mtime_ns, server.store.changes
+    assert client('PUT', MASK, mask)[0] == 200
+    assert client('PUT', MASK.replace(NAME, 'seed0000001'), bytes([IGNORE]) * 256)[0] == 200
+    assert (folder / f'{NAME}.png').stat().st_mtime_ns == written and server.store.changes == changes
+
+
 def test_a_server_for_other_machines_knows_itself_by_number(samples, task, folder):
     with serving(samples, task, folder, host='0.0.0.0') as server:
         client = Client(server.port, server.token)

@@ -61,6 +61,7 @@ def test_command_adds_to_a_folder_of_samples(tmp_path):
     (['--candidates=0-9'], '--interpreter and --candidates go together'),
     (['--interpreter=demo', '--candidates=0-9', '--seeds=1'], 'one of the two'),
     (['--interpreter=demo', '--candidates=0-9', '--crop=32x64'], '--crop: with --interpreter'),
+    (['--interpreter=demo', '--candidates=9-0'], '--candidates=9-0: the range 9-0 runs backwards'),
     (['--interpreter=nowhere', '--candidates=0-9'], '--interpreter=nowhere: no such file'),
     (['--interpreter=demo', '--candidates=0-9', '--trunc=0.5'], 'other options')])
 def test_command_refuses(arguments, message, tmp_path):

@@ -54,6 +54,11 @@ def test_label_map(tmp_path, image):
     assert rows(one(folder(tmp_path, image, LABEL_MAP)).mask) == ROWS
 
 
+def test_a_class_may_have_the_colour_of_void(tmp_path):
+    image = in_colours(ids(CAR_AND_WHEEL), {**COLOURS, 1: voc.colour(255)})
+    assert rows(one(folder(tmp_path, image, LABEL_MAP.replace('250,50,0', '224,224,192'))).mask) == CAR_AND_WHEEL
+
+
 def test_names_that_occur_nowhere_need_not_be_known(tmp_path):
     assert rows(one(folder(tmp_path, in_colours(), LABEL_MAP + 'ship:1,1,1::\n')).mask) == ROWS
 
