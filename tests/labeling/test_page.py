@@ -266,7 +266,8 @@ def test_a_suggestion_is_shown_and_accepted(person):
     person.page.locator('#suggest-state', has_text='Paint over').wait_for()  # the others have been measured
     person.page.select_option('#order', 'worth')
     order = person.page.eval_on_selector_all('#list li', 'items => items.map(item => item.dataset.name)')
-    assert order[-1] == FIRST or len(order) == 4
+    measured = person.page.evaluate('fetch("/api/suggest").then(reply => reply.json())')['uncertainty']
+    assert len(measured) == 4 and order == sorted(measured, key=measured.get, reverse=True)
 
 
 def test_the_page_tells_that_the_server_is_gone_and_saves_later(person):
