@@ -20,7 +20,7 @@ SHOWN = 20
 @click.option('--dataset', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
               help='Written by gen_dataset.py')
 def main(dataset):
-    """Check that every file of a dataset is there and as it was written, and that masks and manifest agree.
+    """Check that every image and mask of a dataset is there and as it was written, and that masks and manifest agree.
 
     Ends with status 1 when something is wrong; gen_dataset.py, given the same options again, mends it.
 
@@ -35,7 +35,8 @@ def main(dataset):
     more = sum(1 for _ in problems)
     if shown:
         raise UserError('\n'.join([f'{dataset} is damaged:', *shown, *([f'... and {more} more'] if more else []),
-                                   'The command that made it, given again, makes what is missing or damaged']))
+                                   'The command that made it, given again, makes what is missing or damaged; '
+                                   'delete files that belong to no sample']))
     print(f'{found.info["summary"]["samples"]} labelled images in {dataset}: all as they were written')
 
 

@@ -14,6 +14,7 @@ from datasetgan_ext.labels.png import read_image, read_mask
 from datasetgan_ext.labels.task import Task
 
 DATASET_FILE = 'dataset.json'
+KEYPOINTS_FILE = 'keypoints.json'
 FORMAT = 'datasetgan-folder'
 FORMAT_VERSION = 1
 TRAIN, VAL = 'train', 'val'
@@ -76,6 +77,8 @@ class FolderDataset:
         """What is wrong with the dataset, in words: each file against its hash, each mask against the class list, the
         number of samples against the summary, and files that belong to no sample."""
         known, samples, kept = set(), 0, 0
+        if self.task.keypoints and not (self.folder / KEYPOINTS_FILE).is_file():
+            yield f'{KEYPOINTS_FILE}: is missing'
         for record in self.records():
             samples, kept = samples + 1, kept + record['kept']
             for kind in ('image', 'mask'):

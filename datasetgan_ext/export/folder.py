@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.export.coco import keypoint_category, keypoint_object, write_coco
+from datasetgan_ext.export.dataset import KEYPOINTS_FILE
 from datasetgan_ext.export.manifest import read_manifest
 from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
@@ -16,8 +17,6 @@ from datasetgan_ext.labels.annotation import ABSENT, object_box
 from datasetgan_ext.labels.coco import flat_keypoints
 from datasetgan_ext.labels.png import COMPRESSION, png_bytes, write_image, write_mask
 from datasetgan_ext.labels.task import Task
-
-KEYPOINTS_FILE = 'keypoints.json'
 
 
 @dataclass

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
-from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, read_info
-from datasetgan_ext.export.folder import KEYPOINTS_FILE, Encoded, FolderWriter
+from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, KEYPOINTS_FILE, read_info
+from datasetgan_ext.export.folder import Encoded, FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.export.workers import Job, do_job, label_in_processes

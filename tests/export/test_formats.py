@@ -320,6 +320,12 @@ def test_verify(dataset):
         assert message in result.output
 
 
+def test_verify_misses_keypoints(dataset):
+    (dataset.folder / 'keypoints.json').unlink()
+    result = invoke('verify', f'--dataset={dataset.folder}')
+    assert result.exit_code == 1 and 'keypoints.json: is missing' in result.output
+
+
 def test_verify_compares_masks_and_manifest(dataset):
     lines = (dataset.folder / MANIFEST).read_text().splitlines()
     record = json.loads(lines[5])
