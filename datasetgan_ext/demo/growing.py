@@ -15,14 +15,13 @@ from datasetgan_ext.errors import UserError
 from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.upstream import import_upstream
 
-BATCH = 16
 WORKERS = 1
 COLOURS = 4096
 GENERATOR = {
-    'class_name': 'training.networks.Generator', 'z_dim': 128, 'w_dim': 128, 'mapping_kwargs': {'num_layers': 4},
+    'class_name': f'{__name__}.generator_for_cpu', 'z_dim': 128, 'w_dim': 128, 'mapping_kwargs': {'num_layers': 4},
     'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 64}}
 DISCRIMINATOR = {
-    'class_name': 'training.networks.Discriminator', 'channel_base': 1024, 'channel_max': 64,
+    'class_name': f'{__name__}.discriminator_for_cpu', 'channel_base': 1024, 'channel_max': 64,
     'epilogue_kwargs': {'mbstd_group_size': 4}}
 
 
@@ -33,10 +32,11 @@ class Stage:
     kimg: int
     learning_rate: float
     r1_gamma: float
+    batch: int = 16
 
 
-STAGES = (Stage(16, 40, .003, .02), Stage(32, 30, .003, .05), Stage(32, 40, .003, .03), Stage(64, 50, .003, .1),
-          Stage(128, 50, .003, .2), Stage(128, 20, .0015, .2))
+STAGES = (Stage(16, 80, .003, .01, batch=32), Stage(32, 120, .003, .02), Stage(64, 100, .003, .06),
+          Stage(128, 60, .002, .2))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
@@ -72,9 +72,19 @@ def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = ST
             G_reg_interval=None, D_reg_interval=16,
             loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
                          'style_mixing_prob': 0.1, 'pl_weight': 0},
-            batch_size=BATCH, batch_gpu=BATCH, kimg_per_tick=1, image_snapshot_ticks=None, network_snapshot_ticks=10)
+            batch_size=stage.batch, batch_gpu=stage.batch, kimg_per_tick=1, image_snapshot_ticks=None, network_snapshot_ticks=10)
         _keep_weights(folder / f'network-snapshot-{stage.kimg:06d}.pkl', weights[index])
     return weights[-1]
+
+
+def generator_for_cpu(**kwargs) -> torch.nn.Module:
+    """Upstream's generator, its weights laid out so that convolutions on a CPU take two thirds of the time."""
+    return import_upstream('training.networks').Generator(**kwargs).to(memory_format=torch.channels_last)
+
+
+def discriminator_for_cpu(**kwargs) -> torch.nn.Module:
+    """The same of upstream's discriminator."""
+    return import_upstream('training.networks').Discriminator(**kwargs).to(memory_format=torch.channels_last)
 
 
 def drawings_path(folder: Path, resolution: int) -> Path:

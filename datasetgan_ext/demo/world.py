@@ -149,7 +149,7 @@ class _Scene:
     def __init__(self, random: _Random) -> None:
         self._random = random
         self.horizon = random.between(.40, .56)
-        self.ground = random.between(max(.72, self.horizon + .18), .86)
+        self.ground = random.between(max(.75, self.horizon + .18), .83)
         warmth = random.between(-1, 1)
         self.brightness = random.between(.65, 1.05)
         self.tint = self.brightness * np.array([1 + .08 * warmth, 1, 1 - .08 * warmth], dtype=np.float32)
@@ -274,11 +274,11 @@ class _Car:
         self.chrome_handles = chance(.5)
         # the view
         self.turn = np.deg2rad(between(-32, 32))       # > 0 shows the front, < 0 the rear
-        self.pitch = np.deg2rad(between(4, 12))
+        self.pitch = np.deg2rad(between(5, 10))
         self.facing = 1 if chance(.5) else -1
         span = self.length * np.cos(self.turn) + self.width * abs(np.sin(self.turn))
-        self.scale = between(.76, .98) / span
-        self.centre = between(.44, .56)
+        self.scale = between(.84, .98) / span
+        self.centre = between(.47, .53)
         reach = (self.sun_on(1), self.sun_on(-1))
         self.side_light, self.end_light, self.top_light = 1., reach[0] if self.turn > 0 else reach[1], 1.18
 
