@@ -72,7 +72,8 @@ def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = ST
             G_reg_interval=None, D_reg_interval=16,
             loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
                          'style_mixing_prob': 0.1, 'pl_weight': 0},
-            batch_size=stage.batch, batch_gpu=stage.batch, kimg_per_tick=1, image_snapshot_ticks=None, network_snapshot_ticks=10)
+            batch_size=stage.batch, batch_gpu=stage.batch, kimg_per_tick=1,
+            image_snapshot_ticks=None, network_snapshot_ticks=10)
         _keep_weights(folder / f'network-snapshot-{stage.kimg:06d}.pkl', weights[index])
     return weights[-1]
 

@@ -57,7 +57,8 @@ def add_upsampled_rows(total: torch.Tensor, rows: torch.Tensor, low: torch.Tenso
         out_width: width of the upsampled map.
         columns: the part of the width that is wanted.
     """
-    mixed = torch.lerp(rows.index_select(1, low), rows.index_select(1, high), weight[:, None])
+    rows = rows.contiguous()  # selecting from a part of a larger map takes four times as long
+    mixed = rows.index_select(1, low).lerp_(rows.index_select(1, high), weight[:, None])
     if mixed.device.type == 'cpu':
         add_stretched_cpu(total, mixed, out_width, columns)
     else:
