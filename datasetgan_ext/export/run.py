@@ -22,7 +22,7 @@ from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, 
 from datasetgan_ext.export.folder import Encoded, FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
-from datasetgan_ext.export.workers import Job, do_job, label_in_processes
+from datasetgan_ext.export.workers import Job, label_here, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.png import COMPRESSION
@@ -103,7 +103,7 @@ class Run:
             yield from label_in_processes(jobs, self.recipes, writer,
                                           (labeler.generator.fingerprint, labeler.interpreter.fingerprint))
         else:
-            yield from (do_job(job, labeler, writer) for job in jobs)
+            yield from label_here(jobs, labeler, writer)
 
     def _options(self) -> dict:
         """What decides the dataset's content, by the name of the flag."""

@@ -1,11 +1,13 @@
-"""Several processes that label at once. They send what they made; the one that started them writes it all."""
+"""Labelling of a run's seeds, in this process or in several at once. One process writes it all."""
 from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -16,9 +18,10 @@ import torch
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.folder import Encoded, FolderWriter
-from datasetgan_ext.labeler import Labeler
+from datasetgan_ext.labeler import LabeledSample, Labeler
 
 ATTEMPTS = 3
+ENCODERS = min(8, os.cpu_count() or 1)
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,25 @@ class Job(NamedTuple):
 
 def do_job(job: Job, labeler: Labeler, writer: FolderWriter) -> list[Encoded]:
     """What is to be written of a job's samples."""
-    return [writer.encode(sample) for sample in labeler.label(job.seeds) if sample.seed in job.wanted]
+    return [writer.encode(sample) for sample in _wanted(job, labeler)]
+
+
+def label_here(jobs: Iterable[Job], labeler: Labeler, writer: FolderWriter) -> Iterator[list[Encoded]]:
+    """Do the jobs in this process. Threads compress a job's images while the next job is labelled.
+
+    Yields:
+        Each job's result, in the order of the jobs.
+    """
+    with ThreadPoolExecutor(ENCODERS) as threads:
+        encoding = []
+        for job in jobs:
+            last, encoding = encoding, [threads.submit(writer.encode, sample) for sample in _wanted(job, labeler)]
+            yield [encoded.result() for encoded in last]
+        yield [encoded.result() for encoded in encoding]
+
+
+def _wanted(job: Job, labeler: Labeler) -> Iterator[LabeledSample]:
+    return (sample for sample in labeler.label(job.seeds) if sample.seed in job.wanted)
 
 
 @dataclass

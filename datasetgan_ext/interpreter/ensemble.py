@@ -55,7 +55,8 @@ class Ensemble(torch.nn.Module):
         Returns:
             float32 [M, B, K].
         """
-        x = (x - self.input_mean) / self.input_std
+        scale = 1 / self.input_std
+        x = torch.addcmul(-self.input_mean * scale, x, scale)  # one pass over the largest tensor of a step
         for depth, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             x = torch.baddbmm(bias[:, None], x, weight.mT)
             if depth < len(self.norms):

@@ -134,8 +134,9 @@ def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: Trai
         if options.heat_loss == 'cross-entropy':
             ensemble.biases[-1].data[:, classes:] = RARE_LOGIT
         if options.standardize:
-            ensemble.input_mean.copy_(pixels.hypercolumns.mean(dim=0))
-            ensemble.input_std.copy_(pixels.hypercolumns.std(dim=0).clamp_(min=1e-6))
+            mean, std = pixels.statistics()
+            ensemble.input_mean.copy_(mean)
+            ensemble.input_std.copy_(std)
         return _Trainer(ensemble, pixels, classes, training, heldout, options).run(progress)
 
 
@@ -221,7 +222,7 @@ class _Trainer:
     def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
         """Loss of each member on its own batch: float32 [M]."""
         self.ensemble.train()
-        outputs = self.ensemble(self.pixels.hypercolumns[chosen])
+        outputs = self.ensemble(self.pixels.batch(chosen))
         loss = torch.zeros(len(outputs), device=outputs.device)
         if self.classes:
             classes = self.pixels.classes[chosen]
@@ -278,7 +279,7 @@ class _Trainer:
         wrong, heat = torch.zeros(self.options.models), torch.zeros(self.options.models)
         labelled = (self.pixels.classes[self.heldout] != UNLABELLED).sum().item()
         for chosen in self.heldout.split(HELDOUT_CHUNK):
-            outputs = ensemble(self.pixels.hypercolumns[chosen].expand(self.options.models, -1, -1))
+            outputs = ensemble(self.pixels.batch(chosen).expand(self.options.models, -1, -1))
             if self.classes:
                 classes = self.pixels.classes[chosen]
                 missed = (outputs[:, :, :self.classes].argmax(dim=2) != classes) & (classes != UNLABELLED)

@@ -10,6 +10,9 @@ from datasetgan_ext.interpreter.upsampling import gather_points
 from datasetgan_ext.labels.annotation import IGNORE
 
 UNLABELLED = -1
+HALF = torch.finfo(torch.float16)
+SMALLEST_DEVIATION = 1e-6
+STATISTICS_CHUNK = 4096
 
 
 @dataclass
@@ -17,7 +20,7 @@ class PixelSet:
     """Labelled hypercolumns.
 
     Attributes:
-        hypercolumns: float32 [P, C].
+        hypercolumns: float16 [P, C], half the memory of what the generator computes.
         classes: int64 [P]; UNLABELLED where a pixel has no class.
         images: int64 [P], index of the labelled image that each pixel is from.
         heat: float32 [P, J], the keypoints' heatmaps; nan where an image's keypoints are not labelled.
@@ -33,6 +36,22 @@ class PixelSet:
     def select(self, chosen: torch.Tensor) -> PixelSet:
         """A copy of the pixels at bool or int64 index `chosen`."""
         return PixelSet(self.hypercolumns[chosen], self.classes[chosen], self.images[chosen], self.heat[chosen])
+
+    def batch(self, chosen: torch.Tensor) -> torch.Tensor:
+        """Hypercolumns of the pixels at int64 indices of any shape [...]: float32 [..., C]."""
+        return self.hypercolumns.index_select(0, chosen.flatten()).float().unflatten(0, chosen.shape)
+
+    def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of each channel: float32 [C] each.
+
+        The deviation is never less than what half precision tells apart around the mean, so that a channel that is
+        constant but for that is not blown up.
+        """
+        chunks = self.hypercolumns.split(STATISTICS_CHUNK)
+        mean = sum(chunk.sum(dim=0, dtype=torch.float64) for chunk in chunks) / len(self)
+        squares = sum((chunk - mean).square_().sum(dim=0) for chunk in chunks)
+        std = (squares / max(1, len(self) - 1)).sqrt()
+        return mean.float(), torch.maximum(std, mean.abs() * HALF.eps).clamp_(min=SMALLEST_DEVIATION).float()
 
 
 def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState,
@@ -75,7 +94,8 @@ def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarr
         full_hw: its height and width.
 
     Returns:
-        float32 [P, C], the layers' channels one after the other.
+        float16 [P, C], the layers' channels one after the other; values beyond its range at its limits.
     """
     y, x = (torch.from_numpy(position).to(features[0].device) for position in (y, x))
-    return torch.cat([gather_points(maps.to(torch.float32), y, x, full_hw) for maps in features], dim=1)
+    points = [gather_points(maps.to(torch.float32), y, x, full_hw) for maps in features]
+    return torch.cat([part.clamp_(HALF.min, HALF.max).half() for part in points], dim=1)

@@ -197,11 +197,11 @@ class TrainingSet:
 
     def _empty_pixels(self, count: int) -> PixelSet:
         channels, device = sum(layer.channels for layer in self.generator.layers), self.generator.device
-        gib = count * channels * 4 / 2**30
+        gib = count * channels * 2 / 2**30
         if gib > LARGE_GIB:
             log.warning('The hypercolumns of %d pixels take %.0f GiB of memory; --pixels-per-image takes fewer',
                         count, gib)
-        return PixelSet(torch.empty(count, channels, device=device),
+        return PixelSet(torch.empty(count, channels, dtype=torch.float16, device=device),
                         torch.empty(count, dtype=torch.int64, device=device),
                         torch.empty(count, dtype=torch.int64, device=device),
                         torch.full((count, len(self.task.keypoints)), torch.nan, device=device))

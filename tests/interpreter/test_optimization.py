@@ -17,15 +17,15 @@ def blobs(count: int = 600, classes: int = 3) -> PixelSet:
     source = torch.Generator().manual_seed(0)
     labels = torch.randint(classes, [count], generator=source)
     centres = 3 * torch.randn(classes, 8, generator=source)
-    return PixelSet(centres[labels] + torch.randn(count, 8, generator=source), labels, torch.zeros_like(labels),
-                    torch.zeros(count, 0))
+    hypercolumns = centres[labels] + torch.randn(count, 8, generator=source)
+    return PixelSet(hypercolumns.half(), labels, torch.zeros_like(labels), torch.zeros(count, 0))
 
 
 @pytest.mark.parametrize('preset', ['default', 'reference'])
 def test_learns(preset):
     pixels = blobs()
     ensemble, report = train_ensemble(pixels, 3, 0, options_from(preset, models=4), progress=False)
-    logits = ensemble(pixels.hypercolumns.expand(4, -1, -1))
+    logits = ensemble(pixels.hypercolumns.float().expand(4, -1, -1))
     assert ((logits.argmax(dim=2) == pixels.classes).float().mean(dim=1) > 0.95).all()
     assert report.loss < 0.6
     assert not ensemble.training

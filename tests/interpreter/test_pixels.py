@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.interpreter.pixels import choose_pixels, gather_hypercolumns
+from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels, gather_hypercolumns
 from datasetgan_ext.labels.annotation import IGNORE
 
 
@@ -45,4 +45,25 @@ def test_gathered_hypercolumns_are_those_of_full_upsampling():
     y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
     full = torch.cat([torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear',
                                                       align_corners=False)[0] for maps in features])
-    assert torch.allclose(gather_hypercolumns(features, y, x, (16, 16)), full[:, y, x].T, atol=1e-6)
+    assert torch.allclose(gather_hypercolumns(features, y, x, (16, 16)).float(), full[:, y, x].T, rtol=1e-3, atol=1e-6)
+
+
+def test_values_beyond_half_precision_stay_finite():
+    features = [torch.full([1, 2, 2], 1e6), torch.full([1, 2, 2], -1e6)]
+    assert gather_hypercolumns(features, np.array([0]), np.array([1]), (2, 2)).tolist() == [[65504, -65504]]
+
+
+def test_statistics_of_channels():
+    hypercolumns = torch.tensor([[1, 1000], [2, 1000], [6, 1000]], dtype=torch.float16)
+    mean, std = PixelSet(hypercolumns, torch.zeros(3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64),
+                         torch.zeros(3, 0)).statistics()
+    assert torch.allclose(mean, torch.tensor([3., 1000]))
+    assert torch.allclose(std, torch.tensor([7**.5, 1000 / 1024]))  # ((4 + 1 + 9) / 2)^.5, and the steps of float16
+
+
+def test_batches_have_the_shape_of_their_indices():
+    hypercolumns = torch.arange(12).reshape(6, 2).half()
+    pixels = PixelSet(hypercolumns, torch.zeros(6), torch.zeros(6), torch.zeros(6, 0))
+    batch = pixels.batch(torch.tensor([[5, 0, 0], [1, 2, 3]]))
+    assert batch.dtype == torch.float32 and batch[0].tolist() == [[10, 11], [0, 1], [0, 1]]
+    assert batch.shape == (2, 3, 2)
