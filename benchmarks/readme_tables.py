@@ -17,7 +17,13 @@ def demo_accuracy(result: dict) -> str:
         rows.append(f'| {name} | ' + ' | '.join(f'{100 * preset["iou"][name]:.1f}' for preset in presets) + ' |')
     rows.append('| **mIoU** | ' + ' | '.join(f'**{100 * preset["mean_iou"]:.1f}** ± {100 * preset["std"]:.1f}'
                                              for preset in presets) + ' |')
-    return '\n'.join(rows)
+    curve = result['curve']
+    return '\n'.join([
+        *rows, '', 'The default preset with other numbers of pixels of each labelled image:', '',
+        '| pixels per image | ' + ' | '.join(str(point['pixels_per_image']) for point in curve) + ' |',
+        '|---' * (1 + len(curve)) + '|',
+        '| mIoU, % | ' + ' | '.join(f'{100 * point["mean_iou"]:.1f} ± {100 * point["std"]:.1f}' for point in curve)
+        + ' |'])
 
 
 def demo_memory(result: dict) -> str:
@@ -60,8 +66,22 @@ def inference(result: dict) -> str:
     return '\n'.join(rows)
 
 
+def training(result: dict) -> str:
+    return '\n'.join([
+        '| labelled images | members | pixels learned from | features | training | peak memory |', '|---' * 6 + '|',
+        f'| {result["images"]} of {result["resolution"]}² | {result["members"]} | {result["pixels"]} '
+        f'| {result["features_seconds"]:.0f} s | {result["training_seconds"]:.0f} s | {result["peak_mib"]:.0f} MiB |'])
+
+
+def writing(result: dict) -> str:
+    best = {name: result['images'] / min(times) for name, times in result['seconds'].items()}
+    return '\n'.join([
+        '| the demo\'s generator alone | with labels | with labels and files |', '|---' * 3 + '|',
+        f'| {best["images"]:.1f} images a second | {best["labels"]:.1f} | {best["files"]:.1f} |'])
+
+
 TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
-          'inference': inference}
+          'inference': inference, 'training': training, 'writing': writing}
 
 
 def main():

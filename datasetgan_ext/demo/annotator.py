@@ -26,7 +26,7 @@ from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE
 
 WIDTHS = (16, 32, 64, 96, 128)
 FIRST_SEED = 1_000_000
-DRAWINGS, STEPS, BATCH = 8000, 1800, 8
+DRAWINGS, STEPS, BATCH = 12_000, 3000, 8
 HEATMAP_SIGMA = 1.5   # pixels
 
 
