@@ -36,7 +36,7 @@ class Stage:
 
 
 STAGES = (Stage(16, 80, .003, .01, batch=32), Stage(32, 120, .003, .02), Stage(64, 100, .003, .06),
-          Stage(128, 60, .002, .2))
+          Stage(128, 20, .002, .2))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
