@@ -14,13 +14,14 @@ import click
 import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.formats import CONVERTERS
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler, make_labeler
 from datasetgan_ext.labels.png import COMPRESSION
-from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
+from datasetgan_ext.options import conversion_options, network_options, sampling_options, seeds_option, start_logging
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,10 @@ log = logging.getLogger(__name__)
               help="Label the images of a projected_w.npz of upstream's projector.py, in place of --seeds")
 @click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE',
               help='Share of the images that is kept; the most uncertain others are marked as dropped')
-@click.option('--format', 'format_name', type=click.Choice(['folder']), default='folder', show_default=True,
-              help='Format of the dataset')
+@click.option('--format', 'formats', type=click.Choice(['folder', *CONVERTERS]), multiple=True, default=['folder'],
+              show_default=True, help='What to write beside the folders of images and masks, into a folder of that '
+              'name in DIR; may be given several times')
+@conversion_options
 @click.option('--compression', type=click.IntRange(0, 9), default=COMPRESSION, show_default=True, metavar='0-9',
               help='Of the PNG files: 9 makes the smallest ones, slowly')
 @click.option('--batch', type=click.IntRange(min=1), metavar='N',
@@ -48,7 +51,7 @@ log = logging.getLogger(__name__)
               help='Processes that label at once  [default: one for each GPU]')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, format_name, compression, batch, workers, overwrite):
+         mix_styles, projected_w, keep, formats, val, shard_size, compression, batch, workers, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -64,6 +67,11 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     # 10,000 labelled images from a network of your own
     python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
         --seeds=0-9999
+
+    \b
+    # The same, and in out/dataset/coco what a trainer for COCO reads
+    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+        --seeds=0-9999 --format=coco
 
     \b
     # A photo of your own, once upstream's projector.py has found its w
@@ -88,8 +96,8 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
                for place in _places(device, workers)]
-    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name,
-              compression, recipes)
+    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
+              recipes, [name for name in dict.fromkeys(formats) if name != 'folder'], val, shard_size)
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:

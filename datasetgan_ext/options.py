@@ -115,6 +115,20 @@ def label_options(default: str = ''):
     )
 
 
+def _check_val(ctx, param, val):
+    if not 0 <= val < 1:
+        raise UserError(f'--val={val} is not a share; give a number from 0 to below 1, for example 0.1')
+    return val
+
+
+conversion_options = joined(
+    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=_check_val,
+                 help='Share of the images that is set apart for validation, in formats other than folder'),
+    click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
+                 help='Images in each tar of a WebDataset'),
+)
+
+
 def seeds_option(**settings):
     return click.option('--seeds', type=Seeds(), help='Seeds, for example 0-99 or 1,4-6', **settings)
 

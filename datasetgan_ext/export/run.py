@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,16 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
-from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, KEYPOINTS_FILE, read_info
+from datasetgan_ext.export.dataset import (
+    DATASET_FILE,
+    FORMAT,
+    FORMAT_VERSION,
+    KEYPOINTS_FILE,
+    FolderDataset,
+    read_info,
+)
 from datasetgan_ext.export.folder import Encoded, FolderWriter
+from datasetgan_ext.export.formats import CONVERTERS, check_format, convert_within, remove_conversion
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.export.workers import Job, do_job, label_in_processes
@@ -28,6 +37,8 @@ from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SAMPLES = 8
 OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
@@ -43,18 +54,21 @@ class Run:
         outdir: the dataset's folder.
         keep: share of the samples that is kept, in (0, 1].
         interpreter_source: what `--interpreter` was, for the record.
-        format_name: how the dataset is written; 'folder' is the one format there is.
         compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
+        formats: in which the dataset is written too, once it is whole, each into a folder of its name in `outdir`.
+        val, shard_size: of these formats, as `formats.convert` has them.
     """
     labeler: Labeler
     seeds: Sequence[int]
     outdir: Path
     keep: float
     interpreter_source: str
-    format_name: str = 'folder'
     compression: int = COMPRESSION
     recipes: Sequence[Callable[[], Labeler]] = ()
+    formats: Sequence[str] = ()
+    val: float = 0.1
+    shard_size: int = 1000
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it.
@@ -68,6 +82,8 @@ class Run:
         Raises:
             UserError: the folder holds other things, or a dataset with other options; or it cannot be written.
         """
+        for name in self.formats:
+            check_format(name, self._info(), self.outdir)
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
         with locked(self.outdir):
@@ -90,6 +106,7 @@ class Run:
         info = {**self._info(), 'summary': asdict(summary)}
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
         self._write_info(info)
+        self._convert()
         return summary
 
     def _results(self, manifest: RunManifest, writer: FolderWriter) -> Iterator[list[Encoded]]:
@@ -122,7 +139,6 @@ class Run:
             'mix-styles': sampling.mix_styles or None,
             'projected-w': None if projected is None else hashlib.sha256(projected.tobytes()).hexdigest(),
             'keep': self.keep,
-            'format': self.format_name,
             'compression': self.compression,
         }
 
@@ -146,7 +162,6 @@ class Run:
         write_atomically(self.outdir / DATASET_FILE, (json.dumps(info, indent=1) + '\n').encode())
 
     def _prepare_folder(self, overwrite: bool) -> None:
-        begins = True
         if holds_files(self.outdir):
             try:
                 found = read_info(self.outdir)['options']
@@ -157,9 +172,7 @@ class Run:
                 self._delete()
             else:
                 self._check_same(found)
-                begins = found['seeds'] != format_seeds(self.seeds)
-        if begins:
-            self._write_info(self._info())
+        self._write_info(self._info())  # without a summary: not finished
 
     def _check_same(self, found: dict) -> None:
         """Raises UserError unless the dataset in the folder has our options, or fewer seeds."""
@@ -178,8 +191,17 @@ class Run:
             return False
         return len(done) % self.labeler.batch == 0 and list(self.seeds[:len(done)]) == list(done)
 
+    def _convert(self) -> None:
+        dataset = FolderDataset(self.outdir)
+        for name in self.formats:
+            convert_within(dataset, name, self.val, self.shard_size)
+        for name, _ in dataset.outdated_conversions():
+            log.warning('%s holds the dataset as it was before; --format=%s writes it anew', self.outdir / name, name)
+
     def _delete(self) -> None:
         """Delete the dataset but for dataset.json, which tells that the folder is ours until another replaces it."""
+        for name in CONVERTERS:
+            remove_conversion(self.outdir, name)
         for name in OURS:
             path = self.outdir / name
             if path.is_dir() and not path.is_symlink():

@@ -2,6 +2,7 @@ import copy
 import hashlib
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from datasetgan_ext import files
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export import run as run_module
+from datasetgan_ext.export.dataset import FolderDataset, sample_name
+from datasetgan_ext.export.formats import convert
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labeler import Labeler
@@ -106,7 +109,8 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
         real_replace(source, target)
 
     # a process that is killed cleans nothing up
-    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False: None)
+    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False:
+                        path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok))
     monkeypatch.setattr(files.os, 'replace', counting)
     make_run('counted', batch=batch)()
     assert renames > 2 * 6
@@ -279,6 +283,61 @@ def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, 
     with pytest.raises(UserError, match='nothing was touched'):
         make_run()(overwrite)
     assert [path.name for path in (tmp_path / 'dataset').iterdir()] == [name]
+
+
+def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(make_run, tmp_path, caplog):
+    def run(formats, **settings):
+        made = make_run(**settings)
+        made.formats, made.val = formats, 0.0
+        made()
+
+    folder = tmp_path / 'dataset'
+    run(['voc', 'webdataset'], seeds=range(4))
+    names = (folder / 'voc' / 'ImageSets' / 'Segmentation' / 'train.txt').read_text().split()
+    assert names == [sample_name(record) for record in manifest(folder) if record['kept']]
+    before, written = tree(folder), (folder / 'voc').stat().st_ino
+    run(['voc'], seeds=range(4))
+    assert tree(folder) == before and (folder / 'voc').stat().st_ino == written, 'nothing to do'
+
+    run(['voc'])
+    assert 'webdataset holds the dataset as it was before' in caplog.text and '/voc holds' not in caplog.text
+    assert [problem.partition(':')[0] for problem in FolderDataset(folder).problems()] == ['webdataset']
+    run(['voc', 'webdataset'])
+    assert list(FolderDataset(folder).problems()) == []
+    run_module.shutil.rmtree(folder / 'webdataset')
+    make_run('whole')()
+    convert(FolderDataset(tmp_path / 'whole'), 'voc', tmp_path / 'whole' / 'voc', 0.0, 1)
+    assert tree(folder) == tree(tmp_path / 'whole')
+
+    (folder / 'voc.datasetgan-tmp').mkdir()
+    make_run(seeds=range(4))(overwrite=True)
+    assert not list(folder.glob('voc*'))
+
+
+def test_a_format_that_cannot_be_written_is_told_before_any_work(make_run, tmp_path, monkeypatch):
+    run = make_run()
+    run.formats = ['yolo-pose']
+    with pytest.raises(UserError, match='--format=yolo-pose holds keypoints'):
+        run()
+    run.formats = ['coco']
+    with monkeypatch.context() as bare:
+        bare.setitem(sys.modules, 'pycocotools.mask', None)
+        with pytest.raises(UserError, match=r'datasetgan-ext\[formats\]'):
+            run()
+    assert not (tmp_path / 'dataset').exists()
+    (tmp_path / 'dataset' / 'voc').mkdir(parents=True)
+    (tmp_path / 'dataset' / 'voc' / 'notes.txt').write_text('mine')
+    run.formats = ['voc']
+    with pytest.raises(UserError, match='holds something else; move that away'):
+        run(overwrite=True)
+
+
+def test_a_conversion_is_no_folder_to_generate_into(make_run, tmp_path):
+    run = make_run()
+    run.formats = ['voc']
+    run()
+    with pytest.raises(UserError, match='in another format, made by conversion; nothing was touched'):
+        make_run('dataset/voc')(overwrite=True)
 
 
 def test_outdir_is_a_file(make_run, tmp_path):
