@@ -62,6 +62,25 @@ class CountOrAll(click.ParamType):
         return int(value)
 
 
+class ClassPixels(click.ParamType):
+    name = 'CLASS=N'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        name, _, number = value.rpartition('=')
+        if not name or not re.fullmatch(r'[1-9]\d*', number, flags=re.ASCII):
+            raise UserError(f'{param.opts[0]}={value} is not CLASS=N; write for example {param.opts[0]}=wheel=20')
+        return name, int(number)
+
+
+def check_share(ctx, param, share):
+    """Callback of an option that takes a share of what there is, but not none."""
+    if share is not None and not 0 < share <= 1:
+        raise UserError(f'{param.opts[0]}={share} is not a share; give a number above 0 and at most 1')
+    return share
+
+
 def joined(*options):
     """One decorator out of several, in the order of the help text."""
     def decorate(command):

@@ -102,13 +102,13 @@ class FolderDataset:
         for record in self.records():
             samples, kept = samples + 1, kept + record['kept']
             for kind in ('image', 'mask'):
-                if kind in record:
+                if kind in record and (record['kept'] or not self.info.get('drop')):
                     known.add(record[kind])
                     yield from self._file_problems(record, kind)
         for folder in ('images', 'masks'):
             for path in sorted((self.folder / folder).glob('*')):
                 if f'{folder}/{path.name}' not in known:
-                    yield f'{folder}/{path.name}: belongs to no line of {MANIFEST}'
+                    yield f'{folder}/{path.name}: belongs to no sample of {MANIFEST} that has files'
         for name, settings in self.outdated_conversions():
             yield f'{name}: was converted before the dataset changed; generate with --format={settings["format"]}'
         for name, count in (('samples', samples), ('kept', kept)):
