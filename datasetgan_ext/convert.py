@@ -9,9 +9,9 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.dataset import FolderDataset
 from datasetgan_ext.export.formats import CONVERTERS, convert
+from datasetgan_ext.options import conversion_options
 
 
 @click.command()
@@ -19,10 +19,7 @@ from datasetgan_ext.export.formats import CONVERTERS, convert
               help='Written by gen_dataset.py')
 @click.option('--format', 'format_name', type=click.Choice(list(CONVERTERS)), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
-@click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE',
-              help='Share of the images that is set apart for validation')
-@click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
-              help='Images in each tar of a WebDataset')
+@conversion_options
 def main(dataset, format_name, outdir, val, shard_size):
     """Write the kept images and labels of a dataset in the format that your trainer reads.
 
@@ -39,8 +36,6 @@ def main(dataset, format_name, outdir, val, shard_size):
     python datasetgan_ext/convert.py --dataset=out/cars --format=webdataset --outdir=out/cars-tars --shard-size=5000 \\
         --val=0
     """
-    if not 0 <= val < 1:
-        raise UserError(f'--val={val} is not a share; give a number from 0 to below 1, for example 0.1')
     found = FolderDataset(dataset)
     convert(found, format_name, outdir, val, shard_size)
     print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')

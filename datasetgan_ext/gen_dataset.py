@@ -14,13 +14,23 @@ import click
 import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
+from datasetgan_ext.export.formats import CONVERTERS
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler, make_labeler
 from datasetgan_ext.labels.png import COMPRESSION
-from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
+from datasetgan_ext.options import (
+    ClassPixels,
+    check_share,
+    conversion_options,
+    network_options,
+    sampling_options,
+    seeds_option,
+    start_logging,
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +46,18 @@ log = logging.getLogger(__name__)
               help='Share of the images whose later layers take the styles of a second seed')
 @click.option('--projected-w', type=click.Path(path_type=Path), metavar='NPZ',
               help="Label the images of a projected_w.npz of upstream's projector.py, in place of --seeds")
-@click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE',
-              help='Share of the images that is kept; the most uncertain others are marked as dropped')
-@click.option('--format', 'format_name', type=click.Choice(['folder']), default='folder', show_default=True,
-              help='Format of the dataset')
+@click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE', callback=check_share,
+              help='Share of the images that is kept; the others, the most uncertain ones, are marked as dropped')
+@click.option('--min-pixels', type=ClassPixels(), multiple=True,
+              help='Drop images that have fewer pixels of a class; may be given for several classes')
+@click.option('--balance-classes', type=float, metavar='SHARE', callback=check_share,
+              help='Drop images of which there are plenty, until each class that occurs is in this share of the kept '
+              'ones; a tenth of the images stays in any case')
+@click.option('--drop', is_flag=True, help='Delete the files of dropped images; their lines in manifest.jsonl stay')
+@click.option('--format', 'formats', type=click.Choice(['folder', *CONVERTERS]), multiple=True, default=['folder'],
+              show_default=True, help='What to write beside the folders of images and masks, into a folder of that '
+              'name in DIR; may be given several times')
+@conversion_options
 @click.option('--compression', type=click.IntRange(0, 9), default=COMPRESSION, show_default=True, metavar='0-9',
               help='Of the PNG files: 9 makes the smallest ones, slowly')
 @click.option('--batch', type=click.IntRange(min=1), metavar='N',
@@ -48,7 +66,8 @@ log = logging.getLogger(__name__)
               help='Processes that label at once  [default: one for each GPU]')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, format_name, compression, batch, workers, overwrite):
+         mix_styles, projected_w, keep, min_pixels, balance_classes, drop, formats, val, shard_size, compression, batch,
+         workers, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -66,13 +85,16 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         --seeds=0-9999
 
     \b
+    # The same, and in out/dataset/coco what a trainer for COCO reads
+    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+        --seeds=0-9999 --format=coco
+
+    \b
     # A photo of your own, once upstream's projector.py has found its w
     python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
         --projected-w=projected_w.npz
     """
     start_logging()
-    if not 0 < keep <= 1:
-        raise UserError(f'--keep={keep} is not a share; give a number above 0 and at most 1, for example 0.9')
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
@@ -88,8 +110,9 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
                for place in _places(device, workers)]
-    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name,
-              compression, recipes)
+    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
+              recipes, formats=[name for name in dict.fromkeys(formats) if name != 'folder'], val=val,
+              shard_size=shard_size, min_pixels=min_pixels, balance=balance_classes, drop=drop)
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
@@ -97,9 +120,16 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     except KeyboardInterrupt:
         raise UserError(f'stopped; the same command continues in {outdir}') from None
     print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
-          f'{summary.samples - summary.kept} marked as dropped in manifest.jsonl '
-          f'(uncertainty above {summary.uncertainty_cut:.4f})')
+          f'{summary.samples - summary.kept} {"deleted" if drop else "marked as dropped in manifest.jsonl"}'
+          f'{_reasons(summary)}')
     print(f'Preview: {outdir / "preview.png"}')
+
+
+def _reasons(summary):
+    words = {UNCERTAINTY: f'with an uncertainty above {summary.uncertainty_cut:.4f}', MIN_PIXELS: 'by --min-pixels',
+             BALANCE: 'by --balance-classes'}
+    counts = ', '.join(f'{count} {words[reason]}' for reason, count in summary.dropped.items() if count)
+    return f' ({counts})' if counts else ''
 
 
 def _places(device, workers):

@@ -62,6 +62,25 @@ class CountOrAll(click.ParamType):
         return int(value)
 
 
+class ClassPixels(click.ParamType):
+    name = 'CLASS=N'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        name, _, number = value.rpartition('=')
+        if not name or not re.fullmatch(r'[1-9]\d*', number, flags=re.ASCII):
+            raise UserError(f'{param.opts[0]}={value} is not CLASS=N; write for example {param.opts[0]}=wheel=20')
+        return name, int(number)
+
+
+def check_share(ctx, param, share):
+    """Callback of an option that takes a share of what there is, but not none."""
+    if share is not None and not 0 < share <= 1:
+        raise UserError(f'{param.opts[0]}={share} is not a share; give a number above 0 and at most 1')
+    return share
+
+
 def joined(*options):
     """One decorator out of several, in the order of the help text."""
     def decorate(command):
@@ -113,6 +132,20 @@ def label_options(default: str = ''):
         click.option('--unlabelled', type=click.Choice(list(UNLABELLED)), default='background', show_default=True,
                      help='What pixels are that no shape covers: the first class, or left out of training and scores'),
     )
+
+
+def _check_val(ctx, param, val):
+    if not 0 <= val < 1:
+        raise UserError(f'--val={val} is not a share; give a number from 0 to below 1, for example 0.1')
+    return val
+
+
+conversion_options = joined(
+    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=_check_val,
+                 help='Share of the images that is set apart for validation, in formats other than folder'),
+    click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
+                 help='Images in each tar of a WebDataset'),
+)
 
 
 def seeds_option(**settings):

@@ -17,6 +17,8 @@ DATASET_FILE = 'dataset.json'
 KEYPOINTS_FILE = 'keypoints.json'
 FORMAT = 'datasetgan-folder'
 FORMAT_VERSION = 1
+CONVERSION = 'conversion'
+"""What the dataset.json of a dataset in another format has beside that of the dataset it was made from."""
 TRAIN, VAL = 'train', 'val'
 
 
@@ -73,22 +75,42 @@ class FolderDataset:
         """uint8 [H, W], class ids."""
         return read_mask(self.folder / record['mask'])
 
+    def info_of_conversion(self, settings: dict) -> dict:
+        """Content of the dataset.json of this dataset in another format: all that decides that other dataset.
+
+        Args:
+            settings: the format, and what it was told.
+        """
+        manifest_sha256 = hashlib.sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
+        return {**self.info, CONVERSION: {**settings, 'manifest_sha256': manifest_sha256}}
+
+    def outdated_conversions(self) -> Iterator[tuple[str, dict]]:
+        """Folders in this one that hold the dataset in another format as it once was: name, format and settings."""
+        for path in sorted(self.folder.glob(f'*/{DATASET_FILE}')):
+            if is_conversion(path.parent):
+                found = read_info(path.parent, converted=True)
+                settings = {name: value for name, value in found[CONVERSION].items() if name != 'manifest_sha256'}
+                if found != self.info_of_conversion(settings):
+                    yield path.parent.name, settings
+
     def problems(self) -> Iterator[str]:
         """What is wrong with the dataset, in words: each file against its hash, each mask against the class list, the
-        number of samples against the summary, and files that belong to no sample."""
+        number of samples against the summary, files that belong to no sample, and outdated conversions."""
         known, samples, kept = set(), 0, 0
         if self.task.keypoints and not (self.folder / KEYPOINTS_FILE).is_file():
             yield f'{KEYPOINTS_FILE}: is missing'
         for record in self.records():
             samples, kept = samples + 1, kept + record['kept']
             for kind in ('image', 'mask'):
-                if kind in record:
+                if kind in record and (record['kept'] or not self.info.get('drop')):
                     known.add(record[kind])
                     yield from self._file_problems(record, kind)
         for folder in ('images', 'masks'):
             for path in sorted((self.folder / folder).glob('*')):
                 if f'{folder}/{path.name}' not in known:
-                    yield f'{folder}/{path.name}: belongs to no line of {MANIFEST}'
+                    yield f'{folder}/{path.name}: belongs to no sample of {MANIFEST} that has files'
+        for name, settings in self.outdated_conversions():
+            yield f'{name}: was converted before the dataset changed; generate with --format={settings["format"]}'
         for name, count in (('samples', samples), ('kept', kept)):
             if count != self.info['summary'][name]:
                 yield f'{MANIFEST}: {count} {name}, but {DATASET_FILE} tells of {self.info["summary"][name]}'
@@ -105,11 +127,15 @@ class FolderDataset:
                 yield f'{record[kind]}: its classes are not those of {MANIFEST}'
 
 
-def read_info(folder: Path) -> dict:
+def read_info(folder: Path, converted: bool = False) -> dict:
     """Content of a folder's dataset.json.
 
+    Args:
+        folder: where it is.
+        converted: whether the dataset is wanted in another format, or as it was generated.
+
     Raises:
-        UserError: there is none, or it is not ours.
+        UserError: there is none, it is not ours, or the dataset is in the other form.
     """
     path = folder / DATASET_FILE
     if not path.is_file():
@@ -121,7 +147,19 @@ def read_info(folder: Path) -> dict:
         raise UserError(f'{path} was not written by this program, or is damaged') from error
     if found != (FORMAT, FORMAT_VERSION) or not isinstance(options, dict):
         raise UserError(f'{path} is of format {found[0]} {found[1]}, this program knows {FORMAT} {FORMAT_VERSION}')
+    if (CONVERSION in info) != converted:
+        raise UserError(f'{folder} holds a dataset '
+                        + ('as it was generated' if converted else 'in another format, made by conversion'))
     return info
+
+
+def is_conversion(folder: Path) -> bool:
+    """Whether a folder holds a dataset of ours in another format."""
+    try:
+        read_info(folder, converted=True)
+    except UserError:
+        return False
+    return True
 
 
 def sample_name(record: dict) -> str:

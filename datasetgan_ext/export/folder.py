@@ -11,7 +11,7 @@ import numpy as np
 from datasetgan_ext.export.coco import keypoint_category, keypoint_object, write_coco
 from datasetgan_ext.export.dataset import KEYPOINTS_FILE
 from datasetgan_ext.export.manifest import read_manifest
-from datasetgan_ext.files import save_atomically
+from datasetgan_ext.files import save_atomically, writing
 from datasetgan_ext.labeler import LabeledSample
 from datasetgan_ext.labels.annotation import ABSENT, object_box
 from datasetgan_ext.labels.coco import flat_keypoints
@@ -71,6 +71,13 @@ class FolderWriter:
         return all((self.folder / record[kind]).is_file()
                    and self._file_sha256(record[kind]) == record[f'{kind}_sha256']
                    for kind in ('image', 'mask') if kind in record)
+
+    def delete(self, record: dict) -> None:
+        """Delete a record's files, as far as they are there."""
+        for kind in ('image', 'mask'):
+            if kind in record:
+                with writing(self.folder):
+                    (self.folder / record[kind]).unlink(missing_ok=True)
 
     def finish(self, manifest: Path) -> None:
         """Write `keypoints.json`, the kept samples' keypoints in COCO's format, where the task has keypoints."""

@@ -1,7 +1,9 @@
 """The dataset formats by name: one module each, all written from a finished dataset in the folder format."""
 from __future__ import annotations
 
+import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,8 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export import coco, huggingface, voc, webdataset, yolo
-from datasetgan_ext.export.dataset import DATASET_FILE, FolderDataset
+from datasetgan_ext.export.dataset import DATASET_FILE, FolderDataset, is_conversion, read_info
+from datasetgan_ext.export.manifest import MANIFEST
 from datasetgan_ext.files import TEMPORARY_SUFFIX, holds_files, writing
 
 CONVERTERS: dict[str, Callable] = {
@@ -19,7 +22,8 @@ CONVERTERS: dict[str, Callable] = {
 
 
 def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int) -> None:
-    """Write the kept samples of a dataset in another format, and its dataset.json beside them.
+    """Write the kept samples of a dataset in another format, and beside them its dataset.json with a note of what was
+    converted.
 
     All is written below a temporary name, so that `outdir` is either whole or not there.
 
@@ -36,10 +40,7 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
     outdir = outdir.resolve()
     if holds_files(outdir) or outdir.is_file():
         raise UserError(f'--outdir={outdir} is there and not empty; give a new folder')
-    write = CONVERTERS[format_name]
-    if format_name == 'webdataset':
-        write = partial(write, shard_size=shard_size)
-    temporary = outdir.with_name(f'{outdir.name}{TEMPORARY_SUFFIX}')
+    temporary = _temporary(outdir)
     with writing(outdir), tqdm(total=dataset.info['summary']['kept'], desc=format_name, unit='image',
                                disable=None, mininterval=0.5) as bar:
         def progress(records: Iterable[dict]) -> Iterable[dict]:
@@ -50,10 +51,77 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
-            write(dataset, temporary, val, progress)
-            shutil.copyfile(dataset.folder / DATASET_FILE, temporary / DATASET_FILE)
+            _writer(format_name, shard_size)(dataset, temporary, val, progress)
+            info = _info(dataset, format_name, val, shard_size)
+            (temporary / DATASET_FILE).write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
             if outdir.is_dir():
                 outdir.rmdir()
             temporary.rename(outdir)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def convert_within(dataset: FolderDataset, format_name: str, val: float, shard_size: int) -> Path:
+    """Write a dataset in another format too, into the folder of that name in its own, and return that folder.
+
+    What is there already stays, unless the dataset or an argument has changed since; then it is replaced.
+
+    Raises:
+        UserError: as from `convert`.
+    """
+    outdir = dataset.folder / format_name
+    if is_conversion(outdir):
+        if read_info(outdir, converted=True) == _info(dataset, format_name, val, shard_size):
+            return outdir
+        remove_conversion(dataset.folder, format_name)
+    convert(dataset, format_name, outdir, val, shard_size)
+    return outdir
+
+
+def remove_conversion(folder: Path, format_name: str) -> None:
+    """Delete what `convert_within` wrote into a dataset's folder, or what is left of it. Other things stay."""
+    outdir = folder / format_name
+    with writing(outdir):
+        shutil.rmtree(_temporary(outdir), ignore_errors=True)
+        if is_conversion(outdir):
+            # under a temporary name, half of it is no riddle should this process be killed
+            outdir.rename(_temporary(outdir))
+            shutil.rmtree(_temporary(outdir))
+
+
+def check_format(format_name: str, info: dict, folder: Path) -> None:
+    """Try a format on a dataset without images: a missing library, or labels that the format cannot hold, are better
+    known before hours of work than after them.
+
+    Args:
+        format_name: one of CONVERTERS.
+        info: content of the dataset.json to come.
+        folder: of the dataset to come, which may be there already.
+
+    Raises:
+        UserError: the format cannot be written, or something else has its place.
+    """
+    place = folder / format_name
+    if (holds_files(place) or place.is_file()) and not is_conversion(place):
+        raise UserError(f'--format={format_name} is written to {place}, which holds something else; move that away')
+    with tempfile.TemporaryDirectory() as scratch:
+        empty, outdir = Path(scratch, 'dataset'), Path(scratch, format_name)
+        empty.mkdir()
+        outdir.mkdir()
+        (empty / DATASET_FILE).write_text(json.dumps({**info, 'summary': {'samples': 0, 'kept': 0}}), encoding='utf-8')
+        (empty / MANIFEST).touch()
+        _writer(format_name, shard_size=1)(FolderDataset(empty), outdir, 0.5, iter)
+
+
+def _writer(format_name: str, shard_size: int) -> Callable:
+    write = CONVERTERS[format_name]
+    return partial(write, shard_size=shard_size) if format_name == 'webdataset' else write
+
+
+def _info(dataset: FolderDataset, format_name: str, val: float, shard_size: int) -> dict:
+    size = {'shard-size': shard_size} if format_name == 'webdataset' else {}
+    return dataset.info_of_conversion({'format': format_name, 'val': val, **size})
+
+
+def _temporary(outdir: Path) -> Path:
+    return outdir.with_name(f'{outdir.name}{TEMPORARY_SUFFIX}')

@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.curation import REASONS, UNCERTAINTY, Curation
 from datasetgan_ext.files import save_atomically, writing
 
 MANIFEST = 'manifest.jsonl'
@@ -22,10 +23,11 @@ class Summary:
 
     Attributes:
         samples, kept: numbers of images, all and not dropped.
-        uncertainty_cut: the highest uncertainty that was kept, in nats.
+        uncertainty_cut: the highest uncertainty that was not too high, in nats.
         class_pixels: share of all pixels that each class has, kept samples only; sums to 1.
         class_images: number of kept images in which each class occurs.
         keypoint_images: number of kept images in which each keypoint is present.
+        dropped: number of images that were dropped, by the reason (curation.REASONS).
     """
     samples: int
     kept: int
@@ -33,6 +35,7 @@ class Summary:
     class_pixels: list[float]
     class_images: list[int]
     keypoint_images: list[int]
+    dropped: dict[str, int] = field(default_factory=dict)
 
 
 def read_manifest(path: Path) -> Iterator[dict]:
@@ -51,22 +54,37 @@ def read_manifest(path: Path) -> Iterator[dict]:
 
 
 class RunManifest:
-    """The samples of a run that are done. Memory holds two numbers for each, the disk the rest."""
+    """The samples of a run that are done. Memory holds two numbers for each, the disk the rest.
 
-    def __init__(self, folder: Path, is_whole: Callable[[dict], bool]):
-        """Take up what the folder holds; records whose files are gone or damaged do not count.
+    Attributes:
+        without_files: samples whose record is known, but whose files are gone or damaged.
+    """
+
+    def __init__(self, folder: Path, is_whole: Callable[[dict], bool], records_alone: bool = False):
+        """Take up what the folder holds.
 
         Args:
             folder: the dataset.
             is_whole: tells whether a record's files are as they were written.
+            records_alone: whether a record counts whose files are gone or damaged.
         """
         self._final = folder / MANIFEST
         self._partial = folder / PARTIAL
         self._offsets: dict[int, int] = {}
         self._uncertainty: dict[int, float] = {}
+        self.without_files: set[int] = set()
         source = self._partial if self._partial.exists() else self._final
-        records = (record for record in read_manifest(source) if is_whole(record)) if source.exists() else ()
-        save_atomically(self._partial, lambda path: self._write(path, records))
+
+        def take_up(path: Path) -> None:
+            with path.open('wb') as file:
+                for record in read_manifest(source) if source.exists() else ():
+                    whole = is_whole(record)
+                    if whole or records_alone:
+                        self._add(file, record)
+                    if not whole and records_alone:
+                        self.without_files.add(record['seed'])
+
+        save_atomically(self._partial, take_up)
 
     def __contains__(self, seed: int) -> bool:
         return seed in self._offsets
@@ -75,24 +93,29 @@ class RunManifest:
         """Note a sample as done, after its files were written."""
         with writing(self._partial), self._partial.open('ab') as file:
             self._add(file, record)
+        self.without_files.discard(record['seed'])
 
-    def finish(self, seeds: Sequence[int], keep: float) -> Summary:
-        """Write manifest.jsonl in the order of `seeds`, each record with `kept`.
+    def dropped(self, seeds: Sequence[int], curation: Curation) -> dict[int, str]:
+        """Those of `seeds`, all of them done, that are dropped, and why.
 
-        The most uncertain samples are dropped; `ceil(keep * number)` are kept, at least one, and of two equally
-        uncertain ones the one with the lower seed. The order in which samples were made has no part in it.
+        Of two equally uncertain samples the one with the lower seed counts as the more certain one. The order in which
+        samples were made has no part in it.
         """
-        kept_count = max(1, math.ceil(keep * len(seeds) - 1e-9))
-        kept = set(sorted(seeds, key=lambda seed: (self._uncertainty[seed], seed))[:kept_count])
+        order = sorted(seeds, key=lambda seed: (self._uncertainty[seed], seed))
+        with self._partial.open('rb') as partial:
+            return curation.dropped(order, lambda seed: self._read(partial, seed)['pixels_per_class'])
+
+    def finish(self, seeds: Sequence[int], dropped: Mapping[int, str]) -> Summary:
+        """Write manifest.jsonl in the order of `seeds`, each record with `kept`, and the reason if it is `dropped`."""
         pixels, images, keypoints = 0, 0, 0
 
         def write_final(path: Path) -> None:
             nonlocal pixels, images, keypoints
             with path.open('wb') as final, self._partial.open('rb') as partial:
                 for seed in seeds:
-                    partial.seek(self._offsets[seed])
-                    record = json.loads(partial.readline())
-                    record['kept'] = seed in kept
+                    record = {**self._read(partial, seed), 'kept': seed not in dropped}
+                    if seed in dropped:
+                        record['dropped'] = dropped[seed]
                     final.write(_line(record))
                     if record['kept']:
                         counts = np.array(record['pixels_per_class'])
@@ -101,19 +124,19 @@ class RunManifest:
 
         save_atomically(self._final, write_final)
         self._partial.unlink()
-        return Summary(len(seeds), len(kept), max(self._uncertainty[seed] for seed in kept),
-                       (pixels / pixels.sum()).round(6).tolist(), images.tolist(), keypoints.tolist())
+        cut = max(self._uncertainty[seed] for seed in seeds if dropped.get(seed) != UNCERTAINTY)
+        reasons = list(dropped.values())
+        return Summary(len(seeds), len(seeds) - len(dropped), cut, (pixels / pixels.sum()).round(6).tolist(),
+                       images.tolist(), keypoints.tolist(), {reason: reasons.count(reason) for reason in REASONS})
 
-    def _write(self, path: Path, records: Iterator[dict]) -> None:
-        with path.open('wb') as file:
-            for record in records:
-                record.pop('kept', None)
-                self._add(file, record)
+    def _read(self, partial: BinaryIO, seed: int) -> dict:
+        partial.seek(self._offsets[seed])
+        return json.loads(partial.readline())
 
-    def _add(self, file, record: dict) -> None:
+    def _add(self, file: BinaryIO, record: dict) -> None:
         self._offsets[record['seed']] = file.tell()
         self._uncertainty[record['seed']] = record['uncertainty']
-        file.write(_line(record))
+        file.write(_line({name: value for name, value in record.items() if name not in ('kept', 'dropped')}))
 
 
 def _line(record: dict) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,17 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
-from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, KEYPOINTS_FILE, read_info
+from datasetgan_ext.export.curation import UNITS, Curation
+from datasetgan_ext.export.dataset import (
+    DATASET_FILE,
+    FORMAT,
+    FORMAT_VERSION,
+    KEYPOINTS_FILE,
+    FolderDataset,
+    read_info,
+)
 from datasetgan_ext.export.folder import Encoded, FolderWriter
+from datasetgan_ext.export.formats import CONVERTERS, check_format, convert_within, remove_conversion
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.export.workers import Job, label_here, label_in_processes
@@ -28,6 +38,8 @@ from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SAMPLES = 8
 OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
@@ -41,23 +53,32 @@ class Run:
         labeler: makes the samples.
         seeds: which ones, no two alike.
         outdir: the dataset's folder.
-        keep: share of the samples that is kept, in (0, 1].
+        keep: share of the samples that is certain enough to be kept, in (0, 1].
         interpreter_source: what `--interpreter` was, for the record.
-        format_name: how the dataset is written; 'folder' is the one format there is.
         compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
+        formats: in which the dataset is written too, once it is whole, each into a folder of its name in `outdir`.
+        val, shard_size: of these formats, as `formats.convert` has them.
+        min_pixels: least number of pixels of a class, by its name, that a sample must have to be kept.
+        balance: share of the kept samples in which each class shall be; None = as they come.
+        drop: delete the files of samples that are not kept.
     """
     labeler: Labeler
     seeds: Sequence[int]
     outdir: Path
     keep: float
     interpreter_source: str
-    format_name: str = 'folder'
     compression: int = COMPRESSION
     recipes: Sequence[Callable[[], Labeler]] = ()
+    formats: Sequence[str] = ()
+    val: float = 0.1
+    shard_size: int = 1000
+    min_pixels: Sequence[tuple[str, int]] = ()
+    balance: float | None = None
+    drop: bool = False
 
     def __call__(self, overwrite: bool = False) -> Summary:
-        """Make the dataset, or what is missing of it.
+        """Make the dataset, or what is missing of it. The summary is written last.
 
         The result depends on network, interpreter, options and seeds alone (and, by rounding, on the kind of device and
         the batch size): a run that was stopped and continued ends with the same bytes as one that was not.
@@ -68,6 +89,9 @@ class Run:
         Raises:
             UserError: the folder holds other things, or a dataset with other options; or it cannot be written.
         """
+        info = self._info()  # raises if an option does not suit the task
+        for name in self.formats:
+            check_format(name, info, self.outdir)
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
         with locked(self.outdir):
@@ -77,33 +101,56 @@ class Run:
         self._prepare_folder(overwrite)
         writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw,
                               self.compression)
-        manifest = RunManifest(self.outdir, writer.is_whole)
-        todo = sum(seed not in manifest for seed in self.seeds)
-        with (tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar,
-              closing(self._results(manifest, writer)) as results):
-            for encoded in itertools.chain.from_iterable(results):
-                manifest.append(writer.write(encoded))
-                bar.update()
-        summary = manifest.finish(self.seeds, self.keep)
+        # where the files of dropped samples go, records alone tell who is dropped
+        manifest = RunManifest(self.outdir, writer.is_whole, records_alone=self.drop)
+        self._make(lambda seed: seed not in manifest, manifest, writer)
+        dropped = manifest.dropped(self.seeds, self.curation)
+        while missing := manifest.without_files - dropped.keys():
+            self._make(missing.__contains__, manifest, writer)
+            dropped = manifest.dropped(self.seeds, self.curation)
+        if len(dropped) == len(self.seeds):
+            raise UserError('--min-pixels: not one image has as many pixels of these classes. Nothing is lost: another '
+                            f'--outdir, with --reuse={self.outdir} and other numbers, takes over what was made')
+        summary = manifest.finish(self.seeds, dropped)
+        self._tell_scarce_classes(summary)
         writer.finish(self.outdir / MANIFEST)
         self._draw_preview()
+        if self.drop:
+            for record in read_manifest(self.outdir / MANIFEST):
+                if not record['kept']:
+                    writer.delete(record)
         info = {**self._info(), 'summary': asdict(summary)}
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
         self._write_info(info)
+        self._convert()
         return summary
 
-    def _results(self, manifest: RunManifest, writer: FolderWriter) -> Iterator[list[Encoded]]:
-        """What is missing of the dataset, batch by batch, in any order."""
+    def _make(self, wanted: Callable[[int], bool], manifest: RunManifest, writer: FolderWriter) -> None:
+        """Make the samples of the seeds that are wanted."""
+        todo = sum(map(wanted, self.seeds))
+        with (tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar,
+              closing(self._results(wanted, writer)) as results):
+            for encoded in itertools.chain.from_iterable(results):
+                manifest.append(writer.write(encoded))
+                bar.update()
+
+    def _results(self, wanted: Callable[[int], bool], writer: FolderWriter) -> Iterator[list[Encoded]]:
+        """The samples that are wanted, batch by batch, in any order."""
         labeler = self.labeler
         # always whole batches, so that neighbours in a batch do not depend on where a run was stopped
         batches = (list(self.seeds[start:start + labeler.batch])
                    for start in range(0, len(self.seeds), labeler.batch))
-        jobs = (Job(batch, wanted) for batch in batches if (wanted := {s for s in batch if s not in manifest}))
+        jobs = (Job(batch, seeds) for batch in batches if (seeds := set(filter(wanted, batch))))
         if len(self.recipes) > 1:
             yield from label_in_processes(jobs, self.recipes, writer,
                                           (labeler.generator.fingerprint, labeler.interpreter.fingerprint))
         else:
             yield from label_here(jobs, labeler, writer)
+
+    @property
+    def curation(self) -> Curation:
+        """Which samples are kept."""
+        return Curation.of(self.labeler.interpreter.task, self.keep, self.min_pixels, self.balance)
 
     def _options(self) -> dict:
         """What decides the dataset's content, by the name of the flag."""
@@ -121,8 +168,7 @@ class Run:
             'crop': f'{crop[0]}x{crop[1]}' if crop else None,
             'mix-styles': sampling.mix_styles or None,
             'projected-w': None if projected is None else hashlib.sha256(projected.tobytes()).hexdigest(),
-            'keep': self.keep,
-            'format': self.format_name,
+            **self.curation.to_json(labeler.interpreter.task),
             'compression': self.compression,
         }
 
@@ -136,6 +182,7 @@ class Run:
             **task.to_json(),
             'image_hw': list(self.labeler.interpreter.image_hw),
             'labelled_images': self.labeler.interpreter.training['images'],
+            'drop': self.drop,
             'batch': self.labeler.batch,
             'device': self.labeler.generator.device.type,
             'versions': {'datasetgan-ext': __version__, 'torch': torch.__version__, 'numpy': np.__version__,
@@ -146,7 +193,6 @@ class Run:
         write_atomically(self.outdir / DATASET_FILE, (json.dumps(info, indent=1) + '\n').encode())
 
     def _prepare_folder(self, overwrite: bool) -> None:
-        begins = True
         if holds_files(self.outdir):
             try:
                 found = read_info(self.outdir)['options']
@@ -157,9 +203,7 @@ class Run:
                 self._delete()
             else:
                 self._check_same(found)
-                begins = found['seeds'] != format_seeds(self.seeds)
-        if begins:
-            self._write_info(self._info())
+        self._write_info(self._info())  # without a summary: not finished
 
     def _check_same(self, found: dict) -> None:
         """Raises UserError unless the dataset in the folder has our options, or fewer seeds."""
@@ -178,8 +222,23 @@ class Run:
             return False
         return len(done) % self.labeler.batch == 0 and list(self.seeds[:len(done)]) == list(done)
 
+    def _convert(self) -> None:
+        dataset = FolderDataset(self.outdir)
+        for name in self.formats:
+            convert_within(dataset, name, self.val, self.shard_size)
+        for name, _ in dataset.outdated_conversions():
+            log.warning('%s holds the dataset as it was before; --format=%s writes it anew', self.outdir / name, name)
+
+    def _tell_scarce_classes(self, summary: Summary) -> None:
+        for name, images in zip(self.labeler.interpreter.task.classes, summary.class_images):
+            if self.balance is not None and 0 < images / summary.kept < self.balance - 0.5 / UNITS:
+                log.warning('%s is in %.1f %% of the kept images: too few images have it for --balance-classes=%s',
+                            name, 100 * images / summary.kept, self.balance)
+
     def _delete(self) -> None:
         """Delete the dataset but for dataset.json, which tells that the folder is ours until another replaces it."""
+        for name in CONVERTERS:
+            remove_conversion(self.outdir, name)
         for name in OURS:
             path = self.outdir / name
             if path.is_dir() and not path.is_symlink():

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from datasetgan_ext import cli, errors
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.curation import Curation
 from datasetgan_ext.export.dataset import TRAIN, VAL, FolderDataset, sample_name
 from datasetgan_ext.export.folder import FolderWriter
 from datasetgan_ext.export.formats import CONVERTERS, convert
@@ -52,7 +53,7 @@ def make_dataset(folder, task=TASK) -> FolderDataset:
     manifest = RunManifest(folder, writer.is_whole)
     for seed in SEEDS:
         manifest.append(writer.write(writer.encode(make_sample(seed, task))))
-    summary = manifest.finish(list(SEEDS), 0.9)
+    summary = manifest.finish(SEEDS, manifest.dropped(SEEDS, Curation(0.9)))
     writer.finish(folder / MANIFEST)
     info = {'format': 'datasetgan-folder', 'version': 1, 'options': {}, 'sources': {'network': 'car.pkl'},
             **task.to_json(), 'image_hw': HW, 'labelled_images': 4,
@@ -316,7 +317,7 @@ def test_verify(dataset):
     result = invoke('verify', f'--dataset={dataset.folder}')
     assert result.exit_code == 1
     for message in ('images/seed0000003.png: is missing', 'masks/seed0000004.png: is not as it was written',
-                    'images/seed0000099.png: belongs to no line of manifest.jsonl'):
+                    'images/seed0000099.png: belongs to no sample of manifest.jsonl'):
         assert message in result.output
 
 

@@ -2,6 +2,7 @@ import copy
 import hashlib
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from datasetgan_ext import files
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export import run as run_module
-from datasetgan_ext.export.run import Run
+from datasetgan_ext.export.dataset import FolderDataset, sample_name
+from datasetgan_ext.export.formats import convert
+from datasetgan_ext.export.run import Run, Summary
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labeler import Labeler
 
@@ -82,6 +85,98 @@ def test_the_most_uncertain_are_dropped(make_run, tmp_path, keep, kept):
     records = manifest(tmp_path / 'dataset')
     by_uncertainty = sorted(records, key=lambda record: (record['uncertainty'], record['seed']))
     assert [record['kept'] for record in by_uncertainty] == [True] * kept + [False] * (6 - kept)
+    assert [record.get('dropped') for record in by_uncertainty] == [None] * kept + ['uncertainty'] * (6 - kept)
+
+
+def test_curation_is_part_of_the_options(make_run, tmp_path, caplog):
+    make_run(keep=1)()
+    counts = {record['seed']: record['pixels_per_class'][2] for record in manifest(tmp_path / 'dataset')}
+    number = sorted(counts.values())[2] + 1
+    run = make_run('curated', keep=1)
+    run.min_pixels = [('bright', number)]
+    summary = run()
+    records = manifest(tmp_path / 'curated')
+    assert [record['seed'] for record in records if record['kept']] == [s for s in counts if counts[s] >= number]
+    assert {record.get('dropped') for record in records} == {None, 'min-pixels'}
+    assert summary.dropped == {'uncertainty': 0, 'min-pixels': 6 - summary.kept, 'balance-classes': 0}
+    with pytest.raises(UserError, match=f'--min-pixels was bright={number}, now None'):
+        make_run('curated', keep=1)()
+    run.min_pixels = [('bright', 257)]
+    run.outdir = tmp_path / 'none'
+    with pytest.raises(UserError, match='not one image has as many pixels of these classes. Nothing is lost'):
+        run()
+
+
+def test_a_class_too_scarce_to_balance_is_told(make_run, caplog):
+    run = make_run()
+    run.balance = 0.5
+    run._tell_scarce_classes(Summary(6, 6, 0.1, [0.5, 0.3, 0.2], [6, 3, 2], []))
+    assert caplog.messages == ['bright is in 33.3 % of the kept images: too few images have it for '
+                               '--balance-classes=0.5']
+
+
+def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(make_run, tmp_path, monkeypatch):
+    """Also when the process dies at any deletion, or while it makes them again."""
+    def run(drop, seeds, outdir='dataset', keep=0.5):
+        made = make_run(outdir, seeds, keep, batch=2)
+        made.drop = drop
+        made()
+
+    uncertainty = {sample.seed: sample.uncertainty for sample in make_run().labeler(range(12))}
+    order = sorted(range(12), key=uncertainty.get)
+    first, later = order[2:8], [*order[:2], *order[8:]]  # the later ones move the cut
+    first, later = [first[i] for i in (4, 0, 5, 1, 3, 2)], sorted(later, key=lambda seed: -uncertainty[seed])
+
+    folder, whole = tmp_path / 'dataset', tmp_path / 'whole'
+    real = Path.unlink
+    for stop in range(1, 6):
+        left = stop
+
+        def dying(path, missing_ok=False):
+            nonlocal left
+            left -= path.suffix == '.png'
+            if left == 0:
+                raise PowerCutError
+            real(path, missing_ok)
+
+        with monkeypatch.context() as dead:
+            dead.setattr(Path, 'unlink', dying)
+            with pytest.raises(PowerCutError):
+                run(True, first)
+        with pytest.raises(UserError, match='not finished'):
+            FolderDataset(folder)
+    run(True, first)
+    run(False, first, 'whole')
+    assert manifest(folder) == manifest(whole)
+    kept = [record['image'] for record in manifest(folder) if record['kept']]
+    assert len(kept) == 3 and sorted(name for name in tree(folder) if name.startswith('images')) == sorted(kept)
+    assert list(FolderDataset(folder).problems()) == []
+
+    labelled, before = [], tree(folder)
+    monkeypatch.setattr(Labeler, 'label', lambda self, seeds, real=Labeler.label: labelled.append(seeds) or real(
+        self, seeds))
+    monkeypatch.setattr(run_module.Run, '_draw_preview', lambda self: None)
+    run(True, first)
+    assert labelled == [] and tree(folder) == before, 'the dropped ones are not wanted'
+
+    back = {record['seed'] for record in manifest(folder) if not record['kept']}
+    run(True, first + later)
+    kept = {record['seed'] for record in manifest(folder) if record['kept']}
+    assert kept & back, 'this test is about them'
+    assert labelled[:3] == [later[:2], later[2:4], later[4:]]
+    assert labelled[3:] == [pair for pair in (first[:2], first[2:4], first[4:]) if set(pair) & kept & back]
+    run(False, first + later, 'whole')
+    assert manifest(folder) == manifest(whole)
+    files = {name: sha for name, sha in tree(folder).items() if name.endswith('.png') and name != 'preview.png'}
+    assert files.items() <= tree(whole).items() and len(files) == 12
+    assert list(FolderDataset(folder).problems()) == []
+
+    (folder / manifest(whole)[0]['image']).unlink(missing_ok=True)
+    stray = folder / next(record['image'] for record in manifest(folder) if not record['kept'])
+    stray.write_bytes(b'')
+    assert any(f'images/{stray.name}: belongs to no sample' in problem for problem in FolderDataset(folder).problems())
+    run(False, first + later)
+    assert all(tree(folder)[name] == tree(whole)[name] for name in tree(whole) if name.endswith('.png')), 'all again'
 
 
 def test_order_of_seeds_does_not_change_a_sample(make_run, tmp_path):
@@ -106,7 +201,8 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
         real_replace(source, target)
 
     # a process that is killed cleans nothing up
-    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False: None)
+    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False:
+                        path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok))
     monkeypatch.setattr(files.os, 'replace', counting)
     make_run('counted', batch=batch)()
     assert renames > 2 * 6
@@ -279,6 +375,61 @@ def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, 
     with pytest.raises(UserError, match='nothing was touched'):
         make_run()(overwrite)
     assert [path.name for path in (tmp_path / 'dataset').iterdir()] == [name]
+
+
+def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(make_run, tmp_path, caplog):
+    def run(formats, **settings):
+        made = make_run(**settings)
+        made.formats, made.val = formats, 0.0
+        made()
+
+    folder = tmp_path / 'dataset'
+    run(['voc', 'webdataset'], seeds=range(4))
+    names = (folder / 'voc' / 'ImageSets' / 'Segmentation' / 'train.txt').read_text().split()
+    assert names == [sample_name(record) for record in manifest(folder) if record['kept']]
+    before, written = tree(folder), (folder / 'voc').stat().st_ino
+    run(['voc'], seeds=range(4))
+    assert tree(folder) == before and (folder / 'voc').stat().st_ino == written, 'nothing to do'
+
+    run(['voc'])
+    assert 'webdataset holds the dataset as it was before' in caplog.text and '/voc holds' not in caplog.text
+    assert [problem.partition(':')[0] for problem in FolderDataset(folder).problems()] == ['webdataset']
+    run(['voc', 'webdataset'])
+    assert list(FolderDataset(folder).problems()) == []
+    run_module.shutil.rmtree(folder / 'webdataset')
+    make_run('whole')()
+    convert(FolderDataset(tmp_path / 'whole'), 'voc', tmp_path / 'whole' / 'voc', 0.0, 1)
+    assert tree(folder) == tree(tmp_path / 'whole')
+
+    (folder / 'voc.datasetgan-tmp').mkdir()
+    make_run(seeds=range(4))(overwrite=True)
+    assert not list(folder.glob('voc*'))
+
+
+def test_a_format_that_cannot_be_written_is_told_before_any_work(make_run, tmp_path, monkeypatch):
+    run = make_run()
+    run.formats = ['yolo-pose']
+    with pytest.raises(UserError, match='--format=yolo-pose holds keypoints'):
+        run()
+    run.formats = ['coco']
+    with monkeypatch.context() as bare:
+        bare.setitem(sys.modules, 'pycocotools.mask', None)
+        with pytest.raises(UserError, match=r'datasetgan-ext\[formats\]'):
+            run()
+    assert not (tmp_path / 'dataset').exists()
+    (tmp_path / 'dataset' / 'voc').mkdir(parents=True)
+    (tmp_path / 'dataset' / 'voc' / 'notes.txt').write_text('mine')
+    run.formats = ['voc']
+    with pytest.raises(UserError, match='holds something else; move that away'):
+        run(overwrite=True)
+
+
+def test_a_conversion_is_no_folder_to_generate_into(make_run, tmp_path):
+    run = make_run()
+    run.formats = ['voc']
+    run()
+    with pytest.raises(UserError, match='in another format, made by conversion; nothing was touched'):
+        make_run('dataset/voc')(overwrite=True)
 
 
 def test_outdir_is_a_file(make_run, tmp_path):
