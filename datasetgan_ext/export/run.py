@@ -20,8 +20,9 @@ from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
 from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, KEYPOINTS_FILE, read_info
 from datasetgan_ext.export.folder import Encoded, FolderWriter
-from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
+from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary
 from datasetgan_ext.export.preview import draw_preview
+from datasetgan_ext.export.strata import read_scores, stratify
 from datasetgan_ext.export.workers import Job, do_job, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
@@ -29,7 +30,7 @@ from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
 
-PREVIEW_SAMPLES = 8
+PREVIEW_SAMPLES = 3  # of each stratum
 OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
 
 
@@ -188,11 +189,7 @@ class Run:
                 path.unlink(missing_ok=True)
 
     def _draw_preview(self) -> None:
-        """Samples from the most certain to the most uncertain one, at even steps."""
-        records = sorted((record['uncertainty'], record['seed'], record['kept'])
-                          for record in read_manifest(self.outdir / MANIFEST))
-        steps = np.linspace(0, len(records) - 1, min(PREVIEW_SAMPLES, len(records))).round().astype(int)
-        chosen = [records[step] for step in steps]
-        samples = self.labeler(seed for _, seed, _ in chosen)
-        draw_preview(self.outdir / 'preview.png', [(sample, kept) for sample, (_, _, kept) in zip(samples, chosen)],
-                     self.labeler.interpreter.task)
+        strata = stratify(read_scores(self.outdir / MANIFEST), PREVIEW_SAMPLES)
+        names = [name for name, part in strata.items() for _ in part]
+        samples = self.labeler(score.seed for part in strata.values() for score in part)
+        draw_preview(self.outdir / 'preview.png', list(zip(samples, names)), self.labeler.interpreter.task)
