@@ -22,16 +22,17 @@ from datasetgan_ext.export.dataset import DATASET_FILE, FORMAT, FORMAT_VERSION, 
 from datasetgan_ext.export.folder import Encoded, FolderWriter
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary
 from datasetgan_ext.export.preview import draw_preview
+from datasetgan_ext.export.report import write_report
 from datasetgan_ext.export.strata import read_scores, stratify
 from datasetgan_ext.export.workers import Job, do_job, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.labels.png import COMPRESSION
+from datasetgan_ext.labels.png import COMPRESSION, read_image, read_mask
 from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
 
 PREVIEW_SAMPLES = 3  # of each stratum
-OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
+OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'report.html', 'README.md')
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Run:
         writer.finish(self.outdir / MANIFEST)
         self._draw_preview()
         info = {**self._info(), 'summary': asdict(summary)}
+        write_report(self.outdir / 'report.html', info, summary, self.outdir / MANIFEST, self._pictures)
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
         self._write_info(info)
         return summary
@@ -193,3 +195,14 @@ class Run:
         names = [name for name, part in strata.items() for _ in part]
         samples = self.labeler(score.seed for part in strata.values() for score in part)
         draw_preview(self.outdir / 'preview.png', list(zip(samples, names)), self.labeler.interpreter.task)
+
+    def _pictures(self, record: dict) -> tuple[np.ndarray, np.ndarray | None]:
+        """Image and mask of a record: from its files or, if these were deleted, made again to the same last bit."""
+        paths = [self.outdir / record[kind] for kind in ('image', 'mask') if kind in record]
+        if all(path.is_file() for path in paths):
+            return read_image(paths[0]), read_mask(paths[1]) if len(paths) > 1 else None
+        batch = self.labeler.batch
+        start = self.seeds.index(record['seed']) // batch * batch
+        sample, = (sample for sample in self.labeler.label(list(self.seeds[start:start + batch]))
+                   if sample.seed == record['seed'])
+        return sample.image, sample.mask

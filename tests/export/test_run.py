@@ -45,7 +45,7 @@ def test_files_and_records(make_run, tmp_path):
     names = [f'seed{seed:07d}.png' for seed in range(6)]
     assert sorted(tree(folder)) == sorted(
         [f'images/{name}' for name in names] + [f'masks/{name}' for name in names]
-        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'README.md'])
+        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'report.html', 'README.md'])
     records = manifest(folder)
     assert [record['seed'] for record in records] == list(range(6))
     for record, sample in zip(records, run.labeler(range(6))):
