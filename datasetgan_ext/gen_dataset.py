@@ -14,11 +14,12 @@ import click
 import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.cluster import Cluster, Shipment
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import Labeler, make_labeler
+from datasetgan_ext.labeler import DEFAULT_BATCH, Labeler, make_labeler
 from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.options import network_options, sampling_options, seeds_option, start_logging
 
@@ -46,9 +47,12 @@ log = logging.getLogger(__name__)
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
 @click.option('--workers', type=click.IntRange(min=1), metavar='N',
               help='Processes that label at once  [default: one for each GPU]')
+@click.option('--ray', 'ray_address', metavar='auto|ADDRESS',
+              help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, format_name, compression, batch, workers, overwrite):
+         mix_styles, projected_w, keep, format_name, compression, batch, workers, ray_address,
+         overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -66,6 +70,11 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         --seeds=0-9999
 
     \b
+    # The same on all GPUs of a Ray cluster that this machine belongs to
+    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+        --seeds=0-9999 --ray=auto
+
+    \b
     # A photo of your own, once upstream's projector.py has found its w
     python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
         --projected-w=projected_w.npz
@@ -77,6 +86,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with train_interpreter.py (--network=demo brings its own)')
+    cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code)
@@ -86,10 +96,14 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     seeds = seeds or range(len(projected))
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
+    batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
                for place in _places(device, workers)]
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name,
               compression, recipes)
+    if cluster:
+        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
+        run.cluster, run.device = partial(cluster.label, shipment), cluster.device
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:

@@ -48,6 +48,8 @@ class Run:
         format_name: how the dataset is written; 'folder' is the one format there is.
         compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
+        cluster: does jobs on other machines, in place of `recipes`; see `Cluster.label`.
+        device: the kind of device that computes, for the record; None = `labeler`'s.
     """
     labeler: Labeler
     seeds: Sequence[int]
@@ -57,6 +59,8 @@ class Run:
     format_name: str = 'folder'
     compression: int = COMPRESSION
     recipes: Sequence[Callable[[], Labeler]] = ()
+    cluster: Callable[[Iterator[Job], FolderWriter, tuple[str, str]], Iterator[list[Encoded]]] | None = None
+    device: str | None = None
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it.
@@ -102,9 +106,11 @@ class Run:
         batches = (list(self.seeds[start:start + labeler.batch])
                    for start in range(0, len(self.seeds), labeler.batch))
         jobs = (Job(batch, wanted) for batch in batches if (wanted := {s for s in batch if s not in manifest}))
-        if len(self.recipes) > 1:
-            yield from label_in_processes(jobs, self.recipes, writer,
-                                          (labeler.generator.fingerprint, labeler.interpreter.fingerprint))
+        fingerprints = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
+        if self.cluster is not None:
+            yield from self.cluster(jobs, writer, fingerprints)
+        elif len(self.recipes) > 1:
+            yield from label_in_processes(jobs, self.recipes, writer, fingerprints)
         else:
             yield from (do_job(job, labeler, writer) for job in jobs)
 
@@ -140,7 +146,7 @@ class Run:
             'image_hw': list(self.labeler.interpreter.image_hw),
             'labelled_images': self.labeler.interpreter.training['images'],
             'batch': self.labeler.batch,
-            'device': self.labeler.generator.device.type,
+            'device': self.device or self.labeler.generator.device.type,
             'versions': {'datasetgan-ext': __version__, 'torch': torch.__version__, 'numpy': np.__version__,
                          'pillow': PIL.__version__, 'python': platform.python_version()},
         }
