@@ -16,6 +16,7 @@ import torch
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.cluster import Cluster, Shipment
 from datasetgan_ext.export.run import Run
+from datasetgan_ext.export.upload import Destination
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
@@ -49,10 +50,12 @@ log = logging.getLogger(__name__)
               help='Processes that label at once  [default: one for each GPU]')
 @click.option('--ray', 'ray_address', metavar='auto|ADDRESS',
               help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md')
+@click.option('--upload', metavar='URL',
+              help='Copy the finished dataset there, for example s3://BUCKET/FOLDER; any protocol of fsspec')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
          mix_styles, projected_w, keep, format_name, compression, batch, workers, ray_address,
-         overwrite):
+         upload, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -86,6 +89,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with train_interpreter.py (--network=demo brings its own)')
+    destination = Destination(upload) if upload else None
     cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
@@ -100,7 +104,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
                for place in _places(device, workers)]
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, format_name,
-              compression, recipes)
+              compression, recipes, destination=destination)
     if cluster:
         shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
         run.cluster, run.device = partial(cluster.label, shipment), cluster.device
@@ -113,7 +117,9 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
           f'{summary.samples - summary.kept} marked as dropped in manifest.jsonl '
           f'(uncertainty above {summary.uncertainty_cut:.4f})')
-    print(f'Preview: {outdir / "preview.png"}')
+    print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
+    if upload:
+        print(f'Copied to {upload}')
 
 
 def _places(device, workers):

@@ -24,6 +24,7 @@ from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summa
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.export.report import write_report
 from datasetgan_ext.export.strata import read_scores, stratify
+from datasetgan_ext.export.upload import Destination
 from datasetgan_ext.export.workers import Job, do_job, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
@@ -50,6 +51,7 @@ class Run:
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
         cluster: does jobs on other machines, in place of `recipes`; see `Cluster.label`.
         device: the kind of device that computes, for the record; None = `labeler`'s.
+        destination: where the finished dataset is copied to; None = nowhere.
     """
     labeler: Labeler
     seeds: Sequence[int]
@@ -61,6 +63,7 @@ class Run:
     recipes: Sequence[Callable[[], Labeler]] = ()
     cluster: Callable[[Iterator[Job], FolderWriter, tuple[str, str]], Iterator[list[Encoded]]] | None = None
     device: str | None = None
+    destination: Destination | None = None
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it.
@@ -80,6 +83,8 @@ class Run:
             return self._run(overwrite)
 
     def _run(self, overwrite: bool) -> Summary:
+        if self.destination is not None and (found := self.destination.options()) is not None:
+            self._check_same(found, f'--upload={self.destination.url}')
         self._prepare_folder(overwrite)
         writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw,
                               self.compression)
@@ -97,6 +102,8 @@ class Run:
         write_report(self.outdir / 'report.html', info, summary, self.outdir / MANIFEST, self._pictures)
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
         self._write_info(info)
+        if self.destination is not None:
+            self.destination.send(self.outdir)
         return summary
 
     def _results(self, manifest: RunManifest, writer: FolderWriter) -> Iterator[list[Encoded]]:
@@ -165,19 +172,19 @@ class Run:
             if overwrite:
                 self._delete()
             else:
-                self._check_same(found)
+                self._check_same(found, f'--outdir={self.outdir}')
                 begins = found['seeds'] != format_seeds(self.seeds)
         if begins:
             self._write_info(self._info())
 
-    def _check_same(self, found: dict) -> None:
-        """Raises UserError unless the dataset in the folder has our options, or fewer seeds."""
+    def _check_same(self, found: dict, place: str) -> None:
+        """Raises UserError unless the dataset that is at a place has our options, or fewer seeds."""
         differing = [f'--{name} was {found.get(name)}, now {value}' for name, value in self._options().items()
                      if found.get(name) != value and not (name == 'seeds' and self._extends(found.get(name)))]
         if differing:
-            raise UserError(f'--outdir={self.outdir} holds a dataset made with other options: {"; ".join(differing)}. '
-                            'Give another folder, the same options (--seeds may be extended at the end), '
-                            'or --overwrite')
+            raise UserError(f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
+                            'Give another place or the same options (--seeds may be extended at the end); '
+                            'or delete it, an --outdir with --overwrite')
 
     def _extends(self, seeds: object) -> bool:
         """Whether our seeds go on from those, with no batch of them changed."""
