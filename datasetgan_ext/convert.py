@@ -10,6 +10,7 @@ if not __package__:
 import click
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.coco import SEGMENTATIONS
 from datasetgan_ext.export.dataset import FolderDataset
 from datasetgan_ext.export.formats import CONVERTERS, convert
 
@@ -23,7 +24,9 @@ from datasetgan_ext.export.formats import CONVERTERS, convert
               help='Share of the images that is set apart for validation')
 @click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
               help='Images in each tar of a WebDataset')
-def main(dataset, format_name, outdir, val, shard_size):
+@click.option('--segmentation', type=click.Choice(SEGMENTATIONS), default=SEGMENTATIONS[0], show_default=True,
+              help="Of COCO's objects: run lengths, or polygons along the pixels' edges")
+def main(dataset, format_name, outdir, val, shard_size, segmentation):
     """Write the kept images and labels of a dataset in the format that your trainer reads.
 
     Nothing is generated again, and the dataset stays as it is. Masks and coordinates are the same in all formats, but
@@ -42,7 +45,7 @@ def main(dataset, format_name, outdir, val, shard_size):
     if not 0 <= val < 1:
         raise UserError(f'--val={val} is not a share; give a number from 0 to below 1, for example 0.1')
     found = FolderDataset(dataset)
-    convert(found, format_name, outdir, val, shard_size)
+    convert(found, format_name, outdir, val, shard_size, segmentation)
     print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')
 
 

@@ -18,7 +18,8 @@ CONVERTERS: dict[str, Callable] = {
     'webdataset': webdataset.convert, 'huggingface': huggingface.convert}
 
 
-def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int) -> None:
+def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int,
+            segmentation: str = coco.RLE) -> None:
     """Write the kept samples of a dataset in another format, and its dataset.json beside them.
 
     All is written below a temporary name, so that `outdir` is either whole or not there.
@@ -29,6 +30,7 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
         outdir: a new or empty folder.
         val: share of the samples that is set apart for validation, in [0, 1).
         shard_size: samples in each tar of a WebDataset.
+        segmentation: of COCO's objects, one of `coco.SEGMENTATIONS`.
 
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
@@ -39,6 +41,8 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
     write = CONVERTERS[format_name]
     if format_name == 'webdataset':
         write = partial(write, shard_size=shard_size)
+    if format_name == 'coco':
+        write = partial(write, segmentation=segmentation)
     temporary = outdir.with_name(f'{outdir.name}{TEMPORARY_SUFFIX}')
     with writing(outdir), tqdm(total=dataset.info['summary']['kept'], desc=format_name, unit='image',
                                disable=None, mininterval=0.5) as bar:

@@ -67,9 +67,9 @@ def dataset(tmp_path) -> FolderDataset:
     return make_dataset(tmp_path / 'dataset')
 
 
-def converted(dataset, name, val=0.3, shard_size=4):
+def converted(dataset, name, val=0.3, shard_size=4, **options):
     outdir = dataset.folder.parent / name
-    convert(dataset, name, outdir, val, shard_size)
+    convert(dataset, name, outdir, val, shard_size, **options)
     return outdir
 
 
@@ -104,9 +104,10 @@ def test_regions_together_are_the_mask(dataset):
         assert np.array_equal(again, mask)
 
 
-def test_coco(dataset):
+@pytest.mark.parametrize('segmentation', ['rle', 'polygons'])
+def test_coco(dataset, segmentation):
     coco_module = pytest.importorskip('pycocotools.coco')
-    folder = converted(dataset, 'coco')
+    folder = converted(dataset, 'coco', segmentation=segmentation)
     for split in (TRAIN, VAL):
         records = records_by_name(dataset, split)
         coco = coco_module.COCO(str(folder / 'annotations' / f'instances_{split}.json'))
@@ -117,6 +118,7 @@ def test_coco(dataset):
             assert np.array_equal(pixels(folder / split / image['file_name']), dataset.image(record))
             mask = np.zeros(HW, np.uint8)
             for annotation in coco.loadAnns(coco.getAnnIds(image['id'])):
+                assert isinstance(annotation['segmentation'], list) == (segmentation == 'polygons')
                 region = coco.annToMask(annotation)
                 mask[region > 0] = annotation['category_id']
                 assert annotation['area'] == region.sum()
