@@ -88,7 +88,7 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             if sample.keypoints is not None and title in ('overlay', 'keypoints'):
                 draw_keypoints(tile, sample.keypoints, task, scale)
             sheet.paste(tile, (x, top))
-        draw.text((left, top + tile_wh[1] + 2), f'{stratum}: seed {sample.seed}, uncertainty {sample.uncertainty:.4f}',
+        draw.text((left, top + tile_wh[1] + 2), f'{stratum}: seed {sample.seed} ({sample.uncertainty:.4f})',
                   RED if stratum == DROPPED else DIM, font)
     for index, (position, name, colour) in enumerate(legend):
         x, y = position[0] + GAP, sheet.height - legend_height + position[1]

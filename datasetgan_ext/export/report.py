@@ -55,7 +55,7 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
         if record['seed'] in wanted:
             records[record['seed']] = record
         if not record['kept']:
-            reasons[record.get('dropped', 'uncertainty')] += 1
+            reasons[record.get('dropped') or 'uncertainty'] += 1
     figures = {seed: _figure(record, *pictures(record), task) for seed, record in records.items()}
     height, width = info['image_hw']
     page = Template(PAGE.read_text(encoding='utf-8')).substitute(
@@ -147,7 +147,8 @@ def _tools(task: Task) -> str:
         tools += '<label><input id="points" type="checkbox" checked> Keypoints</label>'
     names = [_named(*item) for item in zip(task.classes, task.palette)]
     names += [_named(*item, 'point') for item in zip(task.keypoints, keypoint_colours(task))]
-    return f'{tools}<div class="legend">{"".join(f"<span>{name}</span>" for name in names)}</div>'
+    legend = ''.join(f'<span>{name}</span>' for name in names)
+    return f'<div class="tools">{tools}</div><div class="legend">{legend}</div>'
 
 
 def _named(name: str, colour: tuple[int, int, int], shape: str = '') -> str:
@@ -188,7 +189,7 @@ def _bar(share: float) -> str:
 
 
 def _uncertainty_text(summary: Summary) -> str:
-    text = "How far the ensemble's members disagree about an image, in nats."
+    text = "How far the ensemble's members disagree about an image."
     if summary.kept < summary.samples:
         text += (f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '
                  f'{summary.samples - summary.kept:,} of {summary.samples:,} are dropped.')
