@@ -86,6 +86,8 @@ class Run:
         if self.destination is not None and (found := self.destination.options()) is not None:
             self._check_same(found, f'--upload={self.destination.url}')
         self._prepare_folder(overwrite)
+        if self.destination is not None:
+            self.destination.claim(self.outdir)
         writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw,
                               self.compression)
         manifest = RunManifest(self.outdir, writer.is_whole)

@@ -55,6 +55,15 @@ class Destination:
             raise UserError(f'--upload={self.url} holds a {DATASET_FILE} that this program did not write; '
                             'give another URL') from error
 
+    def claim(self, folder: Path) -> None:
+        """Copy a dataset's dataset.json alone, before the dataset is made.
+
+        Raises:
+            UserError: the place cannot be written.
+        """
+        with self._telling():
+            self._put({DATASET_FILE: folder / DATASET_FILE})
+
     def send(self, folder: Path) -> int:
         """Copy a dataset: images and masks that are missing or other than the manifest says, and all other files.
 

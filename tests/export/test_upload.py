@@ -46,8 +46,8 @@ def copied(destination, tmp_path) -> dict[str, str]:
 def test_a_copy_is_the_dataset_manifest_last(destination, make_run, tmp_path, sent):
     make_run(destination)()
     assert copied(destination, tmp_path) == tree(tmp_path / 'dataset')
-    assert sent[0] == 'dataset.json' and sent[-1] == 'manifest.jsonl'
-    assert sorted(sent) == sorted(tree(tmp_path / 'dataset'))
+    assert sent[:2] == ['dataset.json', 'dataset.json'], 'before the first image is made, and with the rest'
+    assert sent[-1] == 'manifest.jsonl' and sorted(sent[1:]) == sorted(tree(tmp_path / 'dataset'))
 
 
 def test_only_what_is_missing_or_other_is_copied(destination, make_run, tmp_path, sent):
@@ -89,20 +89,23 @@ def test_another_dataset_there_is_told_before_anything_is_made(destination, make
         make_run(destination)()
 
 
-def test_a_place_that_cannot_be_written_is_told_and_the_same_command_goes_on(make_run, tmp_path, monkeypatch):
+@pytest.mark.parametrize('copied_before, made', [(0, 0), (2, 4)])
+def test_a_place_that_cannot_be_written_is_told_and_the_same_command_goes_on(make_run, tmp_path, monkeypatch,
+                                                                             copied_before, made):
     destination = Destination(f'file://{tmp_path / "copy"}')
-    put, left = destination._files.put, [2]
+    put, calls = destination._files.put, []
 
     def failing(*arguments):
-        left[0] -= 1
-        if not left[0]:
+        calls.append(arguments)
+        if len(calls) > copied_before:
             raise TimeoutError('the network is down')
         put(*arguments)
     with monkeypatch.context() as patch:
         patch.setattr(destination._files, 'put', failing)
         with pytest.raises(UserError, match='TimeoutError: the network is down. Once that is mended'):
             make_run(destination)()
-    assert list(tree(tmp_path / 'copy')) == ['dataset.json']
+    assert list(tree(tmp_path / 'copy')) == ['dataset.json'] * bool(copied_before)
+    assert len(list((tmp_path / 'dataset').glob('images/*'))) == made
     make_run(destination)()
     assert copied(destination, tmp_path) == tree(tmp_path / 'dataset')
 
