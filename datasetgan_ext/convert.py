@@ -20,7 +20,7 @@ from datasetgan_ext.options import conversion_options
 @click.option('--format', 'format_name', type=click.Choice(list(CONVERTERS)), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
 @conversion_options
-def main(dataset, format_name, outdir, val, shard_size):
+def main(dataset, format_name, outdir, val, shard_size, segmentation):
     """Write the kept images and labels of a dataset in the format that your trainer reads.
 
     Nothing is generated again, and the dataset stays as it is. Masks and coordinates are the same in all formats, but
@@ -37,7 +37,7 @@ def main(dataset, format_name, outdir, val, shard_size):
         --val=0
     """
     found = FolderDataset(dataset)
-    convert(found, format_name, outdir, val, shard_size)
+    convert(found, format_name, outdir, val, shard_size, segmentation)
     print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')
 
 

@@ -14,13 +14,15 @@ import click
 import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.cluster import Cluster, Shipment
 from datasetgan_ext.export.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
 from datasetgan_ext.export.formats import CONVERTERS
 from datasetgan_ext.export.run import Run
+from datasetgan_ext.export.upload import Destination
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import Labeler, make_labeler
+from datasetgan_ext.labeler import DEFAULT_BATCH, Labeler, make_labeler
 from datasetgan_ext.labels.png import COMPRESSION
 from datasetgan_ext.options import (
     ClassPixels,
@@ -64,10 +66,14 @@ log = logging.getLogger(__name__)
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
 @click.option('--workers', type=click.IntRange(min=1), metavar='N',
               help='Processes that label at once  [default: one for each GPU]')
+@click.option('--ray', 'ray_address', metavar='auto|ADDRESS',
+              help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md')
+@click.option('--upload', metavar='URL',
+              help='Copy the finished dataset there, for example s3://BUCKET/FOLDER; any protocol of fsspec')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, min_pixels, balance_classes, drop, formats, val, shard_size, compression, batch,
-         workers, overwrite):
+         mix_styles, projected_w, keep, min_pixels, balance_classes, drop, formats, val, shard_size, segmentation,
+         compression, batch, workers, ray_address, upload, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -90,6 +96,11 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         --seeds=0-9999 --format=coco
 
     \b
+    # The same on all GPUs of a Ray cluster that this machine belongs to
+    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+        --seeds=0-9999 --ray=auto
+
+    \b
     # A photo of your own, once upstream's projector.py has found its w
     python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
         --projected-w=projected_w.npz
@@ -99,6 +110,8 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with train_interpreter.py (--network=demo brings its own)')
+    destination = Destination(upload) if upload else None
+    cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code)
@@ -108,11 +121,16 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     seeds = seeds or range(len(projected))
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
+    batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
                for place in _places(device, workers)]
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
               recipes, formats=[name for name in dict.fromkeys(formats) if name != 'folder'], val=val,
-              shard_size=shard_size, min_pixels=min_pixels, balance=balance_classes, drop=drop)
+              shard_size=shard_size, segmentation=segmentation, min_pixels=min_pixels, balance=balance_classes,
+              drop=drop, destination=destination)
+    if cluster:
+        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
+        run.cluster, run.device = partial(cluster.label, shipment), cluster.device
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
@@ -122,7 +140,9 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
           f'{summary.samples - summary.kept} {"deleted" if drop else "marked as dropped in manifest.jsonl"}'
           f'{_reasons(summary)}')
-    print(f'Preview: {outdir / "preview.png"}')
+    print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
+    if upload:
+        print(f'Copied to {upload}')
 
 
 def _reasons(summary):

@@ -9,6 +9,7 @@ import click
 import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export.coco import SEGMENTATIONS
 from datasetgan_ext.generator.sampling import NOISE_MODES
 from datasetgan_ext.generator.upstream import use_upstream
 from datasetgan_ext.labels.formats import FORMATS, UNLABELLED
@@ -145,6 +146,8 @@ conversion_options = joined(
                  help='Share of the images that is set apart for validation, in formats other than folder'),
     click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
                  help='Images in each tar of a WebDataset'),
+    click.option('--segmentation', type=click.Choice(SEGMENTATIONS), default=SEGMENTATIONS[0], show_default=True,
+                 help="Of COCO's objects: run lengths, or polygons along the pixels' edges"),
 )
 
 

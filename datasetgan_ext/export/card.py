@@ -1,15 +1,20 @@
-"""README.md of a dataset: what is in it, how it was made, how to read it."""
+"""README.md of a dataset, as Hugging Face has it: what is in it, how it was made, how to read it."""
 from __future__ import annotations
 
-from datasetgan_ext.export.manifest import Summary
+import json
+
+from datasetgan_ext.export.manifest import MANIFEST, Summary
+from datasetgan_ext.labels.task import Task
 
 CARD = '''# Labelled images from {network}
 
 {samples} generated images of {width}x{height} pixels, each with {labels}, made with
-[DatasetGAN](https://arxiv.org/abs/2104.06490). {kept} are kept; the {dropped} most uncertain ones are marked
-`"kept": false` in `manifest.jsonl`: leave them out of training.
+[DatasetGAN](https://arxiv.org/abs/2104.06490). {kept} are kept; the {dropped} others, which the ensemble is least sure
+of or which the options below leave out, are marked `"kept": false` in `manifest.jsonl`: leave them out of training.
 
 ![image, mask, overlay, uncertainty](preview.png)
+
+`report.html` shows more: open it in a browser.
 
 {tables}
 (kept images only)
@@ -24,15 +29,38 @@ for record in (r for r in records if r['kept']):
     image = np.asarray(PIL.Image.open(record['image']))   # uint8 [H, W, 3], or [H, W] where images are grey
 {reading}```
 
+`datasets.load_dataset` gives the lines of the manifest; `datasetgan convert --format=huggingface` makes a dataset of
+which it gives the images and labels.
+
 ## How it was made
 {option_rows}
 
-## Licence
-Choose one yourself. Mind the licence of the network that the images come from; networks trained or published with
-NVIDIA's stylegan2-ada-pytorch carry its licence, which allows non-commercial use only. The labels were predicted by an
-ensemble trained on {labelled} hand-labelled images and contain errors.
-'''
+The labels were predicted by an ensemble trained on {labelled} hand-labelled images and contain errors.
 
+{licence}'''
+LICENCE = '''\
+## Licence
+None is given here: choose one and write it into this file's header. Mind the licence of the network that the images
+come from, which may bind what the network makes, and with it these images and labels; and that of the images that it
+was trained on. NVIDIA's stylegan2-ada-pytorch is under the NVIDIA Source Code License, which allows use of the work and
+of its derivative works for research or evaluation only, not commercially; networks that NVIDIA published have licences
+of their own. Whether a network trained with that code is bound by it, and whether its images are, is not said here;
+where it matters, ask whoever published the network, or a lawyer.
+'''
+FRONT_MATTER = '''\
+---
+# license: choose one, see "Licence" below
+pretty_name: {name}
+task_categories: {tasks}
+size_categories: [{size}]
+tags: [synthetic, datasetgan]
+configs:
+- config_name: default
+  data_files:
+{files}---
+'''
+SIZES = {1000: 'n<1K', 10_000: '1K<n<10K', 100_000: '10K<n<100K', 1_000_000: '100K<n<1M', float('inf'): '1M<n<10M'}
+"""Hugging Face's names of sizes by the number that is above them."""
 
 CLASS_TABLE = '''\
 | id | class | share of pixels | images with it |
@@ -85,12 +113,28 @@ def write_card(info: dict, summary: Summary) -> str:
                               for name, images in zip(info.get('keypoints', []), summary.keypoint_images))
     labels = [text for text, count in ((f'a segmentation mask of {len(info["classes"])} classes', class_rows),
                                        (f'{len(info.get("keypoints", []))} keypoints', keypoint_rows)) if count]
-    return CARD.format(
+    return front_matter(info, summary.samples, {'train': MANIFEST}) + CARD.format(
         network=info['sources']['network'], samples=summary.samples, kept=summary.kept,
         dropped=summary.samples - summary.kept, width=width, height=height, labels=' and '.join(labels),
         tables=(CLASS_TABLE.format(rows=class_rows) if class_rows else '')
         + (KEYPOINT_TABLE.format(rows=keypoint_rows) if keypoint_rows else ''),
         files=(MASK_FILES if class_rows else IMAGE_FILES) + (KEYPOINT_FILES if keypoint_rows else ''),
         reading=(READ_MASK if class_rows else '') + (READ_KEYPOINTS if keypoint_rows else ''),
-        labelled=info['labelled_images'],
+        labelled=info['labelled_images'], licence=LICENCE,
         option_rows='\n'.join(f'- {name}: {value}' for name, value in info['options'].items()))
+
+
+def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
+    """The header of a card, which Hugging Face reads; JSON is YAML.
+
+    Args:
+        info: content of dataset.json.
+        count: number of samples.
+        files: pattern of the files of each split.
+    """
+    task = Task.from_json(info, 'dataset.json')
+    tasks = ['image-segmentation'] * bool(task.classes) + ['keypoint-detection'] * bool(task.keypoints)
+    return FRONT_MATTER.format(
+        name=json.dumps(f'Labelled images from {info["sources"]["network"]}', ensure_ascii=False),
+        tasks=json.dumps(tasks), size=next(json.dumps(size) for limit, size in SIZES.items() if count < limit),
+        files=''.join(f'  - split: {split}\n    path: {path}\n' for split, path in files.items()))

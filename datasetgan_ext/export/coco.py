@@ -12,19 +12,24 @@ import numpy as np
 
 from datasetgan_ext.errors import import_extra
 from datasetgan_ext.export.dataset import TRAIN, VAL, FolderDataset, sample_name
-from datasetgan_ext.export.regions import find_regions
+from datasetgan_ext.export.regions import Region, find_polygons, find_regions
 from datasetgan_ext.labels.task import Task
 
+RLE, POLYGONS = SEGMENTATIONS = ('rle', 'polygons')
 FIRST_ID = 1  # COCO's own evaluation takes an annotation 0 for none
 
 
-def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable]) -> None:
+def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable],
+            segmentation: str = RLE) -> None:
     """Write the kept samples; each region of a class is an object, its category id is the class id.
 
-    Segmentations are run lengths, which hold each pixel; an image's pixels in no object are background. Keypoints have
-    the one category "object".
+    Segmentations are run lengths, or polygons along the pixels' edges, several where a region has holes. Both hold each
+    pixel, as pycocotools reads them; what paints a polygon's border too, as OpenCV does, adds up to a pixel there. An
+    image's pixels in no object are background. Keypoints have the one category "object".
     """
-    encode = import_extra('pycocotools.mask', 'formats').encode if dataset.task.classes else None
+    encode = _polygons
+    if dataset.task.classes and segmentation == RLE:
+        encode = partial(_run_lengths, import_extra('pycocotools.mask', 'formats').encode)
     for split in (TRAIN, VAL):
         records = partial(dataset.kept, val, split)
         (outdir / split).mkdir()
@@ -83,14 +88,22 @@ def keypoint_object(record: dict) -> Iterator[dict]:
            'area': record['box'][2] * record['box'][3]}
 
 
-def _objects(mask: np.ndarray, encode: Callable[[np.ndarray], dict]) -> Iterator[dict]:
+def _objects(mask: np.ndarray, encode: Callable[[Region, tuple[int, int]], object]) -> Iterator[dict]:
     for region in find_regions(mask):
-        x, y, width, height = region.box
-        pixels = np.zeros(mask.shape, dtype=np.uint8, order='F')
-        pixels[y:y + height, x:x + width] = region.pixels
-        run_lengths = encode(pixels)
         yield {'category_id': region.class_id, 'iscrowd': 0, 'bbox': list(region.box), 'area': region.area,
-               'segmentation': {'size': run_lengths['size'], 'counts': run_lengths['counts'].decode('ascii')}}
+               'segmentation': encode(region, mask.shape)}
+
+
+def _run_lengths(encode: Callable[[np.ndarray], dict], region: Region, image_hw: tuple[int, int]) -> dict:
+    x, y, width, height = region.box
+    pixels = np.zeros(image_hw, dtype=np.uint8, order='F')
+    pixels[y:y + height, x:x + width] = region.pixels
+    run_lengths = encode(pixels)
+    return {'size': run_lengths['size'], 'counts': run_lengths['counts'].decode('ascii')}
+
+
+def _polygons(region: Region, image_hw: tuple[int, int]) -> list[list[int]]:
+    return [polygon.reshape(-1).tolist() for polygon in find_polygons(region)]
 
 
 def _separated(items: Iterable[dict]) -> Iterator[str]:

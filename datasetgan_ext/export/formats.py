@@ -5,7 +5,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -21,7 +20,8 @@ CONVERTERS: dict[str, Callable] = {
     'webdataset': webdataset.convert, 'huggingface': huggingface.convert}
 
 
-def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int) -> None:
+def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int,
+            segmentation: str = coco.RLE) -> None:
     """Write the kept samples of a dataset in another format, and beside them its dataset.json with a note of what was
     converted.
 
@@ -33,6 +33,7 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
         outdir: a new or empty folder.
         val: share of the samples that is set apart for validation, in [0, 1).
         shard_size: samples in each tar of a WebDataset.
+        segmentation: of COCO's objects, one of `coco.SEGMENTATIONS`.
 
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
@@ -51,8 +52,9 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
-            _writer(format_name, shard_size)(dataset, temporary, val, progress)
-            info = _info(dataset, format_name, val, shard_size)
+            options = _own_options(format_name, shard_size, segmentation)
+            CONVERTERS[format_name](dataset, temporary, val, progress, **options)
+            info = _info(dataset, format_name, val, options)
             (temporary / DATASET_FILE).write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
             if outdir.is_dir():
                 outdir.rmdir()
@@ -61,7 +63,8 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def convert_within(dataset: FolderDataset, format_name: str, val: float, shard_size: int) -> Path:
+def convert_within(dataset: FolderDataset, format_name: str, val: float, shard_size: int,
+                   segmentation: str = coco.RLE) -> Path:
     """Write a dataset in another format too, into the folder of that name in its own, and return that folder.
 
     What is there already stays, unless the dataset or an argument has changed since; then it is replaced.
@@ -71,10 +74,11 @@ def convert_within(dataset: FolderDataset, format_name: str, val: float, shard_s
     """
     outdir = dataset.folder / format_name
     if is_conversion(outdir):
-        if read_info(outdir, converted=True) == _info(dataset, format_name, val, shard_size):
+        options = _own_options(format_name, shard_size, segmentation)
+        if read_info(outdir, converted=True) == _info(dataset, format_name, val, options):
             return outdir
         remove_conversion(dataset.folder, format_name)
-    convert(dataset, format_name, outdir, val, shard_size)
+    convert(dataset, format_name, outdir, val, shard_size, segmentation)
     return outdir
 
 
@@ -110,17 +114,18 @@ def check_format(format_name: str, info: dict, folder: Path) -> None:
         outdir.mkdir()
         (empty / DATASET_FILE).write_text(json.dumps({**info, 'summary': {'samples': 0, 'kept': 0}}), encoding='utf-8')
         (empty / MANIFEST).touch()
-        _writer(format_name, shard_size=1)(FolderDataset(empty), outdir, 0.5, iter)
+        options = _own_options(format_name, 1, coco.RLE)
+        CONVERTERS[format_name](FolderDataset(empty), outdir, 0.5, iter, **options)
 
 
-def _writer(format_name: str, shard_size: int) -> Callable:
-    write = CONVERTERS[format_name]
-    return partial(write, shard_size=shard_size) if format_name == 'webdataset' else write
+def _own_options(format_name: str, shard_size: int, segmentation: str) -> dict:
+    """The options that only this format has."""
+    return {'webdataset': {'shard_size': shard_size}, 'coco': {'segmentation': segmentation}}.get(format_name, {})
 
 
-def _info(dataset: FolderDataset, format_name: str, val: float, shard_size: int) -> dict:
-    size = {'shard-size': shard_size} if format_name == 'webdataset' else {}
-    return dataset.info_of_conversion({'format': format_name, 'val': val, **size})
+def _info(dataset: FolderDataset, format_name: str, val: float, own_options: dict) -> dict:
+    own = {name.replace('_', '-'): value for name, value in own_options.items()}
+    return dataset.info_of_conversion({'format': format_name, 'val': val, **own})
 
 
 def _temporary(outdir: Path) -> Path:

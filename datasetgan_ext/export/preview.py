@@ -10,6 +10,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
+from datasetgan_ext.export.strata import DROPPED
 from datasetgan_ext.files import save_atomically
 from datasetgan_ext.labeler import LabeledSample
 from datasetgan_ext.labels.annotation import ABSENT, Keypoints
@@ -22,7 +23,7 @@ GAP = 8
 TEXT = 15
 DOT = 3
 BONE = (255, 255, 255)
-INK, DIM, DROPPED = (25, 25, 25), (110, 110, 110), (190, 30, 30)
+INK, DIM, RED = (25, 25, 25), (110, 110, 110), (190, 30, 30)
 
 
 def colour_mask(mask: np.ndarray, task: Task) -> np.ndarray:
@@ -42,14 +43,14 @@ def heat(values: np.ndarray, highest: float) -> np.ndarray:
     return (255 * np.clip(level, 0, 1)).round().astype(np.uint8)
 
 
-def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, bool]], task: Task) -> None:
+def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task: Task) -> None:
     """Draw a row a sample: image, mask, overlay and uncertainty, with the classes' colours below.
 
     Keypoints and skeleton are drawn on the overlay; without classes there are only the image and that.
 
     Args:
         path: PNG file to write.
-        samples: samples and whether each is kept, in the order of the rows.
+        samples: samples and the name of each one's stratum, in the order of the rows.
         task: names and colours.
     """
     font = PIL.ImageFont.load_default(TEXT)
@@ -70,7 +71,7 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, bool]], task
     sheet = PIL.Image.new('RGB', (columns * block + GAP, line + rows * (tile_wh[1] + line + GAP) + legend_height + GAP),
                           'white')
     draw = PIL.ImageDraw.Draw(sheet)
-    for index, (sample, kept) in enumerate(samples):
+    for index, (sample, stratum) in enumerate(samples):
         left, top = (index // rows) * block + GAP, line + (index % rows) * (tile_wh[1] + line + GAP)
         image = sample.image.repeat(3, axis=2) if sample.image.shape[2] == 1 else sample.image
         tiles = {'image': image, 'keypoints': image}
@@ -87,8 +88,8 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, bool]], task
             if sample.keypoints is not None and title in ('overlay', 'keypoints'):
                 draw_keypoints(tile, sample.keypoints, task, scale)
             sheet.paste(tile, (x, top))
-        caption = f'seed {sample.seed}   uncertainty {sample.uncertainty:.4f}' + ('' if kept else '   dropped')
-        draw.text((left, top + tile_wh[1] + 2), caption, DIM if kept else DROPPED, font)
+        draw.text((left, top + tile_wh[1] + 2), f'{stratum}: seed {sample.seed} ({sample.uncertainty:.4f})',
+                  RED if stratum == DROPPED else DIM, font)
     for index, (position, name, colour) in enumerate(legend):
         x, y = position[0] + GAP, sheet.height - legend_height + position[1]
         shape = draw.rectangle if index < len(task.classes) else draw.ellipse

@@ -36,3 +36,51 @@ def find_regions(mask: np.ndarray) -> Iterator[Region]:
         for number, (rows, columns) in enumerate(ndimage.find_objects(numbered), start=1):
             box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
             yield Region(class_id, box, numbered[rows, columns] == number)
+
+
+def find_polygons(region: Region) -> list[np.ndarray]:
+    """Outlines that together cover exactly a region's pixels: int [N, 2] each, corners (x, y) of pixels, clockwise.
+
+    They run along the pixels' edges. Each is one piece without holes; a region with holes is cut through them.
+    """
+    return [_trace(part) + offset + region.box[:2] for part, offset in _simple_parts(region.pixels)]
+
+
+def _simple_parts(pixels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Parts that hang together by their sides and have no holes, bool [h, w], and the place (x, y) of each."""
+    numbered, _ = ndimage.label(pixels)
+    for number, (rows, columns) in enumerate(ndimage.find_objects(numbered), start=1):
+        part = numbered[rows, columns] == number
+        offset = np.array([columns.start, rows.start])
+        # what touches the outside by a corner is no hole
+        holes = np.flatnonzero((ndimage.binary_fill_holes(part, EIGHT_NEIGHBOURS) & ~part).any(axis=0))
+        if not holes.size:
+            yield part, offset
+            continue
+        cut = holes[len(holes) // 2]
+        for half, start in ((part[:, :cut], 0), (part[:, cut:], cut)):
+            for inner, inner_offset in _simple_parts(half):
+                yield inner, inner_offset + offset + (start, 0)
+
+
+def _trace(part: np.ndarray) -> np.ndarray:
+    """The outline of one part: int [N, 2], x and y."""
+    around = np.pad(part, 1)
+    above_left, above = around[:-1, :-1], around[:-1, 1:]
+    left, here = around[1:, :-1], around[1:, 1:]
+    # whether the outline goes right, down, left, up from a corner [y, x], with the part on its right-hand side
+    leaves = [edges.tolist() for edges in (here & ~above, left & ~here, above_left & ~left, above & ~above_left)]
+    steps = ((1, 0), (0, 1), (-1, 0), (0, -1))
+    x, y, direction = start = (int(part[0].argmax()), 0, 0)
+    corners = []
+    while True:
+        corners.append((x, y))
+        while True:
+            x, y = x + steps[direction][0], y + steps[direction][1]
+            # where two pixels touch by a corner alone, the outline stays with the first: the right turn comes first
+            turned = next(turn % 4 for turn in (direction + 1, direction, direction + 3) if leaves[turn % 4][y][x])
+            if turned != direction:
+                break
+        direction = turned
+        if (x, y, direction) == start:
+            return np.array(corners)

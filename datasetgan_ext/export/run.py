@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.card import write_card
+from datasetgan_ext.export.coco import RLE
 from datasetgan_ext.export.curation import UNITS, Curation
 from datasetgan_ext.export.dataset import (
     DATASET_FILE,
@@ -32,17 +33,20 @@ from datasetgan_ext.export.folder import Encoded, FolderWriter
 from datasetgan_ext.export.formats import CONVERTERS, check_format, convert_within, remove_conversion
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
+from datasetgan_ext.export.report import write_report
+from datasetgan_ext.export.strata import read_scores, stratify
+from datasetgan_ext.export.upload import Destination
 from datasetgan_ext.export.workers import Job, label_here, label_in_processes
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.labels.png import COMPRESSION
+from datasetgan_ext.labels.png import COMPRESSION, read_image, read_mask
 from datasetgan_ext.seeds import format_seeds, parse_seeds
 from datasetgan_ext.version import __version__
 
 log = logging.getLogger(__name__)
 
-PREVIEW_SAMPLES = 8
-OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'README.md')
+PREVIEW_SAMPLES = 3  # of each stratum
+OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, 'preview.png', 'report.html', 'README.md')
 
 
 @dataclass
@@ -58,10 +62,13 @@ class Run:
         compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
         formats: in which the dataset is written too, once it is whole, each into a folder of its name in `outdir`.
-        val, shard_size: of these formats, as `formats.convert` has them.
+        val, shard_size, segmentation: of these formats, as `formats.convert` has them.
         min_pixels: least number of pixels of a class, by its name, that a sample must have to be kept.
         balance: share of the kept samples in which each class shall be; None = as they come.
         drop: delete the files of samples that are not kept.
+        cluster: does jobs on other machines, in place of `recipes`; see `Cluster.label`.
+        device: the kind of device that computes, for the record; None = `labeler`'s.
+        destination: where the finished dataset is copied to; None = nowhere.
     """
     labeler: Labeler
     seeds: Sequence[int]
@@ -73,9 +80,13 @@ class Run:
     formats: Sequence[str] = ()
     val: float = 0.1
     shard_size: int = 1000
+    segmentation: str = RLE
     min_pixels: Sequence[tuple[str, int]] = ()
     balance: float | None = None
     drop: bool = False
+    cluster: Callable[[Iterator[Job], FolderWriter, tuple[str, str]], Iterator[list[Encoded]]] | None = None
+    device: str | None = None
+    destination: Destination | None = None
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it. The summary is written last.
@@ -98,7 +109,11 @@ class Run:
             return self._run(overwrite)
 
     def _run(self, overwrite: bool) -> Summary:
+        if self.destination is not None and (found := self.destination.options()) is not None:
+            self._check_same(found, f'--upload={self.destination.url}')
         self._prepare_folder(overwrite)
+        if self.destination is not None:
+            self.destination.claim(self.outdir)
         writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw,
                               self.compression)
         # where the files of dropped samples go, records alone tell who is dropped
@@ -115,14 +130,17 @@ class Run:
         self._tell_scarce_classes(summary)
         writer.finish(self.outdir / MANIFEST)
         self._draw_preview()
+        info = {**self._info(), 'summary': asdict(summary)}
+        write_report(self.outdir / 'report.html', info, summary, self.outdir / MANIFEST, self._pictures)
         if self.drop:
             for record in read_manifest(self.outdir / MANIFEST):
                 if not record['kept']:
                     writer.delete(record)
-        info = {**self._info(), 'summary': asdict(summary)}
         write_atomically(self.outdir / 'README.md', write_card(info, summary).encode())
         self._write_info(info)
         self._convert()
+        if self.destination is not None:
+            self.destination.send(self.outdir)
         return summary
 
     def _make(self, wanted: Callable[[int], bool], manifest: RunManifest, writer: FolderWriter) -> None:
@@ -141,9 +159,11 @@ class Run:
         batches = (list(self.seeds[start:start + labeler.batch])
                    for start in range(0, len(self.seeds), labeler.batch))
         jobs = (Job(batch, seeds) for batch in batches if (seeds := set(filter(wanted, batch))))
-        if len(self.recipes) > 1:
-            yield from label_in_processes(jobs, self.recipes, writer,
-                                          (labeler.generator.fingerprint, labeler.interpreter.fingerprint))
+        fingerprints = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
+        if self.cluster is not None:
+            yield from self.cluster(jobs, writer, fingerprints)
+        elif len(self.recipes) > 1:
+            yield from label_in_processes(jobs, self.recipes, writer, fingerprints)
         else:
             yield from label_here(jobs, labeler, writer)
 
@@ -184,7 +204,7 @@ class Run:
             'labelled_images': self.labeler.interpreter.training['images'],
             'drop': self.drop,
             'batch': self.labeler.batch,
-            'device': self.labeler.generator.device.type,
+            'device': self.device or self.labeler.generator.device.type,
             'versions': {'datasetgan-ext': __version__, 'torch': torch.__version__, 'numpy': np.__version__,
                          'pillow': PIL.__version__, 'python': platform.python_version()},
         }
@@ -202,17 +222,17 @@ class Run:
             if overwrite:
                 self._delete()
             else:
-                self._check_same(found)
+                self._check_same(found, f'--outdir={self.outdir}')
         self._write_info(self._info())  # without a summary: not finished
 
-    def _check_same(self, found: dict) -> None:
-        """Raises UserError unless the dataset in the folder has our options, or fewer seeds."""
+    def _check_same(self, found: dict, place: str) -> None:
+        """Raises UserError unless the dataset that is at a place has our options, or fewer seeds."""
         differing = [f'--{name} was {found.get(name)}, now {value}' for name, value in self._options().items()
                      if found.get(name) != value and not (name == 'seeds' and self._extends(found.get(name)))]
         if differing:
-            raise UserError(f'--outdir={self.outdir} holds a dataset made with other options: {"; ".join(differing)}. '
-                            'Give another folder, the same options (--seeds may be extended at the end), '
-                            'or --overwrite')
+            raise UserError(f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
+                            'Give another place or the same options (--seeds may be extended at the end); '
+                            'or delete it, an --outdir with --overwrite')
 
     def _extends(self, seeds: object) -> bool:
         """Whether our seeds go on from those, with no batch of them changed."""
@@ -225,7 +245,7 @@ class Run:
     def _convert(self) -> None:
         dataset = FolderDataset(self.outdir)
         for name in self.formats:
-            convert_within(dataset, name, self.val, self.shard_size)
+            convert_within(dataset, name, self.val, self.shard_size, self.segmentation)
         for name, _ in dataset.outdated_conversions():
             log.warning('%s holds the dataset as it was before; --format=%s writes it anew', self.outdir / name, name)
 
@@ -247,11 +267,18 @@ class Run:
                 path.unlink(missing_ok=True)
 
     def _draw_preview(self) -> None:
-        """Samples from the most certain to the most uncertain one, at even steps."""
-        records = sorted((record['uncertainty'], record['seed'], record['kept'])
-                          for record in read_manifest(self.outdir / MANIFEST))
-        steps = np.linspace(0, len(records) - 1, min(PREVIEW_SAMPLES, len(records))).round().astype(int)
-        chosen = [records[step] for step in steps]
-        samples = self.labeler(seed for _, seed, _ in chosen)
-        draw_preview(self.outdir / 'preview.png', [(sample, kept) for sample, (_, _, kept) in zip(samples, chosen)],
-                     self.labeler.interpreter.task)
+        strata = stratify(read_scores(self.outdir / MANIFEST), PREVIEW_SAMPLES)
+        names = [name for name, part in strata.items() for _ in part]
+        samples = self.labeler(score.seed for part in strata.values() for score in part)
+        draw_preview(self.outdir / 'preview.png', list(zip(samples, names)), self.labeler.interpreter.task)
+
+    def _pictures(self, record: dict) -> tuple[np.ndarray, np.ndarray | None]:
+        """Image and mask of a record: from its files or, if these were deleted, made again to the same last bit."""
+        paths = [self.outdir / record[kind] for kind in ('image', 'mask') if kind in record]
+        if all(path.is_file() for path in paths):
+            return read_image(paths[0]), read_mask(paths[1]) if len(paths) > 1 else None
+        batch = self.labeler.batch
+        start = self.seeds.index(record['seed']) // batch * batch
+        sample, = (sample for sample in self.labeler.label(list(self.seeds[start:start + batch]))
+                   if sample.seed == record['seed'])
+        return sample.image, sample.mask

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from datasetgan_ext import cli, errors
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.export import huggingface
 from datasetgan_ext.export.curation import Curation
 from datasetgan_ext.export.dataset import TRAIN, VAL, FolderDataset, sample_name
 from datasetgan_ext.export.folder import FolderWriter
@@ -67,9 +68,9 @@ def dataset(tmp_path) -> FolderDataset:
     return make_dataset(tmp_path / 'dataset')
 
 
-def converted(dataset, name, val=0.3, shard_size=4):
+def converted(dataset, name, val=0.3, shard_size=4, **options):
     outdir = dataset.folder.parent / name
-    convert(dataset, name, outdir, val, shard_size)
+    convert(dataset, name, outdir, val, shard_size, **options)
     return outdir
 
 
@@ -104,9 +105,10 @@ def test_regions_together_are_the_mask(dataset):
         assert np.array_equal(again, mask)
 
 
-def test_coco(dataset):
+@pytest.mark.parametrize('segmentation', ['rle', 'polygons'])
+def test_coco(dataset, segmentation):
     coco_module = pytest.importorskip('pycocotools.coco')
-    folder = converted(dataset, 'coco')
+    folder = converted(dataset, 'coco', segmentation=segmentation)
     for split in (TRAIN, VAL):
         records = records_by_name(dataset, split)
         coco = coco_module.COCO(str(folder / 'annotations' / f'instances_{split}.json'))
@@ -117,6 +119,7 @@ def test_coco(dataset):
             assert np.array_equal(pixels(folder / split / image['file_name']), dataset.image(record))
             mask = np.zeros(HW, np.uint8)
             for annotation in coco.loadAnns(coco.getAnnIds(image['id'])):
+                assert isinstance(annotation['segmentation'], list) == (segmentation == 'polygons')
                 region = coco.annToMask(annotation)
                 mask[region > 0] = annotation['category_id']
                 assert annotation['area'] == region.sum()
@@ -240,27 +243,43 @@ def test_webdataset_is_the_same_bytes_each_time(dataset, tmp_path):
     assert all((tmp_path / 'one' / name).read_bytes() == (tmp_path / 'other' / name).read_bytes() for name in names)
 
 
-def test_huggingface(dataset, tmp_path, monkeypatch):
+@pytest.fixture
+def datasets(tmp_path, monkeypatch):
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
     monkeypatch.setenv('HF_HOME', str(tmp_path / 'cache'))
-    datasets = pytest.importorskip('datasets')
+    return pytest.importorskip('datasets')
+
+
+def test_huggingface(dataset, tmp_path, datasets):
     folder = converted(dataset, 'huggingface')
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / 'cache'))
     for split, name in ((TRAIN, 'train'), (VAL, 'validation')):
         records = {record['seed']: record for record in dataset.kept(0.3, split)}
-        assert len(loaded[name]) == len(records)
+        assert loaded[name]['seed'] == list(records)
         for row in loaded[name]:
             record = records[row['seed']]
+            assert row['name'] == sample_name(record) and row['uncertainty'] == record['uncertainty']
             assert np.array_equal(np.asarray(row['image']), dataset.image(record))
             assert np.array_equal(np.asarray(row['mask']), dataset.mask(record))
-            assert np.array_equal(row['keypoints'], np.reshape(record['keypoints'], (-1, 3)))
+            assert np.allclose(row['keypoints'], np.reshape(record['keypoints'], (-1, 3)))
+
+
+def test_huggingface_begins_a_file_when_one_is_full(dataset, tmp_path, datasets, monkeypatch):
+    image_bytes = (dataset.folder / 'images' / 'seed0000000.png').stat().st_size
+    monkeypatch.setattr(huggingface, 'ROW_GROUP', 2)
+    monkeypatch.setattr(huggingface, 'SHARD_BYTES', 4 * image_bytes)
+    folder = converted(dataset, 'huggingface', val=0)
+    assert sorted(path.name for path in (folder / 'data').iterdir()) == [
+        f'train-{number:05d}.parquet' for number in range(5)], '18 rows, four to a file'
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / 'cache'))
+    assert loaded['train']['seed'] == [record['seed'] for record in dataset.kept(0, TRAIN)]
+    assert list(loaded) == ['train']
 
 
 @pytest.mark.parametrize('name', CONVERTERS)
 @pytest.mark.parametrize('classes', [True, False])
 def test_every_format_has_the_kept_samples_or_says_why_not(tmp_path, name, classes):
-    if name in ('coco', 'yolo'):
-        pytest.importorskip('cv2' if name == 'yolo' else 'pycocotools')
+    pytest.importorskip({'coco': 'pycocotools', 'yolo': 'cv2', 'huggingface': 'pyarrow'}.get(name, 'numpy'))
     dataset = make_dataset(tmp_path / 'dataset', TASK.only(classes=classes, keypoints=not classes))
     fits = {'voc': classes, 'yolo': classes, 'yolo-pose': not classes}.get(name, True)
     if fits:

@@ -48,7 +48,7 @@ def test_files_and_records(make_run, tmp_path):
     names = [f'seed{seed:07d}.png' for seed in range(6)]
     assert sorted(tree(folder)) == sorted(
         [f'images/{name}' for name in names] + [f'masks/{name}' for name in names]
-        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'README.md'])
+        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'report.html', 'README.md'])
     records = manifest(folder)
     assert [record['seed'] for record in records] == list(range(6))
     for record, sample in zip(records, run.labeler(range(6))):
@@ -156,6 +156,7 @@ def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(mak
     monkeypatch.setattr(Labeler, 'label', lambda self, seeds, real=Labeler.label: labelled.append(seeds) or real(
         self, seeds))
     monkeypatch.setattr(run_module.Run, '_draw_preview', lambda self: None)
+    monkeypatch.setattr(run_module, 'write_report', lambda *args: None)
     run(True, first)
     assert labelled == [] and tree(folder) == before, 'the dropped ones are not wanted'
 
