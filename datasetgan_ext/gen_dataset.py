@@ -64,10 +64,12 @@ log = logging.getLogger(__name__)
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
 @click.option('--workers', type=click.IntRange(min=1), metavar='N',
               help='Processes that label at once  [default: one for each GPU]')
+@click.option('--reuse', type=click.Path(file_okay=False, path_type=Path), multiple=True, metavar='DIR',
+              help='Copy what an earlier run, or several in one folder, made for the same options and batches of seeds')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
          mix_styles, projected_w, keep, min_pixels, balance_classes, drop, formats, val, shard_size, compression, batch,
-         workers, overwrite):
+         workers, reuse, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -112,7 +114,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
                for place in _places(device, workers)]
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
               recipes, formats=[name for name in dict.fromkeys(formats) if name != 'folder'], val=val,
-              shard_size=shard_size, min_pixels=min_pixels, balance=balance_classes, drop=drop)
+              shard_size=shard_size, min_pixels=min_pixels, balance=balance_classes, drop=drop, reuse=reuse)
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
