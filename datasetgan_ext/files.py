@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ try:
 except ImportError:  # Windows has no such lock
     fcntl = None
 
+
+log = logging.getLogger(__name__)
 
 TEMPORARY_SUFFIX = '.datasetgan-tmp'
 
@@ -43,6 +46,9 @@ def locked(folder: Path, flag: str = '--outdir') -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f'{flag}={folder} is being written by another process; wait for it, '
                             'or give another folder') from error
+        except OSError as error:
+            log.warning('%s is on a file system without locks (%s): see to it that no other process writes there',
+                        folder, error.strerror)
         yield
     finally:
         os.close(descriptor)

@@ -68,12 +68,14 @@ log = logging.getLogger(__name__)
               help='Processes that label at once  [default: one for each GPU]')
 @click.option('--ray', 'ray_address', metavar='auto|ADDRESS',
               help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md')
+@click.option('--reuse', type=click.Path(file_okay=False, path_type=Path), multiple=True, metavar='DIR',
+              help='Copy what an earlier run, or several in one folder, made for the same options and batches of seeds')
 @click.option('--upload', metavar='URL',
               help='Copy the finished dataset there, for example s3://BUCKET/FOLDER; any protocol of fsspec')
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
 def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
          mix_styles, projected_w, keep, min_pixels, balance_classes, drop, formats, val, shard_size, segmentation,
-         compression, batch, workers, ray_address, upload, overwrite):
+         compression, batch, workers, ray_address, reuse, upload, overwrite):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -127,7 +129,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
               recipes, formats=[name for name in dict.fromkeys(formats) if name != 'folder'], val=val,
               shard_size=shard_size, segmentation=segmentation, min_pixels=min_pixels, balance=balance_classes,
-              drop=drop, destination=destination)
+              drop=drop, destination=destination, reuse=reuse)
     if cluster:
         shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
         run.cluster, run.device = partial(cluster.label, shipment), cluster.device

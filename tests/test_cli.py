@@ -135,6 +135,7 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
     (['--seeds=0', '--keep=0'], '--keep=0.0 is not a share'),
     (['--seeds=0', '--min-pixels=hub'], '--min-pixels=hub is not CLASS=N'),
     (['--seeds=0', '--min-pixels=no such=1'], "--min-pixels: no class of that name: 'no such'"),
+    (['--seeds=0', '--reuse=nowhere'], '--reuse=nowhere is not the folder of a run'),
     (['--seeds=0', '--balance-classes=2'], '--balance-classes=2.0 is not a share'),
     (['--seeds=0', '--keep=1.5'], '--keep=1.5 is not a share'),
     (['--seeds=0', '--keep=nan'], '--keep=nan is not a share'),

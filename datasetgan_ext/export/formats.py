@@ -108,7 +108,7 @@ def check_format(format_name: str, info: dict, folder: Path) -> None:
     place = folder / format_name
     if (holds_files(place) or place.is_file()) and not is_conversion(place):
         raise UserError(f'--format={format_name} is written to {place}, which holds something else; move that away')
-    with tempfile.TemporaryDirectory() as scratch:
+    with writing(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as scratch:
         empty, outdir = Path(scratch, 'dataset'), Path(scratch, format_name)
         empty.mkdir()
         outdir.mkdir()

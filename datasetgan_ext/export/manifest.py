@@ -53,6 +53,14 @@ def read_manifest(path: Path) -> Iterator[dict]:
                     raise UserError(f'{path} is damaged ({error}); start again with --overwrite') from error
 
 
+def records_so_far(folder: Path) -> Iterator[dict]:
+    """Records of a run that goes on, of a finished one, or none of one that has only begun."""
+    for path in (folder / PARTIAL, folder / MANIFEST):
+        if path.exists():
+            return read_manifest(path)
+    return iter(())
+
+
 class RunManifest:
     """The samples of a run that are done. Memory holds two numbers for each, the disk the rest.
 
@@ -73,11 +81,10 @@ class RunManifest:
         self._offsets: dict[int, int] = {}
         self._uncertainty: dict[int, float] = {}
         self.without_files: set[int] = set()
-        source = self._partial if self._partial.exists() else self._final
 
         def take_up(path: Path) -> None:
             with path.open('wb') as file:
-                for record in read_manifest(source) if source.exists() else ():
+                for record in records_so_far(folder):
                     whole = is_whole(record)
                     if whole or records_alone:
                         self._add(file, record)

@@ -7,7 +7,7 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from datasetgan_ext.export.formats import CONVERTERS, check_format, convert_with
 from datasetgan_ext.export.manifest import MANIFEST, PARTIAL, RunManifest, Summary, read_manifest
 from datasetgan_ext.export.preview import draw_preview
 from datasetgan_ext.export.report import write_report
+from datasetgan_ext.export.reuse import OtherRun, differences, find_runs, split
 from datasetgan_ext.export.strata import read_scores, stratify
 from datasetgan_ext.export.upload import Destination
 from datasetgan_ext.export.workers import Job, label_here, label_in_processes
@@ -69,6 +70,7 @@ class Run:
         cluster: does jobs on other machines, in place of `recipes`; see `Cluster.label`.
         device: the kind of device that computes, for the record; None = `labeler`'s.
         destination: where the finished dataset is copied to; None = nowhere.
+        reuse: folders of other runs, or folders of such folders, from which samples are taken over.
     """
     labeler: Labeler
     seeds: Sequence[int]
@@ -87,6 +89,7 @@ class Run:
     cluster: Callable[[Iterator[Job], FolderWriter, tuple[str, str]], Iterator[list[Encoded]]] | None = None
     device: str | None = None
     destination: Destination | None = None
+    reuse: Sequence[Path] = ()
 
     def __call__(self, overwrite: bool = False) -> Summary:
         """Make the dataset, or what is missing of it. The summary is written last.
@@ -103,12 +106,13 @@ class Run:
         info = self._info()  # raises if an option does not suit the task
         for name in self.formats:
             check_format(name, info, self.outdir)
+        others = self._other_runs(info)
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
         with locked(self.outdir):
-            return self._run(overwrite)
+            return self._run(overwrite, others)
 
-    def _run(self, overwrite: bool) -> Summary:
+    def _run(self, overwrite: bool, others: list[OtherRun]) -> Summary:
         if self.destination is not None and (found := self.destination.options()) is not None:
             self._check_same(found, f'--upload={self.destination.url}')
         self._prepare_folder(overwrite)
@@ -118,6 +122,9 @@ class Run:
                               self.compression)
         # where the files of dropped samples go, records alone tell who is dropped
         manifest = RunManifest(self.outdir, writer.is_whole, records_alone=self.drop)
+        for other in others:
+            missing = {seed for seed in other.seeds if seed not in manifest}
+            self._write(other.samples(missing), f'from {other.folder.name}', len(missing), manifest, writer)
         self._make(lambda seed: seed not in manifest, manifest, writer)
         dropped = manifest.dropped(self.seeds, self.curation)
         while missing := manifest.without_files - dropped.keys():
@@ -146,9 +153,13 @@ class Run:
     def _make(self, wanted: Callable[[int], bool], manifest: RunManifest, writer: FolderWriter) -> None:
         """Make the samples of the seeds that are wanted."""
         todo = sum(map(wanted, self.seeds))
-        with (tqdm(total=todo, desc='labelling', unit='image', disable=None, mininterval=0.5) as bar,
-              closing(self._results(wanted, writer)) as results):
-            for encoded in itertools.chain.from_iterable(results):
+        with closing(self._results(wanted, writer)) as results:
+            self._write(itertools.chain.from_iterable(results), 'labelling', todo, manifest, writer)
+
+    @staticmethod
+    def _write(samples: Iterable[Encoded], name: str, count: int, manifest: RunManifest, writer: FolderWriter) -> None:
+        with tqdm(total=count, desc=name, unit='image', disable=None, mininterval=0.5) as bar:
+            for encoded in samples:
                 manifest.append(writer.write(encoded))
                 bar.update()
 
@@ -156,9 +167,8 @@ class Run:
         """The samples that are wanted, batch by batch, in any order."""
         labeler = self.labeler
         # always whole batches, so that neighbours in a batch do not depend on where a run was stopped
-        batches = (list(self.seeds[start:start + labeler.batch])
-                   for start in range(0, len(self.seeds), labeler.batch))
-        jobs = (Job(batch, seeds) for batch in batches if (seeds := set(filter(wanted, batch))))
+        jobs = (Job(list(batch), seeds) for batch in split(self.seeds, labeler.batch)
+                if (seeds := set(filter(wanted, batch))))
         fingerprints = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
         if self.cluster is not None:
             yield from self.cluster(jobs, writer, fingerprints)
@@ -166,6 +176,13 @@ class Run:
             yield from label_in_processes(jobs, self.recipes, writer, fingerprints)
         else:
             yield from label_here(jobs, labeler, writer)
+
+    def _other_runs(self, info: dict) -> list[OtherRun]:
+        if not self.reuse:
+            return []
+        batches = list(split(self.seeds, self.labeler.batch))
+        return [OtherRun(folder, info, batches) for given in self.reuse for folder in find_runs(given)
+                if folder.resolve() != self.outdir.resolve()]
 
     @property
     def curation(self) -> Curation:
@@ -227,8 +244,7 @@ class Run:
 
     def _check_same(self, found: dict, place: str) -> None:
         """Raises UserError unless the dataset that is at a place has our options, or fewer seeds."""
-        differing = [f'--{name} was {found.get(name)}, now {value}' for name, value in self._options().items()
-                     if found.get(name) != value and not (name == 'seeds' and self._extends(found.get(name)))]
+        differing = differences(found, self._options(), but=['seeds'] if self._extends(found.get('seeds')) else [])
         if differing:
             raise UserError(f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
                             'Give another place or the same options (--seeds may be extended at the end); '
