@@ -23,10 +23,10 @@ JOBS = [Job([seed], {seed}) for seed in range(3)]
 def test_each_job_is_new_once_then_given_to_those_that_have_nothing_else_to_do():
     desk = _Desk(iter(JOBS))
     assert [desk.take(0), desk.take(1), desk.take(1)] == [0, 1, 2]
-    assert desk.finish(1, actor=1)
+    assert desk.finish(1)
     assert desk.take(1) == 0, 'the other one has not finished it'
     assert desk.take(1) is None and desk.take(0) == 2
-    assert desk.finish(0, actor=1) and not desk.finish(0, actor=0), 'a result counts once'
+    assert desk.finish(0) and not desk.finish(0), 'a result counts once'
     assert list(desk.unfinished) == [2]
 
 
@@ -36,7 +36,7 @@ def test_a_job_whose_actor_was_lost_comes_first_unless_another_has_done_it():
     desk.give_back(0, 0, OSError('lost'))
     desk.give_back(1, 1, OSError('lost'))
     assert desk.take(0) == 0
-    assert desk.finish(1, actor=2), 'a result that was on its way'
+    assert desk.finish(1), 'a result that was on its way'
     assert desk.take(1) == 2
 
 
@@ -117,8 +117,8 @@ def test_an_actor_that_would_make_other_samples_says_so(tmp_path, monkeypatch, f
     writer = FolderWriter(tmp_path, labeler.interpreter.task, labeler.interpreter.image_hw)
     shipment = Shipment.pack('demo', 'demo', labeler.options, 1, None, False)
     fingerprints = (fingerprint or labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-    assert message in Actor([shipment], 'cpu', writer, fingerprints, version).do(JOBS[0])
+    assert message in Actor('cpu', writer, fingerprints, version).do(JOBS[0], [shipment])
     if version == __version__:
         same = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-        encoded, = Actor([shipment], 'cpu', writer, same, version).do(JOBS[1])
+        encoded, = Actor('cpu', writer, same, version).do(JOBS[1], [shipment])
         assert encoded.record == writer.encode(*labeler([1])).record
