@@ -64,6 +64,16 @@ def test_a_shipment_needs_none_of_the_files(interpreter, tmp_path):
     assert np.array_equal(sample.mask, expected.mask)
 
 
+@pytest.mark.parametrize('resources, options, device, workers', [
+    ({'CPU': 64.0, 'GPU': 4.0}, {}, 'cuda', 4), ({'CPU': 64.0, 'GPU': 4.0}, {'workers': 6}, 'cuda', 6),
+    ({'CPU': 64.0, 'GPU': 4.0}, {'device': 'cpu'}, 'cpu', 64), ({'CPU': 8.0}, {}, 'cpu', 8), ({}, {}, 'cpu', 1)])
+def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, device, workers):
+    ray = SimpleNamespace(is_initialized=lambda: True, cluster_resources=lambda: resources, nodes=list)
+    monkeypatch.setattr(cluster, 'import_extra', lambda *_: ray)
+    found = Cluster('auto', **options)
+    assert (found.device, found.workers) == (device, workers)
+
+
 @pytest.mark.parametrize('address', ['auto', '127.0.0.1:1', 'ray://127.0.0.1:1', 'nonsense'])
 def test_no_cluster_is_told(tmp_path, address):
     pytest.importorskip('ray', reason='ray is not installed')
