@@ -70,36 +70,42 @@ class Shipment:
 class Actor:
     """Lives in a process of the cluster, on one GPU or one CPU. Ray starts it again elsewhere when it is lost."""
 
-    def __init__(self, goods: list, device: str, writer: FolderWriter, fingerprints: tuple[str, str], version: str):
+    def __init__(self, device: str, writer: FolderWriter, fingerprints: tuple[str, str], version: str):
         """
         Args:
-            goods: Ray's reference to a Shipment; in a list, Ray leaves it to us to fetch it.
-            device, writer, fingerprints: see `Cluster.label`.
+            device, writer, fingerprints: see `Cluster`.
             version: of this package where the run was started.
         """
-        self.goods = goods
         self.device = device
         self.writer = writer
         self.fingerprints = fingerprints
         self.version = version
         self.labeler: Labeler | None = None
 
-    def do(self, job: Job) -> list[Encoded] | str:
-        """A job's result, or the message of an error."""
+    def do(self, job: Job, goods: list) -> list[Encoded] | str:
+        """Do a job.
+
+        Args:
+            job: what to do.
+            goods: Ray's reference to the Shipment; in a list, so that only the first job fetches it.
+
+        Returns:
+            The job's result, or the message of an error.
+        """
         try:
             if self.labeler is None:
-                self.labeler = self._make_labeler()
+                self.labeler = self._make_labeler(import_extra('ray', 'ray').get(goods[0]))
             return do_job(job, self.labeler, self.writer)
         except torch.cuda.OutOfMemoryError:
             return f"the GPU's memory on {platform.node()} is too small for a single image"
         except UserError as error:
             return f'{platform.node()}: {error.message}'
 
-    def _make_labeler(self) -> Labeler:
+    def _make_labeler(self, shipment: Shipment) -> Labeler:
         if self.version != __version__:
             raise UserError(f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
                             'started; install one version on all nodes')
-        labeler = import_extra('ray', 'ray').get(self.goods[0]).labeler(self.device)
+        labeler = shipment.labeler(self.device)
         if (labeler.generator.fingerprint, labeler.interpreter.fingerprint) != self.fingerprints:
             raise UserError('--network or --interpreter changed while it was being read; start again')
         return labeler
@@ -164,13 +170,13 @@ class Cluster:
         actor = ray.remote(num_cpus=1, num_gpus=int(self.device == 'cuda'), max_restarts=-1,
                            max_task_retries=RETRIES)(Actor)
         goods = [ray.put(shipment)]
-        actors = [actor.remote(goods, self.device, writer, fingerprints, __version__) for _ in range(self.workers)]
+        actors = [actor.remote(self.device, writer, fingerprints, __version__) for _ in range(self.workers)]
         desk = _Desk(jobs)
         pending = {}
         try:
             for index in [*range(len(actors))] * QUEUED:
                 if (number := desk.take(index)) is not None:
-                    pending[actors[index].do.remote(desk.unfinished[number])] = (number, index)
+                    pending[actors[index].do.remote(desk.unfinished[number], goods)] = (number, index)
             while desk.unfinished:
                 for ready in ray.wait(list(pending))[0]:
                     number, index = pending.pop(ready)
@@ -183,10 +189,10 @@ class Cluster:
                     else:
                         if isinstance(result, str):
                             raise UserError(result)
-                        if desk.finish(number, index):
+                        if desk.finish(number):
                             yield result
                     if (number := desk.take(index)) is not None:
-                        pending[actors[index].do.remote(desk.unfinished[number])] = (number, index)
+                        pending[actors[index].do.remote(desk.unfinished[number], goods)] = (number, index)
         finally:
             for handle in actors:
                 ray.kill(handle)
@@ -220,7 +226,7 @@ class _Desk:
             self._holders[number].add(actor)
         return number
 
-    def finish(self, number: int, actor: int) -> bool:
+    def finish(self, number: int) -> bool:
         """Whether the result of a job is the first one."""
         self._holders.pop(number, None)
         return self.unfinished.pop(number, None) is not None

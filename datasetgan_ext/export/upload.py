@@ -77,8 +77,8 @@ class Destination:
         Raises:
             UserError: the place cannot be written.
         """
-        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob('*')
-                 if path.is_file() and path.suffix != TEMPORARY_SUFFIX}
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob('*') if path.is_file()}
+        files = {name: path for name, path in files.items() if TEMPORARY_SUFFIX not in name}
         wanted = _hashes((folder / MANIFEST).open(encoding='utf-8')) if MANIFEST in files else {}
         with self._telling():
             sizes = {name[len(self._root):].strip('/'): found['size']

@@ -23,10 +23,10 @@ JOBS = [Job([seed], {seed}) for seed in range(3)]
 def test_each_job_is_new_once_then_given_to_those_that_have_nothing_else_to_do():
     desk = _Desk(iter(JOBS))
     assert [desk.take(0), desk.take(1), desk.take(1)] == [0, 1, 2]
-    assert desk.finish(1, actor=1)
+    assert desk.finish(1)
     assert desk.take(1) == 0, 'the other one has not finished it'
     assert desk.take(1) is None and desk.take(0) == 2
-    assert desk.finish(0, actor=1) and not desk.finish(0, actor=0), 'a result counts once'
+    assert desk.finish(0) and not desk.finish(0), 'a result counts once'
     assert list(desk.unfinished) == [2]
 
 
@@ -36,7 +36,7 @@ def test_a_job_whose_actor_was_lost_comes_first_unless_another_has_done_it():
     desk.give_back(0, 0, OSError('lost'))
     desk.give_back(1, 1, OSError('lost'))
     assert desk.take(0) == 0
-    assert desk.finish(1, actor=2), 'a result that was on its way'
+    assert desk.finish(1), 'a result that was on its way'
     assert desk.take(1) == 2
 
 
@@ -62,6 +62,16 @@ def test_a_shipment_needs_none_of_the_files(interpreter, tmp_path):
     sample, = labeler([3])
     expected, = make_labeler('demo', 'demo', SamplingOptions(trunc=0.5))([3])
     assert np.array_equal(sample.mask, expected.mask)
+
+
+@pytest.mark.parametrize('resources, options, device, workers', [
+    ({'CPU': 64.0, 'GPU': 4.0}, {}, 'cuda', 4), ({'CPU': 64.0, 'GPU': 4.0}, {'workers': 6}, 'cuda', 6),
+    ({'CPU': 64.0, 'GPU': 4.0}, {'device': 'cpu'}, 'cpu', 64), ({'CPU': 8.0}, {}, 'cpu', 8), ({}, {}, 'cpu', 1)])
+def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, device, workers):
+    ray = SimpleNamespace(is_initialized=lambda: True, cluster_resources=lambda: resources, nodes=list)
+    monkeypatch.setattr(cluster, 'import_extra', lambda *_: ray)
+    found = Cluster('auto', **options)
+    assert (found.device, found.workers) == (device, workers)
 
 
 @pytest.mark.parametrize('address', ['auto', '127.0.0.1:1', 'ray://127.0.0.1:1', 'nonsense'])
@@ -117,8 +127,8 @@ def test_an_actor_that_would_make_other_samples_says_so(tmp_path, monkeypatch, f
     writer = FolderWriter(tmp_path, labeler.interpreter.task, labeler.interpreter.image_hw)
     shipment = Shipment.pack('demo', 'demo', labeler.options, 1, None, False)
     fingerprints = (fingerprint or labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-    assert message in Actor([shipment], 'cpu', writer, fingerprints, version).do(JOBS[0])
+    assert message in Actor('cpu', writer, fingerprints, version).do(JOBS[0], [shipment])
     if version == __version__:
         same = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-        encoded, = Actor([shipment], 'cpu', writer, same, version).do(JOBS[1])
+        encoded, = Actor('cpu', writer, same, version).do(JOBS[1], [shipment])
         assert encoded.record == writer.encode(*labeler([1])).record

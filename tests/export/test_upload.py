@@ -43,9 +43,18 @@ def copied(destination, tmp_path) -> dict[str, str]:
     return tree(folder)
 
 
-def test_a_copy_is_the_dataset_manifest_last(destination, make_run, tmp_path, sent):
-    make_run(destination)()
+def test_a_copy_is_the_dataset(destination, make_run, tmp_path):
+    left = tmp_path / 'dataset' / 'images' / '.seed0000000.png.datasetgan-tmp'
+    run = make_run(destination)
+    run()
+    left.write_bytes(b'by a process that was killed')
+    run.destination.send(tmp_path / 'dataset')
+    left.unlink()
     assert copied(destination, tmp_path) == tree(tmp_path / 'dataset')
+
+
+def test_order_of_the_files(destination, make_run, tmp_path, sent):
+    make_run(destination)()
     assert sent[:2] == ['dataset.json', 'dataset.json'], 'before the first image is made, and with the rest'
     assert sent[-1] == 'manifest.jsonl' and sorted(sent[1:]) == sorted(tree(tmp_path / 'dataset'))
 
