@@ -29,8 +29,10 @@ from datasetgan_ext.labeling.suggest import Suggester
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name('page')
-FILES = {'/': ('index.html', 'text/html; charset=utf-8'), '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
-         '/page.css': ('page.css', 'text/css; charset=utf-8')}
+TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8',
+         '.css': 'text/css; charset=utf-8'}
+FILES = {'/' if path.name == 'index.html' else f'/{path.name}': (path, TYPES[path.suffix])
+         for path in PAGE.iterdir() if path.suffix in TYPES}
 HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -246,8 +248,8 @@ class Handler(BaseHTTPRequestHandler):
     def _get(self, path: str) -> Reply:
         store, suggester = self.server.store, self.server.suggester
         if path in FILES:
-            name, content_type = FILES[path]
-            return Reply((PAGE / name).read_bytes(), content_type)
+            file, content_type = FILES[path]
+            return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
             return _json_reply({
                 **store.task.to_json(), 'height': store.sample_set.image_hw[0], 'width': store.sample_set.image_hw[1],

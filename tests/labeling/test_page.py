@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
+from scipy import ndimage
 
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.labels.annotation import IGNORE
@@ -160,6 +162,47 @@ def test_what_is_drawn_is_on_disk(person):
     person.drag((3.5, 60.5), (9.5, 60.5))
     expected[60, 3:10] = 4
     assert (person.saved_mask() == expected).all()
+
+
+def squares(path, side, left):
+    """Overwrites an image with squares of colours that differ from all neighbours', from column `left` on."""
+    rows, columns = np.indices((SIDE, SIDE))
+    number = rows // side * 32 + (columns - left) // side
+    PIL.Image.fromarray(np.stack([number * 67 % 256, number * 101 % 256, number * 149 % 256], axis=2).astype(np.uint8)
+                        ).save(path)
+    return number
+
+
+@pytest.mark.parametrize('left', [0, 3])
+def test_a_click_fills_a_region_and_a_drag_all_that_it_crosses(person, left):
+    square = squares(person.folder.parent / 'samples' / 'images' / f'{FIRST}.png', 8, left)
+    person.page.reload()
+    person.opened(FIRST)
+    person.press('r', '2')
+    person.brush_size(8)
+    person.page.wait_for_selector(f'#canvas[data-regions-of={FIRST}][data-cell="8"]')
+    person.click(20.5, 28.5)
+    expected = np.where(square == square[28, 20], 2, IGNORE)
+    assert (person.saved_mask() == expected).all()
+    person.press('3')
+    person.drag((20.5, 12.5), (40.5, 12.5), (40.5, 24.5))
+    for y, x in ((12, 20), (12, 28), (12, 36), (12, 40), (20, 40), (24, 40)):
+        expected[square == square[y, x]] = 3
+    assert (person.saved_mask() == expected).all()
+    person.press('Control+z', 'n')
+    person.click(20.5, 28.5)
+    person.page.wait_for_selector('#saved[data-state=saved]')
+    assert not any(person.folder.iterdir())
+
+
+def test_regions_are_connected_and_cover_the_image(person):
+    person.press('r')
+    person.page.wait_for_selector(f'#canvas[data-regions-of={FIRST}]')
+    labels, starts = person.page.evaluate('[[...superpixels.labels], [...superpixels.starts]]')
+    labels, sizes = np.reshape(labels, (SIDE, SIDE)), np.diff(starts)
+    assert (np.bincount(labels.ravel()) == sizes).all() and sizes.min() > 0
+    assert [ndimage.label(labels == label)[1] for label in range(len(sizes))] == [1] * len(sizes)
+    assert 0.5 < len(sizes) / (SIDE / person.page.evaluate('superpixels.cell')) ** 2 < 2
 
 
 def test_undoing_everything_leaves_no_file(person):

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from datasetgan_ext import label
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.labeling.server import FILES
 from datasetgan_ext.labels.annotation import IGNORE
 from datasetgan_ext.labels.formats import read_annotations
 from datasetgan_ext.labels.png import read_mask
@@ -96,10 +97,10 @@ def test_labels_that_are_taken_off_leave_no_file(client, folder):
 
 def test_the_page_needs_nothing_from_elsewhere(server, client):
     status, page, headers = Client(server.port, None)('GET', f'/?token={server.token}')
-    assert status == 200 and b'src="page.js"' in page and b'href="page.css"' in page
+    assert status == 200 and b'src="start.js"' in page and b'href="page.css"' in page
     assert f'datasetgan-label-{server.port}={server.token}' in headers['Set-Cookie']
     assert 'HttpOnly' in headers['Set-Cookie'] and 'SameSite=Strict' in headers['Set-Cookie']
-    for path in ('/', '/page.js', '/page.css'):
+    for path in FILES:
         status, body, headers = client('GET', path)
         assert status == 200 and b'//' not in body.replace(b'// ', b'') and b'<style' not in body
         assert "default-src 'none'" in headers['Content-Security-Policy']
@@ -108,7 +109,7 @@ def test_the_page_needs_nothing_from_elsewhere(server, client):
     assert status == 200 and image.startswith(b'\x89PNG') and headers['X-Content-Type-Options'] == 'nosniff'
 
 
-@pytest.mark.parametrize('path', ['/', '/page.js', STATE, MASK, '/?token=', '/?token=wrong', '/?token=%C3%A9'])
+@pytest.mark.parametrize('path', ['/', '/start.js', STATE, MASK, '/?token=', '/?token=wrong', '/?token=%C3%A9'])
 def test_nothing_without_the_token(path, server):
     for token in (None, '', 'wrong', server.token[:-1], f'{server.token}x'):
         assert Client(server.port, token)('GET', path)[0] == 403
