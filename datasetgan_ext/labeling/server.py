@@ -74,7 +74,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             host: name or address to listen on.
             port: 0 = one that is free.
             store: what is labelled.
-            suggester: None = suggest nothing (a task without classes).
+            suggester: None = suggest nothing.
 
         Raises:
             UserError: the port is taken, or the host is not this machine.
@@ -264,7 +264,14 @@ class Handler(BaseHTTPRequestHandler):
         if what == 'mask':
             return Reply(store.mask(name).tobytes())
         if what == 'suggestion' and suggester and (suggestion := suggester.suggestion(name)):
+            if suggestion.mask is None:
+                return Reply()
             return Reply(suggestion.mask.tobytes() + suggestion.uncertainty.tobytes())
+        if what == 'suggested-keypoints' and suggester and (suggestion := suggester.suggestion(name)):
+            return _json_reply({'points': suggestion.keypoints})
+        if what == 'doubts' and suggester:
+            return _json_reply({'doubts': [{'labelled': doubt.labelled, 'expected': doubt.expected,
+                                            'pixels': doubt.pixels.tolist()} for doubt in suggester.doubts(name)]})
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _image(self, name: str) -> Reply:
@@ -289,12 +296,19 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _post(self, path: str) -> Reply:
-        if path != '/api/suggest' or not self.server.suggester:
+        suggester = self.server.suggester
+        if path not in ('/api/suggest', '/api/check') or not suggester:
             raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
         wish = self._json()
-        if not isinstance(wish, dict) or wish.get('name') not in list(self.server.store.samples):
+        if path == '/api/check':
+            try:
+                suggester.check()
+            except UserError as error:
+                raise Refused(HTTPStatus.CONFLICT, error.message) from error
+        elif isinstance(wish, dict) and wish.get('name') in list(self.server.store.samples):
+            suggester.ask(wish['name'])
+        else:
             raise Refused(HTTPStatus.NOT_FOUND, 'There is no image of that name')
-        self.server.suggester.ask(wish['name'])
         return _json_reply({}, HTTPStatus.ACCEPTED)
 
 
