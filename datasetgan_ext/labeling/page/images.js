@@ -14,7 +14,8 @@ async function open(name) {
       image.decode().catch(() => { throw new Error(`The image ${name} cannot be shown`); })]);
     if (opening !== name) return;
     endOfDrag();
-    current = {name, image, mask: mask.slice(), points: samples.get(name).points, suggestion: null, uncertainty: null};
+    current = {name, image, mask: mask.slice(), points: samples.get(name).points, suggestion: null, uncertainty: null,
+      proposed: []};
   } catch (error) {
     return say(error.message);
   }
@@ -28,6 +29,7 @@ async function open(name) {
   fit();
   paintOverlay();
   showSuggestion();
+  showDoubts();
   showState();
 }
 
@@ -65,6 +67,7 @@ function showShare(sample, share, mask) {
   const figures = [];
   if (task.classes.length) figures.push(share === 1 ? 'labelled' : `${Math.floor(share * 100)} % labelled`);
   if (task.keypoints.length) figures.push(`${placed} of ${task.keypoints.length} points`);
+  if (openDoubts(sample.name).length) figures.push(countOf(openDoubts(sample.name).length, 'doubt'));
   sample.item.querySelector('progress').value = share;
   sample.item.querySelector('.figures').textContent = figures.join('\n');
   if (mask) {

@@ -31,7 +31,8 @@ function takePoint(event) {
   const near = nearestPoint(event);
   beforeChange();
   if (near >= 0) chosenPoint = near;
-  dragged = {index: chosenPoint, placed: near < 0};
+  dragged = {index: chosenPoint, placed: near < 0 || isProposed(near)};
+  if (near >= 0 && isProposed(near)) setPoint(near, current.proposed[near]);
   if (near < 0) movePoint(current.points[chosenPoint][2] || VISIBLE);
   showState();
   redraw();
@@ -90,6 +91,8 @@ const KEYS = {
   '[': () => resize(-1), ']': () => resize(1),
   '+': () => zoom(1.25), '=': () => zoom(1.25), '-': () => zoom(0.8), f: fit, s: suggest,
   u: () => { $('uncertainty').click(); }, h: toggleHelp,
+  Delete: () => { if (task.keypoints.length) removePoint(chosenPoint); },
+  ',': () => stepDoubt(-1), '.': () => stepDoubt(1),
   v: () => { if (task.keypoints.length) turnPoint(chosenPoint); },
   Enter: () => polygon.length ? closePolygon() : accept(), Escape: () => polygon.length ? cancelPolygon() : dismiss(),
   ArrowUp: () => step(-1), ArrowDown: () => step(1),

@@ -2,15 +2,17 @@
 // Changing the labels.
 
 function beforeChange() {
-  done.push({mask: current.mask.slice(), points: current.points, suggestion: current.suggestion});
+  done.push({...undoable(), mask: current.mask.slice()});
   if (done.length > UNDO_STEPS) done.shift();
   undone = [];
 }
 
+const undoable = () => (({mask, points, suggestion, proposed}) => ({mask, points, suggestion, proposed}))(current);
+
 /** Goes back (undo) or forth (redo). */
 function travel(from, to) {
   if (!from.length || stroke || dragged !== null) return;
-  to.push({mask: current.mask, points: current.points, suggestion: current.suggestion});
+  to.push(undoable());
   Object.assign(current, from.pop());
   paintOverlay();
   showSuggestion();
@@ -21,6 +23,7 @@ function travel(from, to) {
 function saveMask() {
   if (task.classes.length) save('mask', current.mask.slice());
   showState();
+  showDoubts();
 }
 
 function savePoints() {
@@ -116,18 +119,42 @@ function setPoint(index, point) {
 
 function turnPoint(index) {
   const [x, y, seen] = current.points[index];
+  if (isProposed(index)) return confirmPoint(index);
   if (seen === ABSENT) return say(`Click on the image to place ${task.keypoints[index]}`);
   beforeChange();
+  if (seen - 1 === ABSENT) withdraw(index);
   setPoint(index, [x, y, seen - 1]);
   savePoints();
   redraw();
 }
 
+function confirmPoint(index) {
+  beforeChange();
+  setPoint(index, current.proposed[index]);
+  savePoints();
+  redraw();
+}
+
+/** Takes a keypoint away, or the suggestion of it. */
+function removePoint(index) {
+  if (shownPoint(index)[2] === ABSENT) return;
+  beforeChange();
+  withdraw(index);
+  setPoint(index, [0, 0, ABSENT]);
+  savePoints();
+  redraw();
+}
+
+function withdraw(index) {
+  current.proposed = current.proposed.map((point, i) => i === index ? [0, 0, ABSENT] : point);
+}
+
 function nearestPoint(event) {
   const box = canvas.getBoundingClientRect();
   let best = -1, least = GRAB;
-  current.points.forEach((point, index) => {
-    const [x, y] = toScreen(point), distance = Math.hypot(event.clientX - box.left - x, event.clientY - box.top - y);
+  current.points.forEach((_, index) => {
+    const point = shownPoint(index), [x, y] = toScreen(point);
+    const distance = Math.hypot(event.clientX - box.left - x, event.clientY - box.top - y);
     if (point[2] !== ABSENT && distance <= least) { best = index; least = distance; }
   });
   return best;

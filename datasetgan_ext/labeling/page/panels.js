@@ -53,13 +53,14 @@ function buildPanels() {
     const item = document.createElement('li');
     const button = element('button', 'name', name), seen = element('button', 'seen');
     button.addEventListener('click', () => { chosenPoint = index; choose('keypoints'); });
-    seen.title = 'visible, occluded, absent (V)';
+    seen.title = 'suggested, visible, occluded, absent (V); Delete takes it away';
     seen.addEventListener('click', () => { chosenPoint = index; turnPoint(index); });
     item.append(button, seen);
     $('keypoints').append(item);
   });
   $('class-section').hidden = !task.classes.length;
   $('suggest-section').hidden = !task.suggests;
+  $('uncertainty-row').hidden = $('check-section').hidden = !task.suggests || !task.classes.length;
   $('keypoint-section').hidden = !task.keypoints.length;
   for (const button of document.querySelectorAll('[data-tool]')) {
     button.hidden = button.dataset.tool === 'keypoints' ? !task.keypoints.length : !task.classes.length;
@@ -78,7 +79,7 @@ function showState() {
   }
   [...$('keypoints').children].forEach((item, index) => {
     item.firstChild.setAttribute('aria-pressed', index === chosenPoint);
-    item.lastChild.textContent = SEEN[current?.points[index][2] ?? ABSENT];
+    item.lastChild.textContent = current && isProposed(index) ? 'suggested' : SEEN[current?.points[index][2] ?? ABSENT];
   });
   $('size-row').hidden = tool !== 'regions' && tool !== 'brush' && tool !== 'eraser';
   $('erase-row').hidden = tool !== 'eraser';

@@ -27,6 +27,11 @@ async function start() {
   $('accept').addEventListener('click', accept);
   $('dismiss').addEventListener('click', dismiss);
   $('order').addEventListener('change', sortList);
+  $('check').addEventListener('click', check);
+  $('previous-doubt').addEventListener('click', () => stepDoubt(-1));
+  $('next-doubt').addEventListener('click', () => stepDoubt(1));
+  $('change').addEventListener('click', changeDoubted);
+  $('keep').addEventListener('click', keepDoubted);
   for (const sample of task.samples) {
     samples.set(sample.name, sample);
     addToList(sample);

@@ -17,7 +17,7 @@ let task;                  // what /api/state says
 let width, height;
 let colours;               // of each class id: [r, g, b]
 const samples = new Map(); // name -> {name, share, points, item}
-let current = null;        // {name, image, mask, points, suggestion, uncertainty}
+let current = null;        // {name, image, mask, points, suggestion, uncertainty, proposed}
 let opening = null;        // the name of the image asked for last
 let undone = [], done = [];
 let tool = 'brush', painted = 1, chosenPoint = 0;
@@ -70,5 +70,7 @@ function showSaved(state, text) {
 }
 
 window.addEventListener('beforeunload', event => { if (unsaved.size) event.preventDefault(); });
+
+const countOf = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
 
 function say(text) { $('message').textContent = text; }

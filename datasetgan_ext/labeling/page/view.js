@@ -30,6 +30,7 @@ function draw() {
   }
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   drawPolygon();
+  drawDoubts();
   drawPoints();
   drawRegion();
   if (pointer && (tool === 'brush' || tool === 'eraser') && !panning) {
@@ -38,12 +39,12 @@ function draw() {
   }
 }
 
-/** A line that is seen on any ground: white within black. */
-function outlined(path, line) {
+/** A line that is seen on any ground: a bright one within black. */
+function outlined(path, line, colour = '#fff') {
   pen.beginPath();
   path();
   pen.strokeStyle = '#000'; pen.lineWidth = line + 1.5; pen.stroke();
-  pen.strokeStyle = '#fff'; pen.lineWidth = line; pen.stroke();
+  pen.strokeStyle = colour; pen.lineWidth = line; pen.stroke();
 }
 
 /** Adds the borders of some pixels to the path: the sides on which a pixel has a neighbour that is not inside. */
@@ -67,23 +68,30 @@ function drawPolygon() {
 
 function drawPoints() {
   for (const [from, to] of task.skeleton ?? []) {
-    const ends = [current.points[from], current.points[to]];
+    const ends = [shownPoint(from), shownPoint(to)];
     if (ends.some(point => point[2] === ABSENT)) continue;
     outlined(() => { pen.moveTo(...toScreen(ends[0])); pen.lineTo(...toScreen(ends[1])); }, 1);
   }
   pen.font = '600 12px system-ui, sans-serif';
-  current.points.forEach((point, index) => {
+  current.points.forEach((_, index) => {
+    const point = shownPoint(index), proposed = isProposed(index);
     if (point[2] === ABSENT) return;
     const [x, y] = toScreen(point);
-    outlined(() => pen.arc(x, y, 6, 0, 7), 2);
+    if (proposed) pen.setLineDash([3, 3]);
+    outlined(() => pen.arc(x, y, proposed ? 8 : 6, 0, 7), 2);
+    pen.setLineDash([]);
     pen.fillStyle = point[2] === VISIBLE ? '#0b5cad' : '#fff';
-    pen.fill();
+    if (!proposed) pen.fill();
     if (tool !== 'keypoints') return;
     pen.lineWidth = 3; pen.strokeStyle = '#000'; pen.fillStyle = index === chosenPoint ? '#ffd84d' : '#fff';
-    pen.strokeText(task.keypoints[index], x + 10, y + 4);
-    pen.fillText(task.keypoints[index], x + 10, y + 4);
+    const text = task.keypoints[index] + (proposed ? '?' : '');
+    pen.strokeText(text, x + 11, y + 4);
+    pen.fillText(text, x + 11, y + 4);
   });
 }
+
+/** A keypoint as it is placed or else, in a place that is not confirmed, as it is suggested. */
+const shownPoint = index => isProposed(index) ? current.proposed[index] : current.points[index];
 
 /** Brings a part of the overlay up to date with the mask and, where there is no label, with the suggestion. */
 function paintOverlay(left = 0, top = 0, right = width, bottom = height) {
