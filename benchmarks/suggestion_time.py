@@ -27,7 +27,7 @@ from datasetgan_ext.labels.samples import generate_samples
 from datasetgan_ext.labels.task import Task
 
 RESOLUTION, CLASSES, LABELLED = 256, 8, 4
-PAUSE = 0.02
+PAUSE = 0.1
 
 
 def serve(connection) -> None:
