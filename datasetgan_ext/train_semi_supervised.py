@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 if not __package__:
@@ -11,7 +12,7 @@ import click
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.evaluation.pairs import read_images
-from datasetgan_ext.evaluation.semi_supervised import SemiSupervised
+from datasetgan_ext.evaluation.semi_supervised import WIDTH, SemiSupervised
 from datasetgan_ext.options import start_logging
 from datasetgan_ext.train_downstream import folder, train, training_options
 
@@ -22,7 +23,9 @@ from datasetgan_ext.train_downstream import folder, train, training_options
               help='Images, or a folder with images/, whose labels, if there are any, are not looked at')
 @click.option('--num-unlabelled', type=click.IntRange(min=1), metavar='N',
               help='Take the first N of them  [default: all]')
-def main(unlabelled, num_unlabelled, **options):
+@click.option('--discriminator-width', type=click.IntRange(min=1), default=WIDTH, show_default=True, metavar='N',
+              help="Channels of the discriminator's first layer")
+def main(unlabelled, num_unlabelled, discriminator_width, **options):
     """Train a segmentation network on a few labelled and many unlabelled images, by the s4GAN of Mittal et al. (arXiv
     1908.05724): the baseline "semi-supervised" of DatasetGAN's paper. Classes only, no keypoints.
 
@@ -40,7 +43,7 @@ def main(unlabelled, num_unlabelled, **options):
         if num_unlabelled > len(images):
             raise UserError(f'--num-unlabelled={num_unlabelled}: --unlabelled={unlabelled} holds {len(images)} images')
         images = images.take(range(num_unlabelled))
-    train(SemiSupervised, options, images, only='classes')
+    train(partial(SemiSupervised, width=discriminator_width), options, images, only='classes')
 
 
 if __name__ == '__main__':

@@ -62,6 +62,10 @@ class Supervised:
         self.networks: dict[str, nn.Module] = {'network': model.network}
         self.optimizers = {'network': torch.optim.Adam(model.network.parameters(), lr=options.lr)}
 
+    def describe(self) -> dict:
+        """What of the method decides the result, as JSON."""
+        return {'method': 'supervised'}
+
     def step(self, batches: tuple[Batch, ...], progress: float) -> float:
         """Take a step.
 

@@ -74,13 +74,14 @@ class Recipe:
         if self.selection is not None and np.isin(self.selection.contents(), self.data.contents()).any():
             raise UserError(f'--select={self.selection.source} holds images of --data={self.data.source}; what trains '
                             'must not choose')
-        record = {'method': learner.__name__, 'architecture': self.architecture, 'pretrained': begun_with,
+        learning = learner(model, options)
+        record = {**learning.describe(), 'architecture': self.architecture, 'pretrained': begun_with,
                   'images': len(train), 'data': self.data.fingerprint(), 'val': self.val,
                   'selection': self.selection.fingerprint() if self.selection else None,
                   'unlabelled': self.unlabelled.fingerprint() if self.unlabelled else None,
                   'size': size_text(image_hw), 'mirror': self.mirror,
                   **{name: value for name, value in asdict(options).items() if name != 'workers'}}
-        return fit(learner(model, options), tuple(sources), out, record, selection)
+        return fit(learning, tuple(sources), out, record, selection)
 
     def _split(self) -> tuple[LabelledImages, LabelledImages | None]:
         """What trains, and what chooses the checkpoint."""

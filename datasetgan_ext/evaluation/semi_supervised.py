@@ -20,19 +20,20 @@ from datasetgan_ext.labels.annotation import IGNORE
 MATCHING, SELF_TRAINING = 0.1, 1.0
 THRESHOLD = 0.6
 DISCRIMINATOR_LR, DISCRIMINATOR_BETAS = 1e-4, (0.9, 0.99)
-WIDTHS = (64, 128, 256, 512)
+WIDTH = 64
 DROPOUT = 0.5
 
 
 class Discriminator(nn.Module):
     """Images float [N, 3, H, W] in 0..1 and label maps float [N, K, H, W], whose classes sum to 1, to the logit [N]
-    that the map is a true one, and the features [N, 512] that are matched."""
+    that the map is a true one, and the features [N, 8 * width] that are matched."""
 
-    def __init__(self, classes: int):
+    def __init__(self, classes: int, width: int):
         super().__init__()
+        widths = (width, 2 * width, 4 * width, 8 * width)
         self.convolutions = nn.ModuleList(nn.Conv2d(before, after, 4, stride=2, padding=1)
-                                          for before, after in zip((3 + classes, *WIDTHS), WIDTHS))
-        self.judge = nn.Linear(WIDTHS[-1], 1)
+                                          for before, after in zip((3 + classes, *widths), widths))
+        self.judge = nn.Linear(widths[-1], 1)
 
     def forward(self, images: torch.Tensor, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = torch.cat([images, maps], dim=1)
@@ -46,12 +47,22 @@ class Discriminator(nn.Module):
 class SemiSupervised(Supervised):
     """Learns from batches of labelled and of unlabelled images."""
 
-    def __init__(self, model: DownstreamModel, options: FitOptions):
+    def __init__(self, model: DownstreamModel, options: FitOptions, width: int = WIDTH):
+        """
+        Args:
+            model: of classes alone.
+            options: of the training.
+            width: channels of the discriminator's first layer.
+        """
         super().__init__(model, options)
-        discriminator = Discriminator(len(model.task.classes)).to(model.device)
+        self.width = width
+        discriminator = Discriminator(len(model.task.classes), width).to(model.device)
         self.networks['discriminator'] = discriminator
         self.optimizers['discriminator'] = torch.optim.Adam(discriminator.parameters(), lr=DISCRIMINATOR_LR,
                                                             betas=DISCRIMINATOR_BETAS)
+
+    def describe(self) -> dict:
+        return {'method': 's4gan', 'discriminator_width': self.width}
 
     def step(self, batches: tuple[Batch, ...], progress: float) -> float:
         """Take a step of both networks.
