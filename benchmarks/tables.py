@@ -123,10 +123,13 @@ def measure(name: str, rows: tuple[Row, ...], kind: str, options: dict) -> dict:
     _check_same(work / 'settings.json', {**asdict(settings), **{kind: str(path) for kind, path in given.items()}})
     sources = _sources(work, settings, given, options['jobs'])
     tasks = [(row, run) for run in range(settings.runs) for row in rows]
-    spawn = multiprocessing.get_context('spawn')  # a fork would inherit torch's threads
-    with ProcessPoolExecutor(options['jobs'], spawn, torch.set_num_threads, (1,)) as pool:
-        job = partial(_train_and_score, work=work / name, settings=settings, kind=kind, sources=sources)
-        results = list(pool.map(job, *zip(*tasks)))
+    job = partial(_train_and_score, work=work / name, settings=settings, kind=kind, sources=sources)
+    if options['jobs'] == 1:
+        results = [job(*task) for task in tasks]
+    else:
+        spawn = multiprocessing.get_context('spawn')  # a fork would inherit torch's threads
+        with ProcessPoolExecutor(options['jobs'], spawn, torch.set_num_threads, (1,)) as pool:
+            results = list(pool.map(job, *zip(*tasks)))
     found = {row.title: [result for (other, _), result in zip(tasks, results) if other is row] for row in rows}
     content = {'settings': {**asdict(settings), 'few': FEW, 'checkpoints': CHECKPOINTS}, 'preset': preset,
                'rows': {title: {'runs': runs, **_summary(runs)} for title, runs in found.items()}}
