@@ -164,7 +164,8 @@ def fit(learner: Supervised, batches: tuple[Batches, ...], out: Path, record: di
     """
     run = _Run(learner, out, record)
     options, device = learner.options, learner.model.device
-    loaders = [torch.utils.data.DataLoader(source, batch_size=None, sampler=range(run.done, options.steps),
+    todo = range(run.done, run.done if run.stale >= options.patience else options.steps)
+    loaders = [torch.utils.data.DataLoader(source, batch_size=None, sampler=todo,
                                            num_workers=options.workers) for source in batches]
     losses = []
     with tqdm(total=options.steps, initial=run.done, desc='training', unit='step', disable=None,
@@ -177,7 +178,7 @@ def fit(learner: Supervised, batches: tuple[Batches, ...], out: Path, record: di
             if (step + 1) % options.every == 0 or step + 1 == options.steps:
                 run.checkpoint(step + 1, float(np.mean(losses)), selection)
                 losses = []
-                if selection is not None and run.stale >= options.patience:
+                if run.stale >= options.patience:
                     log.info(f'no better score in {options.patience} checkpoints: stopped at step {step + 1}')
                     break
     run.partial.unlink()

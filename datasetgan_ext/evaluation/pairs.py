@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.export.dataset import DATASET_FILE, KEYPOINTS_FILE, TRAIN, FolderDataset, read_info
@@ -104,7 +105,8 @@ class LabelledImages(Sequence[LabelledImage]):
 
     def contents(self) -> np.ndarray:
         """int64 [N], a number that follows from each image's pixels, so that the same picture is known anywhere."""
-        return np.array([content_number(read_rgb(entry.image)) for entry in self._entries], dtype=np.int64)
+        entries = tqdm(self._entries, desc='reading', unit='image', disable=None, mininterval=0.5, leave=False)
+        return np.array([content_number(read_rgb(entry.image)) for entry in entries], dtype=np.int64)
 
     def sizes(self) -> set[tuple[int, int]]:
         """Heights and widths that there are."""

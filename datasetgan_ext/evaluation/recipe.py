@@ -18,11 +18,10 @@ from datasetgan_ext.evaluation.weights import use_pretrained
 from datasetgan_ext.files import writing
 from datasetgan_ext.generator.generator import default_device
 from datasetgan_ext.labels.annotation import size_text
+from datasetgan_ext.seeds import MAX_SEED
 
 MAX_VAL = 500
 """Images at most that are set apart from the training set to choose a checkpoint."""
-UNLABELLED_SEED = 1
-"""Added to the seed for the order of the unlabelled images."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,11 @@ class Recipe:
         prepare_out(out, overwrite)
         image_hw = self.image_hw or common_size(self.data)
         train, selection = self._split()
+        trained_on = [images.contents() for images in (self.data, self.unlabelled) if images is not None]
+        chosen_by = [] if self.selection is None else [self.selection.contents()]
+        if chosen_by and np.isin(chosen_by[0], np.concatenate(trained_on)).any():
+            raise UserError(f'--select={self.selection.source} holds images that are trained on; they must not choose '
+                            'the checkpoint')
         torch.manual_seed(self.options.seed)
         model = DownstreamModel.build(self.architecture, self.data.task, image_hw)
         begun_with = use_pretrained(model.network, self.architecture, self.pretrained)
@@ -66,14 +70,10 @@ class Recipe:
         augmentation = Augmentation() if self.mirror else Augmentation(mirror=0)
         options = self.options
         sources = [Batches(train, image_hw, options.batch, options.seed, augmentation)]
-        used = [self.data] + [images for images in (selection, self.unlabelled) if images is not None]
         if self.unlabelled is not None:
-            sources.append(Batches(self.unlabelled, image_hw, options.batch, options.seed + UNLABELLED_SEED,
-                                   augmentation))
-        model.seen = np.unique(np.concatenate([images.contents() for images in used]))
-        if self.selection is not None and np.isin(self.selection.contents(), self.data.contents()).any():
-            raise UserError(f'--select={self.selection.source} holds images of --data={self.data.source}; what trains '
-                            'must not choose')
+            other_seed = (options.seed + 1) % (MAX_SEED + 1)
+            sources.append(Batches(self.unlabelled, image_hw, options.batch, other_seed, augmentation))
+        model.seen = np.unique(np.concatenate(trained_on + chosen_by))
         learning = learner(model, options)
         record = {**learning.describe(), 'architecture': self.architecture, 'pretrained': begun_with,
                   'images': len(train), 'data': self.data.fingerprint(), 'val': self.val,

@@ -87,7 +87,7 @@ def test_the_best_checkpoint_is_kept_and_training_stops(world, others, tmp_path,
 
 
 def test_what_trains_does_not_choose(world, tmp_path):
-    with pytest.raises(UserError, match='what trains must not choose'):
+    with pytest.raises(UserError, match='must not choose the checkpoint'):
         recipe(world, selection=world.take([3]))(tmp_path / 'm.safetensors')
     trained, chosen = recipe(world, val=0.25)._split()
     assert (len(trained), len(chosen)) == (9, 3) and not set(trained.contents()) & set(chosen.contents())
