@@ -70,6 +70,7 @@ class Settings:
         steps: updates of every method.
         runs: trainings of each, with other seeds.
         network: downstream network of all.
+        lr: Adam's learning rate at the start, the highest at which the small network learns well.
     """
     images: int = 10_000
     real: int = 2000
@@ -77,6 +78,7 @@ class Settings:
     steps: int = 4000
     runs: int = 3
     network: str = 'small-unet'
+    lr: float = 1e-2
 
 
 PRESETS = {'full': Settings(), 'miniature': Settings(images=1000, real=1000, steps=600),
@@ -91,6 +93,8 @@ table_options = joined(
     click.option('--steps', type=click.IntRange(min=1), help='Updates of every method  [default: 4000]'),
     click.option('--runs', type=click.IntRange(min=1), help='Trainings with other seeds  [default: 3]'),
     click.option('--network', help='Downstream network  [default: small-unet]'),
+    click.option('--lr', type=click.FloatRange(min=0, min_open=True), help='Learning rate of every method  '
+                 '[default: 0.01; larger networks want 0.001]'),
     click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default=True,
                  help='Trainings at once, a thread each'),
     click.option('--work', type=folder, default=Path('out/tables'), show_default=True,
@@ -216,8 +220,8 @@ def _train_and_score(row: Row, run: int, work: Path, settings: Settings, kind: s
 def train_arguments(row: Row, run: int, out: Path, settings: Settings, sources: dict[str, Path]) -> list[str]:
     """The command line of a row, the same for all but for the data."""
     arguments = [f'--data={sources[row.data]}', f'--out={out}', f'--network={settings.network}',
-                 f'--steps={settings.steps}', f'--every={max(1, settings.steps // CHECKPOINTS)}', '--val=0',
-                 '--keep-checkpoints', f'--seed={run}']
+                 f'--lr={settings.lr}', f'--steps={settings.steps}', f'--every={max(1, settings.steps // CHECKPOINTS)}',
+                 '--val=0', '--keep-checkpoints', f'--seed={run}']
     if row.data == 'labelled' and sources['labelled'] == DEMO_FOLDER / 'samples':
         arguments.append(f'--classes={DEMO_FOLDER / "task.json"}')
     if row.few:

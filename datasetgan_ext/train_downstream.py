@@ -58,6 +58,8 @@ training_options = joined(
                  help='Images in each'),
     click.option('--lr', type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True,
                  help="Adam's learning rate at the start"),
+    click.option('--dice', type=click.FloatRange(min=0), default=1, show_default=True, metavar='WEIGHT',
+                 help='Of the Dice loss, for small classes, beside the cross-entropy; 0: as in the paper'),
     click.option('--every', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
                  help='Steps from one checkpoint to the next'),
     click.option('--patience', type=click.IntRange(min=1), default=5, show_default=True, metavar='N',

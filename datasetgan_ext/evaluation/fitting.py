@@ -37,6 +37,7 @@ class FitOptions:
         steps: updates at most.
         batch: images in each.
         lr: Adam's learning rate at the start.
+        dice: weight of the Dice loss beside the cross-entropy of classes.
         every: steps from one checkpoint to the next.
         patience: checkpoints without a better score after which training stops; without a selection set it never does.
         keep_checkpoints: leave every checkpoint beside the result, for the folds of evaluate.py.
@@ -46,6 +47,7 @@ class FitOptions:
     steps: int
     batch: int
     lr: float
+    dice: float
     every: int
     patience: int
     keep_checkpoints: bool
@@ -54,7 +56,8 @@ class FitOptions:
 
 
 class Supervised:
-    """Learns from labelled images: cross-entropy of the classes, and of heatmaps against Gaussians at the keypoints."""
+    """Learns from labelled images: cross-entropy and Dice loss of the classes, and cross-entropy of heatmaps against
+    Gaussians at the keypoints."""
 
     def __init__(self, model: DownstreamModel, options: FitOptions):
         self.model = model
@@ -108,6 +111,8 @@ class Supervised:
         classes, heats = self.model.split(logits)
         if self.model.task.classes and (batch.masks != IGNORE).any():
             loss = loss + functional.cross_entropy(classes, batch.masks, ignore_index=IGNORE)
+            if self.options.dice:
+                loss = loss + self.options.dice * dice_loss(classes, batch.masks)
         if self.model.task.keypoints:
             loss = loss + heatmap_loss(heats, batch.points, batch.present, self.model.sigma)
         return loss
@@ -120,6 +125,22 @@ class Supervised:
         for kind in ('networks', 'optimizers'):
             for name, part in getattr(self, kind).items():
                 part.load_state_dict(state[kind][name])
+
+
+def dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """1 - Dice coefficient (F-score) over the pixels of a batch, averaged over the classes that its labels have, so
+    that a class of few pixels counts as much as the background (V-Net, arXiv 1606.04797).
+
+    Args:
+        logits: float [N, K, H, W].
+        masks: int64 [N, H, W]; pixels of value IGNORE do not count.
+    """
+    known = (masks != IGNORE)[:, None]
+    true = functional.one_hot(masks * known[:, 0], logits.shape[1]).permute(0, 3, 1, 2) * known
+    found = logits.softmax(dim=1) * known
+    sizes = true.sum(dim=(0, 2, 3))
+    overlap = 2 * (found * true).sum(dim=(0, 2, 3)) / (found.sum(dim=(0, 2, 3)) + sizes).clamp(min=1)
+    return (1 - overlap)[sizes > 0].mean()
 
 
 def heatmap_loss(logits: torch.Tensor, points: torch.Tensor, present: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.evaluation import fitting
-from datasetgan_ext.evaluation.fitting import FitOptions, Supervised, checkpoints_of, heatmap_loss
+from datasetgan_ext.evaluation.fitting import FitOptions, Supervised, checkpoints_of, dice_loss, heatmap_loss
 from datasetgan_ext.evaluation.model import DownstreamModel
 from datasetgan_ext.evaluation.networks import SMALL
 from datasetgan_ext.evaluation.pairs import read_labelled
@@ -18,7 +18,8 @@ from datasetgan_ext.evaluation.semi_supervised import SemiSupervised, _true_maps
 from datasetgan_ext.labels.annotation import IGNORE
 from tests.evaluation.helping import write_world
 
-OPTIONS = FitOptions(steps=6, batch=4, lr=3e-3, every=2, patience=5, keep_checkpoints=False, workers=0, seed=0)
+OPTIONS = FitOptions(steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0,
+                     seed=0)
 
 
 @pytest.fixture
@@ -130,6 +131,13 @@ def test_images_of_other_sizes_are_scored_at_their_own(world, tmp_path):
     assert model.predict([large.image])[0].mask.shape == (32, 32)
     assert double.segmentation.confusion.sum() == 4 * small.segmentation.confusion.sum()
     assert double.keypoints.found.max() == pytest.approx(small.keypoints.found.max(), abs=0.3)
+
+
+def test_dice_loss():
+    """Of class 0 half of the mass is right, of class 1 all; class 2 is not labelled, nor is the last pixel."""
+    masks = torch.tensor([[[0, 0, 1, IGNORE]]])
+    logits = torch.tensor([[0, 99, 0, 0], [-99, -99, 99, 0], [0, -99, -99, 99]], dtype=torch.float32).view(1, 3, 1, 4)
+    assert dice_loss(logits, masks).item() == pytest.approx(1 - (2 * 1.5 / 3.5 + 1) / 2)
 
 
 def test_heatmap_loss():
