@@ -18,6 +18,9 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_keypoints.py
 	$(BIN)/python benchmarks/demo_memory.py
 	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmarks]'
+	$(BIN)/python benchmarks/labelling.py
+	$(BIN)/python benchmarks/suggestion_time.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/writing.py
 	$(BIN)/python benchmarks/readme_tables.py

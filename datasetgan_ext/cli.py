@@ -1,7 +1,18 @@
 """The console command `datasetgan`: the scripts' verbs as subcommands."""
 import click
 
-from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, label, patch_upstream, train_interpreter, verify
+from datasetgan_ext import (
+    convert,
+    evaluate,
+    gen_dataset,
+    gen_samples,
+    label,
+    patch_upstream,
+    train_downstream,
+    train_interpreter,
+    train_semi_supervised,
+    verify,
+)
 from datasetgan_ext.version import __version__
 
 
@@ -17,5 +28,7 @@ main.add_command(train_interpreter.main, 'train')
 main.add_command(gen_dataset.main, 'generate')
 main.add_command(convert.main, 'convert')
 main.add_command(verify.main, 'verify')
+main.add_command(train_downstream.main, 'train-downstream')
+main.add_command(train_semi_supervised.main, 'train-semi-supervised')
 main.add_command(evaluate.main, 'evaluate')
 main.add_command(patch_upstream.main, 'patch-upstream')

@@ -1,4 +1,4 @@
-"""Score an interpreter on labelled images that it was not trained on."""
+"""Score an interpreter, or networks trained on a dataset, on labelled images that they were not trained on."""
 from __future__ import annotations
 
 import json
@@ -11,7 +11,12 @@ if not __package__:
 import click
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.evaluation.fitting import checkpoints_of
+from datasetgan_ext.evaluation.folds import FOLDS, Score
 from datasetgan_ext.evaluation.keypoints import KeypointScore
+from datasetgan_ext.evaluation.model import DownstreamModel
+from datasetgan_ext.evaluation.pairs import read_labelled
+from datasetgan_ext.evaluation.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
@@ -20,30 +25,69 @@ from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.annotation import size_text
 from datasetgan_ext.labels.formats import labelled_part, read_annotations
 from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.options import label_options, network_options, seeds_option, start_logging
+from datasetgan_ext.options import label_options, loading_options, seeds_option, start_logging
 from datasetgan_ext.seeds import format_seeds
 
 
 @click.command()
-@network_options
+@click.option('--network', metavar='PKL|URL|demo', help='To score an interpreter: the generator that it is for')
+@loading_options
 @click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
 @click.option('--samples', metavar='DIR', help='Folder written by gen_samples.py; --network=demo brings its own')
 @label_options('; --network=demo brings its own')
 @seeds_option(default=None, show_default='all labelled samples that were not trained on')
+@click.option('--model', 'models', multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar='FILE',
+              help='To score a network of train_downstream.py instead; several, or one with the checkpoints that '
+                   '--keep-checkpoints left beside it, are scored by folds')
+@click.option('--data', type=click.Path(file_okay=False, path_type=Path), metavar='DIR',
+              help='Real labelled images for --model: images/ with masks/, keypoints.json or both')
+@click.option('--folds', type=click.IntRange(min=2), default=FOLDS, show_default=True, metavar='N',
+              help='A part in N of --data chooses among the networks, the others score the chosen one, in turn')
 @click.option('--json', 'json_path', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE',
               help='Also write the scores here')
-def main(network, device, allow_pickle_code, interpreter, samples, labels, keypoints, label_format, unlabelled,
-         seeds, json_path):
-    """Score an interpreter on labelled images that it was not trained on: IoU per class, mIoU, pixel accuracy; of
-    keypoints the mean error, L2 and PCK.
+def main(network, models, data, folds, device, json_path, **options):
+    """Score an interpreter on labelled images that it was not trained on, or (--model) networks that were trained on a
+    dataset: IoU and boundary F-score per class, their means, pixel accuracy; of keypoints the mean error, L2 and PCK.
+
+    Several networks are scored as in the paper: a fifth of the images chooses among them, the other four fifths score
+    the chosen one; mean and standard deviation over the five ways to do so.
 
     Examples:
 
     \b
     # The embedded demo: trained on 16 samples, scored on 24 others
     python datasetgan_ext/evaluate.py --network=demo
+
+    \b
+    # A network, on real images; with checkpoints beside it (--keep-checkpoints), the paper's five folds
+    python datasetgan_ext/evaluate.py --model=out/deeplab.safetensors --data=real
     """
     start_logging()
+    if bool(network) == bool(models):
+        raise UserError('give --network, with an interpreter to score, or --model and --data: one of the two')
+    content = _score_models(models, data, folds, device) if models else _score_interpreter(network, device, **options)
+    if json_path:
+        write_atomically(json_path, (json.dumps(content, indent=1) + '\n').encode())
+
+
+def _score_models(models, data, folds, device) -> dict:
+    if data is None:
+        raise UserError('--data is missing: labelled images to score --model on')
+    paths = (checkpoints_of(models[0]) or list(models)) if len(models) == 1 else list(models)
+    images = read_labelled(data, DownstreamModel.load(paths[0], 'cpu').task)
+    if len(paths) > 1:
+        print(f'{len(paths)} networks, {folds} folds of {len(images)} images, one of which chose; in per cent:')
+        content = score_by_folds(paths, images, folds, device=device)
+        print(fold_table(content))
+        return content
+    score = Score.merged(scores_of(paths[0], images, device).values())
+    print(f'Scored on {len(images)} images, in per cent:')
+    print(score_table(score, images))
+    return {'models': [str(paths[0])], 'images': len(images), **to_json(score, images)}
+
+
+def _score_interpreter(network, device, allow_pickle_code, interpreter, samples, labels, keypoints, label_format,
+                       unlabelled, seeds) -> dict:
     missing = [flag for flag, value in (('--interpreter', interpreter), ('--samples', samples),
                                         ('--labels or --keypoints', labels or keypoints)) if value is None]
     if network != DEMO and missing:
@@ -88,8 +132,7 @@ def main(network, device, allow_pickle_code, interpreter, samples, labels, keypo
     if task.keypoints:
         print(found.table())
         content['keypoints'] = found.to_json()
-    if json_path:
-        write_atomically(json_path, (json.dumps(content, indent=1) + '\n').encode())
+    return content
 
 
 if __name__ == '__main__':

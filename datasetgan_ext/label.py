@@ -54,7 +54,7 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
         generator = load_generator(network, device, allow_pickle_code)
         sample_set.check_network(generator)
         with contextlib.ExitStack() as stack:
-            suggester = stack.enter_context(Suggester(generator, store)) if task.classes else None
+            suggester = stack.enter_context(Suggester(generator, store))
             server = stack.enter_context(Server(host, port, store, suggester))
             print(f'Labels: {store.folder}, in it masks{f" and {KEYPOINTS_FILE}" if task.keypoints else ""}')
             print(f'Open in your browser (Ctrl-C ends): {server.url}', flush=True)

@@ -96,9 +96,10 @@ def _use_upstream(ctx, param, folder):
         use_upstream(folder)
 
 
-network_options = joined(
-    click.option('--network', metavar='PKL|URL|demo', required=True,
-                 help='Trained generator: a .pkl of upstream\'s train.py or of NVIDIA, its URL, or "demo"'),
+network_option = click.option(
+    '--network', metavar='PKL|URL|demo', required=True,
+    help='Trained generator: a .pkl of upstream\'s train.py or of NVIDIA, its URL, or "demo"')
+loading_options = joined(
     click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]'),
     click.option('--allow-pickle-code', is_flag=True,
                  help='Let upstream\'s loader run the code inside the pickle; only for files that you trust'),
@@ -107,6 +108,7 @@ network_options = joined(
                  help='Checkout of NVIDIA\'s code: StyleGAN3\'s for its networks  '
                       '[default: $DATASETGAN_UPSTREAM, or the submodule]'),
 )
+network_options = joined(network_option, loading_options)
 
 
 def sampling_options(trunc: str, cutoff: str, noise_mode: str):

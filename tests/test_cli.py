@@ -14,17 +14,30 @@ import pytest
 from click.testing import CliRunner
 
 import datasetgan_ext
-from datasetgan_ext import convert, evaluate, gen_dataset, gen_samples, label, patch_upstream, train_interpreter, verify
+from datasetgan_ext import (
+    convert,
+    evaluate,
+    gen_dataset,
+    gen_samples,
+    label,
+    patch_upstream,
+    train_downstream,
+    train_interpreter,
+    train_semi_supervised,
+    verify,
+)
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.sampling import mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labels.samples import SampleSet
+from tests.evaluation.helping import write_world
 from tests.export.test_run import manifest, tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 SCRIPTS = {'gen_samples': gen_samples, 'train_interpreter': train_interpreter, 'gen_dataset': gen_dataset,
-           'evaluate': evaluate}
+           'evaluate': evaluate, 'train_downstream': train_downstream,
+           'train_semi_supervised': train_semi_supervised}
 MASKS = DEMO_FOLDER / 'samples' / 'masks'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
 
@@ -46,7 +59,7 @@ def train_arguments(tmp_path, **changes) -> list[str]:
 def demo_examples():
     for name, script in SCRIPTS.items():
         for example in re.findall(r'^ *python \S+ ((?:[^\\\n]|\\\n)*)', script.main.help, flags=re.MULTILINE):
-            if '--network=demo' in example:
+            if '--network=demo' in example or 'datasetgan_ext/demo/' in example:
                 yield pytest.param(name, shlex.split(example.replace('\\\n', ' ')), id=name)
 
 
@@ -56,6 +69,8 @@ def test_examples_of_the_help(name, arguments, tmp_path, monkeypatch):
     arguments = [argument.replace('=out/', f'={tmp_path}/') for argument in arguments]
     if name == 'train_interpreter':
         arguments += ['--models=1', '--pixels-per-image=200']
+    if name in ('train_downstream', 'train_semi_supervised'):
+        arguments += ['--steps=2', '--every=1']
     result = invoke(SCRIPTS[name].main, *arguments)
     assert result.exit_code == 0, result.output
 
@@ -74,7 +89,8 @@ def test_scripts_run_from_a_checkout(name, tmp_path):
 def test_console_command_has_the_same_verbs():
     assert cli.commands == {
         'samples': gen_samples.main, 'label': label.main, 'train': train_interpreter.main, 'generate': gen_dataset.main,
-        'convert': convert.main, 'verify': verify.main, 'evaluate': evaluate.main,
+        'convert': convert.main, 'verify': verify.main, 'train-downstream': train_downstream.main,
+        'train-semi-supervised': train_semi_supervised.main, 'evaluate': evaluate.main,
         'patch-upstream': patch_upstream.main}
     assert datasetgan_ext.__version__ in invoke(cli, '--version').output
 
@@ -350,3 +366,70 @@ def test_train_on_shapes_and_points_of_one_file(tmp_path):
     assert result.exit_code == 0, result.output
     task = Interpreter.load(tmp_path / 'interpreter.safetensors').task
     assert task.classes == ('background', 'car') and task.keypoints == ('hub',)
+
+
+def downstream_arguments(tmp_path, **changes) -> list[str]:
+    """Arguments that train a small network on squares in a second."""
+    arguments = {'data': tmp_path / 'world', 'network': 'small-unet', 'steps': 4, 'every': 2,
+                 'out': tmp_path / 'm.safetensors', **changes}
+    return [f'--{name}={value}' for name, value in arguments.items() if value is not None]
+
+
+def test_train_downstream_and_evaluate_on_real_images(tmp_path):
+    write_world(tmp_path / 'world', range(10))
+    write_world(tmp_path / 'real', range(100, 106))
+    result = invoke(cli, 'train-downstream', *downstream_arguments(tmp_path), '--keep-checkpoints')
+    assert result.exit_code == 0 and 'on the images that chose it' in result.output, result.output
+    result = invoke(cli, 'evaluate', f'--model={tmp_path}/m.safetensors', f'--data={tmp_path}/real',
+                    f'--json={tmp_path}/folds.json')
+    assert result.exit_code == 0 and '2 networks, 5 folds of 6 images' in result.output, result.output
+    assert len(json.loads((tmp_path / 'folds.json').read_text())['folds']) == 5
+    result = invoke(cli, 'evaluate', f'--model={tmp_path}/m-step000002.safetensors', f'--data={tmp_path}/real',
+                    f'--json={tmp_path}/score.json')
+    assert result.exit_code == 0 and 'boundary F' in result.output and 'PCK' in result.output, result.output
+    score = json.loads((tmp_path / 'score.json').read_text())
+    assert 0 < score['mean_iou'] < 1 and score['keypoints']['keypoints'] == 12
+    result = invoke(cli, 'evaluate', f'--model={tmp_path}/m.safetensors', f'--data={tmp_path}/world')
+    assert result.exit_code == 1 and 'a score on them says nothing' in result.output
+
+
+def test_a_killed_training_goes_on(tmp_path):
+    write_world(tmp_path / 'world', range(10))
+    command = [sys.executable, ROOT / 'datasetgan_ext' / 'train_downstream.py',
+               *downstream_arguments(tmp_path, steps=120, every=4)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (tmp_path / 'm.safetensors.partial').exists():
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL, 'the run ended before it could be stopped'
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert 'going on from step' in result.stderr and not (tmp_path / 'm.safetensors.partial').exists()
+
+
+@pytest.mark.parametrize('changes, message', [
+    ({'data': 'nowhere'}, '--data=nowhere is no folder'), ({'num': 11}, '--num=11'),
+    ({'val': 1}, '--val=1.0 is not a share'), ({'size': '16'}, '--size=16 is not HEIGHTxWIDTH'),
+    ({'network': 'resnet'}, '--network=resnet: no such network; there are small-unet, deeplabv3'),
+    ({'classes': 'car-20'}, 'has the classes background, left, right; asked for are'),
+    ({'select': 'nowhere'}, '--select=nowhere is no folder'), ({'pretrained': 'nowhere'}, '--pretrained=nowhere')])
+def test_train_downstream_refuses(changes, message, tmp_path):
+    write_world(tmp_path / 'world', range(10))
+    result = invoke(train_downstream.main, *downstream_arguments(tmp_path, **changes))
+    assert result.exit_code != 0 and message in result.output, result.output
+    assert not (tmp_path / 'm.safetensors').exists()
+
+
+def test_train_semi_supervised_refuses(tmp_path):
+    write_world(tmp_path / 'world', range(4), masks=False)
+    arguments = downstream_arguments(tmp_path)
+    result = invoke(train_semi_supervised.main, *arguments, f'--unlabelled={tmp_path}/world')
+    assert result.exit_code == 1 and 'has no classes' in result.output
+    result = invoke(train_semi_supervised.main, *arguments, f'--unlabelled={tmp_path}/world', '--num-unlabelled=9')
+    assert result.exit_code == 1 and '--num-unlabelled=9' in result.output
+
+
+def test_evaluate_takes_an_interpreter_or_networks():
+    for arguments in ((), ('--network=demo', '--model=m.safetensors')):
+        assert 'one of the two' in invoke(evaluate.main, *arguments).output
+    assert '--data is missing' in invoke(evaluate.main, '--model=m.safetensors').output

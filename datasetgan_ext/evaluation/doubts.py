@@ -1,7 +1,7 @@
 """Labels that are perhaps mistakes: where an ensemble that never saw them is sure of something else."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
@@ -23,6 +23,7 @@ class Doubt:
         labelled, expected: class ids, as labelled and as the ensemble has it.
         area: in pixels.
         x, y: centre of the region in pixels.
+        pixels: int64 [area], indices into the flattened image.
     """
     name: str
     labelled: int
@@ -30,6 +31,7 @@ class Doubt:
     area: int
     x: float
     y: float
+    pixels: np.ndarray = field(compare=False, repr=False)
 
 
 def find_doubts(name: str, labelled: np.ndarray, predicted: np.ndarray, uncertainty: np.ndarray) -> list[Doubt]:
@@ -49,5 +51,6 @@ def find_doubts(name: str, labelled: np.ndarray, predicted: np.ndarray, uncertai
         numbered, _ = ndimage.label(here)
         for number in np.unique(numbered[thick]).tolist():
             rows, columns = np.nonzero(numbered == number)
-            doubts.append(Doubt(name, *pair, len(rows), float(columns.mean()) + 0.5, float(rows.mean()) + 0.5))
+            doubts.append(Doubt(name, *pair, len(rows), float(columns.mean()) + 0.5, float(rows.mean()) + 0.5,
+                                np.flatnonzero(numbered == number)))
     return sorted(doubts, key=lambda doubt: -doubt.area)

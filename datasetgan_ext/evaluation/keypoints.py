@@ -1,6 +1,8 @@
 """Scores of predicted keypoints against true ones."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from datasetgan_ext.labels.annotation import ABSENT, Keypoints, object_box
@@ -39,6 +41,18 @@ class KeypointScore:
         distances = np.linalg.norm(true.points - predicted.points, axis=1)
         self._distances += np.where(called, distances, np.inf)[there].tolist()
         self._object_sides += [float(np.ptp(object_box(mask, true.points[there]), axis=0).max())] * int(there.sum())
+
+    @classmethod
+    def merged(cls, scores: Iterable[KeypointScore]) -> KeypointScore:
+        """The score of all images that were counted in any of `scores`: images of one size; there is one at least."""
+        scores = list(scores)
+        merged = cls((scores[0].side, scores[0].side))
+        for score in scores:
+            merged._distances += score._distances
+            merged._object_sides += score._object_sides
+            merged.absent += score.absent
+            merged.absent_called_absent += score.absent_called_absent
+        return merged
 
     @property
     def found(self) -> np.ndarray:

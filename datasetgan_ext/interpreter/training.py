@@ -26,7 +26,7 @@ from datasetgan_ext.interpreter.keypoints import (
 )
 from datasetgan_ext.interpreter.optimization import TrainingOptions, train_ensemble
 from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet, choose_pixels, gather_hypercolumns
-from datasetgan_ext.labels.annotation import ABSENT, IGNORE, Annotation, clean_up
+from datasetgan_ext.labels.annotation import ABSENT, IGNORE, Annotation, Keypoints, clean_up
 from datasetgan_ext.labels.samples import Sample, SampleSet
 from datasetgan_ext.labels.task import Task
 
@@ -64,31 +64,22 @@ class TrainingSet:
                  for sample, annotation in pairs]
         self.generator, self.samples, self.pairs, self.task, self.options = generator, samples, pairs, task, options
         self.progress = progress
-        sampling = generator.check_options(samples.options)
-        rows, columns = center_crop(generator.image_hw, sampling.crop_hw)
         self.sigma = options.sigma or default_sigma(samples.image_hw)
         masks = [self._mask(annotation) for _, annotation in pairs]
         if task.classes:
             self._check_classes(masks)
         if task.keypoints:
             self._check_keypoints()
-        chosen = [self._choose(mask, annotation, np.random.RandomState([options.seed, sample.seed]))
+        chosen = [choose_labelled(mask, annotation, options, self.sigma, sample.seed)
                   for mask, (sample, annotation) in zip(masks, pairs)]
         self.pixels = self._empty_pixels(sum(map(len, chosen)))
         start = 0
         for index, ((sample, annotation), mask, here) in enumerate(zip(tqdm(
                 pairs, desc='features', unit='image', disable=None if progress else True), masks, chosen)):
-            synthesis = generator.synthesize([sample.seed], sampling)
-            samples.check_image(sample, synthesis.images[0].cpu().numpy())
             part = slice(start, start := start + len(here))
-            y, x = np.unravel_index(here, mask.shape)
-            self.pixels.hypercolumns[part] = gather_hypercolumns(
-                [maps[0] for maps in synthesis.features], y + rows.start, x + columns.start, generator.image_hw)
-            classes = mask.reshape(-1)[here].astype(np.int64)
-            self.pixels.classes[part] = torch.from_numpy(np.where(classes == IGNORE, UNLABELLED, classes))
-            self.pixels.images[part] = index
-            if annotation.keypoints is not None:
-                self.pixels.heat[part] = torch.from_numpy(heat_targets(annotation.keypoints, y, x, self.sigma))
+            gathered = gather_labelled(generator, samples, sample, task, mask, annotation.keypoints, here, self.sigma)
+            self.pixels.hypercolumns[part], self.pixels.classes[part] = gathered.hypercolumns, gathered.classes
+            self.pixels.images[part], self.pixels.heat[part] = index, gathered.heat
 
     def train(self) -> Interpreter:
         """Train on all of it; the height from which a keypoint counts as present is found by cross-validation."""
@@ -167,15 +158,6 @@ class TrainingSet:
             return np.full(self.samples.image_hw, IGNORE, dtype=np.uint8)
         return clean_up(annotation.mask, self.options.min_class_pixels)
 
-    def _choose(self, mask: np.ndarray, annotation: Annotation, rng: np.random.RandomState) -> np.ndarray:
-        """Pixels of an image: of all its classes, near its keypoints, and anywhere."""
-        if annotation.keypoints is None:
-            return choose_pixels(mask, self.options.pixels_per_image, self.options.balance, rng)
-        # where keypoints are labelled, every pixel is: with a class, or with being on no keypoint
-        strata = mask if annotation.mask is not None else np.zeros_like(mask)
-        near = near_keypoints(annotation.keypoints, mask.shape, self.sigma)
-        return choose_pixels(strata, self.options.pixels_per_image, self.options.balance, rng, near)
-
     def _check_keypoints(self) -> None:
         labelled = [annotation.keypoints.visibility for _, annotation in self.pairs if annotation.keypoints is not None]
         absent = np.all(np.stack(labelled) == ABSENT, axis=0) if labelled else np.ones(len(self.task.keypoints), bool)
@@ -204,4 +186,58 @@ class TrainingSet:
         return PixelSet(torch.empty(count, channels, dtype=torch.float16, device=device),
                         torch.empty(count, dtype=torch.int64, device=device),
                         torch.empty(count, dtype=torch.int64, device=device),
-                        torch.full((count, len(self.task.keypoints)), torch.nan, device=device))
+                        torch.empty(count, len(self.task.keypoints), device=device))
+
+
+def choose_labelled(mask: np.ndarray, annotation: Annotation, options: TrainingOptions, sigma: float,
+                    seed: int) -> np.ndarray:
+    """Pixels of a labelled image to learn from: of all its classes, near its keypoints, and anywhere.
+
+    Args:
+        mask: uint8 [H, W], the annotation's mask as it is learned; IGNORE everywhere where it has none.
+        annotation: a person's labels.
+        options: how many pixels, and of which.
+        sigma: width of the keypoints' Gaussians in pixels.
+        seed: of the image; with that of the options it decides what is drawn.
+
+    Returns:
+        int64 [P], indices into the flattened mask.
+    """
+    rng = np.random.RandomState([options.seed, seed])
+    if annotation.keypoints is None:
+        return choose_pixels(mask, options.pixels_per_image, options.balance, rng)
+    # where keypoints are labelled, every pixel is: with a class, or with being on no keypoint
+    strata = mask if annotation.mask is not None else np.zeros_like(mask)
+    near = near_keypoints(annotation.keypoints, mask.shape, sigma)
+    return choose_pixels(strata, options.pixels_per_image, options.balance, rng, near)
+
+
+def gather_labelled(generator: Generator, samples: SampleSet, sample: Sample, task: Task, mask: np.ndarray,
+                    keypoints: Keypoints | None, chosen: np.ndarray, sigma: float) -> PixelSet:
+    """Hypercolumns and labels of the chosen pixels of one image, which is made again.
+
+    Args:
+        generator: the network that made the samples.
+        samples, sample: the folder, and one of its images.
+        task: classes and keypoints.
+        mask: uint8 [H, W], class ids and IGNORE.
+        keypoints: of the image; None = they are not labelled.
+        chosen: int64 [P], indices into the flattened mask.
+        sigma: width of the keypoints' Gaussians in pixels.
+
+    Raises:
+        UserError: what the network makes is not the picture that was labelled.
+    """
+    sampling = generator.check_options(samples.options)
+    rows, columns = center_crop(generator.image_hw, sampling.crop_hw)
+    synthesis = generator.synthesize([sample.seed], sampling)
+    samples.check_image(sample, synthesis.images[0].cpu().numpy())
+    y, x = np.unravel_index(chosen, mask.shape)
+    hypercolumns = gather_hypercolumns([maps[0] for maps in synthesis.features], y + rows.start, x + columns.start,
+                                       generator.image_hw)
+    classes = mask.reshape(-1)[chosen].astype(np.int64)
+    classes = torch.from_numpy(np.where(classes == IGNORE, UNLABELLED, classes)).to(generator.device)
+    heat = np.full((len(chosen), len(task.keypoints)), np.nan, np.float32)
+    if keypoints is not None:
+        heat = heat_targets(keypoints, y, x, sigma)
+    return PixelSet(hypercolumns, classes, torch.zeros_like(classes), torch.from_numpy(heat).to(generator.device))

@@ -29,8 +29,10 @@ from datasetgan_ext.labeling.suggest import Suggester
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name('page')
-FILES = {'/': ('index.html', 'text/html; charset=utf-8'), '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
-         '/page.css': ('page.css', 'text/css; charset=utf-8')}
+TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8',
+         '.css': 'text/css; charset=utf-8'}
+FILES = {'/' if path.name == 'index.html' else f'/{path.name}': (path, TYPES[path.suffix])
+         for path in PAGE.iterdir() if path.suffix in TYPES}
 HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
                                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -72,7 +74,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             host: name or address to listen on.
             port: 0 = one that is free.
             store: what is labelled.
-            suggester: None = suggest nothing (a task without classes).
+            suggester: None = suggest nothing.
 
         Raises:
             UserError: the port is taken, or the host is not this machine.
@@ -246,8 +248,8 @@ class Handler(BaseHTTPRequestHandler):
     def _get(self, path: str) -> Reply:
         store, suggester = self.server.store, self.server.suggester
         if path in FILES:
-            name, content_type = FILES[path]
-            return Reply((PAGE / name).read_bytes(), content_type)
+            file, content_type = FILES[path]
+            return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
             return _json_reply({
                 **store.task.to_json(), 'height': store.sample_set.image_hw[0], 'width': store.sample_set.image_hw[1],
@@ -262,7 +264,14 @@ class Handler(BaseHTTPRequestHandler):
         if what == 'mask':
             return Reply(store.mask(name).tobytes())
         if what == 'suggestion' and suggester and (suggestion := suggester.suggestion(name)):
+            if suggestion.mask is None:
+                return Reply()
             return Reply(suggestion.mask.tobytes() + suggestion.uncertainty.tobytes())
+        if what == 'suggested-keypoints' and suggester and (suggestion := suggester.suggestion(name)):
+            return _json_reply({'points': suggestion.keypoints})
+        if what == 'doubts' and suggester:
+            return _json_reply({'doubts': [{'labelled': doubt.labelled, 'expected': doubt.expected,
+                                            'pixels': doubt.pixels.tolist()} for doubt in suggester.doubts(name)]})
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _image(self, name: str) -> Reply:
@@ -287,12 +296,19 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _post(self, path: str) -> Reply:
-        if path != '/api/suggest' or not self.server.suggester:
+        suggester = self.server.suggester
+        if path not in ('/api/suggest', '/api/check') or not suggester:
             raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
         wish = self._json()
-        if not isinstance(wish, dict) or wish.get('name') not in list(self.server.store.samples):
+        if path == '/api/check':
+            try:
+                suggester.check()
+            except UserError as error:
+                raise Refused(HTTPStatus.CONFLICT, error.message) from error
+        elif isinstance(wish, dict) and wish.get('name') in list(self.server.store.samples):
+            suggester.ask(wish['name'])
+        else:
             raise Refused(HTTPStatus.NOT_FOUND, 'There is no image of that name')
-        self.server.suggester.ask(wish['name'])
         return _json_reply({}, HTTPStatus.ACCEPTED)
 
 

@@ -28,7 +28,7 @@ class LabelStore:
 
     Attributes:
         samples: what is labelled, by name.
-        changes: a number that rises with each change of a mask.
+        changes: a number that rises with each change of a label.
     """
 
     def __init__(self, sample_set: SampleSet, task: Task, folder: Path):
@@ -62,6 +62,12 @@ class LabelStore:
     def labelled_share(self, name: str) -> float:
         """Share of the image's pixels that have a label, 0..1."""
         return float((self.mask(name) != IGNORE).mean())
+
+    def is_finished(self, name: str) -> bool:
+        """Whether each pixel of the image has a label or, in a task without classes, a keypoint is placed."""
+        if self.task.classes:
+            return self.labelled_share(name) == 1
+        return any(seen != ABSENT for _, _, seen in self.keypoints(name))
 
     def keypoints(self, name: str) -> list[list[float]]:
         """[x, y, visibility] of each keypoint, as in `Keypoints`; all absent where nothing is labelled."""
@@ -125,17 +131,23 @@ class LabelStore:
         if not ((points >= 0) & (points <= (width, height)))[seen != ABSENT].all():
             raise ValueError('a keypoint outside the image')
         points = np.where(seen[:, None] == ABSENT, 0, points)
+        keypoints = Keypoints(points, seen.astype(np.uint8))
         with self._lock:
+            if _same(keypoints, self._keypoints.get(name)):
+                return
             changed = {key: found for key, found in self._keypoints.items() if key != name}
             if (seen != ABSENT).any():
-                changed[name] = Keypoints(points, seen.astype(np.uint8))
+                changed[name] = keypoints
             self._write_keypoints(changed)
             self._keypoints = changed
+            self.changes += 1
 
     def annotations(self) -> list[Annotation]:
-        """The masks drawn so far, for training."""
+        """What is labelled so far, in the order of the samples. As long as a mask or the keypoints of an image do not
+        change, they are the same objects."""
         with self._lock:
-            return [Annotation(name, mask, self.folder / f'{name}.png') for name, mask in self._masks.items()]
+            return [Annotation(name, self._masks.get(name), self.folder / f'{name}.png', self._keypoints.get(name))
+                    for name in self.samples if name in self._masks or name in self._keypoints]
 
     def _write_keypoints(self, keypoints: dict[str, Keypoints]) -> None:
         path = self.folder / KEYPOINTS_FILE
@@ -158,6 +170,14 @@ class LabelStore:
         """An image's mask in which pixels without a label are background."""
         mask = self._masks.get(name)
         return None if mask is None else np.where(mask == IGNORE, 0, mask)
+
+
+def _same(keypoints: Keypoints, other: Keypoints | None) -> bool:
+    if other is None:
+        return not keypoints.visibility.any()
+    return (np.array_equal(keypoints.visibility, other.visibility)
+            and np.array_equal(keypoints.points[keypoints.visibility != ABSENT],
+                               other.points[other.visibility != ABSENT]))
 
 
 @contextmanager

@@ -1,45 +1,49 @@
-"""Suggestions: an interpreter trained in the background on what is labelled so far."""
+"""The page's helper in the background: suggestions, an order of the images, and labels that are perhaps mistakes."""
 from __future__ import annotations
 
 import logging
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.evaluation.doubts import Doubt, find_doubts
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Prediction
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.labeling.learning import QUICK, Learner, found_keypoints
 from datasetgan_ext.labeling.store import LabelStore
-from datasetgan_ext.labels.annotation import IGNORE
+from datasetgan_ext.labels.annotation import ABSENT
+from datasetgan_ext.labels.selection import label_order
 
 log = logging.getLogger(__name__)
 
-QUICK = options_from('default', models=3, pixels_per_image=1024, batch=64, lr=3e-3, max_steps=150)
-"""Seconds in place of a minute: on the demo, after 4 labelled images, 111 of 4096 pixels are wrong; 106 with 4 members
-and 400 steps of the default batch and rate. `datasetgan train` trains the interpreter that is kept."""
+SETTLED_SECONDS = 1.0
+"""Labels that have not changed for so long are made ready to be learned from."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Labels that the interpreter proposes for one image.
+    """Labels that the ensemble proposes for one image.
 
     Attributes:
         name: of the sample.
-        mask: uint8 [H, W], class ids.
-        uncertainty: uint8 [H, W], 0 = the members agree, 255 = they could not differ more.
+        mask: uint8 [H, W], class ids; None where nothing is known of classes.
+        uncertainty: uint8 [H, W], 0 = the members agree, 255 = they could not differ more; None likewise.
+        keypoints: [x, y, visibility] of each keypoint of the task; empty where nothing is known of keypoints.
     """
     name: str
-    mask: np.ndarray
-    uncertainty: np.ndarray
+    mask: np.ndarray | None
+    uncertainty: np.ndarray | None
+    keypoints: list[list[float]]
 
 
 class Suggester:
-    """One background thread that trains when labels have changed, predicts the image that was asked for, then goes on
-    to measure the uncertainty of the others until it is asked again. A context manager, which ends the thread."""
+    """One background thread. In this order, it predicts the image that was asked for, after a training if labels have
+    changed; checks the labels of each image, when that was asked for; measures how unsure it is of the other images;
+    and makes settled labels ready for the next training. A context manager, which ends the thread."""
 
     def __init__(self, generator: Generator, store: LabelStore):
         """
@@ -50,17 +54,21 @@ class Suggester:
         Raises:
             UserError: the samples are another network's.
         """
-        store.sample_set.check_network(generator)
-        self._generator, self._store = generator, store
-        self._task = store.task.only(classes=True, keypoints=False)
-        self._options = generator.check_options(store.sample_set.options)
+        self._store = store
+        self._learner = Learner(generator, store)
         self._fused: FusedEnsemble | None = None
-        self._trained_on = -1
-        self._wanted: str | None = None
+        self._learned: tuple[int, str] | None = None
         self._condition = threading.Condition()
+        self._wanted: str | None = None
+        self._unchecked: list[str] = []
+        self._unmeasured: list[str] = []
         self._phase, self._error = 'idle', ''
         self._suggestion: Suggestion | None = None
         self._uncertainty: dict[str, float] = {}
+        self._styles: dict[str, np.ndarray] = {}
+        self._doubts: dict[str, list[Doubt]] = {}
+        self._order: list[str] = []
+        self._seen_changes, self._given_up = store.changes, -1
         self._closed = False
         self._thread = threading.Thread(target=self._work, name='suggestions')
         self._thread.start()
@@ -82,79 +90,147 @@ class Suggester:
             self._phase = 'waiting'
             self._condition.notify()
 
+    def check(self) -> None:
+        """Have all labels checked, each image by an ensemble that never saw it; returns at once.
+
+        Raises:
+            UserError: fewer than two images have classes.
+        """
+        names = [labels.name for labels in self._store.annotations() if labels.mask is not None]
+        if len(names) < 2:
+            raise UserError('The labels of an image are checked by those of the others: label two images at least')
+        with self._condition:
+            self._unchecked, self._doubts, self._error = names, {}, ''
+            self._phase = 'waiting'
+            self._condition.notify()
+
     def state(self) -> dict:
-        """What the thread is doing, JSON-ready: `phase`, `error`, `ready` (the name of the image whose suggestion is
-        there) and `uncertainty` of the images measured so far, by name."""
+        """What the thread is doing, JSON-ready: `phase`; `error`; `ready`, the name of the image whose suggestion is
+        there; `uncertainty` of the images measured so far, by name; `order`, once all are measured, the names of those
+        that are not finished, most worth labelling first; `unchecked`, how many images are still to be checked;
+        `doubts`, of the images checked, how many pixels are in doubt, by name."""
         with self._condition:
             return {'phase': self._phase, 'error': self._error, 'uncertainty': dict(self._uncertainty),
-                    'ready': self._suggestion.name if self._suggestion else None}
+                    'ready': self._suggestion.name if self._suggestion else None, 'order': list(self._order),
+                    'unchecked': len(self._unchecked),
+                    'doubts': {name: sum(doubt.area for doubt in doubts) for name, doubts in self._doubts.items()}}
 
     def suggestion(self, name: str) -> Suggestion | None:
         """The suggestion for an image, if it is the one asked for last and is there."""
         with self._condition:
             return self._suggestion if self._suggestion and self._suggestion.name == name else None
 
+    def doubts(self, name: str) -> list[Doubt]:
+        """Where an image's labels are perhaps mistakes, as of the last check; largest region first."""
+        with self._condition:
+            return self._doubts.get(name, [])
+
     def _work(self) -> None:
+        self._try(self._learner.warm_up)
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._wanted is not None or self._closed)
+                self._condition.wait_for(self._is_asked, SETTLED_SECONDS)
                 if self._closed:
                     return
-                name, self._wanted = self._wanted, None
-            try:
-                self._suggest(name)
-                self._measure_others(name)
-                self._set('idle')
-            except UserError as error:
-                self._set('idle', error.message)
-            except Exception as error:  # the page shows it; the thread must live on for the next wish
-                log.exception('The suggestion for %s failed', name)
-                self._set('idle', f'The training failed ({type(error).__name__}: {error}); the server\'s terminal '
-                          'has the details')
+                job = self._next_job()
+            self._try(job)
 
-    def _set(self, phase: str, error: str = '') -> None:
+    def _is_asked(self) -> bool:
+        return bool(self._closed or self._wanted or self._unchecked or self._unmeasured)
+
+    def _next_job(self) -> Callable[[], None]:
+        if self._wanted:
+            name, self._wanted = self._wanted, None
+            return lambda: self._suggest(name)
+        if self._unchecked:
+            return lambda: self._check(self._unchecked[0])
+        if self._unmeasured:
+            return self._measure
+        return self._make_ready
+
+    def _try(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except UserError as error:
+            self._give_up(error.message)
+        except Exception as error:  # the page shows it; the thread must live on for the next wish
+            log.exception('The learning failed')
+            self._give_up(f'The learning failed ({type(error).__name__}: {error}); the server\'s terminal has the '
+                          'details')
         with self._condition:
-            if self._wanted is None:
-                self._phase, self._error = phase, error
+            if not self._is_asked():
+                self._phase = 'idle'
+
+    def _give_up(self, error: str) -> None:
+        with self._condition:
+            if not self._wanted:
+                self._error, self._unchecked, self._unmeasured = error, [], []
+
+    def _set(self, phase: str) -> None:
+        with self._condition:
+            if not self._wanted:
+                self._phase = phase
 
     def _suggest(self, name: str) -> None:
-        if self._store.changes != self._trained_on:
-            self._train()
-        self._set('predicting')
-        prediction = self._predict(name)
-        largest = math.log(min(QUICK.models, len(self._task.classes)))
-        uncertainty = (prediction.pixel_uncertainty[0].cpu().numpy() / largest * 255).round().clip(0, 255)
-        with self._condition:
-            if self._wanted is None:
-                self._suggestion = Suggestion(name, prediction.masks[0].cpu().numpy(), uncertainty.astype(np.uint8))
-
-    def _train(self) -> None:
-        changes, annotations = self._store.changes, self._store.annotations()
-        found = {class_id for annotation in annotations for class_id in np.unique(annotation.mask).tolist()} - {IGNORE}
-        if len(found) < 2:
-            raise UserError('Nothing to learn from yet: label at least two classes first, background among them '
-                            '("Rest is background")')
-        self._set('training')
-        pairs = self._store.sample_set.pair(annotations, self._task)
-        training_set = TrainingSet(self._generator, self._store.sample_set, pairs, self._task, QUICK, progress=False)
-        self._fused = training_set.train().fused_for(self._generator)
-        self._trained_on = changes
-        with self._condition:
-            self._uncertainty = {}
-
-    def _predict(self, name: str) -> Prediction:
-        synthesis = self._generator.synthesize([self._store.samples[name].seed], self._options)
-        prediction = self._fused(synthesis.features)
-        with self._condition:
-            self._uncertainty[name] = float(prediction.uncertainty[0])
-        return prediction
-
-    def _measure_others(self, name: str) -> None:
-        for other in self._store.samples:
+        # keypoints of the image that is asked for are not learned, so that another image takes another training
+        placed = any(seen != ABSENT for _, _, seen in self._store.keypoints(name))
+        now = (self._store.changes, name if placed else '')
+        if now != self._learned:
+            self._set('training')
+            self._fused, self._learned = self._learner.train(name), now
             with self._condition:
-                if self._wanted is not None or self._closed:
+                self._uncertainty = {}
+        self._set('predicting')
+        prediction = self._learner.predict(self._fused, name)
+        mask = uncertainty = None
+        if prediction.masks is not None:
+            mask = prediction.masks[0].cpu().numpy()
+            largest = math.log(min(QUICK.models, len(self._store.task.classes)))
+            uncertainty = (prediction.pixel_uncertainty[0].cpu().numpy() / largest * 255).round().clip(0, 255)
+            uncertainty = uncertainty.astype(np.uint8)
+        keypoints = found_keypoints(prediction) if prediction.keypoints is not None else []
+        self._note(name, prediction)
+        with self._condition:
+            if not self._wanted:
+                self._suggestion = Suggestion(name, mask, uncertainty, keypoints)
+                self._unmeasured = [other for other in self._store.samples if other not in self._uncertainty]
+
+    def _measure(self) -> None:
+        self._set('measuring')
+        name = self._unmeasured[0]
+        self._note(name, self._learner.predict(self._fused, name))
+        if not self._unmeasured:
+            finished = [other for other in self._store.samples if self._store.is_finished(other)]
+            order = label_order({other: value for other, value in self._uncertainty.items() if other not in finished},
+                                self._styles, finished)
+            with self._condition:
+                self._order = order
+
+    def _note(self, name: str, prediction: Prediction) -> None:
+        style = self._styles[name] if name in self._styles else self._learner.style(name)
+        with self._condition:
+            self._styles[name] = style
+            self._uncertainty[name] = float(prediction.uncertainty[0])
+            self._unmeasured = [other for other in self._unmeasured if other != name]
+
+    def _check(self, name: str) -> None:
+        self._set('checking')
+        prediction = self._learner.predict(self._learner.train(name, without=True), name)
+        doubts = find_doubts(name, self._store.mask(name), prediction.masks[0].cpu().numpy(),
+                             prediction.pixel_uncertainty[0].cpu().numpy())
+        with self._condition:
+            self._doubts[name] = doubts
+            self._unchecked = [other for other in self._unchecked if other != name]
+
+    def _make_ready(self) -> None:
+        changes = self._store.changes
+        if changes == self._seen_changes != self._given_up:
+            for name in self._learner.stale():
+                if self._is_asked():
                     return
-                known = other in self._uncertainty
-            if not known:
-                self._set('measuring')
-                self._predict(other)
+                try:
+                    self._learner.gather(name)
+                except UserError:  # told when a suggestion is asked for
+                    self._given_up = changes
+                    return
+        self._seen_changes = changes

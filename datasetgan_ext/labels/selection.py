@@ -1,13 +1,17 @@
 """Which images to label next."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from datasetgan_ext.labeler import Labeler
 
+Key = TypeVar('Key', int, str)
+STEP = 4
+"""So many images are chosen at a time where all are put in an order."""
 POOL = 4
 """So many times the wanted number of most uncertain images are looked at for differences."""
 
@@ -30,25 +34,52 @@ def choose_seeds(labeler: Labeler, candidates: Iterable[int], number: int, label
     Returns:
         Seeds in the order of choice.
     """
-    done = set(labelled)
-    candidates = [seed for seed in candidates if seed not in done]
+    candidates = [seed for seed in candidates if seed not in set(labelled)]
     bar = tqdm(labeler(candidates), total=len(candidates), desc='candidates', unit='image',
                disable=None if progress else True)
     ranking = sorted((-sample.uncertainty, sample.seed) for sample in bar)
     pool = [seed for _, seed in ranking[:POOL * number]]
     styles = {seed: labeler.generator.ws([seed], labeler.options).mean(dim=1)[0].cpu().numpy()
               for seed in [*pool, *labelled]}
+    return choose_apart(pool, styles, labelled, number)
 
-    def nearest(seed: int, others: Sequence[int]) -> float:
-        return min((float(np.linalg.norm(styles[seed] - styles[other])) for other in others), default=np.inf)
 
-    distances = {seed: nearest(seed, labelled) for seed in pool}
-    chosen: list[int] = []
+def choose_apart(pool: Sequence[Key], styles: Mapping[Key, np.ndarray], labelled: Sequence[Key],
+                 number: int) -> list[Key]:
+    """Of a pool of images, each choice the one farthest from all that are labelled or chosen already.
+
+    Args:
+        pool: images, by seed or by name, in the order that decides between equals: most uncertain first.
+        styles: float32 [w_dim] of each image of the pool and each labelled one.
+        labelled: images that have labels.
+        number: how many to choose, at most.
+    """
+    def nearest(image: Key, others: Sequence[Key]) -> float:
+        return min((float(np.linalg.norm(styles[image] - styles[other])) for other in others), default=np.inf)
+
+    distances = {image: nearest(image, labelled) for image in pool}
+    chosen: list[Key] = []
     while distances and len(chosen) < number:
-        # the pool's order, most uncertain first, decides between equals
         best = max(distances, key=distances.get)
         chosen.append(best)
         del distances[best]
-        for seed in distances:
-            distances[seed] = min(distances[seed], nearest(seed, [best]))
+        for image in distances:
+            distances[image] = min(distances[image], nearest(image, [best]))
     return chosen
+
+
+def label_order(uncertainty: Mapping[Key, float], styles: Mapping[Key, np.ndarray],
+                labelled: Sequence[Key]) -> list[Key]:
+    """All images of `uncertainty` in the order in which to label them, `STEP` at a time by `choose_apart`.
+
+    Args:
+        uncertainty: of each image that is not labelled yet.
+        styles: float32 [w_dim] of each image, labelled ones too.
+        labelled: images that have labels.
+    """
+    waiting = sorted(uncertainty, key=lambda image: (-uncertainty[image], image))
+    order: list[Key] = []
+    while waiting:
+        order += choose_apart(waiting[:POOL * STEP], styles, [*labelled, *order], STEP)
+        waiting = [image for image in waiting if image not in order]
+    return order

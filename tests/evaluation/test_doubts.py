@@ -17,8 +17,11 @@ def test_regions_that_are_labelled_otherwise():
     labelled[2:5, 3:9] = 1          # 18 pixels, the ensemble says background
     labelled[7:9, 0:2] = 2          # 4 pixels
     predicted[7:9, 8:10] = 1        # 4 pixels of background
-    assert find_doubts('car', labelled, predicted, uncertainty) == [
-        Doubt('car', 1, 0, 18, 6.0, 3.5), Doubt('car', 0, 1, 4, 9.0, 8.0), Doubt('car', 2, 0, 4, 1.0, 8.0)]
+    doubts = find_doubts('car', labelled, predicted, uncertainty)
+    nowhere = np.empty(0)
+    assert doubts == [Doubt('car', 1, 0, 18, 6.0, 3.5, nowhere), Doubt('car', 0, 1, 4, 9.0, 8.0, nowhere),
+                      Doubt('car', 2, 0, 4, 1.0, 8.0, nowhere)]
+    assert doubts[2].pixels.tolist() == [7 * 12, 7 * 12 + 1, 8 * 12, 8 * 12 + 1]
 
 
 @pytest.mark.parametrize('change', ['unsure', 'unlabelled', 'border'])

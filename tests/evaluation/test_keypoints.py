@@ -46,3 +46,13 @@ def test_nothing_to_score():
     score = KeypointScore((64, 64))
     score.add(keypoints((0, 0, ABSENT)), keypoints((0, 0, ABSENT)))
     assert score.to_json()['mean_error_px'] is None and 'none found' in score.table()
+
+
+def test_merged_scores_are_those_of_all_images():
+    pairs = [(keypoints((10, 10, VISIBLE), (0, 0, ABSENT)), keypoints((10.5 + shift, 10, VISIBLE), (0, 0, shift)))
+             for shift in range(3)]
+    apart, together = [KeypointScore((64, 48)) for _ in pairs], KeypointScore((64, 48))
+    for score, pair in zip(apart, pairs):
+        score.add(*pair)
+        together.add(*pair)
+    assert KeypointScore.merged(apart).to_json() == together.to_json()

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
+from scipy import ndimage
 
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.labels.annotation import IGNORE
@@ -86,6 +88,22 @@ class Person:
         self.page.wait_for_selector('#saved[data-state=saved]')
         return read_mask(self.folder / f'{name}.png')
 
+    def has_labelled(self, name, mask=None, keypoints=None):
+        """Has the server keep labels, past the page."""
+        for what, body in (('mask', mask), ('keypoints', keypoints)):
+            if body is not None:
+                self.page.evaluate('''async ([path, numbers, raw]) => {
+                    const body = raw ? new Uint8Array(numbers) : JSON.stringify(numbers);
+                    if (!(await fetch(path, {method: 'PUT', body})).ok) throw new Error(path);
+                }''', [f'/api/samples/{name}/{what}', (body.ravel() if what == 'mask' else body).tolist(),
+                       what == 'mask'])
+
+    def saved_points(self, task, name=FIRST):
+        """The keypoints on disk once the page says that they are saved: [x, y, visibility] of each."""
+        self.page.wait_for_selector('#saved[data-state=saved]')
+        found = {one.name: one.keypoints for one in read_annotations(task, None, self.folder / 'keypoints.json')}
+        return np.column_stack([found[name].points, found[name].visibility]) if name in found else None
+
     def suggestion(self):
         self.page.click('#suggest')
         self.page.wait_for_selector('#accept:enabled')
@@ -100,11 +118,21 @@ def task():
 def person(browser, generator, task, tmp_path):
     options = SampleSet.read(DEMO_FOLDER / 'samples').options
     samples = generate_samples(generator, options, [0, 1, 2, 3], tmp_path / 'samples', progress=False)
-    with serving(samples, task, tmp_path / 'labels', generator if task.classes else None) as server:
+    with serving(samples, task, tmp_path / 'labels', generator) as server:
         person = Person(browser, server, tmp_path / 'labels')
         yield person
         assert not person.errors
         person.page.context.close()
+
+
+def truth(name):
+    return read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{name}.png')
+
+
+def true_keypoints(task):
+    """[x, y, visibility] of each keypoint of the demo's samples, by name."""
+    found = read_annotations(task, None, DEMO_FOLDER / 'samples' / 'keypoints.json')
+    return {one.name: np.column_stack([one.keypoints.points, one.keypoints.visibility]) for one in found}
 
 
 def brushed(mask, points, size, class_id):
@@ -160,6 +188,47 @@ def test_what_is_drawn_is_on_disk(person):
     person.drag((3.5, 60.5), (9.5, 60.5))
     expected[60, 3:10] = 4
     assert (person.saved_mask() == expected).all()
+
+
+def squares(path, side, left):
+    """Overwrites an image with squares of colours that differ from all neighbours', from column `left` on."""
+    rows, columns = np.indices((SIDE, SIDE))
+    number = rows // side * 32 + (columns - left) // side
+    PIL.Image.fromarray(np.stack([number * 67 % 256, number * 101 % 256, number * 149 % 256], axis=2).astype(np.uint8)
+                        ).save(path)
+    return number
+
+
+@pytest.mark.parametrize('left', [0, 3])
+def test_a_click_fills_a_region_and_a_drag_all_that_it_crosses(person, left):
+    square = squares(person.folder.parent / 'samples' / 'images' / f'{FIRST}.png', 8, left)
+    person.page.reload()
+    person.opened(FIRST)
+    person.press('r', '2')
+    person.brush_size(8)
+    person.page.wait_for_selector(f'#canvas[data-regions-of={FIRST}][data-cell="8"]')
+    person.click(20.5, 28.5)
+    expected = np.where(square == square[28, 20], 2, IGNORE)
+    assert (person.saved_mask() == expected).all()
+    person.press('3')
+    person.drag((20.5, 12.5), (40.5, 12.5), (40.5, 24.5))
+    for y, x in ((12, 20), (12, 28), (12, 36), (12, 40), (20, 40), (24, 40)):
+        expected[square == square[y, x]] = 3
+    assert (person.saved_mask() == expected).all()
+    person.press('Control+z', 'n')
+    person.click(20.5, 28.5)
+    person.page.wait_for_selector('#saved[data-state=saved]')
+    assert not any(person.folder.iterdir())
+
+
+def test_regions_are_connected_and_cover_the_image(person):
+    person.press('r')
+    person.page.wait_for_selector(f'#canvas[data-regions-of={FIRST}]')
+    labels, starts = person.page.evaluate('[[...superpixels.labels], [...superpixels.starts]]')
+    labels, sizes = np.reshape(labels, (SIDE, SIDE)), np.diff(starts)
+    assert (np.bincount(labels.ravel()) == sizes).all() and sizes.min() > 0
+    assert [ndimage.label(labels == label)[1] for label in range(len(sizes))] == [1] * len(sizes)
+    assert 0.5 < len(sizes) / (SIDE / person.page.evaluate('superpixels.cell')) ** 2 < 2
 
 
 def test_undoing_everything_leaves_no_file(person):
@@ -222,8 +291,8 @@ def test_keypoints_are_placed_moved_and_hidden(person, task):
 
 @pytest.mark.parametrize('task', [Task.read(DEMO_FOLDER / 'task.json').only(False, True)])
 def test_keypoints_alone(person, task):
-    assert not person.page.is_visible('#classes') and not person.page.is_visible('#suggest')
-    person.press('b', '1', 's', 'g', 'Enter')  # keys of what is not there
+    assert not person.page.is_visible('#classes') and not person.page.is_visible('#check')
+    person.press('b', '1', 'r', 'g', 'Enter')  # keys of what is not there
     person.click(20.25, 40.5)
     person.page.wait_for_selector('#saved[data-state=saved]')
     [found] = read_annotations(task, None, person.folder / 'keypoints.json')
@@ -246,10 +315,7 @@ def test_a_suggestion_is_shown_and_accepted(person):
     person.page.click('#suggest')
     person.page.wait_for_selector('#suggest-state.error')
     assert 'at least two classes' in person.page.inner_text('#suggest-state')
-    truth = read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{FIRST}.png')
-    person.page.evaluate('async body => { const mask = new Uint8Array(body);'
-                         f'await fetch("/api/samples/{FIRST}/mask", {{method: "PUT", body: mask}}); }}',
-                         truth.flatten().tolist())
+    person.has_labelled(FIRST, truth(FIRST))
     person.go_to(SECOND)
     person.brush_size(4)
     person.drag((2, 2), (8, 2))
@@ -260,14 +326,84 @@ def test_a_suggestion_is_shown_and_accepted(person):
     person.press('Enter')
     accepted = person.saved_mask(SECOND)
     assert (accepted[drawn != IGNORE] == drawn[drawn != IGNORE]).all() and (accepted != IGNORE).all()
-    assert (accepted == read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{SECOND}.png')).mean() > 0.85
+    assert (accepted == truth(SECOND)).mean() > 0.85
     person.press('Control+z')
     assert (person.saved_mask(SECOND) == drawn).all()
     person.page.locator('#suggest-state', has_text='Paint over').wait_for()  # the others have been measured
     person.page.select_option('#order', 'worth')
     order = person.page.eval_on_selector_all('#list li', 'items => items.map(item => item.dataset.name)')
     measured = person.page.evaluate('fetch("/api/suggest").then(reply => reply.json())')['uncertainty']
-    assert len(measured) == 4 and order == sorted(measured, key=measured.get, reverse=True)
+    assert len(measured) == 4 and order[-1] == FIRST  # which is finished
+    assert sorted(order[:3]) == sorted(set(measured) - {FIRST})
+
+
+@pytest.mark.parametrize('task', [Task.read(DEMO_FOLDER / 'task.json').only(False, True)])
+def test_suggested_keypoints_are_dragged_confirmed_and_taken_away(person, task):
+    true = true_keypoints(task)
+    person.press('s')
+    person.page.wait_for_selector('#suggest-state.error')
+    assert 'place keypoints on another image first' in person.page.inner_text('#suggest-state')
+    for name in (FIRST, 'seed0000002', 'seed0000003'):
+        person.has_labelled(name, keypoints=true[name])
+    person.go_to(SECOND)
+    person.suggestion()
+    proposed = person.page.evaluate('current.proposed')
+    there = [index for index in range(len(task.keypoints)) if proposed[index][2]]
+    distances = [np.hypot(*np.subtract(proposed[index][:2], true[SECOND][index, :2])) for index in there]
+    assert len(there) >= 4 and np.median(distances) < SIDE / 12
+    assert person.saved_points(task, SECOND) is None  # not before they are confirmed
+
+    dragged, clicked, dropped = there[:3]
+    goal = true[SECOND][dragged, :2] + (3, -4)
+    person.drag(proposed[dragged][:2], goal)
+    person.click(*proposed[clicked][:2])
+    person.page.locator('#keypoints .name').nth(dropped).click()
+    person.press('Delete')
+    saved = person.saved_points(task, SECOND)
+    assert np.abs(saved[dragged] - (*goal, 2)).max() < 0.1 and np.abs(saved[clicked] - proposed[clicked]).max() < 0.1
+    assert (saved[:, 2] > 0).sum() == 2
+    person.page.click('#accept')
+    saved = person.saved_points(task, SECOND)
+    assert saved[dropped, 2] == 0 and np.flatnonzero(saved[:, 2]).tolist() == sorted({*there} - {dropped})
+    person.press('Control+z')
+    assert (person.saved_points(task, SECOND)[:, 2] > 0).sum() == 2
+
+
+@pytest.mark.parametrize('task', [Task.read(DEMO_FOLDER / 'task.json').only(True, False)])
+def test_a_planted_mistake_is_found_and_mended(person, task):
+    person.page.click('#check')
+    person.page.locator('#check-state', has_text='two images at least').wait_for()
+    person.errors.clear()  # the browser notes the refused request
+    wrong = truth(SECOND)
+    largest = np.bincount(wrong[wrong > 0]).argmax()
+    other = 1 + largest % 2
+    planted = wrong == largest
+    wrong[planted] = other
+    for name, mask in ((FIRST, truth(FIRST)), (SECOND, wrong), *((f'seed000000{i}', truth(f'seed000000{i}'))
+                                                                 for i in (2, 3))):
+        person.has_labelled(name, mask)
+    person.page.reload()
+    person.opened(FIRST)
+    person.page.click('#check')
+    person.page.wait_for_selector('#next-doubt:enabled', timeout=60_000)
+    person.press('.')
+    person.opened(SECOND)
+    question = f'{task.classes[other]}, or {task.classes[largest]}?'
+    person.page.locator('#check-state', has_text=question).wait_for()
+    person.page.select_option('#order', 'doubts')
+    first = person.page.locator('#list li').first
+    assert first.get_attribute('data-name') == SECOND and 'doubt' in first.inner_text()
+    before = person.saved_mask(SECOND)
+    person.page.click('#change')
+    mended = person.saved_mask(SECOND)
+    changed = mended != before
+    assert changed.any() and (mended[changed] == largest).all() and planted[changed].mean() > 0.9
+    person.press('Control+z')
+    assert (person.saved_mask(SECOND) == before).all()
+    number = len(person.page.evaluate('listDoubts()'))
+    person.page.click('#keep')
+    person.page.wait_for_function(f'listDoubts().length === {number - 1}')
+    assert (person.saved_mask(SECOND) == before).all()
 
 
 def test_the_page_tells_that_the_server_is_gone_and_saves_later(person):

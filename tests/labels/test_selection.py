@@ -4,7 +4,7 @@ import pytest
 from datasetgan_ext import gen_samples
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.labels.selection import POOL, choose_seeds
+from datasetgan_ext.labels.selection import POOL, STEP, choose_seeds, label_order
 from tests.test_cli import invoke
 
 
@@ -42,6 +42,18 @@ def test_the_order_of_the_candidates_does_not_matter(labeler):
 def test_fewer_candidates_than_wanted(labeler):
     assert sorted(choose_seeds(labeler, [3, 1, 2], 5, [2], progress=False)) == [1, 3]
     assert choose_seeds(labeler, [2], 5, [2], progress=False) == []
+
+
+def test_order_of_the_page():
+    """Images on a line: the most uncertain four steps' worth are spread first, from the labelled one at 0."""
+    places = np.arange(2 * STEP * POOL)
+    styles = {f'{place:02}': np.array([place], np.float32) for place in places}
+    uncertainty = {name: 1 if int(name) < STEP * POOL else 0 for name in styles}
+    order = label_order({name: value for name, value in uncertainty.items() if name != '00'}, styles, ['00'])
+    assert sorted(order) == sorted(set(styles) - {'00'})
+    # 15 uncertain ones are in the pool, and the first of the others, which is farther away than all of them
+    assert order[:STEP] == ['16', '08', '04', '12']
+    assert label_order({}, {}, []) == []
 
 
 def test_command_adds_to_a_folder_of_samples(tmp_path):

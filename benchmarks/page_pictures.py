@@ -1,0 +1,129 @@
+"""Take the pictures of the labelling page in docs/, with the demo: a suggestion, regions, and a doubt.
+
+Needs `pip install 'datasetgan-ext[test]'` and Debian's chromium.
+"""
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.labelling import label
+from benchmarks.measure import ROOT
+from datasetgan_ext import load_generator
+from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.labeling.server import Server
+from datasetgan_ext.labeling.store import open_store
+from datasetgan_ext.labeling.suggest import Suggester
+from datasetgan_ext.labels.formats import read_annotations
+from datasetgan_ext.labels.samples import SampleSet, generate_samples
+from datasetgan_ext.labels.task import Task
+
+CHROMIUM = '/usr/bin/chromium'
+SEEDS, LABELLED = range(12), 5
+WAIT_MS = 180_000
+
+
+@contextlib.contextmanager
+def labelled_page():
+    """The page, served for the demo's first images, of which some are labelled, and the store."""
+    samples = DEMO_FOLDER / 'samples'
+    task, generator = Task.read(DEMO_FOLDER / 'task.json'), load_generator(DEMO)
+    truth = {found.name: found for found in read_annotations(task, samples / 'masks', samples / 'keypoints.json')}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        drawn = generate_samples(generator, SampleSet.read(samples).options, list(SEEDS), folder / 'samples', False)
+        store = stack.enter_context(open_store(drawn, task, folder / 'labels'))
+        for name in list(store.samples)[:LABELLED]:
+            label(store, truth[name])
+        server = stack.enter_context(Server('127.0.0.1', 0, store,
+                                            stack.enter_context(Suggester(generator, store))))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.callback(server.shutdown)
+        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM)
+        stack.callback(browser.close)
+        page = browser.new_page(viewport={'width': 1280, 'height': 800})
+        page.set_default_timeout(WAIT_MS)
+        page.goto(server.url)
+        yield page, store
+
+
+def picture(page: Page, name: str) -> None:
+    page.wait_for_selector('#saved[data-state=saved]')
+    page.wait_for_timeout(300)  # the next frame
+    page.screenshot(path=ROOT / 'docs' / f'{name}.png')
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """The place on the screen of a pixel of the image."""
+    box = page.locator('#canvas').bounding_box()
+    scale, left, top = page.evaluate('[view.scale, view.x, view.y]')
+    return box['x'] + left + x * scale, box['y'] + top + y * scale
+
+
+def regions(page: Page, store) -> None:
+    """Three regions of an unlabelled image are painted, the pointer is over a fourth."""
+    name = list(store.samples)[-1]
+    page.click(f'#list li[data-name={name}] button')
+    page.wait_for_selector(f'#canvas[data-name={name}]')
+    page.keyboard.press('r')
+    page.wait_for_selector(f'#canvas[data-regions-of={name}]')
+    height, width = store.sample_set.image_hw
+    page.keyboard.press('1')
+    for x in (0.4, 0.5, 0.6):
+        page.mouse.click(*at(page, x * width, 0.68 * height))
+    page.mouse.move(*at(page, 0.68 * width, 0.68 * height))
+    picture(page, 'label-regions')
+    for _ in range(3):
+        page.keyboard.press('Control+z')
+
+
+def suggestion(page: Page, store) -> None:
+    """A suggestion with its keypoints; two of these are confirmed."""
+    page.click(f'#list li[data-name={list(store.samples)[LABELLED]}] button')
+    page.keyboard.press('k')
+    page.click('#suggest')
+    page.wait_for_selector('#accept:enabled')
+    page.wait_for_selector('#order-row:not([hidden])')
+    page.select_option('#order', 'worth')
+    for index in (0, 1):
+        point = page.evaluate(f'current.proposed[{index}]')
+        if point[2]:
+            page.mouse.click(*at(page, *point[:2]))
+    page.mouse.move(*at(page, 4, 4))
+    picture(page, 'label-page')
+
+
+def check(page: Page, store) -> None:
+    """A mistake is planted, found and looked at."""
+    name = list(store.samples)[1]
+    mask = store.mask(name).copy()
+    counts = np.bincount(mask[mask != 0])
+    largest = int(counts.argmax())
+    mask[mask == largest] = 2 if largest != 2 else 1
+    store.save_mask(name, mask.tobytes())
+    page.reload()
+    page.wait_for_selector('#canvas[data-name]')
+    page.click('#check')
+    page.wait_for_selector('#next-doubt:enabled')
+    page.keyboard.press('.')
+    page.wait_for_selector('#doubt-row:not([hidden])')
+    page.select_option('#order', 'doubts')
+    picture(page, 'label-check')
+
+
+def main():
+    with labelled_page() as (page, store):
+        for take in (regions, suggestion, check):
+            take(page, store)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,34 @@
+"""docs/labelling.md says what is there: pictures, options, and a class file and formats that can be read."""
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import datasetgan_ext
+from datasetgan_ext.cli import main
+from datasetgan_ext.labels.task import Task
+
+PAGE = Path(datasetgan_ext.__file__).parents[1] / 'docs' / 'labelling.md'
+TEXT = PAGE.read_text()
+COMMANDS = [shlex.split(line) for block in re.findall(r'```sh\n(.*?)```', TEXT, flags=re.DOTALL)
+            for line in block.replace('\\\n', ' ').splitlines() if line.startswith('datasetgan ')]
+
+
+def test_pictures_are_there():
+    links = re.findall(r'\]\(([^)]+)\)', TEXT)
+    assert len(links) >= 3 and all((PAGE.parent / link).is_file() for link in links)
+
+
+@pytest.mark.parametrize('command', COMMANDS, ids=' '.join)
+def test_commands_parse(command):
+    _, verb, *arguments = command
+    context = main.commands[verb].make_context(verb, list(arguments))
+    assert context.params['network'] == 'car.pkl'
+
+
+def test_class_file_with_keypoints(tmp_path):
+    content = ' '.join(re.search(r'`(\{"classes".*?\})`', TEXT, flags=re.DOTALL)[1].split())
+    (tmp_path / 'classes.json').write_text(content)
+    task = Task.read(tmp_path / 'classes.json')
+    assert task.classes[0] == 'background' and len(task.keypoints) == 2
