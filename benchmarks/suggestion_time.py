@@ -62,6 +62,11 @@ class Page:
         return content
 
 
+def wait_until_idle(page: Page) -> None:
+    while json.loads(page('GET', '/api/suggest'))['phase'] != 'idle':
+        time.sleep(PAUSE)
+
+
 def mask_of(number: int) -> bytes:
     y, x = np.indices((RESOLUTION, RESOLUTION))
     return ((y // 32 + x // 64 + number) % CLASSES).astype(np.uint8).tobytes()
@@ -89,6 +94,7 @@ def main():
     process.start()
     port, token, names = ours.recv()
     page = Page(port, token)
+    wait_until_idle(page)
     runs = {}
     for case, pause in (('at once', 0), ('after drawing', 20)):
         for number, name in enumerate(names[:LABELLED]):
@@ -97,6 +103,7 @@ def main():
         # strokes on an image that is not asked for
         runs[case] = suggestion(page, psutil.Process(process.pid), names[-1], f'/api/samples/{names[0]}/mask')
         print(f'{case}: {runs[case]}', flush=True)
+        wait_until_idle(page)
     process.kill()
     write_result('suggestion_time', {'resolution': RESOLUTION, 'classes': CLASSES, 'labelled': LABELLED,
                                      'load_average': os.getloadavg()[0], 'usable_cores': len(os.sched_getaffinity(0)),

@@ -62,7 +62,7 @@ class Suggester:
         self._wanted: str | None = None
         self._unchecked: list[str] = []
         self._unmeasured: list[str] = []
-        self._phase, self._error = 'idle', ''
+        self._phase, self._error = 'starting', ''
         self._suggestion: Suggestion | None = None
         self._uncertainty: dict[str, float] = {}
         self._styles: dict[str, np.ndarray] = {}

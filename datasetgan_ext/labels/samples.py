@@ -86,10 +86,13 @@ class SampleSet:
             content = json.loads(path.read_text())
             if content['version'] != FORMAT_VERSION:
                 raise UserError(f'{path} has format version {content["version"]}, this program reads {FORMAT_VERSION}')
+            outside = [sample['image'] for sample in content['samples'] if _leaves(sample['image'])]
+            if outside:
+                raise UserError(f'{path} names {outside[0]}, which leaves the folder; run gen_samples.py again')
             return cls(Path(folder), content['network'], content['fingerprint'],
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']),
                        tuple(Sample(**sample) for sample in content['samples']))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f'{path} is damaged ({type(error).__name__}: {error}); run gen_samples.py again') from error
 
     def holds(self, sample: Sample) -> bool:
@@ -217,6 +220,12 @@ def generate_samples(generator: Generator, options: SamplingOptions, seeds: list
             samples = replace(samples, samples=tuple(known[seed] for seed in sorted(known)))
             samples.write()
     return samples
+
+
+def _leaves(file: str) -> bool:
+    """Whether a relative path leads out of its folder, on any system."""
+    parts = file.replace('\\', '/').split('/')
+    return '..' in parts or ':' in file or not parts[0]
 
 
 def pixel_sha256(image: np.ndarray) -> str:

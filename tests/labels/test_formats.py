@@ -125,6 +125,18 @@ def test_size_that_the_file_states_is_compared(tmp_path):
         annotation.check(TASK, (10, 12))
 
 
+@pytest.mark.parametrize('name', MAKE)
+def test_labels_of_another_size_than_the_image(tmp_path, name):
+    with pytest.raises(UserError, match=r'is 5x6, its image is 10x12 \(height x width; image seed0000003\), a copy'):
+        one(MAKE[name](tmp_path)).check(TASK, (10, 12))
+
+
+@pytest.mark.parametrize('name', ['png', 'labelme', 'voc'])
+def test_folders_without_labels(tmp_path, name):
+    (tmp_path / 'SegmentationClass').mkdir()
+    refused(tmp_path, 'holds no|no labelled image', label_format=name)
+
+
 def test_points_without_a_use_are_passed_over_and_said(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = write(tmp_path / 'seed0000003.json', labelme(LABELME_CAR, shape('nose', 'point', [[1, 1]])))

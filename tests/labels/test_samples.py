@@ -242,7 +242,10 @@ def test_without_the_file_the_hash_decides(generator, samples):
 
 @pytest.mark.parametrize('change, message', [
     ({'version': 99}, 'format version 99'), ({'samples': [{'seed': 0}]}, 'is damaged'),
-    ({'options': {'trunc': 1}}, 'is damaged')])
+    ({'options': {'trunc': 1}}, 'is damaged'),
+    *[({'samples': [{'seed': 0, 'image': image, 'sha256': ''}]}, 'leaves the folder')
+      for image in ('/etc/passwd', '../other/seed0000000.png', 'images/../../a.png', r'C:\a.png', r'..\a.png')],
+    ({'samples': [{'seed': 0, 'image': 3, 'sha256': ''}]}, 'is damaged')])
 def test_damaged_samples_json(samples, change, message):
     path = samples.folder / 'samples.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

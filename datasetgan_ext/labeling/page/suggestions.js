@@ -1,8 +1,8 @@
 'use strict';
 // Suggestions.
 
-const PHASES = {waiting: 'Waiting …', training: 'Learning from the labelled images …', predicting: 'Suggesting …',
-  measuring: 'Measuring how unsure it is of the others …', checking: ''};
+const PHASES = {starting: 'Getting ready …', waiting: 'Waiting …', training: 'Learning from the labelled images …',
+  predicting: 'Suggesting …', measuring: 'Measuring how unsure it is of the others …', checking: ''};
 let awaited = null, polling = false, again = false;
 let worth = [];            // names of unfinished images, most worth labelling first
 
