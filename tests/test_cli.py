@@ -396,7 +396,7 @@ def test_train_downstream_and_evaluate_on_real_images(tmp_path):
 def test_a_killed_training_goes_on(tmp_path):
     write_world(tmp_path / 'world', range(10))
     command = [sys.executable, ROOT / 'datasetgan_ext' / 'train_downstream.py',
-               *downstream_arguments(tmp_path, steps=120, every=4)]
+               *downstream_arguments(tmp_path, steps=60, every=10)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (tmp_path / 'm.safetensors.partial').exists():
             time.sleep(0.01)
