@@ -21,7 +21,7 @@ GENERATOR = {
     'class_name': f'{__name__}.generator_for_cpu', 'z_dim': 128, 'w_dim': 128, 'mapping_kwargs': {'num_layers': 4},
     'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 64}}
 DISCRIMINATOR = {
-    'class_name': f'{__name__}.discriminator_for_cpu', 'channel_base': 1024, 'channel_max': 64,
+    'class_name': f'{__name__}.discriminator_for_cpu', 'channel_base': 2048, 'channel_max': 64,
     'epilogue_kwargs': {'mbstd_group_size': 4}}
 
 
@@ -35,8 +35,8 @@ class Stage:
     batch: int = 16
 
 
-STAGES = (Stage(16, 80, .003, .01, batch=32), Stage(32, 120, .003, .02), Stage(64, 100, .003, .06),
-          Stage(128, 20, .002, .2))
+STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 100, .003, .02), Stage(64, 90, .003, .06),
+          Stage(128, 50, .002, .4))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:

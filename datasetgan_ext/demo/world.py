@@ -1,8 +1,9 @@
 """The drawn world of the demo: cars whose parts and keypoints are known, from a seed, at any resolution.
 
 A car is a box with a tapered cabin on it, in metres: x along its length (rear to front), y up from the ground, z away
-from the viewer (0 is the near side). An orthographic view from a little above, turned to either side, shows the near
-side and one end. Whatever is painted goes to the picture and to the part map alike, `FINER` times finer than asked for.
+from the viewer (0 is the near side). It drives to the right. An orthographic view from a little above shows its near
+side and, the more it is turned, its front. Whatever is painted goes to the picture and to the part map alike, `FINER`
+times finer than asked for.
 """
 from __future__ import annotations
 
@@ -31,6 +32,8 @@ _ID = {name: index for index, name in enumerate(CLASSES)}
 _OCCLUDER = len(CLASSES)
 _PROUD = .06        # metres by which bumpers stand out
 _PLATE_TURN = .12   # sine of the turn below which the plate is too narrow to be a keypoint
+
+_HEADLAMP, _TAIL_LAMP = colorsys.hsv_to_rgb(.14, .12, 1), colorsys.hsv_to_rgb(.99, .85, .8)
 
 Point = tuple[float, float, float]
 Colour = tuple[float, float, float]
@@ -178,12 +181,12 @@ class _Scene:
 
     def paint_in_front(self, canvas: _Canvas) -> None:
         random = self._random
-        if random.chance(.2):
+        if random.chance(.1):
             x, width = random.between(.05, .95), random.between(.022, .035)
             colour = random.choose((_hsv(.6, .05, .35), _hsv(.08, .4, .35), _hsv(.6, .03, .7)))
             canvas.polygon(_box(x, 0, x + width, .97), colour, _OCCLUDER)
             canvas.polygon(_box(x, 0, x + width * .3, .97), _dim(colour, 1.3))
-        if random.chance(.2):
+        if random.chance(.1):
             x, green = random.between(.0, 1), _hsv(random.between(.22, .38), .5, random.between(.25, .45))
             for step in (-1, 0, 1):
                 canvas.ellipse(x + .09 * step, random.between(.95, 1.0), .09, random.between(.09, .15),
@@ -235,7 +238,7 @@ class _Scene:
 
 
 class _Car:
-    """A car of one of four kinds, seen from one of two sides."""
+    """A car of one of four kinds."""
 
     def __init__(self, random: _Random, scene: _Scene) -> None:
         self._random, self._scene = random, scene
@@ -273,25 +276,19 @@ class _Car:
         self.rim = _hsv(.6, .03, between(.55, .95))
         self.chrome_handles = chance(.5)
         # the view
-        self.turn = np.deg2rad(between(-32, 32))       # > 0 shows the front, < 0 the rear
+        self.turn = np.deg2rad(between(0, 32))
         self.pitch = np.deg2rad(between(5, 10))
-        self.facing = 1 if chance(.5) else -1
-        span = self.length * np.cos(self.turn) + self.width * abs(np.sin(self.turn))
+        span = self.length * np.cos(self.turn) + self.width * np.sin(self.turn)
         self.scale = between(.84, .98) / span
         self.centre = between(.47, .53)
-        reach = (self.sun_on(1), self.sun_on(-1))
-        self.side_light, self.end_light, self.top_light = 1., reach[0] if self.turn > 0 else reach[1], 1.18
-
-    def sun_on(self, end: int) -> float:
-        """How bright the end (1 front, -1 rear) is beside the near side."""
-        return .8 + .22 * end * self.facing * self._scene.sun
+        self.side_light, self.front_light, self.top_light = 1., .8 + .22 * scene.sun, 1.18
 
     def project(self, x: float, y: float, z: float) -> tuple[float, float]:
         """Metres to shares of the picture."""
         x, z = x - self.length / 2, z - self.width / 2
         across = x * np.cos(self.turn) + z * np.sin(self.turn)
         depth = z * np.cos(self.turn) - x * np.sin(self.turn) + self.width / 2
-        return (self.centre + self.facing * self.scale * across,
+        return (self.centre + self.scale * across,
                 self._scene.ground - self.scale * (y * np.cos(self.pitch) + depth * np.sin(self.pitch)))
 
     def keypoints(self) -> np.ndarray:
@@ -302,10 +299,10 @@ class _Car:
                  [(-_PROUD, low, 0), (length + _PROUD, low, 0)],
                  [(self.roof[0], self.top, self.taper), (self.roof[1], self.top, self.taper)],
                  [self._on_cabin(*corner) for corner in self._window_corners()]]
-        points = [self.project(*point) for pair in pairs for point in pair[::self.facing]]
+        points = [self.project(*point) for pair in pairs for point in pair]
         plate = (np.nan, np.nan)
-        if abs(np.sin(self.turn)) > _PLATE_TURN:
-            plate = self.project(self._shown_end(_PROUD), self._plate_height(), self.width / 2)
+        if np.sin(self.turn) > _PLATE_TURN:
+            plate = self.project(length + _PROUD, self._plate_height(), self.width / 2)
         return np.array([*points, self.project(*self._mirror()), plate])
 
     def paint(self, canvas: _Canvas) -> None:
@@ -313,14 +310,14 @@ class _Car:
         for axle in self.axles:
             self._disc(canvas, axle, self.width - .1, self.wheel, _hsv(.6, .05, .1), _ID['tire'])
         self._paint_body(canvas)
-        self._paint_end(canvas)
+        self._paint_front(canvas)
         self._paint_cabin(canvas)
         self._paint_side(canvas)
         for axle in self.axles:
             self._paint_wheel(canvas, axle)
         mirror_x, mirror_y, mirror_z = self._mirror()
-        self._quad(canvas, [(mirror_x - .1, mirror_y - .07, mirror_z), (mirror_x + .08, mirror_y - .07, mirror_z),
-                            (mirror_x + .11, mirror_y + .07, mirror_z), (mirror_x - .1, mirror_y + .07, mirror_z)],
+        self._quad(canvas, [(mirror_x - .12, mirror_y - .09, mirror_z), (mirror_x + .1, mirror_y - .09, mirror_z),
+                            (mirror_x + .14, mirror_y + .09, mirror_z), (mirror_x - .12, mirror_y + .09, mirror_z)],
                    _dim(self.trim, .8), 'mirror')
 
     def _quad(self, canvas: _Canvas, corners: Iterable[Point], colour: Colour, part: str | None) -> None:
@@ -332,7 +329,7 @@ class _Car:
                         for angle in angles], colour, part)
 
     def _paint_shadow(self, canvas: _Canvas) -> None:
-        grow, shift = .12, .25 * self._scene.sun * self.facing
+        grow, shift = .12, .25 * self._scene.sun
         corners = [(-grow - shift, 0, -grow), (self.length + grow - shift, 0, -grow),
                    (self.length + grow - shift, 0, self.width), (-grow - shift, 0, self.width)]
         canvas.polygon([self.project(*corner) for corner in corners], _dim(self._scene.asphalt, .5))
@@ -356,43 +353,38 @@ class _Car:
                        (self.foot[1], height, 0), (length, min(height, self.nose), 0), (length, self.sill, 0)]
             self._quad(canvas, outline, _dim(paint, light * self.side_light), 'body')
 
-    def _paint_end(self, canvas: _Canvas) -> None:
-        """The end that is turned to the viewer: panel, grille or boot lid, lamps, bumper and plate."""
-        front, width, light = self.turn > 0, self.width, self.end_light
-        top = self.nose if front else self.tail
+    def _paint_front(self, canvas: _Canvas) -> None:
+        """The front end: panel, grille, lamps, bumper and plate."""
+        width, light = self.width, self.front_light
 
         def face(y0: float, y1: float, z0: float, z1: float, proud: float = 0) -> list[Point]:
-            x = self._shown_end(proud)
+            x = self.length + proud
             return [(x, y0, z0 * width), (x, y0, z1 * width), (x, y1, z1 * width), (x, y1, z0 * width)]
-        self._quad(canvas, face(self.sill, top, 0, 1), _dim(self.paint_colour, light), 'body')
-        middle = self._light_height(int(front))
-        if front:
-            self._quad(canvas, face(middle - .1, middle + .07, .27, .73), _hsv(.6, .05, .12), 'grille')
-            self._quad(canvas, face(middle - .03, middle - .005, .27, .73), _dim(self.rim, .8), 'grille')
-        lamp = self._lamp_colour(front)
+        self._quad(canvas, face(self.sill, self.nose, 0, 1), _dim(self.paint_colour, light), 'body')
+        middle = self._light_height(1)
+        self._quad(canvas, face(middle - .1, middle + .07, .25, .75), _hsv(.6, .05, .12), 'grille')
+        self._quad(canvas, face(middle - .03, middle - .005, .25, .75), _dim(self.rim, .8), 'grille')
         for z0, z1 in ((0, .2), (.8, 1)):
-            self._quad(canvas, face(middle - .08, middle + .08, z0, z1), _dim(lamp, light), 'light')
-        self._quad(canvas, face(self.sill, self.sill + .24, 0, 1, _PROUD), _dim(self.trim, light * .85), 'bumper')
+            self._quad(canvas, face(middle - .08, middle + .08, z0, z1), _dim(_HEADLAMP, light), 'light')
+        self._quad(canvas, face(self.sill, self.sill + .26, 0, 1, _PROUD), _dim(self.trim, light * .85), 'bumper')
         plate = self._plate_height()
-        self._quad(canvas, face(plate - .07, plate + .07, .36, .64, _PROUD), _dim(_hsv(.14, .1, 1), light), 'plate')
-        self._quad(canvas, face(plate - .02, plate + .02, .4, .6, _PROUD), _dim(_hsv(.6, .2, .3), light), 'plate')
+        self._quad(canvas, face(plate - .1, plate + .1, .3, .7, _PROUD), _dim(_hsv(.14, .1, 1), light), 'plate')
+        self._quad(canvas, face(plate - .03, plate + .03, .36, .64, _PROUD), _dim(_hsv(.6, .2, .3), light), 'plate')
 
     def _paint_cabin(self, canvas: _Canvas) -> None:
         width, taper, paint = self.width, self.taper, self.paint_colour
         (rear, front), (roof_rear, roof_front) = self.foot, self.roof
 
-        def screen(foot: float, roof: float, inset: float, colour: Colour, part: str) -> None:
+        def pane(inset: float, colour: Colour, part: str) -> None:
             low, high = .12 * inset, 1 - .16 * inset
             corners = []
             for share, side in ((low, 0), (low, 1), (high, 1), (high, 0)):
                 z = taper * share + inset * .1
-                corners.append((foot + (roof - foot) * share, self.belt + (self.top - self.belt) * share,
+                corners.append((front + (roof_front - front) * share, self.belt + (self.top - self.belt) * share,
                                 width - z if side else z))
             self._quad(canvas, corners, colour, part)
-        foot, roof = (front, roof_front) if self.turn > 0 else (rear, roof_rear)
-        screen(foot, roof, 0, _dim(paint, self.end_light), 'body')
-        if self.turn > 0 or not self.panel_van:
-            screen(foot, roof, 1, _dim(self.glass, 1.25 * self.end_light), 'screen')
+        pane(0, _dim(paint, self.front_light), 'body')
+        pane(1, _dim(self.glass, 1.25 * self.front_light), 'screen')
         self._quad(canvas, [(rear, self.belt, 0), (front, self.belt, 0), (roof_front, self.top, taper),
                             (roof_rear, self.top, taper)], _dim(paint, .95), 'body')
         self._quad(canvas, [self._on_cabin(0, .86), self._on_cabin(1, .86), self._on_cabin(1, 1), self._on_cabin(0, 1)],
@@ -420,14 +412,14 @@ class _Car:
                            _dim(self.paint_colour, light), 'door')
             canvas.line([self.project(*corner) for corner in ((left, high, 0), (left, low, 0), (right, low, 0),
                                                               (right, high, 0))], seam, .018 * self.scale)
-            handle, tall = self.belt - .15, .04
+            handle, tall = self.belt - .16, .055
             colour = _hsv(.6, .02, .85) if self.chrome_handles else _dim(self.paint_colour, .5)
-            self._quad(canvas, [(left + .07, handle - tall, -.02), (left + .33, handle - tall, -.02),
-                                (left + .33, handle + tall, -.02), (left + .07, handle + tall, -.02)], colour, 'handle')
+            self._quad(canvas, [(left + .07, handle - tall, -.02), (left + .38, handle - tall, -.02),
+                                (left + .38, handle + tall, -.02), (left + .07, handle + tall, -.02)], colour, 'handle')
         for front in (False, True):
             height, x0, x1 = self._light_height(int(front)), *((length - .3, length) if front else (0, .24))
             self._quad(canvas, [(x0, height - .08, 0), (x1, height - .08, 0), (x1, height + .08, 0),
-                                (x0, height + .06, 0)], self._lamp_colour(front), 'light')
+                                (x0, height + .06, 0)], _HEADLAMP if front else _TAIL_LAMP, 'light')
             x0, x1 = (length - .42, length + _PROUD) if front else (-_PROUD, .38)
             self._quad(canvas, [(x0, self.sill, 0), (x1, self.sill, 0), (x1, self.sill + .24, 0),
                                 (x0, self.sill + .24, 0)], _dim(self.trim, .85), 'bumper')
@@ -471,18 +463,12 @@ class _Car:
         x, y, _ = self._on_cabin(.9, .16)
         return x, y, -.12
 
-    def _shown_end(self, proud: float) -> float:
-        return self.length + proud if self.turn > 0 else -proud
-
     def _light_height(self, end: int) -> float:
         """Middle of the lamps: 0 rear, 1 front."""
         return (self.nose if end else self.tail) - .16
 
     def _plate_height(self) -> float:
         return self.sill + .13
-
-    def _lamp_colour(self, front: bool) -> Colour:
-        return _hsv(.14, .12, 1) if front else _hsv(.99, .85, .8)
 
 
 def _box(left: float, top: float, right: float, bottom: float) -> list[tuple[float, float]]:
