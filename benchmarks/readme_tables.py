@@ -80,8 +80,33 @@ def writing(result: dict) -> str:
         f'| {best["images"]:.1f} images a second | {best["labels"]:.1f} | {best["files"]:.1f} |'])
 
 
+def suggestion_time(result: dict) -> str:
+    rows = ['| labels were saved | suggestion | slowest answer to the page meanwhile |', '|---' * 3 + '|']
+    rows += [f'| {case} | {run["seconds"]:.1f} s | {1000 * run["slowest_answer"]:.0f} ms |'
+             for case, run in (('just before', result['runs']['at once']),
+                               ('20 s before', result['runs']['after drawing']))]
+    return '\n'.join(rows)
+
+
+def labelling(result: dict) -> str:
+    orders = result['orders']
+    rows = ['| labelled images | ' + ' | '.join(str(row['labelled']) for row in orders['random']) + ' |',
+            '|---' * (1 + len(orders['random'])) + '|']
+    for title, order, key, factor in (
+            ('pixels to change after a suggestion', 'random', 'pixels', 1),
+            ('pixels to draw from nothing', 'random', 'pixels_from_nothing', 1),
+            ('keypoints to place or move after a suggestion', 'random', 'keypoints', 1),
+            ('keypoints to place from nothing', 'random', 'keypoints_from_nothing', 1),
+            ("mIoU, %, in the page's order", 'uncertainty', 'mean_iou', 100),
+            ('mIoU, %, at random', 'random', 'mean_iou', 100)):
+        cells = [f'{factor * row[key]["mean"]:.1f} ± {factor * row[key]["std"]:.1f}' for row in orders[order]]
+        rows.append(f'| {title} | {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
 TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
-          'inference': inference, 'training': training, 'writing': writing}
+          'inference': inference, 'labelling': labelling, 'suggestion_time': suggestion_time, 'training': training,
+          'writing': writing}
 
 
 def main():

@@ -69,7 +69,7 @@ class Settings:
         test: of the real test set.
         steps: updates of every method.
         runs: trainings of each, with other seeds.
-        network: downstream network of all.
+        architecture: of all downstream networks.
         lr: Adam's learning rate at the start, the highest at which the small network learns well.
     """
     images: int = 10_000
@@ -77,7 +77,7 @@ class Settings:
     test: int = 200
     steps: int = 4000
     runs: int = 3
-    network: str = 'small-unet'
+    architecture: str = 'small-unet'
     lr: float = 1e-2
 
 
@@ -92,7 +92,7 @@ table_options = joined(
     click.option('--real', type=click.IntRange(min=FEW), help='Images of the real training set  [default: 2000]'),
     click.option('--steps', type=click.IntRange(min=1), help='Updates of every method  [default: 4000]'),
     click.option('--runs', type=click.IntRange(min=1), help='Trainings with other seeds  [default: 3]'),
-    click.option('--network', help='Downstream network  [default: small-unet]'),
+    click.option('--architecture', help='Downstream network  [default: small-unet]'),
     click.option('--lr', type=click.FloatRange(min=0, min_open=True), help='Learning rate of every method  '
                  '[default: 0.01; larger networks want 0.001]'),
     click.option('--jobs', type=click.IntRange(min=1), default=os.cpu_count(), show_default=True,
@@ -219,7 +219,7 @@ def _train_and_score(row: Row, run: int, work: Path, settings: Settings, kind: s
 
 def train_arguments(row: Row, run: int, out: Path, settings: Settings, sources: dict[str, Path]) -> list[str]:
     """The command line of a row, the same for all but for the data."""
-    arguments = [f'--data={sources[row.data]}', f'--out={out}', f'--network={settings.network}',
+    arguments = [f'--data={sources[row.data]}', f'--out={out}', f'--architecture={settings.architecture}',
                  f'--lr={settings.lr}', f'--steps={settings.steps}', f'--every={max(1, settings.steps // CHECKPOINTS)}',
                  '--val=0', '--keep-checkpoints', f'--seed={run}']
     if row.data == 'labelled' and sources['labelled'] == DEMO_FOLDER / 'samples':

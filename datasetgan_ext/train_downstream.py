@@ -36,14 +36,14 @@ class Size(click.ParamType):
 folder = click.Path(file_okay=False, path_type=Path)
 training_options = joined(
     click.option('--data', type=folder, metavar='DIR', required=True,
-                 help='Labelled images: a dataset of gen_dataset.py or convert.py (voc, coco, huggingface), '
+                 help='Labelled images: a dataset of gen_dataset.py or convert.py (voc, coco), '
                       'or images/ with masks/, keypoints.json or both'),
     click.option('--classes', metavar='FILE', help='Class file, where --data does not say what its labels mean '
                  '(dataset.json or task.json); or the name of a ready-made one, such as car-20'),
     click.option('--num', type=click.IntRange(min=1), metavar='N', help='Take the first N images  [default: all]'),
     click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
                  help='Network to write (.safetensors)'),
-    click.option('--network', default=DEFAULT, show_default=True, metavar='NAME',
+    click.option('--architecture', default=DEFAULT, show_default=True, metavar='NAME',
                  help=f"One of torchvision's segmentation networks, or {SMALL}, which a CPU trains in minutes"),
     click.option('--pretrained', default='auto', show_default=True, metavar='auto|none|FILE',
                  help="Weights to begin with: auto takes torchvision's if they are in torch's folder of downloads"),
@@ -95,7 +95,8 @@ def main(only, **options):
     \b
     # A small network on a CPU, on the demo's hand-labelled samples alone (the baseline "transfer learning")
     python datasetgan_ext/train_downstream.py --data=datasetgan_ext/demo/samples --num=16 \\
-        --classes=datasetgan_ext/demo/task.json --network=small-unet --steps=300 --every=100 --out=out/few.safetensors
+        --classes=datasetgan_ext/demo/task.json --architecture=small-unet --steps=300 --every=100 \\
+        --out=out/few.safetensors
     """
     start_logging()
     train(Supervised, options, only=only)
@@ -112,7 +113,7 @@ def train(learner, options: dict, unlabelled: LabelledImages | None = None, only
         if not data:
             raise UserError(f'--only={only}: --data={options["data"]} has no {only}')
     selection = read_labelled(options['select'], data.task, '--select') if options['select'] else None
-    recipe = Recipe(data, selection, options['val'], unlabelled, options['size'], options['network'],
+    recipe = Recipe(data, selection, options['val'], unlabelled, options['size'], options['architecture'],
                     options['pretrained'], options['mirror'],
                     FitOptions(*(options[name] for name in FitOptions.__dataclass_fields__)))
     try:

@@ -34,7 +34,7 @@ def main(unlabelled, num_unlabelled, discriminator_width, **options):
     \b
     # Labelled: the demo's sixteen samples; unlabelled: its other ones
     python datasetgan_ext/train_semi_supervised.py --data=datasetgan_ext/demo/samples --num=16 \\
-        --classes=datasetgan_ext/demo/task.json --unlabelled=datasetgan_ext/demo/samples --network=small-unet \\
+        --classes=datasetgan_ext/demo/task.json --unlabelled=datasetgan_ext/demo/samples --architecture=small-unet \\
         --steps=300 --every=100 --out=out/semi.safetensors
     """
     start_logging()

@@ -370,7 +370,7 @@ def test_train_on_shapes_and_points_of_one_file(tmp_path):
 
 def downstream_arguments(tmp_path, **changes) -> list[str]:
     """Arguments that train a small network on squares in a second."""
-    arguments = {'data': tmp_path / 'world', 'network': 'small-unet', 'steps': 4, 'every': 2,
+    arguments = {'data': tmp_path / 'world', 'architecture': 'small-unet', 'steps': 4, 'every': 2,
                  'out': tmp_path / 'm.safetensors', **changes}
     return [f'--{name}={value}' for name, value in arguments.items() if value is not None]
 
@@ -410,7 +410,7 @@ def test_a_killed_training_goes_on(tmp_path):
 @pytest.mark.parametrize('changes, message', [
     ({'data': 'nowhere'}, '--data=nowhere is no folder'), ({'num': 11}, '--num=11'),
     ({'val': 1}, '--val=1.0 is not a share'), ({'size': '16'}, '--size=16 is not HEIGHTxWIDTH'),
-    ({'network': 'resnet'}, '--network=resnet: no such network; there are small-unet, deeplabv3'),
+    ({'architecture': 'resnet'}, '--architecture=resnet: no such network; there are small-unet, deeplabv3'),
     ({'classes': 'car-20'}, 'has the classes background, left, right; asked for are'),
     ({'select': 'nowhere'}, '--select=nowhere is no folder'), ({'pretrained': 'nowhere'}, '--pretrained=nowhere')])
 def test_train_downstream_refuses(changes, message, tmp_path):

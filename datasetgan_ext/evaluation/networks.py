@@ -79,7 +79,7 @@ def build_network(name: str, outputs: int) -> nn.Module:
     if name == SMALL:
         return SmallUNet(outputs)
     if name not in (names := network_names()):
-        raise UserError(f'--network={name}: no such network; there are {", ".join(names)}')
+        raise UserError(f'--architecture={name}: no such network; there are {", ".join(names)}')
     return TorchvisionNetwork(name, outputs)
 
 

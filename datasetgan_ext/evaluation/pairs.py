@@ -6,7 +6,6 @@
 | plain | images/ | masks/ | keypoints.json (COCO) |
 | VOC | JPEGImages/ | SegmentationClass/ | |
 | COCO, by convert.py | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
-| Hugging Face, by convert.py | train/images/, validation/images/ | train/masks/, validation/masks/ | metadata.jsonl |
 """
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ import PIL.Image
 from tqdm import tqdm
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.export.dataset import DATASET_FILE, KEYPOINTS_FILE, TRAIN, FolderDataset, read_info
+from datasetgan_ext.export.dataset import DATASET_FILE, KEYPOINTS_FILE, TRAIN, FolderDataset, is_conversion, read_info
 from datasetgan_ext.export.manifest import MANIFEST
 from datasetgan_ext.labels import coco, png, voc
 from datasetgan_ext.labels.annotation import Annotation, Keypoints
@@ -31,7 +30,7 @@ from datasetgan_ext.labels.task import Task
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TASK_FILE = 'task.json'
-LAYOUTS = ('a dataset of gen_dataset.py or convert.py (voc, coco, huggingface), or images/ with masks/, keypoints.json '
+LAYOUTS = ('a dataset of gen_dataset.py or convert.py (voc, coco), or images/ with masks/, keypoints.json '
            'or both')
 
 
@@ -158,8 +157,6 @@ def read_labelled(folder: Path, task: Task | None = None, flag: str = '--data') 
         entries = _of_folders(folder / 'JPEGImages', folder / voc.MASKS, folder / KEYPOINTS_FILE, task)
     elif (folder / 'annotations').is_dir():
         entries = _of_coco(folder, task)
-    elif any(folder.glob('*/metadata.jsonl')):
-        entries = _of_huggingface(folder)
     else:
         raise UserError(f'{flag}={folder} is in no known layout; give {LAYOUTS}')
     wanted = [entry if task.classes else replace(entry, mask=None) for entry in entries]
@@ -212,7 +209,7 @@ def content_number(image: np.ndarray) -> int:
 def _task_of(folder: Path, task: Task | None, flag: str) -> Task:
     own = None
     if (folder / DATASET_FILE).is_file():
-        own = Task.from_json(read_info(folder), folder / DATASET_FILE)
+        own = Task.from_json(read_info(folder, converted=is_conversion(folder)), folder / DATASET_FILE)
     elif (folder / TASK_FILE).is_file():
         own = Task.read(folder / TASK_FILE)
     if own is None and task is None:
@@ -264,19 +261,6 @@ def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
                 found[label.name] = replace(found[label.name], **(
                     {'mask': label.mask} if part.classes else {'keypoints': label.keypoints}))
         yield from found.values()
-
-
-def _of_huggingface(folder: Path) -> Iterator[_Entry]:
-    for metadata in sorted(folder.glob('*/metadata.jsonl')):
-        try:
-            for line in metadata.read_text(encoding='utf-8').splitlines():
-                row = json.loads(line)
-                yield _Entry(metadata.parent / row['file_name'],
-                             metadata.parent / row['mask_file_name'] if 'mask_file_name' in row else None,
-                             _keypoints(np.ravel(row['keypoints'])) if 'keypoints' in row else None)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f'{metadata} is damaged ({type(error).__name__}: {error}); convert the dataset again') \
-                from error
 
 
 def _keypoints(values: Sequence[float]) -> Keypoints:

@@ -39,7 +39,7 @@ def test_the_kept_images_of_a_dataset(dataset, task):
     assert (images[2].mask == FolderDataset(dataset).mask(kept[2])).all()
 
 
-@pytest.mark.parametrize('layout', ['voc', 'coco', 'huggingface'])
+@pytest.mark.parametrize('layout', ['voc', 'coco'])
 def test_conversions(layout, dataset, tmp_path):
     if layout == 'coco':
         pytest.importorskip('pycocotools')
