@@ -6,6 +6,8 @@ small parts of these cars.
 """
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
+import torch
 
 from benchmarks.measure import write_result
 from datasetgan_ext import Labeler, load_generator
@@ -37,29 +40,34 @@ def summary_of(scores: list[SegmentationScore], classes: Sequence[str]) -> dict:
                     for index, name in enumerate(classes)}}
 
 
-def main():
+def measure(preset: str, pixels: int | str | None) -> dict:
+    """Train on each seed and score; `pixels` per image, None = the preset's own number."""
     generator = load_generator(DEMO)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     masks = list(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'))
     training = samples.pair(masks, task, list(TRAINED_ON))
     heldout = samples.pair(masks, task, list(SCORED_ON))
+    scores = []
+    for seed in SEEDS:
+        options = options_from(preset, seed=seed, min_class_pixels=0, pixels_per_image=pixels)
+        interpreter = TrainingSet(generator, samples, training, task, options, progress=False).train()
+        scores.append(SegmentationScore(len(task.classes)))
+        for labelled, (_, annotation) in zip(Labeler(generator, interpreter)(SCORED_ON), heldout):
+            scores[-1].add(annotation.mask, labelled.mask)
+    summary = summary_of(scores, task.classes)
+    print(f'{preset}, {pixels or "its own number of"} pixels per image: mIoU {summary["mean_iou"]:.4f} '
+          f'± {summary["std"]:.4f}', flush=True)
+    return summary
 
-    def measure(preset: str, pixels: int | str | None = None) -> dict:
-        scores = []
-        for seed in SEEDS:
-            options = options_from(preset, seed=seed, min_class_pixels=0, pixels_per_image=pixels)
-            interpreter = TrainingSet(generator, samples, training, task, options).train()
-            scores.append(SegmentationScore(len(task.classes)))
-            for labelled, (_, annotation) in zip(Labeler(generator, interpreter)(SCORED_ON), heldout):
-                scores[-1].add(annotation.mask, labelled.mask)
-        summary = summary_of(scores, task.classes)
-        print(f'{preset}, {pixels or "its own number of"} pixels per image: mIoU {summary["mean_iou"]:.4f} '
-              f'± {summary["std"]:.4f}', flush=True)
-        return summary
 
-    presets = {preset: measure(preset) for preset in PRESETS}
-    curve = [{'pixels_per_image': pixels, **measure('default', pixels)} for pixels in PIXELS_PER_IMAGE]
+def main():
+    cases = [(preset, None) for preset in PRESETS] + [('default', pixels) for pixels in PIXELS_PER_IMAGE]
+    cores = os.cpu_count()
+    with multiprocessing.get_context('spawn').Pool(cores, torch.set_num_threads, (1,)) as pool:
+        results = pool.starmap(measure, cases, chunksize=1)
+    presets = dict(zip(PRESETS, results))
+    curve = [{'pixels_per_image': pixels, **result} for pixels, result in zip(PIXELS_PER_IMAGE, results[len(PRESETS):])]
     ratio = (1 - presets['default']['mean_iou']) / (1 - presets['reference']['mean_iou'])
     print(f'error (1 - mIoU), default / reference: {ratio:.3f}')
     write_result('demo_accuracy', {'trained_on': list(TRAINED_ON), 'scored_on': list(SCORED_ON), 'seeds': list(SEEDS),

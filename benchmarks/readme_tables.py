@@ -75,9 +75,13 @@ def training(result: dict) -> str:
 
 def writing(result: dict) -> str:
     best = {name: result['images'] / min(times) for name, times in result['seconds'].items()}
+    more = 100 * (result['ratios']['files / no files'] - 1)
     return '\n'.join([
-        '| the demo\'s generator alone | with labels | with labels and files |', '|---' * 3 + '|',
-        f'| {best["images"]:.1f} images a second | {best["labels"]:.1f} | {best["files"]:.1f} |'])
+        f'| {result["images"]} images of the demo | the generator alone | with labels | with labels and files |',
+        '|---' * 4 + '|',
+        f'| images a second | {best["images"]:.0f} | {best["labels"]:.1f} | {best["files"]:.1f} |', '',
+        f'Writing the dataset, with its preview and report, takes {more:.0f} % of the time that labelling '
+        'takes (median of the rounds).'])
 
 
 def suggestion_time(result: dict) -> str:
