@@ -35,7 +35,7 @@ class Stage:
     batch: int = 16
 
 
-STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 100, .003, .02), Stage(64, 90, .003, .06),
+STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 90, .003, .06),
           Stage(128, 50, .002, .4))
 
 
