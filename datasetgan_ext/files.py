@@ -1,13 +1,20 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and files of tensors with a description."""
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
 
 from datasetgan_ext.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 try:
     import fcntl
@@ -95,3 +102,40 @@ def save_atomically(path: Path, save: Callable[[Path], object], durable: bool = 
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading_tensors(path: Path, flag: str, writer: str, key: str,
+                    version: int) -> Iterator[tuple[dict, dict[str, torch.Tensor]]]:
+    """Read a safetensors file of ours, and turn what fails while its content is used into a UserError that names it.
+
+    Args:
+        path: the file.
+        flag: the option that named it.
+        writer: the script that writes such files.
+        key: of the metadata, under which the JSON that describes the tensors is kept.
+        version: of the format, which the description has to have.
+
+    Yields:
+        The description, and the tensors by name, on the CPU.
+
+    Raises:
+        UserError: the file is missing, damaged, of another kind or another version.
+    """
+    if not path.is_file():
+        raise UserError(f'{flag}={path}: no such file; {writer} writes one')
+    try:
+        with safe_open(path, 'pt') as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f'{flag}={path} is not a safetensors file, or damaged: {error}') from error
+    if key not in metadata:
+        raise UserError(f'{flag}={path} is a safetensors file, but not one that {writer} wrote')
+    try:
+        content = json.loads(metadata[key])
+        if content['version'] != version:
+            raise UserError(f'{flag}={path} has format version {content["version"]}, this program reads {version}')
+        yield content, state
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f'{flag}={path} is damaged ({type(error).__name__}: {error})') from error

@@ -17,7 +17,7 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.samples import SAMPLES_FILE, SampleSet, generate_samples
 from datasetgan_ext.labels.selection import choose_seeds
-from datasetgan_ext.options import Crop, Seeds, network_options, sampling_options, seeds_option, start_logging
+from datasetgan_ext.options import Seeds, Size, network_options, sampling_options, seeds_option, start_logging
 from datasetgan_ext.seeds import sample_name
 
 
@@ -27,7 +27,7 @@ from datasetgan_ext.seeds import sample_name
               help='Where to write the images and samples.json')
 @seeds_option(show_default='0-15')
 @sampling_options(*(f'{value}; with --interpreter, as its training images' for value in ('1', 'all', 'const')))
-@click.option('--crop', 'crop_hw', type=Crop(),
+@click.option('--crop', 'crop_hw', type=Size(),
               help='Keep the central HEIGHTxWIDTH only, as 384x512 for car networks  [default: the whole image]')
 @click.option('--interpreter', metavar='FILE', help='Trained on the labels so far, to choose what to label next')
 @click.option('--candidates', type=Seeds(), help='With --interpreter, in place of --seeds: seeds to choose from')

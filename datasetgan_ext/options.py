@@ -23,15 +23,15 @@ class Seeds(click.ParamType):
         return parse_seeds(value, param.opts[0]) if isinstance(value, str) else value
 
 
-class Crop(click.ParamType):
+class Size(click.ParamType):
     name = 'HxW'
 
     def convert(self, value, param, ctx):
         if not isinstance(value, str):
             return value
-        match = re.fullmatch(r'(\d+)x(\d+)', value, flags=re.ASCII)
-        if not match or '0' in match.groups():
-            raise UserError(f'--crop={value} is not HEIGHTxWIDTH in pixels; write for example 384x512')
+        match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', value, flags=re.ASCII)
+        if not match:
+            raise UserError(f'{param.opts[0]}={value} is not HEIGHTxWIDTH in pixels; write for example 384x512')
         return int(match[1]), int(match[2])
 
 
@@ -137,14 +137,15 @@ def label_options(default: str = ''):
     )
 
 
-def _check_val(ctx, param, val):
+def check_val(ctx, param, val):
+    """Callback of an option that takes a share to set apart, which may be none but not all."""
     if not 0 <= val < 1:
         raise UserError(f'--val={val} is not a share; give a number from 0 to below 1, for example 0.1')
     return val
 
 
 conversion_options = joined(
-    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=_check_val,
+    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=check_val,
                  help='Share of the images that is set apart for validation, in formats other than folder'),
     click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
                  help='Images in each tar of a WebDataset'),

@@ -1,7 +1,6 @@
 """Train a segmentation or keypoint network on a labelled dataset."""
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -17,21 +16,8 @@ from datasetgan_ext.evaluation.networks import DEFAULT, SMALL
 from datasetgan_ext.evaluation.pairs import LabelledImages, read_labelled
 from datasetgan_ext.evaluation.recipe import Recipe, limited
 from datasetgan_ext.labels.task import Task
-from datasetgan_ext.options import Device, joined, start_logging
+from datasetgan_ext.options import Device, Size, check_val, joined, start_logging
 from datasetgan_ext.seeds import MAX_SEED
-
-
-class Size(click.ParamType):
-    name = 'HxW'
-
-    def convert(self, value, param, ctx):
-        if not isinstance(value, str):
-            return value
-        match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', value, flags=re.ASCII)
-        if not match:
-            raise UserError(f'--size={value} is not HEIGHTxWIDTH in pixels; write for example 256x256')
-        return int(match[1]), int(match[2])
-
 
 folder = click.Path(file_okay=False, path_type=Path)
 training_options = joined(
@@ -48,7 +34,7 @@ training_options = joined(
     click.option('--pretrained', default='auto', show_default=True, metavar='auto|none|FILE',
                  help="Weights to begin with: auto takes torchvision's if they are in torch's folder of downloads"),
     click.option('--size', type=Size(), help="Resize the images for the network  [default: --data's size]"),
-    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE',
+    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=check_val,
                  help='Share of --data that is set apart to choose the checkpoint and to stop early; 0: the last one'),
     click.option('--select', type=folder, metavar='DIR',
                  help='Labelled images that do so in its place, for example a few real ones'),
@@ -104,8 +90,6 @@ def main(only, **options):
 
 def train(learner, options: dict, unlabelled: LabelledImages | None = None, only: str | None = None) -> None:
     """Train as the options of a command say, and print what became of it."""
-    if not 0 <= options['val'] < 1:
-        raise UserError(f'--val={options["val"]} is not a share; give a number from 0 to below 1, for example 0.1')
     task = None if options['classes'] is None else Task.read(options['classes'])
     data = limited(read_labelled(options['data'], task), options['num'])
     if only:

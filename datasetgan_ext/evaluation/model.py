@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
@@ -22,7 +21,7 @@ from datasetgan_ext.evaluation.keypoints import KeypointScore
 from datasetgan_ext.evaluation.networks import build_network
 from datasetgan_ext.evaluation.pairs import LabelledImage, LabelledImages, content_number
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.files import reading_tensors, write_atomically
 from datasetgan_ext.generator.generator import default_device
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, default_sigma, locate
 from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
@@ -129,27 +128,11 @@ class DownstreamModel:
         Raises:
             UserError: the file is missing, damaged, or not one that `save` wrote.
         """
-        if not path.is_file():
-            raise UserError(f'{flag}={path}: no such file; train_downstream.py writes one')
-        try:
-            with safe_open(path, 'pt') as file:
-                metadata = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f'{flag}={path} is not a safetensors file, or damaged: {error}') from error
-        if METADATA_KEY not in metadata:
-            raise UserError(f'{flag}={path} is a safetensors file, but not one that train_downstream.py wrote')
-        try:
-            content = json.loads(metadata[METADATA_KEY])
-            if content['version'] != FORMAT_VERSION:
-                raise UserError(f'{flag}={path} has format version {content["version"]}, this program reads '
-                                f'{FORMAT_VERSION}')
+        with reading_tensors(path, flag, 'train_downstream.py', METADATA_KEY, FORMAT_VERSION) as (content, state):
             with torch.random.fork_rng(devices=[]):
                 model = cls.build(content['architecture'], Task.from_json(content, path), tuple(content['image_hw']))
             model.seen, model.training = state.pop(SEEN).numpy(), content['training']
             model.network.load_state_dict({name.removeprefix('network.'): tensor for name, tensor in state.items()})
-        except (ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise UserError(f'{flag}={path} is damaged ({type(error).__name__}: {error})') from error
         model.network.to(device or default_device())
         return model
 

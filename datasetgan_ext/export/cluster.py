@@ -16,7 +16,7 @@ import torch
 
 from datasetgan_ext.errors import UserError, import_extra
 from datasetgan_ext.export.folder import Encoded, FolderWriter
-from datasetgan_ext.export.workers import ATTEMPTS, Job, do_job
+from datasetgan_ext.export.workers import ATTEMPTS, Job, check_fingerprints, do_job
 from datasetgan_ext.generator.checkpoint import DEMO
 from datasetgan_ext.generator.download import fetch_url
 from datasetgan_ext.generator.sampling import SamplingOptions
@@ -106,8 +106,7 @@ class Actor:
             raise UserError(f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
                             'started; install one version on all nodes')
         labeler = shipment.labeler(self.device)
-        if (labeler.generator.fingerprint, labeler.interpreter.fingerprint) != self.fingerprints:
-            raise UserError('--network or --interpreter changed while it was being read; start again')
+        check_fingerprints(labeler, self.fingerprints)
         return labeler
 
 

@@ -32,6 +32,12 @@ class Job(NamedTuple):
     wanted: set[int]
 
 
+def check_fingerprints(labeler: Labeler, fingerprints: tuple[str, str]) -> None:
+    """Raises UserError unless a labeler has the generator and the interpreter that the run has."""
+    if (labeler.generator.fingerprint, labeler.interpreter.fingerprint) != fingerprints:
+        raise UserError('--network or --interpreter changed while it was being read; start again')
+
+
 def do_job(job: Job, labeler: Labeler, writer: FolderWriter) -> list[Encoded]:
     """What is to be written of a job's samples."""
     return [writer.encode(sample) for sample in _wanted(job, labeler)]
@@ -145,8 +151,7 @@ def _work(connection: Connection, recipe: Callable[[], Labeler], writer: FolderW
     torch.set_num_threads(threads)
     try:
         labeler = recipe()
-        if (labeler.generator.fingerprint, labeler.interpreter.fingerprint) != fingerprints:
-            raise UserError('--network or --interpreter changed while it was being read; start again')
+        check_fingerprints(labeler, fingerprints)
         while True:
             connection.send(do_job(connection.recv(), labeler, writer))
     except (EOFError, BrokenPipeError, ConnectionResetError):

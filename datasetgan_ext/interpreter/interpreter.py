@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from datasetgan_ext.errors import UserError
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.files import reading_tensors, write_atomically
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
@@ -101,21 +100,8 @@ class Interpreter:
             UserError: the file is missing, damaged, or not an interpreter.
         """
         path = DEMO_FOLDER / 'interpreter.safetensors' if str(path) == DEMO else Path(path)
-        if not path.is_file():
-            raise UserError(f'--interpreter={path}: no such file; train_interpreter.py writes one')
-        try:
-            with safe_open(path, 'pt') as file:
-                metadata = file.metadata() or {}
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f'--interpreter={path} is not a safetensors file, or damaged: {error}') from error
-        if METADATA_KEY not in metadata:
-            raise UserError(f'--interpreter={path} is a safetensors file, but not one that train_interpreter.py wrote')
-        try:
-            content = json.loads(metadata[METADATA_KEY])
-            if content['version'] != FORMAT_VERSION:
-                raise UserError(f'--interpreter={path} has format version {content["version"]}, '
-                                f'this program reads {FORMAT_VERSION}')
+        with reading_tensors(path, '--interpreter', 'train_interpreter.py', METADATA_KEY,
+                             FORMAT_VERSION) as (content, state):
             task = Task.from_json(content, path)
             layers = [Layer(**layer) for layer in content['layers']]
             with torch.random.fork_rng(devices=[]):
@@ -126,5 +112,3 @@ class Interpreter:
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
                        content['network_fingerprint'], content['training'],
                        content.get('keypoint_threshold', DEFAULT_THRESHOLD))
-        except (ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise UserError(f'--interpreter={path} is damaged ({type(error).__name__}: {error})') from error
