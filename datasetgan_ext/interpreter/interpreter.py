@@ -71,9 +71,7 @@ class Interpreter:
     def fused_for(self, generator: Generator) -> FusedEnsemble:
         """The ensemble made ready for a generator's feature maps, on its device."""
         self.check_generator(generator)
-        rows, columns = center_crop(generator.image_hw, self.options.crop_hw)
-        return FusedEnsemble(self.ensemble, [layer.channels for layer in self.layers], generator.image_hw,
-                             rows, columns, generator.device, self._heads)
+        return fuse(self.ensemble, generator, self.options, self._heads)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
@@ -112,3 +110,10 @@ class Interpreter:
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
                        content['network_fingerprint'], content['training'],
                        content.get('keypoint_threshold', DEFAULT_THRESHOLD))
+
+
+def fuse(ensemble: Ensemble, generator: Generator, options: SamplingOptions, heads: Heads) -> FusedEnsemble:
+    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped."""
+    rows, columns = center_crop(generator.image_hw, options.crop_hw)
+    return FusedEnsemble(ensemble, [layer.channels for layer in generator.layers], generator.image_hw, rows, columns,
+                         generator.device, heads)

@@ -10,9 +10,8 @@ import torch
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.sampling import center_crop
-from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads, Prediction
+from datasetgan_ext.interpreter.interpreter import fuse
 from datasetgan_ext.interpreter.keypoints import default_sigma
 from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
 from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet
@@ -64,10 +63,10 @@ class Learner:
         synthesis = self.generator.synthesize([next(iter(self.store.samples.values())).seed], self.options)
         channels = sum(layer.channels for layer in self.generator.layers)
         nothing = torch.zeros(8, dtype=torch.int64, device=self.generator.device)
-        pixels = PixelSet(torch.randn(8, channels, device=self.generator.device), nothing, nothing,
+        pixels = PixelSet(torch.randn(8, channels, device=self.generator.device).half(), nothing, nothing,
                           torch.zeros(8, 0, device=self.generator.device))
         ensemble, _ = train_ensemble(pixels, 2, 0, replace(QUICK, max_steps=1), progress=False)
-        self._fused(ensemble, Heads(2))(synthesis.features)
+        fuse(ensemble, self.generator, self.options, Heads(2))(synthesis.features)
         log.debug('Warm after %.1f s', time.perf_counter() - start)
 
     def stale(self) -> list[str]:
@@ -106,7 +105,8 @@ class Learner:
         parts = [_taught(self._parts[labels.name].pixels, task, placed=labels.name != asked) for labels in annotations]
         pixels = PixelSet(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(PixelSet)))
         ensemble, _ = train_ensemble(pixels, len(task.classes), len(task.keypoints), QUICK, progress=False)
-        return self._fused(ensemble.cpu(), Heads(len(task.classes), len(task.keypoints), sigma=self._sigma))
+        return fuse(ensemble.cpu(), self.generator, self.options,
+                    Heads(len(task.classes), len(task.keypoints), sigma=self._sigma))
 
     def predict(self, fused: FusedEnsemble, name: str) -> Prediction:
         """Labels of an image, by an ensemble of `train`."""
@@ -126,11 +126,6 @@ class Learner:
         chosen = choose_labelled(mask, labels, QUICK, self._sigma, sample.seed)
         self._parts[labels.name] = _Part(labels, gather_labelled(
             self.generator, samples, sample, task, mask, labels.keypoints, chosen, self._sigma))
-
-    def _fused(self, ensemble: Ensemble, heads: Heads) -> FusedEnsemble:
-        rows, columns = center_crop(self.generator.image_hw, self.options.crop_hw)
-        return FusedEnsemble(ensemble, [layer.channels for layer in self.generator.layers], self.generator.image_hw,
-                             rows, columns, self.generator.device, heads)
 
 
 def _taught(pixels: PixelSet, task: Task, placed: bool) -> PixelSet:
