@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from dataclasses import replace
 from functools import partial
@@ -34,6 +35,10 @@ from datasetgan_ext.options import (
     start_logging,
 )
 
+MOST_CPU_WORKERS = 8
+PIXELS_PER_CPU_WORKER = 2**18
+"""What keeps a process busy for longer than it takes to start: 64 images of 64², 4 of 256²."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +70,8 @@ log = logging.getLogger(__name__)
 @click.option('--batch', type=click.IntRange(min=1), metavar='N',
               help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
 @click.option('--workers', type=click.IntRange(min=1), metavar='N',
-              help='Processes that label at once  [default: one for each GPU]')
+              help='Processes that label at once  [default: one for each GPU; else one for each CPU core, up to 8, if '
+              'there is enough to do]')
 @click.option('--ray', 'ray_address', metavar='auto|ADDRESS',
               help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md')
 @click.option('--reuse', type=click.Path(file_okay=False, path_type=Path), multiple=True, metavar='DIR',
@@ -125,7 +131,7 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
     recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
-               for place in _places(device, workers)]
+               for place in _places(device, workers, len(seeds) * math.prod(loaded.image_hw))]
     run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
               recipes, formats=[name for name in dict.fromkeys(formats) if name != 'folder'], val=val,
               shard_size=shard_size, segmentation=segmentation, min_pixels=min_pixels, balance=balance_classes,
@@ -154,11 +160,13 @@ def _reasons(summary):
     return f' ({counts})' if counts else ''
 
 
-def _places(device, workers):
-    """The device of each worker."""
+def _places(device, workers, pixels):
+    """The device of each worker. On a CPU each computes in one thread, and starts if it has enough pixels to label."""
     gpus = torch.cuda.device_count()
     if device is None and gpus:
         return [f'cuda:{index % gpus}' for index in range(workers or gpus)]
+    if device is None or device.type == 'cpu':
+        workers = workers or min(torch.get_num_threads(), MOST_CPU_WORKERS, max(1, pixels // PIXELS_PER_CPU_WORKER))
     return [device] * (workers or 1)
 
 

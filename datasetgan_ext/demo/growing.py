@@ -35,8 +35,8 @@ class Stage:
     batch: int = 16
 
 
-STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 90, .003, .06),
-          Stage(128, 50, .002, .4))
+STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 70, .003, .06),
+          Stage(128, 40, .002, .4))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:

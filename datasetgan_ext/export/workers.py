@@ -58,7 +58,16 @@ def label_here(jobs: Iterable[Job], labeler: Labeler, writer: FolderWriter) -> I
 
 
 def _wanted(job: Job, labeler: Labeler) -> Iterator[LabeledSample]:
-    return (sample for sample in labeler.label(job.seeds) if sample.seed in job.wanted)
+    """On a CPU in one thread: in several, some layers add in another order, which can change a pixel by one level."""
+    threads = torch.get_num_threads()
+    if labeler.generator.device.type == 'cpu':
+        torch.set_num_threads(1)
+    try:
+        for sample in labeler.label(job.seeds):
+            if sample.seed in job.wanted:
+                yield sample
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass
@@ -87,12 +96,11 @@ def label_in_processes(jobs: Iterable[Job], recipes: list[Callable[[], Labeler]]
     Raises:
         UserError: a process could not make its labeler, or the processes at one job died ATTEMPTS times.
     """
-    threads = max(1, torch.get_num_threads() // len(recipes))
     todo, again = iter(jobs), deque()
 
     def start(recipe: Callable[[], Labeler]) -> _Worker:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, recipe, writer, fingerprints, threads), daemon=True)
+        process = context.Process(target=_work, args=(theirs, recipe, writer, fingerprints), daemon=True)
         process.start()
         theirs.close()
         return _Worker(recipe, process, ours)
@@ -144,11 +152,10 @@ def label_in_processes(jobs: Iterable[Job], recipes: list[Callable[[], Labeler]]
 
 
 def _work(connection: Connection, recipe: Callable[[], Labeler], writer: FolderWriter,
-          fingerprints: tuple[str, str], threads: int) -> None:
+          fingerprints: tuple[str, str]) -> None:
     """A worker's life: jobs in, results out, or the message of an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     logging.disable()  # that one has said it
-    torch.set_num_threads(threads)
     try:
         labeler = recipe()
         check_fingerprints(labeler, fingerprints)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.errors import UserError
@@ -63,6 +64,28 @@ def test_any_number_of_workers_makes_the_same_bytes(tmp_path):
                         '--device=cpu', f'--workers={workers}')
         assert result.exit_code == 0, result.output
         assert tree(tmp_path / str(workers)) == tree(tmp_path / '1')
+
+
+def test_the_number_of_threads_changes_no_byte(tmp_path):
+    """On a CPU: the last layers of some of these images round another way in one thread than in two."""
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            Run(make_labeler('demo', 'demo', device='cpu'), range(24), tmp_path / str(number), 1, 'demo')()
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert tree(tmp_path / '1') == tree(tmp_path / '2')
+
+
+@pytest.mark.parametrize('device, workers, pixels, expected', [
+    (None, None, 10**9, 6), (None, None, 2 * 2**18, 2), (None, None, 1, 1), (torch.device('cpu'), 3, 1, 3),
+    (torch.device('cuda:1'), None, 10**9, 1), (torch.device('cuda:1'), 2, 1, 2)])
+def test_as_many_processes_as_cores_that_have_enough_to_do(monkeypatch, device, workers, pixels, expected):
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 6)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    assert gen_dataset._places(device, workers, pixels) == [device] * expected
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path, deaths, caplog):
