@@ -17,13 +17,7 @@ def demo_accuracy(result: dict) -> str:
         rows.append(f'| {name} | ' + ' | '.join(f'{100 * preset["iou"][name]:.1f}' for preset in presets) + ' |')
     rows.append('| **mIoU** | ' + ' | '.join(f'**{100 * preset["mean_iou"]:.1f}** ± {100 * preset["std"]:.1f}'
                                              for preset in presets) + ' |')
-    curve = result['curve']
-    return '\n'.join([
-        *rows, '', 'The default preset with other numbers of pixels of each labelled image:', '',
-        '| pixels per image | ' + ' | '.join(str(point['pixels_per_image']) for point in curve) + ' |',
-        '|---' * (1 + len(curve)) + '|',
-        '| mIoU, % | ' + ' | '.join(f'{100 * point["mean_iou"]:.1f} ± {100 * point["std"]:.1f}' for point in curve)
-        + ' |'])
+    return '\n'.join(rows)
 
 
 def demo_memory(result: dict) -> str:

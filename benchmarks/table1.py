@@ -11,15 +11,15 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks.tables import Row, measure, show, table_options
+from benchmarks.tables import FEW, Row, measure, show, table_options
 
 ROWS = (
-    Row('Transfer-Learning', 'labelled', few=True),
-    Row('Transfer-Learning (in-domain)', 'train', few=True),
-    Row('Semi-Supervised', 'labelled', few=True, unlabelled='train'),
-    Row('Semi-Supervised (in-domain)', 'train', few=True, unlabelled='train'),
-    Row('DatasetGAN', 'generated', few=False),
-    Row('Fully-Supervised', 'train', few=False),
+    Row('Transfer-Learning', 'labelled', FEW),
+    Row('Transfer-Learning (in-domain)', 'train', FEW),
+    Row('Semi-Supervised', 'labelled', FEW, unlabelled='train'),
+    Row('Semi-Supervised (in-domain)', 'train', FEW, unlabelled='train'),
+    Row('DatasetGAN', 'generated'),
+    Row('Fully-Supervised', 'train'),
 )
 PAPER_COLUMNS = ('ADE-Car-12', 'ADE-Car-5', 'Car-20', 'CelebA-Mask-8', 'Face-34', 'Bird-11', 'Cat-16', 'Bedroom-19')
 # arXiv 2104.06490

@@ -11,10 +11,10 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks.tables import Row, measure, show, table_options
+from benchmarks.tables import FEW, Row, measure, show, table_options
 
-ROWS = (Row('Transfer-Learning', 'labelled', few=True), Row('DatasetGAN', 'generated', few=False),
-        Row('Fully-Supervised', 'train', few=False))
+ROWS = (Row('Transfer-Learning', 'labelled', FEW), Row('DatasetGAN', 'generated'),
+        Row('Fully-Supervised', 'train'))
 FIGURES = ('pck_at_25_of_512', 'pck_at_15_of_512', 'pck_at_10_of_512', 'pck_at_5_of_512')
 PAPER_COLUMNS = ('Car-20: L2', '15', '10', '5', 'CUB: L2', '25', '15', '10')
 # arXiv 2104.06490; PCK in per cent, at thresholds in pixels

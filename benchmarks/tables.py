@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import shutil
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -51,13 +52,15 @@ class Row:
     Attributes:
         title: in the table.
         data: source of its labelled images.
-        few: whether it takes the first few of them alone.
+        num: how many of them it takes, from the first; None = all.
         unlabelled: source of unlabelled images; with them it is semi-supervised.
+        share: of `Settings.images` that it takes, in place of `num`.
     """
     title: str
     data: str
-    few: bool
+    num: int | None = None
     unlabelled: str | None = None
+    share: float = 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Settings:
         runs: trainings of each, with other seeds.
         architecture: of all downstream networks.
         lr: Adam's learning rate at the start, the highest at which the small network learns well.
+        size: HxW at which networks see the images; None = as they are. Scored is at the images' own size.
     """
     images: int = 10_000
     real: int = 2000
@@ -79,15 +83,16 @@ class Settings:
     runs: int = 3
     architecture: str = 'small-unet'
     lr: float = 1e-2
+    size: str | None = None
 
 
-PRESETS = {'full': Settings(), 'miniature': Settings(images=1000, real=1000, steps=600),
+PRESETS = {'full': Settings(), 'miniature': Settings(images=1000, real=1000, steps=600, size='64x64'),
            'smoke': Settings(images=6, real=16, test=6, steps=2, runs=1)}
 folder = click.Path(file_okay=False, path_type=Path)
 table_options = joined(
     click.option('--smoke', 'preset', flag_value='smoke', help='Everything tiny: whether it runs at all'),
     click.option('--miniature', 'preset', flag_value='miniature',
-                 help='1000 generated and 1000 real images, 600 steps: for two CPU cores'),
+                 help='1000 generated and 1000 real images, 600 steps at 64x64: for two CPU cores'),
     click.option('--images', type=click.IntRange(min=5), help='Generated images  [default: 10000]'),
     click.option('--real', type=click.IntRange(min=FEW), help='Images of the real training set  [default: 2000]'),
     click.option('--steps', type=click.IntRange(min=1), help='Updates of every method  [default: 4000]'),
@@ -108,7 +113,8 @@ table_options = joined(
 )
 
 
-def measure(name: str, rows: tuple[Row, ...], kind: str, options: dict) -> dict:
+def measure(name: str, rows: Sequence[Row], kind: str, options: dict,
+            derive: Callable[[Path], dict[str, Path]] | None = None) -> dict:
     """Run all rows and write the result.
 
     Args:
@@ -116,6 +122,7 @@ def measure(name: str, rows: tuple[Row, ...], kind: str, options: dict) -> dict:
         rows: its methods.
         kind: 'classes' or 'keypoints'.
         options: of the command line.
+        derive: makes further sources from the generated dataset.
     """
     start_logging()
     preset = options['preset'] or 'full'
@@ -126,6 +133,8 @@ def measure(name: str, rows: tuple[Row, ...], kind: str, options: dict) -> dict:
              'test': options['real_test']}
     _check_same(work / 'settings.json', {**asdict(settings), **{kind: str(path) for kind, path in given.items()}})
     sources = _sources(work, settings, given, options['jobs'])
+    if derive is not None:
+        sources |= derive(sources['generated'])
     tasks = [(row, run) for run in range(settings.runs) for row in rows]
     job = partial(_train_and_score, work=work / name, settings=settings, kind=kind, sources=sources)
     if options['jobs'] == 1:
@@ -224,8 +233,10 @@ def train_arguments(row: Row, run: int, out: Path, settings: Settings, sources: 
                  '--val=0', '--keep-checkpoints', f'--seed={run}']
     if row.data == 'labelled' and sources['labelled'] == DEMO_FOLDER / 'samples':
         arguments.append(f'--classes={DEMO_FOLDER / "task.json"}')
-    if row.few:
-        arguments.append(f'--num={FEW}')
+    if settings.size:
+        arguments.append(f'--size={settings.size}')
+    if num := row.num or (round(row.share * settings.images) if row.share < 1 else None):
+        arguments.append(f'--num={num}')
     if row.unlabelled:
         arguments += [f'--unlabelled={sources[row.unlabelled]}', f'--discriminator-width={DISCRIMINATOR_WIDTH}']
     return arguments

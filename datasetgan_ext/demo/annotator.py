@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 from tqdm import tqdm
 
-from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, LEFT_RIGHT_PAIRS, Drawing, draw
+from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, Drawing, draw
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.files import write_atomically
 from datasetgan_ext.interpreter.keypoints import locate
@@ -75,13 +75,11 @@ class Annotator(nn.Module):
 
     @torch.no_grad()
     def label(self, images: np.ndarray) -> Labels:
-        """Label images, uint8 [N, H, W, 3]; mean of the network's answers to an image and to its mirror image."""
+        """Label images, uint8 [N, H, W, 3]."""
         self.eval()
         results = []
         for chunk in np.array_split(images, max(1, len(images) // 16)):
-            batch = _to_input(torch.from_numpy(chunk))
-            answers, mirrored = self(batch), _mirror_answers(self(batch.flip(3)))
-            classes, heatmaps, visibility = ((one + other) / 2 for one, other in zip(answers, mirrored))
+            classes, heatmaps, visibility = self(_to_input(torch.from_numpy(chunk)))
             visibility = visibility.argmax(dim=2)
             shares = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
             points = locate(shares, HEATMAP_SIGMA) * (visibility != ABSENT)[..., None]
@@ -120,7 +118,7 @@ def measure(annotator: Annotator, drawings: list[Drawing]) -> dict:
 
 
 def train_annotator(resolution: int, drawings: int = DRAWINGS, steps: int = STEPS, seed: int = 0) -> Annotator:
-    """Train on the drawings of seeds `FIRST_SEED` and up, blurred, recoloured and mirrored at random."""
+    """Train on the drawings of seeds `FIRST_SEED` and up, blurred and recoloured at random."""
     with ProcessPoolExecutor() as pool:
         seeds = range(FIRST_SEED, FIRST_SEED + drawings)
         drawn = pool.map(partial(draw, resolution=resolution), seeds, chunksize=64)
@@ -132,8 +130,8 @@ def train_annotator(resolution: int, drawings: int = DRAWINGS, steps: int = STEP
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
     for _ in tqdm(range(steps), desc='annotator', unit='step'):
         chosen = torch.randint(drawings, (BATCH,))
-        batch = _augment(_to_input(images[chosen]), masks[chosen].long(), points[chosen], visibility[chosen].long())
-        loss = _loss(network, *batch)
+        loss = _loss(network, _augment(_to_input(images[chosen])), masks[chosen].long(), points[chosen],
+                     visibility[chosen].long())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -153,28 +151,8 @@ def _to_input(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _mirrored_order() -> list[int]:
-    order = list(range(len(KEYPOINTS)))
-    for left, right in LEFT_RIGHT_PAIRS:
-        order[left], order[right] = right, left
-    return order
-
-
-def _mirror_answers(answers):
-    classes, heatmaps, visibility = answers
-    order = _mirrored_order()
-    return classes.flip(3), heatmaps.flip(3)[:, order], visibility[:, order]
-
-
-def _augment(images, masks, points, visibility):
-    """Half of the batch mirrored; each image recoloured; the batch blurred (as generated images are) and noisy."""
-    width = images.shape[3]
-    mirrored, order = torch.rand(len(images)) < .5, _mirrored_order()
-    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    masks = torch.where(mirrored[:, None, None], masks.flip(2), masks)
-    flipped = torch.stack([width - points[..., 0], points[..., 1]], dim=2)[:, order]
-    points = torch.where(mirrored[:, None, None], flipped, points)
-    visibility = torch.where(mirrored[:, None], visibility[:, order], visibility)
+def _augment(images: torch.Tensor) -> torch.Tensor:
+    """Each image recoloured; the batch blurred (as generated images are) and noisy."""
     images = images * (.8 + .4 * torch.rand(len(images), 3, 1, 1)) + .3 * (torch.rand(len(images), 3, 1, 1) - .5)
     if torch.rand(()) < .7:
         sigma = .3 + .9 * float(torch.rand(()))
@@ -183,7 +161,7 @@ def _augment(images, masks, points, visibility):
         images = functional.conv2d(functional.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
         images = functional.conv2d(functional.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)
     images = images + .06 * torch.rand(len(images), 1, 1, 1) * torch.randn_like(images)
-    return images.clamp(-1, 1), masks, points, visibility
+    return images.clamp(-1, 1)
 
 
 def _loss(network, images, masks, points, visibility) -> torch.Tensor:

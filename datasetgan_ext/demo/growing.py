@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.files import write_atomically
+from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.upstream import import_upstream
 
 WORKERS = 1
@@ -27,16 +28,22 @@ DISCRIMINATOR = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the growing: `kimg` thousands of drawings of `resolution`² pixels."""
+    """One step of the growing: `kimg` thousands of drawings of `resolution`² pixels.
+
+    With noise, the generator's layers add it, as they do by default. Drawings are free of it, and the last layers learn
+    to strew dots around edges with it.
+    """
     resolution: int
     kimg: int
     learning_rate: float
     r1_gamma: float
     batch: int = 16
+    noise: bool = True
 
 
-STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 70, .003, .06),
-          Stage(128, 40, .002, .4))
+STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 20, .003, .06),
+          Stage(64, 30, .003, .3), Stage(128, 20, .002, 1), Stage(128, 10, .0007, 1),
+          Stage(128, 60, .002, 1, noise=False))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
@@ -68,12 +75,12 @@ def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = ST
             training_set_kwargs={'class_name': 'training.dataset.ImageFolderDataset', 'use_labels': False,
                                  'path': str(drawings_path(drawings, stage.resolution)), 'xflip': False},
             data_loader_kwargs={'num_workers': WORKERS, 'prefetch_factor': 2},
-            G_kwargs=GENERATOR, D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
+            G_kwargs=_generator_of(stage), D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
             G_reg_interval=None, D_reg_interval=16,
             loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
                          'style_mixing_prob': 0.1, 'pl_weight': 0},
             batch_size=stage.batch, batch_gpu=stage.batch, kimg_per_tick=1,
-            image_snapshot_ticks=None, network_snapshot_ticks=10)
+            image_snapshot_ticks=None, network_snapshot_ticks=5)
         _keep_weights(folder / f'network-snapshot-{stage.kimg:06d}.pkl', weights[index])
     return weights[-1]
 
@@ -94,12 +101,20 @@ def drawings_path(folder: Path, resolution: int) -> Path:
 
 
 def export_generator(weights: Path, resolution: int, path: Path) -> None:
-    """Write G_ema of a stage as safetensors of 16-bit floats, its constructor's arguments in the metadata."""
+    """Write G_ema of a stage as safetensors of 16-bit floats, its constructor's arguments in the metadata.
+
+    The noise that a stage did without is written with a strength of 0.
+    """
     init_kwargs = {name: value for name, value in GENERATOR.items() if name != 'class_name'}
     init_kwargs |= {'c_dim': 0, 'img_resolution': resolution, 'img_channels': 3}
-    state = {name.removeprefix('G_ema.'): tensor.half() for name, tensor in load_file(weights).items()
-             if name.startswith('G_ema.')}
+    trained = load_file(weights)
+    state = {name: trained.get(f'G_ema.{name}', torch.zeros_like(tensor)).half()
+             for name, tensor in StandInGenerator(**init_kwargs).state_dict().items()}
     write_atomically(path, save(state, metadata={'init_kwargs': json.dumps(init_kwargs)}))
+
+
+def _generator_of(stage: Stage) -> dict:
+    return {**GENERATOR, 'synthesis_kwargs': {**GENERATOR['synthesis_kwargs'], 'use_noise': stage.noise}}
 
 
 def _adam(stage: Stage) -> dict:

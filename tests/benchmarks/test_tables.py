@@ -50,9 +50,11 @@ def test_both_tables_on_given_folders(tables, tmp_path):
 
 @pytest.mark.skipif(Task.read(DEMO_FOLDER / 'task.json').classes != world.CLASSES,
                     reason='the embedded demo is of another world than the drawings')
-def test_smoke_on_the_demo_in_processes_of_their_own(tmp_path):
-    command = [sys.executable, ROOT / 'benchmarks' / 'table2.py', '--smoke', '--jobs=2', f'--work={tmp_path}/work']
-    assert '| DatasetGAN |' in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+@pytest.mark.parametrize('script, row', [
+    ('table2.py', 'DatasetGAN'), ('ablations.py', 'without the most uncertain 30%')])
+def test_smoke_on_the_demo_in_processes_of_their_own(tmp_path, script, row):
+    command = [sys.executable, ROOT / 'benchmarks' / script, '--smoke', '--jobs=2', f'--work={tmp_path}/work']
+    assert f'| {row} |' in subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def test_all_methods_are_treated_alike(tables, tmp_path):

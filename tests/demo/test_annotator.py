@@ -1,22 +1,9 @@
-"""The stand-in annotator: mirror images, files, and that a few steps teach it something."""
+"""The stand-in annotator: files, and that a few steps teach it something."""
 import numpy as np
 import torch
 
 from datasetgan_ext.demo.annotator import Annotator, measure, train_annotator
-from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, LEFT_RIGHT_PAIRS, draw
-
-
-def test_a_mirror_image_gets_mirrored_labels():
-    torch.manual_seed(0)
-    annotator = Annotator()
-    image = draw(5, 64).image
-    labels = annotator.label(np.stack([image, image[:, ::-1]]))
-    assert np.array_equal(labels.masks[0], labels.masks[1][:, ::-1])
-    for left, right in LEFT_RIGHT_PAIRS:
-        assert labels.visibility[0, left] == labels.visibility[1, right]
-        if labels.visibility[0, left]:
-            x, y = labels.keypoints[1, right]
-            assert np.allclose(labels.keypoints[0, left], (64 - x, y), atol=0.01)
+from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, draw
 
 
 def test_saved_and_loaded(tmp_path):

@@ -1,0 +1,132 @@
+"""What each choice is worth on the demo, all others being the default's: the paper's ablations and some more.
+
+    python benchmarks/ablations.py --miniature
+
+The dataset's: mIoU on drawings of a network that was trained on it. Then the interpreter's: mIoU on samples that no
+training saw.
+"""
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+import torch.nn.functional as functional
+
+from benchmarks.demo_accuracy import one_thread_each, summary_of, train_and_score
+from benchmarks.measure import write_result
+from benchmarks.tables import FIRST_GENERATED, Row, measure, show, table_options
+from datasetgan_ext import gen_dataset
+from datasetgan_ext.errors import UserError
+from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.generator import Generator, Synthesis
+from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.labels.task import Task
+
+IMAGES, SCORED_ON = 16, range(32, 40)
+DROPPED = (.1, .3, .5)
+SHARES = {'an eighth': 1 / 8, 'a quarter': 1 / 4, 'half': 1 / 2}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An interpreter: how many samples train it, what differs from the default preset, how features are upsampled."""
+    value: object
+    changes: dict = field(default_factory=dict)
+    images: int = IMAGES
+    nearest: bool = False
+
+
+STUDIES = {
+    'labelled images': [Case(images, images=images) for images in (1, 2, 4, 8, 16, 32)],
+    'members of the ensemble': [Case(models, {'models': models}) for models in (1, 2, 5, 10, 20)],
+    'pixels of each labelled image': [Case(pixels, {'pixels_per_image': pixels})
+                                      for pixels in (64, 256, 1024, 4096, 'all')],
+    'share of them spread evenly over the classes': [Case(share, {'balance': share}) for share in (0., .5, 1.)],
+    'upsampling of the features': [Case('nearest', nearest=True), Case('bilinear')],
+}
+ROWS = (*(Row(f'{name} of the images', 'generated', share=share) for name, share in SHARES.items()),
+        Row('all of the images', 'generated'),
+        *(Row(f'without the most uncertain {share:.0%}', f'without {share}') for share in DROPPED))
+
+
+def upsample_nearest(generator: Generator) -> None:
+    """Have the generator hand out its features at the image's size, so that nothing is left to interpolate."""
+    synthesize = generator.synthesize
+
+    def at_full_size(*arguments) -> Synthesis:
+        found = synthesize(*arguments)
+        found.features = [functional.interpolate(maps, generator.image_hw, mode='nearest') for maps in found.features]
+        return found
+
+    generator.synthesize = at_full_size
+
+
+def measure_interpreters(runs: int) -> dict:
+    """mIoU of every case of every study; a case that several studies share is trained once."""
+    jobs = {}
+    for case in (case for cases in STUDIES.values() for case in cases):
+        for seed in range(runs):
+            options = options_from('default', seed=seed, **case.changes)
+            jobs[options, case.images, case.nearest] = (options, range(case.images), SCORED_ON,
+                                                        upsample_nearest if case.nearest else None)
+    with one_thread_each() as pool:
+        scores = dict(zip(jobs, pool.starmap(train_and_score, jobs.values(), chunksize=1)))
+    classes = Task.read(DEMO_FOLDER / 'task.json').classes
+    found = {}
+    for study, cases in STUDIES.items():
+        found[study] = {}
+        for case in cases:
+            of_case = [scores[options_from('default', seed=seed, **case.changes), case.images, case.nearest]
+                       for seed in range(runs)]
+            found[study][str(case.value)] = summary_of(of_case, classes)
+    return found
+
+
+def without_uncertain(generated: Path) -> dict[str, Path]:
+    """The generated dataset without a share of its images, the most uncertain."""
+    count = len((generated / 'manifest.jsonl').read_text().splitlines())
+    found = {}
+    for share in DROPPED:
+        folder = found[f'without {share}'] = generated.with_name(f'without-{share}')
+        gen_dataset.main([f'--network={DEMO}', f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}',
+                          f'--outdir={folder}', f'--keep={1 - share}', f'--reuse={generated}'], standalone_mode=False)
+    return found
+
+
+def interpreters_table(studies: dict) -> str:
+    """A small Markdown table for each study."""
+    parts = []
+    for study, cases in studies.items():
+        cells = [show({'mean': case['mean_iou'], 'std': case['std']}, 1) for case in cases.values()]
+        parts.append('\n'.join([f'| {study} | {" | ".join(cases)} |', '|---' * (1 + len(cases)) + '|',
+                                f'| mIoU, % | {" | ".join(cells)} |']))
+    return '\n\n'.join(parts)
+
+
+def datasets_table(content: dict) -> str:
+    """The datasets' rows as Markdown."""
+    return '\n'.join([f'| trained on, of {content["settings"]["images"]} generated images | mIoU on drawings, % |',
+                      '|---|---|', *(f'| {title} | {show(row["mean_iou"], 1)} |'
+                                     for title, row in content['rows'].items())])
+
+
+@click.command(help=__doc__)
+@table_options
+def main(**options):
+    """Both parts; with --smoke the interpreters' studies, which know no smaller size, are left out."""
+    if options['generated'] is not None:
+        raise UserError('--generated: the ablations drop images by their uncertainty, and make them themselves')
+    print(datasets_table(measure('ablation_datasets', ROWS, 'classes', options, derive=without_uncertain)))
+    if options['preset'] != 'smoke':
+        runs = options['runs'] or 3
+        studies = measure_interpreters(runs)
+        print(interpreters_table(studies))
+        write_result('ablation_interpreters', {'runs': runs, 'scored_on': list(SCORED_ON), 'studies': studies})
+
+
+if __name__ == '__main__':
+    main()
