@@ -43,7 +43,7 @@ class Stage:
 
 STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 20, .003, .06),
           Stage(64, 30, .003, .3), Stage(128, 20, .002, 1), Stage(128, 10, .0007, 1),
-          Stage(128, 20, .002, 1, noise=False), Stage(128, 40, .001, 1, noise=False))
+          Stage(128, 35, .002, 1, noise=False), Stage(128, 40, .001, 1, noise=False))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
