@@ -16,8 +16,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import click
 import torch.nn.functional as functional
 
-from benchmarks.demo_accuracy import one_thread_each, summary_of, train_and_score
-from benchmarks.measure import write_result
+from benchmarks.demo_accuracy import summary_of, train_and_score
+from benchmarks.measure import one_thread_each, write_result
 from benchmarks.tables import FIRST_GENERATED, Row, measure, show, table_options
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.errors import UserError
@@ -65,25 +65,20 @@ def upsample_nearest(generator: Generator) -> None:
     generator.synthesize = at_full_size
 
 
+def job(case: Case, seed: int) -> tuple:
+    """The arguments of `train_and_score`."""
+    options = options_from('default', seed=seed, **case.changes)
+    return options, range(case.images), SCORED_ON, upsample_nearest if case.nearest else None
+
+
 def measure_interpreters(runs: int) -> dict:
     """mIoU of every case of every study; a case that several studies share is trained once."""
-    jobs = {}
-    for case in (case for cases in STUDIES.values() for case in cases):
-        for seed in range(runs):
-            options = options_from('default', seed=seed, **case.changes)
-            jobs[options, case.images, case.nearest] = (options, range(case.images), SCORED_ON,
-                                                        upsample_nearest if case.nearest else None)
+    jobs = dict.fromkeys(job(case, seed) for cases in STUDIES.values() for case in cases for seed in range(runs))
     with one_thread_each() as pool:
-        scores = dict(zip(jobs, pool.starmap(train_and_score, jobs.values(), chunksize=1)))
+        scores = dict(zip(jobs, pool.map(train_and_score, *zip(*jobs))))
     classes = Task.read(DEMO_FOLDER / 'task.json').classes
-    found = {}
-    for study, cases in STUDIES.items():
-        found[study] = {}
-        for case in cases:
-            of_case = [scores[options_from('default', seed=seed, **case.changes), case.images, case.nearest]
-                       for seed in range(runs)]
-            found[study][str(case.value)] = summary_of(of_case, classes)
-    return found
+    return {study: {str(case.value): summary_of([scores[job(case, seed)] for seed in range(runs)], classes)
+                    for case in cases} for study, cases in STUDIES.items()}
 
 
 def without_uncertain(generated: Path) -> dict[str, Path]:

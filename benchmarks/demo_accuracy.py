@@ -5,19 +5,15 @@ images of 512 pixels and deletes the small parts of these cars.
 """
 from __future__ import annotations
 
-import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
-import torch
 
-from benchmarks.measure import write_result
+from benchmarks.measure import one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
@@ -30,11 +26,6 @@ from datasetgan_ext.labels.task import Task
 
 TRAINED_ON, SCORED_ON = range(16), range(16, 40)
 SEEDS = range(3)
-
-
-def one_thread_each() -> Pool:
-    """As many processes as there are cores."""
-    return multiprocessing.get_context('spawn').Pool(os.cpu_count(), torch.set_num_threads, (1,))
 
 
 def train_and_score(options: TrainingOptions, trained_on: Sequence[int], scored_on: Sequence[int],
@@ -66,7 +57,7 @@ def main():
     jobs = [(options_from(preset, seed=seed, min_class_pixels=0), TRAINED_ON, SCORED_ON)
             for preset in PRESETS for seed in SEEDS]
     with one_thread_each() as pool:
-        scores = pool.starmap(train_and_score, jobs, chunksize=1)
+        scores = list(pool.map(train_and_score, *zip(*jobs)))
     classes = Task.read(DEMO_FOLDER / 'task.json').classes
     presets = {preset: summary_of(scores[index * len(SEEDS):][:len(SEEDS)], classes)
                for index, preset in enumerate(PRESETS)}

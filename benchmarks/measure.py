@@ -1,10 +1,12 @@
-"""What the benchmarks share: where results go, and a note of the machine."""
+"""What the benchmarks share: where results go, a note of the machine, and processes to compute in."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
@@ -13,6 +15,12 @@ from datasetgan_ext.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'benchmarks' / 'results'
+
+
+def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
+    """Processes, as many as there are cores unless told, in each of which torch has one thread."""
+    spawn = multiprocessing.get_context('spawn')  # a fork would inherit torch's threads
+    return ProcessPoolExecutor(processes or os.cpu_count(), spawn, torch.set_num_threads, (1,))
 
 
 def write_result(name: str, content: dict) -> None:

@@ -7,12 +7,10 @@ real test set, whose labels are true ones.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +21,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.measure import RESULTS, write_result
+from benchmarks.measure import RESULTS, one_thread_each, write_result
 from datasetgan_ext import gen_dataset, train_downstream, train_semi_supervised
 from datasetgan_ext.demo import world
 from datasetgan_ext.demo.rebuild import FIRST_HELD_OUT
@@ -140,8 +138,7 @@ def measure(name: str, rows: Sequence[Row], kind: str, options: dict,
     if options['jobs'] == 1:
         results = [job(*task) for task in tasks]
     else:
-        spawn = multiprocessing.get_context('spawn')  # a fork would inherit torch's threads
-        with ProcessPoolExecutor(options['jobs'], spawn, torch.set_num_threads, (1,)) as pool:
+        with one_thread_each(options['jobs']) as pool:
             results = list(pool.map(job, *zip(*tasks)))
     found = {row.title: [result for (other, _), result in zip(tasks, results) if other is row] for row in rows}
     content = {'settings': {**asdict(settings), 'few': FEW, 'checkpoints': CHECKPOINTS}, 'preset': preset,
