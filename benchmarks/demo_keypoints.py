@@ -89,7 +89,7 @@ def main():
     scores = {'default': score(generator, both, annotations),
               'reference': score(generator, train(generator, samples, annotations, task, 'reference'), annotations)}
     with tempfile.TemporaryDirectory() as folder:
-        narrow, moved = cropped(samples, annotations, (128, 88), Path(folder))
+        narrow, moved = cropped(samples, annotations, (128, 112), Path(folder))
         scores['narrow crop'] = score(generator, train(generator, narrow, moved, task), moved)
     labelers = {'classes': Labeler(generator, without), 'both': Labeler(generator, both)}
     times = {name: [] for name in labelers}
