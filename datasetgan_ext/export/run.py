@@ -37,7 +37,7 @@ from datasetgan_ext.export.report import write_report
 from datasetgan_ext.export.reuse import OtherRun, differences, find_runs, split
 from datasetgan_ext.export.strata import read_scores, stratify
 from datasetgan_ext.export.upload import Destination
-from datasetgan_ext.export.workers import Job, label_here, label_in_processes
+from datasetgan_ext.export.workers import Job, label_here, label_in_processes, same_sums
 from datasetgan_ext.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.labeler import Labeler
 from datasetgan_ext.labels.png import COMPRESSION, read_image, read_mask
@@ -285,7 +285,8 @@ class Run:
     def _draw_preview(self) -> None:
         strata = stratify(read_scores(self.outdir / MANIFEST), PREVIEW_SAMPLES)
         names = [name for name, part in strata.items() for _ in part]
-        samples = self.labeler(score.seed for part in strata.values() for score in part)
+        with same_sums(self.labeler):
+            samples = list(self.labeler(score.seed for part in strata.values() for score in part))
         draw_preview(self.outdir / 'preview.png', list(zip(samples, names)), self.labeler.interpreter.task)
 
     def _pictures(self, record: dict) -> tuple[np.ndarray, np.ndarray | None]:

@@ -8,7 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -58,14 +58,20 @@ def label_here(jobs: Iterable[Job], labeler: Labeler, writer: FolderWriter) -> I
 
 
 def _wanted(job: Job, labeler: Labeler) -> Iterator[LabeledSample]:
-    """On a CPU in one thread: in several, some layers add in another order, which can change a pixel by one level."""
+    with same_sums(labeler):
+        for sample in labeler.label(job.seeds):
+            if sample.seed in job.wanted:
+                yield sample
+
+
+@contextmanager
+def same_sums(labeler: Labeler) -> Iterator[None]:
+    """One thread on a CPU: in several, some layers add in another order, which can change a pixel by one level."""
     threads = torch.get_num_threads()
     if labeler.generator.device.type == 'cpu':
         torch.set_num_threads(1)
     try:
-        for sample in labeler.label(job.seeds):
-            if sample.seed in job.wanted:
-                yield sample
+        yield
     finally:
         torch.set_num_threads(threads)
 
