@@ -6,6 +6,7 @@ python -m datasetgan_ext.demo.rebuild generator    # upstream's training loop, a
 python -m datasetgan_ext.demo.rebuild annotator    # learns from drawings how to label
 python -m datasetgan_ext.demo.rebuild labels       # has it label generated images
 python -m datasetgan_ext.demo.rebuild interpreter  # trains the Style Interpreter on 16 of them
+python -m datasetgan_ext.demo.rebuild sheets       # contact sheets of drawings and of generated cars
 """
 from __future__ import annotations
 
