@@ -18,7 +18,7 @@ from datasetgan_ext import Labeler, load_generator, load_interpreter
 from datasetgan_ext.export.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO
 
-SEEDS, ROUNDS = range(500), 6
+SEEDS, ROUNDS = range(120), 4
 
 
 def ratio(seconds: list[float], others: list[float]) -> float:

@@ -28,6 +28,7 @@ WIDTHS = (16, 32, 64, 96, 128)
 FIRST_SEED = 1_000_000
 DRAWINGS, STEPS, BATCH = 12_000, 3000, 8
 HEATMAP_SIGMA = 1.5   # pixels
+SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 class Labels(NamedTuple):
@@ -75,16 +76,27 @@ class Annotator(nn.Module):
 
     @torch.no_grad()
     def label(self, images: np.ndarray) -> Labels:
-        """Label images, uint8 [N, H, W, 3]."""
+        """Label images, uint8 [N, H, W, 3]: by the mean of what is said of them as they are and shifted by a pixel."""
         self.eval()
         results = []
         for chunk in np.array_split(images, max(1, len(images) // 16)):
-            classes, heatmaps, visibility = self(_to_input(torch.from_numpy(chunk)))
+            views = [self._probabilities(_to_input(torch.from_numpy(chunk)), shift) for shift in SHIFTS]
+            classes, shares, visibility = (sum(parts) for parts in zip(*views))
             visibility = visibility.argmax(dim=2)
-            shares = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
             points = locate(shares, HEATMAP_SIGMA) * (visibility != ABSENT)[..., None]
             results.append(Labels(classes.argmax(dim=1).byte().numpy(), points.numpy(), visibility.byte().numpy()))
         return Labels(*(np.concatenate(parts) for parts in zip(*results)))
+
+    def _probabilities(self, images: torch.Tensor, shift: tuple[int, int]) -> tuple[torch.Tensor, ...]:
+        """Probabilities from the images moved by (rows, columns), moved back; the edges are repeated."""
+        height, width = images.shape[2:]
+        padded = functional.pad(images, (1, 1, 1, 1), 'replicate')
+        classes, heatmaps, visibility = self(_window(padded, shift, (height, width)))
+        shares = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
+        back = (-shift[0], -shift[1])
+        classes, shares = (_window(functional.pad(maps, (1, 1, 1, 1), 'replicate'), back, (height, width))
+                           for maps in (classes.softmax(dim=1), shares))
+        return classes, shares, visibility.softmax(dim=2)
 
     @classmethod
     def load(cls, path: Path) -> Annotator:
@@ -145,6 +157,12 @@ def _convolution(before: int, after: int) -> nn.Sequential:
 
 def _convolutions(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(_convolution(before, after), _convolution(after, after))
+
+
+def _window(padded: torch.Tensor, shift: tuple[int, int], size_hw: tuple[int, int]) -> torch.Tensor:
+    """The part of maps [N, C, H + 2, W + 2] that lies `shift` (rows, columns) off their middle."""
+    row, column = 1 + shift[0], 1 + shift[1]
+    return padded[:, :, row:row + size_hw[0], column:column + size_hw[1]]
 
 
 def _to_input(images: torch.Tensor) -> torch.Tensor:

@@ -18,32 +18,27 @@ from datasetgan_ext.generator.upstream import import_upstream
 
 WORKERS = 1
 COLOURS = 4096
+# drawings are free of noise, and layers that have it learn to strew dots around edges
 GENERATOR = {
     'class_name': f'{__name__}.generator_for_cpu', 'z_dim': 128, 'w_dim': 128, 'mapping_kwargs': {'num_layers': 4},
-    'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 64}}
+    'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 96, 'use_noise': False}}
 DISCRIMINATOR = {
-    'class_name': f'{__name__}.discriminator_for_cpu', 'channel_base': 2048, 'channel_max': 64,
+    'class_name': f'{__name__}.discriminator_for_cpu', 'channel_base': 2048, 'channel_max': 96,
     'epilogue_kwargs': {'mbstd_group_size': 4}}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the growing: `kimg` thousands of drawings of `resolution`² pixels.
-
-    With noise, the generator's layers add it, as they do by default. Drawings are free of it, and the last layers learn
-    to strew dots around edges with it.
-    """
+    """One step of the growing: `kimg` thousands of drawings of `resolution`² pixels are shown."""
     resolution: int
     kimg: int
     learning_rate: float
     r1_gamma: float
     batch: int = 16
-    noise: bool = True
 
 
-STAGES = (Stage(16, 60, .003, .01, batch=32), Stage(32, 60, .003, .02), Stage(64, 20, .003, .06),
-          Stage(64, 30, .003, .3), Stage(128, 20, .002, 1), Stage(128, 10, .0007, 1),
-          Stage(128, 35, .002, 1, noise=False), Stage(128, 40, .001, 1, noise=False))
+STAGES = (Stage(16, 70, .003, .01, batch=32), Stage(32, 70, .003, .03), Stage(64, 50, .003, .2),
+          Stage(128, 45, .002, .5), Stage(128, 15, .0007, .5))
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
@@ -75,7 +70,7 @@ def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = ST
             training_set_kwargs={'class_name': 'training.dataset.ImageFolderDataset', 'use_labels': False,
                                  'path': str(drawings_path(drawings, stage.resolution)), 'xflip': False},
             data_loader_kwargs={'num_workers': WORKERS, 'prefetch_factor': 2},
-            G_kwargs=_generator_of(stage), D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
+            G_kwargs=GENERATOR, D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
             G_reg_interval=None, D_reg_interval=16,
             loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
                          'style_mixing_prob': 0.1, 'pl_weight': 0},
@@ -103,18 +98,15 @@ def drawings_path(folder: Path, resolution: int) -> Path:
 def export_generator(weights: Path, resolution: int, path: Path) -> None:
     """Write G_ema of a stage as safetensors of 16-bit floats, its constructor's arguments in the metadata.
 
-    The noise that a stage did without is written with a strength of 0.
+    The noise that it was trained without is written with a strength of 0.
     """
     init_kwargs = {name: value for name, value in GENERATOR.items() if name != 'class_name'}
-    init_kwargs |= {'c_dim': 0, 'img_resolution': resolution, 'img_channels': 3}
+    widths = {name: value for name, value in GENERATOR['synthesis_kwargs'].items() if name != 'use_noise'}
+    init_kwargs |= {'c_dim': 0, 'img_resolution': resolution, 'img_channels': 3, 'synthesis_kwargs': widths}
     trained = load_file(weights)
     state = {name: trained.get(f'G_ema.{name}', torch.zeros_like(tensor)).half()
              for name, tensor in StandInGenerator(**init_kwargs).state_dict().items()}
     write_atomically(path, save(state, metadata={'init_kwargs': json.dumps(init_kwargs)}))
-
-
-def _generator_of(stage: Stage) -> dict:
-    return {**GENERATOR, 'synthesis_kwargs': {**GENERATOR['synthesis_kwargs'], 'use_noise': stage.noise}}
 
 
 def _adam(stage: Stage) -> dict:

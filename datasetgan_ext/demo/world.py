@@ -4,6 +4,10 @@ A car is a box with a tapered cabin on it, in metres: x along its length (rear t
 from the viewer (0 is the near side). It drives to the right. An orthographic view from a little above shows its near
 side and, the more it is turned, its front. Whatever is painted goes to the picture and to the part map alike, `FINER`
 times finer than asked for.
+
+Nothing in it is a choice of one from a list: bodies run from van over hatchback and saloon to pickup, and what is not
+in every picture slides in from a side or rises from behind something. So a generator, which is a continuous function of
+its latent vector, can follow the world without having to make pictures that are between two things.
 """
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE
 
@@ -27,9 +31,11 @@ LEFT_RIGHT_PAIRS = ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9))
 SKELETON = ((4, 0), (0, 1), (1, 5), (4, 2), (2, 8), (8, 6), (6, 7), (7, 9), (9, 3), (3, 5), (8, 9))
 
 FINER = 4
+BLUR = .55 / 128    # standard deviation of the lens's blur, as a share of the width
 
 _ID = {name: index for index, name in enumerate(CLASSES)}
 _OCCLUDER = len(CLASSES)
+_SPOKES = 5
 _PROUD = .06        # metres by which bumpers stand out
 _PLATE_TURN = .12   # sine of the turn below which the plate is too narrow to be a keypoint
 
@@ -82,11 +88,10 @@ class _Random:
     def between(self, low: float, high: float) -> float:
         return float(self._state.uniform(low, high))
 
-    def chance(self, probability: float) -> bool:
-        return bool(self._state.uniform() < probability)
-
-    def choose(self, items: tuple):
-        return items[int(self._state.uniform() * len(items))]
+    def blend(self, first: Colour, last: Colour) -> Colour:
+        """A colour between two."""
+        share = self.between(0, 1)
+        return tuple(a + share * (b - a) for a, b in zip(first, last))
 
 
 class _Canvas:
@@ -136,7 +141,8 @@ class _Canvas:
 
     def finish(self, resolution: int, tint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image and mask at the wanted size: mean colours, times `tint`, and the part that covers most of a pixel."""
-        image = np.asarray(self._image.resize((resolution, resolution), Image.Resampling.BOX), dtype=np.float32)
+        image = self._image.filter(ImageFilter.GaussianBlur(BLUR * self.size))
+        image = np.asarray(image.resize((resolution, resolution), Image.Resampling.BOX), dtype=np.float32)
         parts = np.asarray(self._parts)
         cells = np.arange(resolution * resolution).reshape(resolution, resolution)
         cells = cells.repeat(FINER, axis=0).repeat(FINER, axis=1)
@@ -154,7 +160,7 @@ class _Scene:
         self.horizon = random.between(.40, .56)
         self.ground = random.between(max(.75, self.horizon + .18), .83)
         warmth = random.between(-1, 1)
-        self.brightness = random.between(.65, 1.05)
+        self.brightness = random.between(.75, 1.05)
         self.tint = self.brightness * np.array([1 + .08 * warmth, 1, 1 - .08 * warmth], dtype=np.float32)
         self.sun = random.between(-1, 1)     # where the light comes from: -1 left, 1 right
         self.asphalt = _hsv(random.between(.05, .65), random.between(0, .15), random.between(.3, .6))
@@ -163,58 +169,53 @@ class _Scene:
         random, horizon = self._random, self.horizon
         hue, cloudy = random.between(.52, .62), random.between(.1, .6)
         canvas.gradient(0, horizon, _hsv(hue, cloudy, random.between(.7, 1)), _hsv(hue, cloudy * .25, .97))
-        for _ in range(random.choose((0, 1, 2))):
+        for _ in range(2):
             self._paint_building(canvas)
-        if random.chance(.5):
-            self._paint_hills(canvas)
-        for _ in range(random.choose((0, 1, 2))):
+        self._paint_hills(canvas)
+        for _ in range(2):
             self._paint_tree(canvas)
-        verge = random.choose((_hsv(.28, .45, .5), _hsv(.1, .12, .68), _hsv(.12, .35, .6)))
+        verge = _hsv(random.between(.08, .3), random.between(.12, .45), random.between(.5, .68))
         edge = horizon + random.between(.03, .09)
         canvas.gradient(horizon, edge, _dim(verge, .9), verge)
         canvas.gradient(edge, 1, _dim(self.asphalt, .85), _dim(self.asphalt, 1.15))
         canvas.polygon([(0, edge), (1, edge), (1, edge + .012), (0, edge + .012)], _dim(self.asphalt, 1.5))
-        if random.chance(.5):
-            self._paint_lane(canvas)
-        if random.chance(.2):
-            self._paint_fence(canvas)
+        self._paint_lane(canvas)
+        self._paint_fence(canvas)
 
     def paint_in_front(self, canvas: _Canvas) -> None:
+        """A pole and a bush, each in one of eight pictures."""
         random = self._random
-        if random.chance(.1):
-            x, width = random.between(.05, .95), random.between(.022, .035)
-            colour = random.choose((_hsv(.6, .05, .35), _hsv(.08, .4, .35), _hsv(.6, .03, .7)))
-            canvas.polygon(_box(x, 0, x + width, .97), colour, _OCCLUDER)
-            canvas.polygon(_box(x, 0, x + width * .3, .97), _dim(colour, 1.3))
-        if random.chance(.1):
-            x, green = random.between(.0, 1), _hsv(random.between(.22, .38), .5, random.between(.25, .45))
-            for step in (-1, 0, 1):
-                canvas.ellipse(x + .09 * step, random.between(.95, 1.0), .09, random.between(.09, .15),
-                               _dim(green, 1 + .15 * step), _OCCLUDER)
+        x, width = random.between(-3.5, 4.5), random.between(.022, .035)
+        colour = random.blend(_hsv(.08, .4, .35), _hsv(.6, .05, .7))
+        canvas.polygon(_box(x, 0, x + width, .97), colour, _OCCLUDER)
+        canvas.polygon(_box(x, 0, x + width * .3, .97), _dim(colour, 1.3))
+        x, height = random.between(0, 1), max(0., random.between(-.9, .18))
+        green = _hsv(random.between(.22, .38), .5, random.between(.25, .45))
+        for step, share in ((-1, .8), (0, 1), (1, .7)):
+            canvas.ellipse(x + .09 * step, 1.1, .09, .1 + height * share, _dim(green, 1 + .15 * step), _OCCLUDER)
 
     def _paint_building(self, canvas: _Canvas) -> None:
         random = self._random
-        left, width, top = random.between(-.2, .9), random.between(.25, .5), random.between(.05, self.horizon - .15)
+        left, width, top = random.between(-.6, 1.2), random.between(.25, .5), random.between(.05, self.horizon)
         wall = _hsv(random.between(0, .15), random.between(.05, .4), random.between(.45, .85))
         canvas.polygon(_box(left, top, left + width, self.horizon), wall)
-        glass = random.choose((_dim(wall, .55), _hsv(.58, .25, .45), _hsv(.14, .4, .95)))
-        columns = random.choose((2, 3))
-        for column in range(columns):
-            for row in range(2):
-                x, y = left + width * (column + .25) / columns, top + .04 + row * .15
-                if y + .08 < self.horizon:
-                    canvas.polygon(_box(x, y, x + width * .5 / columns, y + .08), glass)
+        glass = random.blend(_hsv(.58, .25, .35), _hsv(.14, .4, .95))
+        for column in range(3):
+            for row in range(3):
+                x, y = left + width * (column + .25) / 3, top + .04 + row * .15
+                canvas.polygon(_box(x, y, x + width / 6, y + .08), glass)
 
     def _paint_hills(self, canvas: _Canvas) -> None:
         random = self._random
-        heights = [random.between(.02, .14) for _ in range(6)]
+        high = random.between(0, .14)
+        heights = [high * random.between(.1, 1) for _ in range(6)]
         ridge = [(index / 5, self.horizon - height) for index, height in enumerate(heights)]
         canvas.polygon([(0, self.horizon), *ridge, (1, self.horizon)],
                        _hsv(random.between(.25, .6), random.between(.15, .4), random.between(.4, .65)))
 
     def _paint_tree(self, canvas: _Canvas) -> None:
         random = self._random
-        x, radius = random.between(0, 1), random.between(.07, .14)
+        x, radius = random.between(-.4, 1.4), random.between(.07, .14)
         y = self.horizon - radius * random.between(.9, 1.6)
         leaves = _hsv(random.between(.16, .4), random.between(.4, .65), random.between(.3, .55))
         canvas.polygon(_box(x - .014, y, x + .014, self.horizon + .02), _hsv(.07, .5, .3))
@@ -222,65 +223,72 @@ class _Scene:
         canvas.ellipse(x + .25 * radius * self.sun, y - .25 * radius, radius * .65, radius * .65, leaves)
 
     def _paint_fence(self, canvas: _Canvas) -> None:
-        colour = self._random.choose((_hsv(0, 0, .9), _hsv(.08, .4, .4), _hsv(.6, .1, .3)))
-        for rail in (.05, .02):
-            canvas.polygon(_box(0, self.horizon - rail, 1, self.horizon - rail + .01), colour)
-        phase = self._random.between(0, .2)
-        for index in range(6):
-            x = phase + .2 * index
-            canvas.polygon(_box(x, self.horizon - .07, x + .015, self.horizon + .01), colour)
+        height, phase = self._random.between(-.2, .08), self._random.between(0, .2)
+        colour = self._random.blend(_hsv(.08, .4, .3), _hsv(.1, .05, .95))
+        if height > 0:
+            for share in (.75, .3):
+                top = self.horizon - share * height
+                canvas.polygon(_box(0, top, 1, top + .01), colour)
+            for index in range(6):
+                x = phase + .2 * index
+                canvas.polygon(_box(x, self.horizon - height, x + .015, self.horizon), colour)
 
     def _paint_lane(self, canvas: _Canvas) -> None:
-        y, phase = self._random.between(.9, .96), self._random.between(0, .3)
+        y, phase = self._random.between(.9, 1.06), self._random.between(0, .3)
         for index in range(-1, 4):
             x = phase + .3 * index
             canvas.polygon([(x, y), (x + .16, y), (x + .15, y + .02), (x - .01, y + .02)], _hsv(.13, .05, .9))
 
 
+# bodies, between which there is any other: van, hatchback, saloon, pickup
+_BODIES = {
+    'length': (4.85, 4., 4.7, 5.1),
+    'rise': (.72, .62, .62, .68),           # from the sill to the belt
+    'cabin': (.88, .49, .49, .55),          # from the belt to the roof
+    'rear_foot': (.01, .025, .15, .43),     # where the cabin meets the body, as shares of the length
+    'front_foot': (.9, .74, .73, .75),
+    'rear_lean': (.012, .07, .13, .02),     # how much shorter the roof is there, likewise
+    'front_lean': (.1, .13, .13, .105),
+    'drop': (.02, .02, .07, .02),           # from the belt down to the end of the tail
+    'bed': (0, 0, 0, 1),                    # 1: an open one behind the cabin, 0: closed
+    'tyres': (.34, .33, .34, .38)}
+
+
 class _Car:
-    """A car of one of four kinds."""
+    """A car with a body from van (0) over hatchback (1) and saloon (2) to pickup (3)."""
 
     def __init__(self, random: _Random, scene: _Scene) -> None:
         self._random, self._scene = random, scene
-        between, chance = random.between, random.chance
-        self.kind = random.choose(('saloon', 'hatchback', 'van', 'pickup'))
-        van, pickup = self.kind == 'van', self.kind == 'pickup'
-        self.length = {'saloon': between(4.4, 5), 'hatchback': between(3.7, 4.3), 'van': between(4.5, 5.2),
-                       'pickup': between(4.8, 5.4)}[self.kind]
+        between = random.between
+        kind = between(-.15, 3.15)
+        body = {name: float(np.interp(kind, range(4), values)) for name, values in _BODIES.items()}
+        self.length = body['length'] + between(-.3, .3)
         self.width = between(1.6, 1.85)
-        self.wheel = between(.31, .37) + .05 * pickup
+        self.wheel = body['tyres'] + between(-.025, .025)
         self.sill = self.wheel * between(.75, .95)
-        self.belt = self.sill + between(.55, .7) + .1 * van
-        self.top = self.belt + between(.42, .56) + .4 * van + .06 * pickup
+        self.belt = self.sill + body['rise'] + between(-.06, .06)
+        self.top = self.belt + body['cabin'] + between(-.06, .06)
         self.nose = self.belt - between(.08, .25)      # height of the bonnet at its front end
-        self.tail = self.belt - (between(.0, .12) if self.kind == 'saloon' else between(0, .05))
-        # the cabin: where it meets the body, and its roof, as shares of the length
-        foot = {'saloon': (between(.1, .2), between(.7, .76)), 'hatchback': (between(.01, .04), between(.7, .77)),
-                'van': (.01, between(.86, .93)), 'pickup': (between(.4, .46), between(.72, .78))}[self.kind]
-        lean = {'saloon': (between(.1, .16), between(.1, .16)), 'hatchback': (between(.04, .1), between(.1, .16)),
-                'van': (between(.005, .02), between(.07, .13)),
-                'pickup': (between(.01, .03), between(.08, .13))}[self.kind]
-        self.foot = (foot[0] * self.length, foot[1] * self.length)
-        self.roof = ((foot[0] + lean[0]) * self.length, (foot[1] - lean[1]) * self.length)
+        self.tail = self.belt - body['drop'] * between(.3, 1.7)
+        self.bed = max(0., min(1., 2 * body['bed'] - .8))
+        self.foot = ((body['rear_foot'] * between(.8, 1.1)) * self.length,
+                     (body['front_foot'] + between(-.025, .025)) * self.length)
+        self.roof = (self.foot[0] + body['rear_lean'] * between(.7, 1.3) * self.length,
+                     self.foot[1] - body['front_lean'] * between(.75, 1.25) * self.length)
         self.taper = between(.12, .2)                  # the roof is this much narrower on each side
         self.axles = (between(.16, .21) * self.length, between(.79, .84) * self.length)
-        paint = random.choose(('vivid', 'vivid', 'pale', 'grey'))
-        self.paint_colour = {'vivid': _hsv(between(0, 1), between(.55, .9), between(.45, .9)),
-                             'pale': _hsv(between(0, 1), between(.05, .3), between(.75, .98)),
-                             'grey': _hsv(.6, between(0, .1), between(.15, .6))}[paint]
-        self.trim = random.choose((self.paint_colour, _hsv(.6, .03, .2), _hsv(.6, .03, .35)))
+        self.paint_colour = _hsv(between(0, 1), between(.05, .9), between(.35, .95))
+        self.trim = random.blend(self.paint_colour, _hsv(.6, .03, .25))
         self.glass = _hsv(.56, between(.1, .35), between(.15, .45))
-        self.doors = 1 if pickup or van else random.choose((1, 2))
-        self.panel_van = van and chance(.5)
-        self.spokes = random.choose((4, 5, 6))
+        self.pillar = between(.52, .6)                 # between the doors, as a share of the cabin from its rear
         self.rim = _hsv(.6, .03, between(.55, .95))
-        self.chrome_handles = chance(.5)
+        self.chrome = random.blend(_dim(self.paint_colour, .5), _hsv(.6, .02, .9))
         # the view
         self.turn = np.deg2rad(between(0, 32))
         self.pitch = np.deg2rad(between(5, 10))
         span = self.length * np.cos(self.turn) + self.width * np.sin(self.turn)
-        self.scale = between(.84, .98) / span
-        self.centre = between(.47, .53)
+        self.scale = between(.84, 1) / span
+        self.centre = between(.46, .54)
         self.side_light, self.front_light, self.top_light = 1., .8 + .22 * scene.sun, 1.18
 
     def project(self, x: float, y: float, z: float) -> tuple[float, float]:
@@ -298,7 +306,7 @@ class _Car:
                  [(.12, self._light_height(0), 0), (length - .14, self._light_height(1), 0)],
                  [(-_PROUD, low, 0), (length + _PROUD, low, 0)],
                  [(self.roof[0], self.top, self.taper), (self.roof[1], self.top, self.taper)],
-                 [self._on_cabin(*corner) for corner in self._window_corners()]]
+                 [self._on_cabin(.05, .08), self._on_cabin(.95, .08)]]
         points = [self.project(*point) for pair in pairs for point in pair]
         plate = (np.nan, np.nan)
         if np.sin(self.turn) > _PLATE_TURN:
@@ -340,10 +348,10 @@ class _Car:
         deck = [(0, self.tail, 0), (self.foot[0], self.belt, 0), (self.foot[0], self.belt, width),
                 (0, self.tail, width)]
         self._quad(canvas, deck, _dim(paint, self.top_light), 'body')
-        if self.kind == 'pickup':
+        if self.bed > 0:
             bed = [(.1, self.tail, .12), (self.foot[0] - .08, self.belt, .12),
                    (self.foot[0] - .08, self.belt, width - .12), (.1, self.tail, width - .12)]
-            self._quad(canvas, bed, _dim(paint, .35), 'body')
+            self._quad(canvas, bed, _dim(paint, self.top_light + self.bed * (.35 - self.top_light)), 'body')
         bonnet = [(self.foot[1], self.belt, 0), (length, self.nose, 0), (length, self.nose, width),
                   (self.foot[1], self.belt, width)]
         self._quad(canvas, bonnet, _dim(paint, self.top_light), 'body')
@@ -412,10 +420,9 @@ class _Car:
                            _dim(self.paint_colour, light), 'door')
             canvas.line([self.project(*corner) for corner in ((left, high, 0), (left, low, 0), (right, low, 0),
                                                               (right, high, 0))], seam, .018 * self.scale)
-            handle, tall = self.belt - .16, .055
-            colour = _hsv(.6, .02, .85) if self.chrome_handles else _dim(self.paint_colour, .5)
-            self._quad(canvas, [(left + .07, handle - tall, -.02), (left + .38, handle - tall, -.02),
-                                (left + .38, handle + tall, -.02), (left + .07, handle + tall, -.02)], colour, 'handle')
+            handle, tall, end = self.belt - .16, .055, left + min(.38, .7 * (right - left))
+            self._quad(canvas, [(left + .07, handle - tall, -.02), (end, handle - tall, -.02),
+                                (end, handle + tall, -.02), (left + .07, handle + tall, -.02)], self.chrome, 'handle')
         for front in (False, True):
             height, x0, x1 = self._light_height(int(front)), *((length - .3, length) if front else (0, .24))
             self._quad(canvas, [(x0, height - .08, 0), (x1, height - .08, 0), (x1, height + .08, 0),
@@ -428,8 +435,8 @@ class _Car:
         self._disc(canvas, axle, 0, self.wheel * 1.16, _dim(self.paint_colour, .25), _ID['body'])
         self._disc(canvas, axle, -.02, self.wheel, _hsv(.6, .05, .13), _ID['tire'])
         self._disc(canvas, axle, -.02, self.wheel * .64, _dim(self.rim, .4), _ID['hub'])
-        for spoke in range(self.spokes):
-            angle = 2 * np.pi * (spoke / self.spokes + .05 * axle)
+        for spoke in range(_SPOKES):
+            angle = 2 * np.pi * (spoke / _SPOKES + .05 * axle)
             tip = (axle + .6 * self.wheel * np.cos(angle), self.wheel * (1 + .6 * np.sin(angle)), -.02)
             canvas.line([self.project(axle, self.wheel, -.02), self.project(*tip)], self.rim, .085 * self.scale)
         self._disc(canvas, axle, -.02, self.wheel * .18, self.rim, _ID['hub'])
@@ -441,23 +448,23 @@ class _Car:
         return (foot + up * (roof - foot), self.belt + up * (self.top - self.belt), self.taper * up)
 
     def _panes(self) -> list[tuple[float, float]]:
-        """Side windows, as spans along the cabin."""
-        if self.kind == 'van':
-            return [(.76, .97)] if self.panel_van else [(.04, .36), (.4, .72), (.76, .97)]
-        if self.kind == 'pickup':
-            return [(.08, .94)]
-        return [(.06, .47), (.52, .95)] if self.doors == 2 else [(.06, .36), (.42, .95)]
-
-    def _window_corners(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        panes = self._panes()
-        return (panes[0][0], .08), (panes[-1][1], .08)
+        """Side windows, as spans along the cabin: one a door, the rear one parted by a pillar in long cabins."""
+        low, high = .05, .95
+        pillar = .07 / (self.foot[1] - self.foot[0])
+        rear, third = self.pillar - pillar, max(0., min(1., (self.foot[1] - self.foot[0] - 2.9) / .8)) * pillar / 2
+        panes = [(low, rear), (self.pillar, high)]
+        if third > 0:
+            middle = (low + rear) / 2
+            panes[:1] = [(low, middle - third), (middle + third, rear)]
+        return panes
 
     def _door_spans(self) -> list[tuple[float, float]]:
-        """Doors, as spans in x: under the front pane, and under the one behind it."""
-        rear, front = self.foot
-        spans = [(rear + pane[0] * (front - rear) - .03, rear + pane[1] * (front - rear)) for pane in self._panes()]
-        spans = [(left, min(right, self.axles[1] - 1.16 * self.wheel)) for left, right in spans[-self.doors:]]
-        return [(max(left, self.axles[0] + .7 * self.wheel), right) for left, right in spans]
+        """Doors, as spans in x: under the front pane, and under what is behind it."""
+        foot, cabin = self.foot[0], self.foot[1] - self.foot[0]
+        spans = [(foot + .05 * cabin - .03, foot + self.pillar * cabin - .03),
+                 (foot + self.pillar * cabin - .03, foot + .95 * cabin)]
+        return [(max(left, self.axles[0] + .7 * self.wheel), min(right, self.axles[1] - 1.16 * self.wheel))
+                for left, right in spans]
 
     def _mirror(self) -> Point:
         x, y, _ = self._on_cabin(.9, .16)

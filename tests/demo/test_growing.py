@@ -19,7 +19,7 @@ TRAIN = '''
 from pathlib import Path
 import sys
 from datasetgan_ext.demo.growing import Stage, train_generator
-stages = (Stage(16, 0, .002, .1), Stage(32, 0, .002, .1, noise=False))
+stages = (Stage(16, 0, .002, .1), Stage(32, 0, .002, .1))
 train_generator(Path(sys.argv[1]), Path(sys.argv[2]), stages)
 '''
 

@@ -1,9 +1,12 @@
 """The drawn world: labels belong to the picture, and are not to be had by colour alone."""
 import hashlib
+import json
 
 import numpy as np
+import PIL.Image
 import pytest
 
+from datasetgan_ext.demo.rebuild import FIRST_HELD_OUT
 from datasetgan_ext.demo.world import (
     CLASSES,
     KEYPOINTS,
@@ -13,6 +16,7 @@ from datasetgan_ext.demo.world import (
     draw,
 )
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE
 
 COUNT = 120
@@ -95,3 +99,15 @@ def test_colours_do_not_give_the_parts_away(drawings):
     for drawing in drawings[1::2]:
         score.add(drawing.mask, votes.argmax(axis=1)[key(drawing)].astype(np.uint8))
     assert score.mean_iou < 0.35
+
+
+@pytest.mark.parametrize('index', range(0, 200, 20))
+def test_the_drawings_that_ship_are_these(index):
+    """But for what another version of Pillow rounds otherwise."""
+    folder, drawing, name = DEMO_FOLDER / 'real', draw(FIRST_HELD_OUT + index), f'drawing{index:04d}.png'
+    image, mask = (np.asarray(PIL.Image.open(folder / kind / name)) for kind in ('images', 'masks'))
+    assert np.abs(image.astype(int) - drawing.image).mean() < 1
+    assert (mask == drawing.mask).mean() > 0.99
+    annotation = json.loads((folder / 'keypoints.json').read_text())['annotations'][index]
+    flat = np.column_stack([drawing.keypoints, drawing.visibility])
+    assert np.allclose(np.reshape(annotation['keypoints'], (-1, 3)), flat, atol=0.01)
