@@ -34,7 +34,9 @@ class TrainingOptions:
         sigma: width of the keypoints' Gaussians in pixels of the mask; None = `keypoints.default_sigma`.
         heat_loss: 'cross-entropy' of each heatmap's pixels, whose heights are then probabilities, or 'squares' as the
             paper regresses them.
-        heat_weight: of the keypoints' loss beside that of the classes.
+        heat_weight: of the keypoints' loss beside that of the classes. The loss is divided by the mean height of the
+            heatmaps at the pixels trained on, so that its weight depends neither on the image's size nor on how many
+            pixels are drawn away from keypoints.
         max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
         heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
             not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
@@ -55,7 +57,7 @@ class TrainingOptions:
     cosine: bool = True
     sigma: float | None = None
     heat_loss: str = 'cross-entropy'
-    heat_weight: float = 10.0
+    heat_weight: float = 0.03
     max_steps: int | None = 2500
     heldout: float = 0.1
     patience: int = 10
@@ -175,6 +177,8 @@ class _Trainer:
         self.training = training
         self.heldout = heldout
         self.options = options
+        heights = pixels.heat[training]
+        self.heat_weight = options.heat_weight / heights.nanmean().item() if heights.nansum() > 0 else 0.0
         self.batch = min(options.batch, len(training))
         self.steps_per_pass = len(training) // self.batch
         self.steps = options.max_steps or REFERENCE_PASSES * self.steps_per_pass
@@ -231,7 +235,7 @@ class _Trainer:
                 label_smoothing=self.options.label_smoothing, reduction='none').reshape(chosen.shape)
             loss = loss + losses.sum(dim=1) / (classes != UNLABELLED).sum(dim=1).clamp(min=1)
         if outputs.shape[2] > self.classes:
-            loss = loss + self.options.heat_weight * self._heat_loss(outputs, chosen)
+            loss = loss + self.heat_weight * self._heat_loss(outputs, chosen)
         return loss
 
     def _heat_loss(self, outputs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
@@ -287,4 +291,4 @@ class _Trainer:
             if outputs.shape[2] > self.classes:
                 part = self._heat_loss(outputs, chosen.expand(self.options.models, -1)).cpu()
                 heat += part * len(chosen) / len(self.heldout)
-        return wrong / max(1, labelled), self.options.heat_weight * heat
+        return wrong / max(1, labelled), self.heat_weight * heat

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.optimization import (
     CHECK_STEPS,
     _split,
@@ -104,3 +105,14 @@ def test_held_out_pixels_leave_the_rarest_class_in_training(counts, heldout):
     assert classes[out].bincount(minlength=len(counts)).tolist() == list(heldout)
     assert sorted([*out.tolist(), *training.tolist()]) == list(range(len(classes)))
     assert len(_split(classes, 0.0)[0]) == 0
+
+
+def test_pixels_far_from_keypoints_do_not_water_the_heatmaps_loss_down():
+    options, ensemble = options_from('default', models=1), Ensemble(1, 8, (4, 4), 2)
+
+    def weight(far: int) -> float:
+        heat = torch.cat([torch.full((20, 2), 0.5), torch.full((5, 2), torch.nan), torch.zeros(far, 2)])
+        pixels = PixelSet(torch.zeros(len(heat), 8), *torch.zeros(2, len(heat), dtype=torch.int64), heat)
+        return _Trainer(ensemble, pixels, 0, torch.arange(len(heat)), torch.arange(0), options).heat_weight
+
+    assert weight(180) == pytest.approx(10 * weight(0))
