@@ -97,11 +97,11 @@ def test_console_command_has_the_same_verbs():
 
 def test_from_samples_to_a_dataset(tmp_path):
     """All verbs in a row, with masks that a person could have drawn for new seeds."""
-    assert invoke(cli, 'samples', '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=100-101', '--trunc=0.6',
+    assert invoke(cli, 'samples', '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=100-107', '--trunc=0.6',
                   f'--crop={SIDE // 2}x{SIDE}').exit_code == 0
     labels = tmp_path / 'labels'
     labels.mkdir()
-    for seed in (100, 101):
+    for seed in range(100, 108):
         image = np.asarray(PIL.Image.open(tmp_path / 'samples' / 'images' / f'seed{seed:07d}.png'))
         assert image.shape == (SIDE // 2, SIDE, 3)
         PIL.Image.fromarray((image.mean(axis=2) > 128).astype(np.uint8)).save(labels / f'seed{seed:07d}.png')
@@ -320,7 +320,7 @@ def test_the_demos_interpreter_reaches_its_score(tmp_path):
     assert invoke(evaluate.main, '--network=demo', f'--json={tmp_path}/scores.json').exit_code == 0
     scores = json.loads((tmp_path / 'scores.json').read_text())
     assert scores['trained_on'] == list(range(16)) and scores['scored_on'] == list(range(16, 40))
-    assert scores['mean_iou'] >= 0.64
+    assert scores['mean_iou'] >= 0.79
 
 
 def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):

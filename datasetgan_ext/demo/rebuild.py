@@ -2,7 +2,7 @@
 
 \b
 python -m datasetgan_ext.demo.rebuild drawings     # what the generator learns from, and held-out drawings
-python -m datasetgan_ext.demo.rebuild generator    # upstream's training loop, about three hours on two CPU cores
+python -m datasetgan_ext.demo.rebuild generator    # upstream's training loop, an hour and a half on two CPU cores
 python -m datasetgan_ext.demo.rebuild annotator    # learns from drawings how to label
 python -m datasetgan_ext.demo.rebuild labels       # has it label generated images
 python -m datasetgan_ext.demo.rebuild interpreter  # trains the Style Interpreter on 16 of them

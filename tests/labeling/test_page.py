@@ -379,8 +379,8 @@ def test_a_planted_mistake_is_found_and_mended(person, task):
     other = 1 + largest % 2
     planted = wrong == largest
     wrong[planted] = other
-    for name, mask in ((FIRST, truth(FIRST)), (SECOND, wrong), *((f'seed000000{i}', truth(f'seed000000{i}'))
-                                                                 for i in (2, 3))):
+    third = 'seed0000002'  # the fourth car is so like the second that each would be told to be as the other is
+    for name, mask in ((FIRST, truth(FIRST)), (SECOND, wrong), (third, truth(third))):
         person.has_labelled(name, mask)
     person.page.reload()
     person.opened(FIRST)
