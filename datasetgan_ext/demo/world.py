@@ -183,7 +183,7 @@ class _Scene:
         self._paint_fence(canvas)
 
     def paint_in_front(self, canvas: _Canvas) -> None:
-        """A pole and a bush, each in one of eight pictures."""
+        """A pole in one of eight pictures, a bush in one of six."""
         random = self._random
         x, width = random.between(-3.5, 4.5), random.between(.022, .035)
         colour = random.blend(_hsv(.08, .4, .35), _hsv(.6, .05, .7))
