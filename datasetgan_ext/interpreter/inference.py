@@ -6,12 +6,15 @@ rows at a time.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
 import torch
 
+from datasetgan_ext.generator.features import Layer
+from datasetgan_ext.interpreter.differences import PER_CHANNEL, differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
@@ -69,22 +72,36 @@ class Heads:
 class FusedEnsemble:
     """An `Ensemble` made ready for whole images of one size."""
 
-    def __init__(self, ensemble: Ensemble, channels: list[int], full_hw: tuple[int, int], rows: slice, columns: slice,
-                 device: torch.device | str = 'cpu', heads: Heads | None = None):
+    def __init__(self, ensemble: Ensemble, layers: Sequence[Layer], full_hw: tuple[int, int], rows: slice,
+                 columns: slice, device: torch.device | str = 'cpu', heads: Heads | None = None,
+                 differing: Sequence[int] = ()):
         """
         Args:
             ensemble: trained members.
-            channels: channels of each feature map, in the order in which they make a hypercolumn.
+            layers: of the feature maps, in the order in which they make a hypercolumn.
             full_hw: height and width of the generator's whole image, to which all maps are upsampled.
             rows, columns: the part of it that is labelled (the crop).
             device: where to compute.
             heads: what the outputs mean; None = all are classes.
+            differing: indices of the layers whose differences end the hypercolumn, in that order.
         """
         self._heads = heads or Heads(ensemble.outputs)
         (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
         self._members = ensemble.members
-        # [M, h1, C] -> one [M*h1, C_l] matrix per layer
-        self._first = [weight.contiguous() for weight in first.flatten(0, 1).split(channels, dim=1)]
+        # [M, h1, C] -> one [M*h1, C_l] matrix per layer and per layer's differences -> one per size of map
+        channels = [layer.channels for layer in layers]
+        channels += [PER_CHANNEL * layers[index].channels for index in differing]
+        weights = first.flatten(0, 1).split(channels, dim=1)
+        sizes: dict[int, _Size] = {}
+        for index, layer in enumerate(layers):
+            sizes.setdefault(layer.resolution, _Size()).layers.append(index)
+        for index in differing:
+            sizes[layers[index].resolution].differing.append(index)
+        places = {index: len(layers) + place for place, index in enumerate(differing)}
+        for size in sizes.values():
+            size.weight = torch.cat([weights[index] for index in size.layers]
+                                    + [weights[places[index]] for index in size.differing], dim=1)
+        self._sizes = list(sizes.values())
         self._first_bias = self._first_bias.flatten()[:, None, None]
         self._rest = rest
         self._full_hw = full_hw
@@ -170,29 +187,34 @@ class FusedEnsemble:
 
     def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
         """The maps of each size, with their weights."""
-        groups: dict[tuple[int, ...], _Group] = {}
-        for feature, weight in zip(image, self._first):
-            groups.setdefault(tuple(feature.shape[1:]), _Group([], [])).add(feature, weight)
-        return list(groups.values())
+        return [_Group([image[index] for index in size.layers], [image[index] for index in size.differing], size.weight)
+                for size in self._sizes]
+
+
+@dataclass
+class _Size:
+    """Indices of the layers of one size of map, of those of them that have differences, and the first layer's weights
+    for all of them, [M*h1, C]."""
+    layers: list[int] = field(default_factory=list)
+    differing: list[int] = field(default_factory=list)
+    weight: torch.Tensor | None = None
 
 
 @dataclass
 class _Group:
-    """The maps of one size ([C_l, h, w] each) and their parts of the first layer ([M*h1, C_l] each)."""
+    """The maps of one size ([C_l, h, w] each), those of them that have differences, and their part of the first layer
+    ([M*h1, C])."""
     maps: list[torch.Tensor]
-    weights: list[torch.Tensor]
-
-    def add(self, feature: torch.Tensor, weight: torch.Tensor) -> None:
-        self.maps.append(feature)
-        self.weights.append(weight)
+    differing: list[torch.Tensor]
+    weight: torch.Tensor
 
     @property
     def hw(self) -> tuple[int, int]:
         return tuple(self.maps[0].shape[1:])
 
     def rows(self, top: int, bottom: int) -> torch.Tensor:
-        """Sum of the layers' products for some rows of the maps: float32 [M*h1, bottom - top, w]."""
-        if len(self.weights[0]) * self.maps[0][0].numel() <= WHOLE_FLOATS:
+        """The product for some rows of the maps: float32 [M*h1, bottom - top, w]."""
+        if len(self.weight) * self.maps[0][0].numel() <= WHOLE_FLOATS:
             return self._whole[:, top:bottom]
         return self._product(top, bottom)
 
@@ -201,11 +223,15 @@ class _Group:
         return self._product(0, self.hw[0])
 
     def _product(self, top: int, bottom: int) -> torch.Tensor:
-        product = self.maps[0].new_zeros(len(self.weights[0]), bottom - top, self.hw[1], dtype=torch.float32)
-        self.add_product(product, slice(top, bottom), slice(None))
-        return product
+        values = self._values(slice(top, bottom), slice(None))
+        return torch.mm(self.weight, values).reshape(len(self.weight), bottom - top, -1)
 
     def add_product(self, total: torch.Tensor, rows: slice, columns: slice) -> None:
-        """Add the sum of the layers' products for a part of the maps to `total`, float32 [M*h1, rows, columns]."""
-        for feature, weight in zip(self.maps, self.weights):
-            total.flatten(1).addmm_(weight, feature[:, rows, columns].flatten(1).to(torch.float32))
+        """Add the product for a part of the maps to `total`, float32 [M*h1, rows, columns]."""
+        total.flatten(1).addmm_(self.weight, self._values(rows, columns))
+
+    def _values(self, rows: slice, columns: slice) -> torch.Tensor:
+        """All channels of a part of the maps: float32 [C, rows * columns]."""
+        parts = [maps[:, rows, columns].to(torch.float32) for maps in self.maps]
+        parts += [differences(maps, rows, columns) for maps in self.differing]
+        return torch.cat(parts).flatten(1)

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
+from datasetgan_ext.interpreter.differences import difference_count
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
@@ -38,6 +40,7 @@ class Interpreter:
         network_fingerprint: of that generator.
         training: options and results of the training, for the record.
         keypoint_threshold: height of a heatmap's peak, in 0..1, from which a keypoint counts as present.
+        differing: indices of the layers whose differences end the hypercolumn.
     """
     ensemble: Ensemble
     task: Task
@@ -48,11 +51,14 @@ class Interpreter:
     network_fingerprint: str
     training: dict
     keypoint_threshold: float = DEFAULT_THRESHOLD
+    differing: list[int] = field(default_factory=list)
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) over all that decides the labels: the ensemble's state dict, the task and the heads."""
-        return hashlib.sha256(f'{state_fingerprint(self.ensemble)} {self.task} {self._heads}'.encode()).hexdigest()
+        """sha256 (hex) over all that decides the labels: the ensemble's state dict, the task, the heads and the
+        differences."""
+        decisive = f'{state_fingerprint(self.ensemble)} {self.task} {self._heads} {self.differing}'
+        return hashlib.sha256(decisive.encode()).hexdigest()
 
     @property
     def _heads(self) -> Heads:
@@ -71,7 +77,7 @@ class Interpreter:
     def fused_for(self, generator: Generator) -> FusedEnsemble:
         """The ensemble made ready for a generator's feature maps, on its device."""
         self.check_generator(generator)
-        return fuse(self.ensemble, generator, self.options, self._heads)
+        return fuse(self.ensemble, generator, self.options, self._heads, self.differing)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
@@ -79,6 +85,7 @@ class Interpreter:
             'version': FORMAT_VERSION,
             **self.task.to_json(),
             'keypoint_threshold': self.keypoint_threshold,
+            'differing': self.differing,
             'layers': [layer.to_json() for layer in self.layers],
             'options': self.options.to_json(),
             'image_hw': list(self.image_hw),
@@ -102,18 +109,22 @@ class Interpreter:
                              FORMAT_VERSION) as (content, state):
             task = Task.from_json(content, path)
             layers = [Layer(**layer) for layer in content['layers']]
+            differing = content.get('differing', [])
+            channels = sum(layer.channels for layer in layers) + difference_count(layers, differing)
             with torch.random.fork_rng(devices=[]):
-                ensemble = Ensemble(content['ensemble']['members'], sum(layer.channels for layer in layers),
-                                    content['ensemble']['hidden'], len(task.classes) + len(task.keypoints))
+                ensemble = Ensemble(content['ensemble']['members'], channels, content['ensemble']['hidden'],
+                                    len(task.classes) + len(task.keypoints))
             ensemble.load_state_dict(state)
             return cls(ensemble.eval().requires_grad_(False), task, layers,
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
                        content['network_fingerprint'], content['training'],
-                       content.get('keypoint_threshold', DEFAULT_THRESHOLD))
+                       content.get('keypoint_threshold', DEFAULT_THRESHOLD), differing)
 
 
-def fuse(ensemble: Ensemble, generator: Generator, options: SamplingOptions, heads: Heads) -> FusedEnsemble:
-    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped."""
+def fuse(ensemble: Ensemble, generator: Generator, options: SamplingOptions, heads: Heads,
+         differing: Sequence[int] = ()) -> FusedEnsemble:
+    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped, and
+    `differing` which layers' differences it reads."""
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
-    return FusedEnsemble(ensemble, [layer.channels for layer in generator.layers], generator.image_hw, rows, columns,
-                         generator.device, heads)
+    return FusedEnsemble(ensemble, generator.layers, generator.image_hw, rows, columns, generator.device, heads,
+                         differing)

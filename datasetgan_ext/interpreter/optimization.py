@@ -25,6 +25,9 @@ class TrainingOptions:
         pixels_per_image: pixels drawn from each labelled image; None = all.
         balance: share of them that is spread evenly over the image's classes.
         min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
+        differences: give the members the differences of neighbouring pixels, too: see `differences`.
+        first_width: of the first hidden layer, as a share of the released DatasetGAN's; what it saves pays for the
+            differences.
         standardize: bring each channel to mean 0 and deviation 1 before the first layer.
         batch: pixels per member and step.
         label_smoothing: share of the target that is spread over all classes, so that members do not grow sure of every
@@ -50,6 +53,8 @@ class TrainingOptions:
     pixels_per_image: int | None = 4096
     balance: float = 0.5
     min_class_pixels: int = 0
+    differences: bool = True
+    first_width: float = 0.5
     standardize: bool = True
     batch: int = 256
     label_smoothing: float = 0.1
@@ -74,8 +79,9 @@ REFERENCE_WARMUP_PASSES = 4
 PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
-        preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, standardize=False, batch=64,
-        label_smoothing=0.0, cosine=False, heat_loss='squares', max_steps=None, heldout=0.0, patience=51),
+        preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, differences=False,
+        first_width=1.0, standardize=False, batch=64, label_smoothing=0.0, cosine=False, heat_loss='squares',
+        max_steps=None, heldout=0.0, patience=51),
 }
 
 
@@ -110,9 +116,11 @@ class TrainingReport:
         return asdict(self)
 
 
-def hidden_sizes(classes: int) -> tuple[int, int]:
-    """Widths of the hidden layers: (128, 32) below 32 classes, else (256, 128), as in the released DatasetGAN."""
-    return (128, 32) if classes < 32 else (256, 128)
+def hidden_sizes(classes: int, first_width: float = 1.0) -> tuple[int, int]:
+    """Widths of the hidden layers: (128, 32) below 32 classes, else (256, 128), as in the released DatasetGAN, the
+    first times `first_width`."""
+    first, second = (128, 32) if classes < 32 else (256, 128)
+    return int(first * first_width), second
 
 
 def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: TrainingOptions,
@@ -132,7 +140,8 @@ def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: Trai
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
         torch.manual_seed(options.seed)
         heldout, training = _split(_strata(pixels, classes), options.heldout)
-        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden_sizes(classes), outputs).to(device)
+        hidden = hidden_sizes(classes, options.first_width)
+        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden, outputs).to(device)
         if options.heat_loss == 'cross-entropy':
             ensemble.biases[-1].data[:, classes:] = RARE_LOGIT
         if options.standardize:

@@ -1,11 +1,13 @@
 """Pixels to learn from: a random choice per image in which every class of the image is present."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.upsampling import gather_points
 from datasetgan_ext.labels.annotation import IGNORE
 
@@ -84,18 +86,21 @@ def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.r
     return np.union1d(np.concatenate([chosen, others[:max(0, count - len(chosen))]]), always)
 
 
-def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarray,
-                        full_hw: tuple[int, int]) -> torch.Tensor:
+def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarray, full_hw: tuple[int, int],
+                        differing: Sequence[int] = ()) -> torch.Tensor:
     """Hypercolumns of some pixels, interpolated at those points only.
 
     Args:
         features: one [C_l, h_l, w_l] map per layer, of the whole image.
         y, x: int64 [P], rows and columns of the whole image.
         full_hw: its height and width.
+        differing: indices of the maps whose differences are wanted too.
 
     Returns:
-        float16 [P, C], the layers' channels one after the other; values beyond its range at its limits.
+        float16 [P, C], the layers' channels one after the other, then those of the differences; values beyond its range
+        at its limits.
     """
     y, x = (torch.from_numpy(position).to(features[0].device) for position in (y, x))
-    points = [gather_points(maps.to(torch.float32), y, x, full_hw) for maps in features]
+    maps = [one.to(torch.float32) for one in features]
+    points = [gather_points(one, y, x, full_hw) for one in [*maps, *(differences(maps[index]) for index in differing)]]
     return torch.cat([part.clamp_(HALF.min, HALF.max).half() for part in points], dim=1)

@@ -1,17 +1,21 @@
 import pytest
 import torch
 
+from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter import inference
+from datasetgan_ext.interpreter.differences import difference_count, differences
 from datasetgan_ext.interpreter.inference import FusedEnsemble
 from tests.interpreter.test_ensemble import make_ensemble, member_as_plain_network
 
 CHANNELS = [7, 5, 5, 3, 3]
 SIZES = [4, 8, 8, 16, 16]
+LAYERS = [Layer(f'layer {index}', *shape) for index, shape in enumerate(zip(CHANNELS, SIZES))]
 
 
-def plain_logits(ensemble, features, rows, columns):
+def plain_logits(ensemble, features, rows, columns, differing=()):
     """The released algorithm: build every hypercolumn, run the members one after the other. [M, K, pixels]."""
+    features = [*features, *(differences(features[index]) for index in differing)]
     hypercolumns = torch.cat([
         torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
         for maps in features])[:, rows, columns].flatten(1).T
@@ -24,22 +28,23 @@ def plain_logits(ensemble, features, rows, columns):
                                            (slice(3, 12), slice(5, 10))], ids=['whole', 'crop rows', 'crop both'])
 @pytest.mark.parametrize('tile_rows', [1, 5, 100])
 @pytest.mark.parametrize('whole_floats', [0, 10**9], ids=['products by tile', 'products whole'])
-def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, whole_floats, monkeypatch):
+@pytest.mark.parametrize('differing', [[], [2, 4]], ids=['features', 'differences too'])
+def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, whole_floats, differing, monkeypatch):
     monkeypatch.setattr(inference, 'WHOLE_FLOATS', whole_floats)
     monkeypatch.setitem(inference.TILE_FLOATS, 'cpu', tile_rows * 3 * 5 * 16)
-    ensemble = make_ensemble(channels=sum(CHANNELS))
+    ensemble = make_ensemble(channels=sum(CHANNELS) + difference_count(LAYERS, differing))
     features = [torch.randn(channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
-    fused = FusedEnsemble(ensemble, CHANNELS, (16, 16), rows, columns)
+    fused = FusedEnsemble(ensemble, LAYERS, (16, 16), rows, columns, differing=differing)
     tiles = list(fused.logit_tiles(features))
     assert len(tiles) == -(-(rows.stop - rows.start) // tile_rows)
-    expected = plain_logits(ensemble, features, rows, columns)
+    expected = plain_logits(ensemble, features, rows, columns, differing)
     assert torch.allclose(torch.cat(tiles, dim=2), expected, atol=1e-4)
 
 
 def test_layers_larger_than_the_target_are_interpolated_down():
     ensemble = make_ensemble(channels=sum(CHANNELS))
     features = [torch.randn(channels, 2 * size, 2 * size) for channels, size in zip(CHANNELS, SIZES)]
-    fused = FusedEnsemble(ensemble, CHANNELS, (16, 16), slice(0, 16), slice(0, 16))
+    fused = FusedEnsemble(ensemble, LAYERS, (16, 16), slice(0, 16), slice(0, 16))
     expected = plain_logits(ensemble, features, slice(0, 16), slice(0, 16))
     assert torch.allclose(torch.cat(list(fused.logit_tiles(features)), dim=2), expected, atol=1e-4)
 
@@ -47,7 +52,7 @@ def test_layers_larger_than_the_target_are_interpolated_down():
 def test_shortcut_on_a_generators_own_features(generator):
     ensemble = make_ensemble(channels=40)
     features = generator.synthesize([5], SamplingOptions()).features
-    fused = FusedEnsemble(ensemble, [layer.channels for layer in generator.layers], (16, 16), slice(0, 16),
+    fused = FusedEnsemble(ensemble, generator.layers, (16, 16), slice(0, 16),
                           slice(0, 16))
     expected = plain_logits(ensemble, [maps[0] for maps in features], slice(0, 16), slice(0, 16))
     assert torch.allclose(torch.cat(list(fused.logit_tiles([maps[0] for maps in features])), dim=2), expected,
@@ -57,7 +62,7 @@ def test_shortcut_on_a_generators_own_features(generator):
 def test_prediction_of_a_batch():
     ensemble = make_ensemble(channels=sum(CHANNELS))
     features = [torch.randn(2, channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
-    fused = FusedEnsemble(ensemble, CHANNELS, (16, 16), slice(2, 14), slice(0, 16))
+    fused = FusedEnsemble(ensemble, LAYERS, (16, 16), slice(2, 14), slice(0, 16))
     prediction = fused(features)
     assert prediction.masks.shape == (2, 12, 16) and prediction.masks.dtype == torch.uint8
     assert prediction.pixel_uncertainty.shape == (2, 12, 16) and (prediction.pixel_uncertainty >= 0).all()

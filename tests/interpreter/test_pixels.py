@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels, gather_hypercolumns
 from datasetgan_ext.labels.annotation import IGNORE
 
@@ -46,6 +47,16 @@ def test_gathered_hypercolumns_are_those_of_full_upsampling():
     full = torch.cat([torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear',
                                                       align_corners=False)[0] for maps in features])
     assert torch.allclose(gather_hypercolumns(features, y, x, (16, 16)).float(), full[:, y, x].T, rtol=1e-3, atol=1e-6)
+
+
+def test_gathered_differences_are_those_of_full_upsampling():
+    features = [torch.randn(3, 4, 4), torch.randn(2, 16, 16)]
+    y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
+    gathered = gather_hypercolumns(features, y, x, (16, 16), differing=[0, 1])
+    assert torch.equal(gathered[:, :5], gather_hypercolumns(features, y, x, (16, 16)))
+    full = torch.cat([torch.nn.functional.interpolate(differences(maps)[None], size=(16, 16), mode='bilinear',
+                                                      align_corners=False)[0] for maps in features])
+    assert torch.allclose(gathered[:, 5:].float(), full[:, y, x].T, rtol=1e-3, atol=1e-3)
 
 
 def test_values_beyond_half_precision_stay_finite():

@@ -1,0 +1,50 @@
+"""Differences of neighbouring pixels of a feature map, which say where within a pixel a border runs."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from datasetgan_ext.generator.features import Layer
+
+PER_CHANNEL = 3
+SMALLEST_SHARE = 4
+"""Maps of at least the image's side divided by this have differences; those of smaller ones gained nothing."""
+
+
+def layers_with_differences(layers: Sequence[Layer]) -> list[int]:
+    """Indices of the layers whose differences are worth having: the last one of each size, of the larger sizes."""
+    smallest = max(layer.resolution for layer in layers) / SMALLEST_SHARE
+    last = {layer.resolution: index for index, layer in enumerate(layers)}
+    return sorted(index for side, index in last.items() if side >= smallest)
+
+
+def difference_count(layers: Sequence[Layer], chosen: Sequence[int]) -> int:
+    """Channels that the differences of the layers at the indices `chosen` have."""
+    return PER_CHANNEL * sum(layers[index].channels for index in chosen)
+
+
+def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = slice(None)) -> torch.Tensor:
+    """Half the difference between the right and the left neighbour, the same below and above, and how much the mean of
+    the four exceeds the pixel. Beyond its borders the map goes on with its outermost pixels.
+
+    Args:
+        maps: float [C, h, w].
+        rows, columns: the part of the map that is wanted.
+
+    Returns:
+        float32 [3 * C, rows, columns]: all channels' differences along x, then along y, then from the mean.
+    """
+    (top, bottom, above, below), (left, right, before, after) = (
+        _with_neighbours(part, size) for part, size in zip((rows, columns), maps.shape[1:]))
+    wide = maps[:, top:bottom, left:right].to(torch.float32)
+    wide = torch.nn.functional.pad(wide[None], (before, after, above, below), mode='replicate')[0]
+    middle, horizontal, vertical = wide[:, 1:-1, 1:-1], wide[:, 1:-1], wide[:, :, 1:-1]
+    west, east, north, south = horizontal[..., :-2], horizontal[..., 2:], vertical[:, :-2], vertical[:, 2:]
+    return torch.cat([(east - west) / 2, (south - north) / 2, (west + east + north + south) / 4 - middle])
+
+
+def _with_neighbours(part: slice, size: int) -> tuple[int, int, int, int]:
+    """Bounds of a part of an axis with a neighbour on each side, and how many of these lie beyond the axis."""
+    start, stop, _ = part.indices(size)
+    return max(start - 1, 0), min(stop + 1, size), int(start == 0), int(stop == size)
