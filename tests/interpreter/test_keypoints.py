@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from datasetgan_ext.errors import UserError
+from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import (
     DEFAULT_THRESHOLD,
@@ -160,9 +161,10 @@ def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator
     interpreter = train(generator, samples, annotations, keypoint_task)
     options = samples.options
     features = generator.synthesize([2], options).features
-    maps = torch.cat([torch.nn.functional.interpolate(feature, size=(16, 16), mode='bilinear', align_corners=False)
-                      for feature in features], dim=1)
-    columns = maps[0].flatten(1).T
+    maps = [feature[0] for feature in features]
+    maps += [differences(maps[index]) for index in interpreter.differing]
+    columns = torch.cat([torch.nn.functional.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False)
+                         for one in maps], dim=1)[0].flatten(1).T
     outputs = interpreter.ensemble(columns.expand(3, -1, -1)).transpose(1, 2)
     found = find_keypoints(outputs[:, 3:].sigmoid().unflatten(2, (16, 16)), interpreter.training['sigma'],
                            interpreter.keypoint_threshold)
