@@ -59,8 +59,7 @@ class PredictedKeypoints:
         peaks: float32 [N, J], height of the mean heatmap's peak, in 0..1: how sure the ensemble is that it is there.
         spread: float32 [N, J], root mean square distance of the members' own points from the ensemble's, in pixels.
         uncertainty: float32 [N, J]: where the keypoint counts as present, the mean over the members of
-            1 - exp(-d² / (2 sigma²)), d that distance; plus 2 min(q, 1 - q), q the share of the members to whom it is
-            present; in 0..2.
+            1 - exp(-d² / (2 sigma²)), d that distance; else 0; in 0..1.
     """
     points: torch.Tensor
     peaks: torch.Tensor
@@ -80,12 +79,11 @@ def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> Pr
         As for a batch of one.
     """
     mean = heatmaps.mean(dim=0)
-    peaks, own_peaks = mean.flatten(1).amax(dim=1), heatmaps.flatten(2).amax(dim=2)
-    share = (own_peaks >= threshold).float().mean(dim=0)
+    peaks = mean.flatten(1).amax(dim=1)
     points, own = locate(mean, sigma), locate(heatmaps, sigma)
     squares = (own - points).square().sum(dim=-1)
     apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=0)
-    uncertainty = apart * (peaks >= threshold) + 2 * torch.minimum(share, 1 - share)
+    uncertainty = apart * (peaks >= threshold)
     return PredictedKeypoints(points[None], peaks[None], squares.mean(dim=0).sqrt()[None], uncertainty[None])
 
 
