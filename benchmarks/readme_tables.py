@@ -1,12 +1,14 @@
-"""Write the README's tables from benchmarks/results/*.json, between its `<!-- table: NAME -->` marks."""
+"""Write the tables of README and docs from benchmarks/results/*.json, between their `<!-- table: NAME -->` marks."""
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks import ablations, table1, table2
 from benchmarks.measure import RESULTS, ROOT
 
 
@@ -41,7 +43,8 @@ def demo_keypoints(result: dict) -> str:
             ('mIoU of the classes, %', lambda s: f'{100 * s["mean_iou"]:.1f}')):
         rows.append(f'| {title} | ' + ' | '.join(map(figure, scores.values())) + ' |')
     return '\n'.join([*rows, '', f'Labelling with both heads takes {result["cost_ratio"]:.2f} times the time that it '
-                      'takes with the classes alone.'])
+                      'takes with the classes alone, and by the default preset '
+                      f'{result["cost_ratio_to_reference"]:.2f} times the time of the reference.'])
 
 
 def inference(result: dict) -> str:
@@ -102,21 +105,31 @@ def labelling(result: dict) -> str:
     return '\n'.join(rows)
 
 
-TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
-          'inference': inference, 'labelling': labelling, 'suggestion_time': suggestion_time, 'training': training,
-          'writing': writing}
+def ablation_interpreters(result: dict) -> str:
+    return ablations.interpreters_table(result['studies'])
+
+
+TABLES = {'ablation_datasets': ablations.datasets_table, 'ablation_interpreters': ablation_interpreters,
+          'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
+          'inference': inference, 'labelling': labelling, 'suggestion_time': suggestion_time, 'table1': table1.table,
+          'table2': table2.table, 'training': training, 'writing': writing}
+PAGES = ('README.md', 'docs/paper.md')
+MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
+
+
+def filled(mark: re.Match) -> str:
+    result = json.loads((RESULTS / f'{mark[2]}.json').read_text())
+    return mark[1] + TABLES[mark[2]](result) + '\n' + mark[3]
 
 
 def main():
-    readme = ROOT / 'README.md'
-    text = readme.read_text()
-    for name, table in TABLES.items():
-        before, mark, rest = text.partition(f'<!-- table: {name} -->\n')
-        _, end, after = rest.partition('<!-- end -->')
-        if not end:
-            raise SystemExit(f'README.md lacks the marks "<!-- table: {name} -->" and "<!-- end -->" around the table')
-        text = before + mark + table(json.loads((RESULTS / f'{name}.json').read_text())) + '\n' + end + after
-    readme.write_text(text)
+    texts = {page: (ROOT / page).read_text() for page in PAGES}
+    lacking = set(TABLES) - {mark[2] for text in texts.values() for mark in MARKED.finditer(text)}
+    if lacking:
+        raise SystemExit(f'{" and ".join(PAGES)} lack the marks "<!-- table: NAME -->" and "<!-- end -->" of '
+                         f'{", ".join(sorted(lacking))}')
+    for page, text in texts.items():
+        (ROOT / page).write_text(MARKED.sub(filled, text))
 
 
 if __name__ == '__main__':
