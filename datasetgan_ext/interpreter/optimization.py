@@ -62,7 +62,7 @@ class TrainingOptions:
     cosine: bool = True
     sigma: float | None = None
     heat_loss: str = 'cross-entropy'
-    heat_weight: float = 0.1
+    heat_weight: float = 0.3
     max_steps: int | None = 2500
     heldout: float = 0.1
     patience: int = 10
