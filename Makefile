@@ -18,6 +18,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_keypoints.py
 	$(BIN)/python benchmarks/demo_memory.py
 	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/preset_cost.py
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/labelling.py
 	$(BIN)/python benchmarks/suggestion_time.py

@@ -6,9 +6,10 @@ import torch
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import import_upstream
+from datasetgan_ext.interpreter.differences import difference_count, layers_with_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.optimization import hidden_sizes
+from datasetgan_ext.interpreter.optimization import PRESETS, hidden_sizes
 from datasetgan_ext.labels.task import Task
 
 
@@ -22,13 +23,16 @@ def make_generator(resolution: int) -> Generator:
     return Generator(network, f'random {resolution}')
 
 
-def make_interpreter(generator: Generator, members: int, classes: int) -> Interpreter:
-    """Random members for that generator; the input is standardised, so that their answers vary."""
+def make_interpreter(generator: Generator, members: int, classes: int, preset: str = 'reference') -> Interpreter:
+    """Random members of a preset's shape for that generator; the input is standardised, so that their answers vary."""
     torch.manual_seed(1)
-    ensemble = Ensemble(members, sum(layer.channels for layer in generator.layers), hidden_sizes(classes), classes)
+    options = PRESETS[preset]
+    differing = layers_with_differences(generator.layers) if options.differences else []
+    channels = sum(layer.channels for layer in generator.layers) + difference_count(generator.layers, differing)
+    ensemble = Ensemble(members, channels, hidden_sizes(classes, options.first_width), classes)
     for norm in ensemble.norms:
         torch.nn.init.uniform_(norm.running_mean)
         torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
     return Interpreter(ensemble.eval().requires_grad_(False), Task.from_names([f'class {i}' for i in range(classes)]),
                        generator.layers, SamplingOptions(), generator.image_hw, generator.source,
-                       generator.fingerprint, {})
+                       generator.fingerprint, {}, differing=differing)
