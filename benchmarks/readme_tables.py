@@ -112,16 +112,24 @@ def preset_cost(result: dict) -> str:
     return '\n'.join(rows)
 
 
+def methods(result: dict) -> str:
+    rows = ['| method | mIoU on real test images, % |', '|---|---|']
+    rows += [f'| {title} | {table1.show(row["mean_iou"], 1)} |' for title, row in result['rows'].items()]
+    return '\n'.join(rows)
+
+
 TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
-          'inference': inference, 'labelling': labelling, 'preset_cost': preset_cost,
+          'inference': inference, 'labelling': labelling, 'methods': methods, 'preset_cost': preset_cost,
           'suggestion_time': suggestion_time, 'table1': table1.table, 'table2': table2.table, 'training': training,
           'writing': writing}
+SOURCES = {'methods': 'table1'}
 PAGES = ('README.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
 
 
 def filled(mark: re.Match) -> str:
-    result = json.loads((RESULTS / f'{mark[2]}.json').read_text())
+    """A table and its marks; the result has the table's name unless `SOURCES` has another."""
+    result = json.loads((RESULTS / f'{SOURCES.get(mark[2], mark[2])}.json').read_text())
     return mark[1] + TABLES[mark[2]](result) + '\n' + mark[3]
 
 
