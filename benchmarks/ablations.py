@@ -46,7 +46,10 @@ STUDIES = {
     'pixels of each labelled image': [Case(pixels, {'pixels_per_image': pixels})
                                       for pixels in (64, 256, 1024, 4096, 'all')],
     'share of them spread evenly over the classes': [Case(share, {'balance': share}) for share in (0., .5, 1.)],
-    'upsampling of the features': [Case('nearest', nearest=True), Case('bilinear')],
+    'differences of neighbouring pixels': [Case('without', {'differences': False}), Case('with')],
+    # nearest neighbours differ at the edges of blocks alone
+    'upsampling of the features, without differences': [Case('nearest', {'differences': False}, nearest=True),
+                                                        Case('bilinear', {'differences': False})],
 }
 ROWS = (*(Row(f'{name} of the images', 'generated', share=share) for name, share in SHARES.items()),
         Row('all of the images', 'generated'),
