@@ -27,12 +27,12 @@ def make_interpreter(generator: Generator, members: int, classes: int, preset: s
     """Random members of a preset's shape for that generator; the input is standardised, so that their answers vary."""
     torch.manual_seed(1)
     options = PRESETS[preset]
-    differing = layers_with_differences(generator.layers) if options.differences else []
-    channels = sum(layer.channels for layer in generator.layers) + difference_count(generator.layers, differing)
+    difference_layers = layers_with_differences(generator.layers) if options.differences else []
+    channels = sum(layer.channels for layer in generator.layers) + difference_count(generator.layers, difference_layers)
     ensemble = Ensemble(members, channels, hidden_sizes(classes, options.first_width), classes)
     for norm in ensemble.norms:
         torch.nn.init.uniform_(norm.running_mean)
         torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
     return Interpreter(ensemble.eval().requires_grad_(False), Task.from_names([f'class {i}' for i in range(classes)]),
                        generator.layers, SamplingOptions(), generator.image_hw, generator.source,
-                       generator.fingerprint, {}, differing=differing)
+                       generator.fingerprint, {}, difference_layers=difference_layers)

@@ -74,7 +74,7 @@ class FusedEnsemble:
 
     def __init__(self, ensemble: Ensemble, layers: Sequence[Layer], full_hw: tuple[int, int], rows: slice,
                  columns: slice, device: torch.device | str = 'cpu', heads: Heads | None = None,
-                 differing: Sequence[int] = ()):
+                 difference_layers: Sequence[int] = ()):
         """
         Args:
             ensemble: trained members.
@@ -83,24 +83,24 @@ class FusedEnsemble:
             rows, columns: the part of it that is labelled (the crop).
             device: where to compute.
             heads: what the outputs mean; None = all are classes.
-            differing: indices of the layers whose differences end the hypercolumn, in that order.
+            difference_layers: indices of the layers whose differences end the hypercolumn, in that order.
         """
         self._heads = heads or Heads(ensemble.outputs)
         (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
         self._members = ensemble.members
         # [M, h1, C] -> one [M*h1, C_l] matrix per layer and per layer's differences -> one per size of map
         channels = [layer.channels for layer in layers]
-        channels += [PER_CHANNEL * layers[index].channels for index in differing]
+        channels += [PER_CHANNEL * layers[index].channels for index in difference_layers]
         weights = first.flatten(0, 1).split(channels, dim=1)
         sizes: dict[int, _Size] = {}
         for index, layer in enumerate(layers):
             sizes.setdefault(layer.resolution, _Size()).layers.append(index)
-        for index in differing:
-            sizes[layers[index].resolution].differing.append(index)
-        places = {index: len(layers) + place for place, index in enumerate(differing)}
+        for index in difference_layers:
+            sizes[layers[index].resolution].difference_layers.append(index)
+        places = {index: len(layers) + place for place, index in enumerate(difference_layers)}
         for size in sizes.values():
             size.weight = torch.cat([weights[index] for index in size.layers]
-                                    + [weights[places[index]] for index in size.differing], dim=1)
+                                    + [weights[places[index]] for index in size.difference_layers], dim=1)
         self._sizes = list(sizes.values())
         self._first_bias = self._first_bias.flatten()[:, None, None]
         self._rest = rest
@@ -187,8 +187,8 @@ class FusedEnsemble:
 
     def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
         """The maps of each size, with their weights."""
-        return [_Group([image[index] for index in size.layers], [image[index] for index in size.differing], size.weight)
-                for size in self._sizes]
+        return [_Group([image[index] for index in size.layers], [image[index] for index in size.difference_layers],
+                       size.weight) for size in self._sizes]
 
 
 @dataclass
@@ -196,7 +196,7 @@ class _Size:
     """Indices of the layers of one size of map, of those of them that have differences, and the first layer's weights
     for all of them, [M*h1, C]."""
     layers: list[int] = field(default_factory=list)
-    differing: list[int] = field(default_factory=list)
+    difference_layers: list[int] = field(default_factory=list)
     weight: torch.Tensor | None = None
 
 
@@ -205,7 +205,7 @@ class _Group:
     """The maps of one size ([C_l, h, w] each), those of them that have differences, and their part of the first layer
     ([M*h1, C])."""
     maps: list[torch.Tensor]
-    differing: list[torch.Tensor]
+    difference_maps: list[torch.Tensor]
     weight: torch.Tensor
 
     @property
@@ -233,5 +233,5 @@ class _Group:
     def _values(self, rows: slice, columns: slice) -> torch.Tensor:
         """All channels of a part of the maps: float32 [C, rows * columns]."""
         parts = [maps[:, rows, columns].to(torch.float32) for maps in self.maps]
-        parts += [differences(maps, rows, columns) for maps in self.differing]
+        parts += [differences(maps, rows, columns) for maps in self.difference_maps]
         return torch.cat(parts).flatten(1)

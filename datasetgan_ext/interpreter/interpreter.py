@@ -40,7 +40,7 @@ class Interpreter:
         network_fingerprint: of that generator.
         training: options and results of the training, for the record.
         keypoint_threshold: height of a heatmap's peak, in 0..1, from which a keypoint counts as present.
-        differing: indices of the layers whose differences end the hypercolumn.
+        difference_layers: indices of the layers whose differences end the hypercolumn.
     """
     ensemble: Ensemble
     task: Task
@@ -51,13 +51,13 @@ class Interpreter:
     network_fingerprint: str
     training: dict
     keypoint_threshold: float = DEFAULT_THRESHOLD
-    differing: list[int] = field(default_factory=list)
+    difference_layers: list[int] = field(default_factory=list)
 
     @property
     def fingerprint(self) -> str:
         """sha256 (hex) over all that decides the labels: the ensemble's state dict, the task, the heads and the
         differences."""
-        decisive = f'{state_fingerprint(self.ensemble)} {self.task} {self._heads} {self.differing}'
+        decisive = f'{state_fingerprint(self.ensemble)} {self.task} {self._heads} {self.difference_layers}'
         return hashlib.sha256(decisive.encode()).hexdigest()
 
     @property
@@ -77,7 +77,7 @@ class Interpreter:
     def fused_for(self, generator: Generator) -> FusedEnsemble:
         """The ensemble made ready for a generator's feature maps, on its device."""
         self.check_generator(generator)
-        return fuse(self.ensemble, generator, self.options, self._heads, self.differing)
+        return fuse(self.ensemble, generator, self.options, self._heads, self.difference_layers)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
@@ -85,7 +85,7 @@ class Interpreter:
             'version': FORMAT_VERSION,
             **self.task.to_json(),
             'keypoint_threshold': self.keypoint_threshold,
-            'differing': self.differing,
+            'difference_layers': self.difference_layers,
             'layers': [layer.to_json() for layer in self.layers],
             'options': self.options.to_json(),
             'image_hw': list(self.image_hw),
@@ -109,8 +109,8 @@ class Interpreter:
                              FORMAT_VERSION) as (content, state):
             task = Task.from_json(content, path)
             layers = [Layer(**layer) for layer in content['layers']]
-            differing = content.get('differing', [])
-            channels = sum(layer.channels for layer in layers) + difference_count(layers, differing)
+            difference_layers = content.get('difference_layers', [])
+            channels = sum(layer.channels for layer in layers) + difference_count(layers, difference_layers)
             with torch.random.fork_rng(devices=[]):
                 ensemble = Ensemble(content['ensemble']['members'], channels, content['ensemble']['hidden'],
                                     len(task.classes) + len(task.keypoints))
@@ -118,13 +118,13 @@ class Interpreter:
             return cls(ensemble.eval().requires_grad_(False), task, layers,
                        SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
                        content['network_fingerprint'], content['training'],
-                       content.get('keypoint_threshold', DEFAULT_THRESHOLD), differing)
+                       content.get('keypoint_threshold', DEFAULT_THRESHOLD), difference_layers)
 
 
 def fuse(ensemble: Ensemble, generator: Generator, options: SamplingOptions, heads: Heads,
-         differing: Sequence[int] = ()) -> FusedEnsemble:
+         difference_layers: Sequence[int] = ()) -> FusedEnsemble:
     """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped, and
-    `differing` which layers' differences it reads."""
+    `difference_layers` which layers' differences it reads."""
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
     return FusedEnsemble(ensemble, generator.layers, generator.image_hw, rows, columns, generator.device, heads,
-                         differing)
+                         difference_layers)

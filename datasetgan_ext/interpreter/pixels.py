@@ -87,14 +87,14 @@ def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.r
 
 
 def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarray, full_hw: tuple[int, int],
-                        differing: Sequence[int] = ()) -> torch.Tensor:
+                        difference_layers: Sequence[int] = ()) -> torch.Tensor:
     """Hypercolumns of some pixels, interpolated at those points only.
 
     Args:
         features: one [C_l, h_l, w_l] map per layer, of the whole image.
         y, x: int64 [P], rows and columns of the whole image.
         full_hw: its height and width.
-        differing: indices of the maps whose differences are wanted too.
+        difference_layers: indices of the maps whose differences are wanted too.
 
     Returns:
         float16 [P, C], the layers' channels one after the other, then those of the differences; values beyond its range
@@ -102,5 +102,6 @@ def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarr
     """
     y, x = (torch.from_numpy(position).to(features[0].device) for position in (y, x))
     maps = [one.to(torch.float32) for one in features]
-    points = [gather_points(one, y, x, full_hw) for one in [*maps, *(differences(maps[index]) for index in differing)]]
+    maps += [differences(maps[index]) for index in difference_layers]
+    points = [gather_points(one, y, x, full_hw) for one in maps]
     return torch.cat([part.clamp_(HALF.min, HALF.max).half() for part in points], dim=1)

@@ -66,7 +66,7 @@ class TrainingSet:
                  for sample, annotation in pairs]
         self.generator, self.samples, self.pairs, self.task, self.options = generator, samples, pairs, task, options
         self.progress = progress
-        self.differing = layers_with_differences(generator.layers) if options.differences else []
+        self.difference_layers = layers_with_differences(generator.layers) if options.differences else []
         self.sigma = options.sigma or default_sigma(samples.image_hw)
         masks = [self._mask(annotation) for _, annotation in pairs]
         if task.classes:
@@ -81,7 +81,7 @@ class TrainingSet:
                 pairs, desc='features', unit='image', disable=None if progress else True), masks, chosen)):
             part = slice(start, start := start + len(here))
             gathered = gather_labelled(generator, samples, sample, task, mask, annotation.keypoints, here, self.sigma,
-                                       self.differing)
+                                       self.difference_layers)
             self.pixels.hypercolumns[part], self.pixels.classes[part] = gathered.hypercolumns, gathered.classes
             self.pixels.images[part], self.pixels.heat[part] = index, gathered.heat
 
@@ -155,7 +155,7 @@ class TrainingSet:
                     'seeds': [sample.seed for sample, _ in pairs]}
         return Interpreter(ensemble.cpu(), self.task, self.generator.layers, self.samples.options,
                            self.samples.image_hw, self.generator.source, self.generator.fingerprint, training,
-                           differing=self.differing)
+                           difference_layers=self.difference_layers)
 
     def _mask(self, annotation: Annotation) -> np.ndarray:
         """The image's mask, cleaned up; IGNORE everywhere where it has none."""
@@ -184,7 +184,7 @@ class TrainingSet:
 
     def _empty_pixels(self, count: int) -> PixelSet:
         layers, device = self.generator.layers, self.generator.device
-        channels = sum(layer.channels for layer in layers) + difference_count(layers, self.differing)
+        channels = sum(layer.channels for layer in layers) + difference_count(layers, self.difference_layers)
         gib = count * channels * 2 / 2**30
         if gib > LARGE_GIB:
             log.warning('The hypercolumns of %d pixels take %.0f GiB of memory; --pixels-per-image takes fewer',
@@ -220,7 +220,7 @@ def choose_labelled(mask: np.ndarray, annotation: Annotation, options: TrainingO
 
 def gather_labelled(generator: Generator, samples: SampleSet, sample: Sample, task: Task, mask: np.ndarray,
                     keypoints: Keypoints | None, chosen: np.ndarray, sigma: float,
-                    differing: Sequence[int] = ()) -> PixelSet:
+                    difference_layers: Sequence[int] = ()) -> PixelSet:
     """Hypercolumns and labels of the chosen pixels of one image, which is made again.
 
     Args:
@@ -231,7 +231,7 @@ def gather_labelled(generator: Generator, samples: SampleSet, sample: Sample, ta
         keypoints: of the image; None = they are not labelled.
         chosen: int64 [P], indices into the flattened mask.
         sigma: width of the keypoints' Gaussians in pixels.
-        differing: indices of the layers whose differences are wanted too.
+        difference_layers: indices of the layers whose differences are wanted too.
 
     Raises:
         UserError: what the network makes is not the picture that was labelled.
@@ -242,7 +242,7 @@ def gather_labelled(generator: Generator, samples: SampleSet, sample: Sample, ta
     samples.check_image(sample, synthesis.images[0].cpu().numpy())
     y, x = np.unravel_index(chosen, mask.shape)
     hypercolumns = gather_hypercolumns([maps[0] for maps in synthesis.features], y + rows.start, x + columns.start,
-                                       generator.image_hw, differing)
+                                       generator.image_hw, difference_layers)
     classes = mask.reshape(-1)[chosen].astype(np.int64)
     classes = torch.from_numpy(np.where(classes == IGNORE, UNLABELLED, classes)).to(generator.device)
     heat = np.full((len(chosen), len(task.keypoints)), np.nan, np.float32)

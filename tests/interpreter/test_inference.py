@@ -13,9 +13,9 @@ SIZES = [4, 8, 8, 16, 16]
 LAYERS = [Layer(f'layer {index}', *shape) for index, shape in enumerate(zip(CHANNELS, SIZES))]
 
 
-def plain_logits(ensemble, features, rows, columns, differing=()):
+def plain_logits(ensemble, features, rows, columns, difference_layers=()):
     """The released algorithm: build every hypercolumn, run the members one after the other. [M, K, pixels]."""
-    features = [*features, *(differences(features[index]) for index in differing)]
+    features = [*features, *(differences(features[index]) for index in difference_layers)]
     hypercolumns = torch.cat([
         torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
         for maps in features])[:, rows, columns].flatten(1).T
@@ -28,16 +28,16 @@ def plain_logits(ensemble, features, rows, columns, differing=()):
                                            (slice(3, 12), slice(5, 10))], ids=['whole', 'crop rows', 'crop both'])
 @pytest.mark.parametrize('tile_rows', [1, 5, 100])
 @pytest.mark.parametrize('whole_floats', [0, 10**9], ids=['products by tile', 'products whole'])
-@pytest.mark.parametrize('differing', [[], [2, 4]], ids=['features', 'differences too'])
-def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, whole_floats, differing, monkeypatch):
+@pytest.mark.parametrize('difference_layers', [[], [2, 4]], ids=['features', 'differences too'])
+def test_shortcut_equals_the_plain_way(rows, columns, tile_rows, whole_floats, difference_layers, monkeypatch):
     monkeypatch.setattr(inference, 'WHOLE_FLOATS', whole_floats)
     monkeypatch.setitem(inference.TILE_FLOATS, 'cpu', tile_rows * 3 * 5 * 16)
-    ensemble = make_ensemble(channels=sum(CHANNELS) + difference_count(LAYERS, differing))
+    ensemble = make_ensemble(channels=sum(CHANNELS) + difference_count(LAYERS, difference_layers))
     features = [torch.randn(channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
-    fused = FusedEnsemble(ensemble, LAYERS, (16, 16), rows, columns, differing=differing)
+    fused = FusedEnsemble(ensemble, LAYERS, (16, 16), rows, columns, difference_layers=difference_layers)
     tiles = list(fused.logit_tiles(features))
     assert len(tiles) == -(-(rows.stop - rows.start) // tile_rows)
-    expected = plain_logits(ensemble, features, rows, columns, differing)
+    expected = plain_logits(ensemble, features, rows, columns, difference_layers)
     assert torch.allclose(torch.cat(tiles, dim=2), expected, atol=1e-4)
 
 

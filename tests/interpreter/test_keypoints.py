@@ -161,7 +161,7 @@ def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator
     options = samples.options
     features = generator.synthesize([2], options).features
     maps = [feature[0] for feature in features]
-    maps += [differences(maps[index]) for index in interpreter.differing]
+    maps += [differences(maps[index]) for index in interpreter.difference_layers]
     columns = torch.cat([torch.nn.functional.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False)
                          for one in maps], dim=1)[0].flatten(1).T
     outputs = interpreter.ensemble(columns.expand(3, -1, -1)).transpose(1, 2)

@@ -52,7 +52,7 @@ def test_gathered_hypercolumns_are_those_of_full_upsampling():
 def test_gathered_differences_are_those_of_full_upsampling():
     features = [torch.randn(3, 4, 4), torch.randn(2, 16, 16)]
     y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
-    gathered = gather_hypercolumns(features, y, x, (16, 16), differing=[0, 1])
+    gathered = gather_hypercolumns(features, y, x, (16, 16), difference_layers=[0, 1])
     assert torch.equal(gathered[:, :5], gather_hypercolumns(features, y, x, (16, 16)))
     full = torch.cat([torch.nn.functional.interpolate(differences(maps)[None], size=(16, 16), mode='bilinear',
                                                       align_corners=False)[0] for maps in features])
