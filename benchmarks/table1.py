@@ -1,6 +1,6 @@
 """Table 1 of the paper (segmentation) in miniature: mIoU of each method on real test images, by five folds.
 
-    python benchmarks/table1.py --miniature    # about half an hour on two CPU cores
+    python benchmarks/table1.py --miniature    # 20 minutes on two CPU cores
 """
 from __future__ import annotations
 
