@@ -137,5 +137,5 @@ def reading_tensors(path: Path, flag: str, writer: str, key: str,
         if content['version'] != version:
             raise UserError(f'{flag}={path} has format version {content["version"]}, this program reads {version}')
         yield content, state
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
         raise UserError(f'{flag}={path} is damaged ({type(error).__name__}: {error})') from error
