@@ -6,7 +6,7 @@ import torch
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import import_upstream
-from datasetgan_ext.interpreter.differences import difference_count, layers_with_differences
+from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.optimization import PRESETS, hidden_sizes
@@ -28,7 +28,7 @@ def make_interpreter(generator: Generator, members: int, classes: int, preset: s
     torch.manual_seed(1)
     options = PRESETS[preset]
     difference_layers = layers_with_differences(generator.layers) if options.differences else []
-    channels = sum(layer.channels for layer in generator.layers) + difference_count(generator.layers, difference_layers)
+    channels = hypercolumn_length(generator.layers, difference_layers)
     ensemble = Ensemble(members, channels, hidden_sizes(classes, options.first_width), classes)
     for norm in ensemble.norms:
         torch.nn.init.uniform_(norm.running_mean)

@@ -24,6 +24,11 @@ def difference_count(layers: Sequence[Layer], chosen: Sequence[int]) -> int:
     return PER_CHANNEL * sum(layers[index].channels for index in chosen)
 
 
+def hypercolumn_length(layers: Sequence[Layer], difference_layers: Sequence[int]) -> int:
+    """Channels of all layers, and of the differences of those at the indices `difference_layers`."""
+    return sum(layer.channels for layer in layers) + difference_count(layers, difference_layers)
+
+
 def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = slice(None)) -> torch.Tensor:
     """Half the difference between the right and the left neighbour, the same below and above, and how much the mean of
     the four exceeds the pixel. Beyond its borders the map goes on with its outermost pixels.

@@ -16,7 +16,7 @@ from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
-from datasetgan_ext.interpreter.differences import difference_count
+from datasetgan_ext.interpreter.differences import hypercolumn_length
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
@@ -110,7 +110,7 @@ class Interpreter:
             task = Task.from_json(content, path)
             layers = [Layer(**layer) for layer in content['layers']]
             difference_layers = content.get('difference_layers', [])
-            channels = sum(layer.channels for layer in layers) + difference_count(layers, difference_layers)
+            channels = hypercolumn_length(layers, difference_layers)
             with torch.random.fork_rng(devices=[]):
                 ensemble = Ensemble(content['ensemble']['members'], channels, content['ensemble']['hidden'],
                                     len(task.classes) + len(task.keypoints))

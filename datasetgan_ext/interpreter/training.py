@@ -16,7 +16,7 @@ from datasetgan_ext.evaluation.keypoints import KeypointScore
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import center_crop
-from datasetgan_ext.interpreter.differences import difference_count, layers_with_differences
+from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
 from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import (
@@ -183,8 +183,7 @@ class TrainingSet:
             log.warning('No labelled pixel of %s: the interpreter will never predict it', ', '.join(absent))
 
     def _empty_pixels(self, count: int) -> PixelSet:
-        layers, device = self.generator.layers, self.generator.device
-        channels = sum(layer.channels for layer in layers) + difference_count(layers, self.difference_layers)
+        device, channels = self.generator.device, hypercolumn_length(self.generator.layers, self.difference_layers)
         gib = count * channels * 2 / 2**30
         if gib > LARGE_GIB:
             log.warning('The hypercolumns of %d pixels take %.0f GiB of memory; --pixels-per-image takes fewer',
