@@ -97,10 +97,10 @@ class FusedEnsemble:
             sizes.setdefault(layer.resolution, _Size()).layers.append(index)
         for index in difference_layers:
             sizes[layers[index].resolution].difference_layers.append(index)
-        places = {index: len(layers) + place for place, index in enumerate(difference_layers)}
+        of_differences = dict(zip(difference_layers, weights[len(layers):]))
         for size in sizes.values():
             size.weight = torch.cat([weights[index] for index in size.layers]
-                                    + [weights[places[index]] for index in size.difference_layers], dim=1)
+                                    + [of_differences[index] for index in size.difference_layers], dim=1)
         self._sizes = list(sizes.values())
         self._first_bias = self._first_bias.flatten()[:, None, None]
         self._rest = rest
