@@ -29,7 +29,7 @@ class FoundKeypoints(Keypoints):
     """Keypoints as the ensemble finds them, each VISIBLE or ABSENT.
 
     Attributes:
-        confidence: float32 [J], 0..1, height of the mean heatmap's peak.
+        confidence: float32 [J], 0..1, how sure the ensemble is that it is there.
         spread: float32 [J], root mean square distance of the members' own points from the ensemble's, in pixels.
     """
     confidence: np.ndarray
@@ -130,7 +130,7 @@ class Labeler:
         if prediction.keypoints is None:
             return None
         labels = prediction.keypoint_labels(index)
-        return FoundKeypoints(labels.points, labels.visibility, prediction.keypoints.peaks[index].cpu().numpy(),
+        return FoundKeypoints(labels.points, labels.visibility, prediction.keypoints.confidence[index].cpu().numpy(),
                               prediction.keypoints.spread[index].cpu().numpy())
 
     def _name(self, seed: int) -> str:

@@ -38,11 +38,11 @@ from datasetgan_ext.labels.coco import flat_keypoints
 from datasetgan_ext.labels.png import write_image, write_mask
 from datasetgan_ext.labels.samples import generate_samples
 from datasetgan_ext.options import start_logging
-from datasetgan_ext.seeds import format_seeds
+from datasetgan_ext.seeds import format_seeds, sample_name
 
 TRAINING_DRAWINGS = 20_000
 HELD_OUT, FIRST_HELD_OUT = 200, 10_000_000
-SAMPLES, TRAINED_ON = range(40), range(16)
+SAMPLES, TRAINED_ON, MORE = range(40), range(16), range(3000, 3200)
 TRUNCATION = 0.7
 RESOLUTION = growing.STAGES[-1].resolution
 SHEET_SIDE = 8
@@ -91,18 +91,24 @@ def annotator(work):
 @main.command()
 @work_option
 def labels(work):
-    """Generate the demo's samples and have the annotator label them; WORK/labels.png shows what it did."""
+    """Generate the demo's samples, have the annotator label them and 200 more; WORK/labels.png shows what it did."""
     if not (work / 'annotator.safetensors').exists():
         raise UserError(f'--work={work} holds no annotator.safetensors; train the annotator first')
     folder = DEMO_FOLDER / 'samples'
     shutil.rmtree(folder, ignore_errors=True)
-    samples = generate_samples(load_generator(DEMO), SamplingOptions(trunc=TRUNCATION), list(SAMPLES), folder)
+    network, options = load_generator(DEMO), SamplingOptions(trunc=TRUNCATION)
+    samples = generate_samples(network, options, list(SAMPLES), folder)
     images = np.stack([np.asarray(PIL.Image.open(folder / sample.image)) for sample in samples.samples])
-    said = Annotator.load(work / 'annotator.safetensors').label(images)
+    judge = Annotator.load(work / 'annotator.safetensors')
+    said = judge.label(images)
     _write_labels(folder, [sample.name for sample in samples.samples], *said)
     task = {'classes': CLASSES, 'palette': PALETTE, 'keypoints': KEYPOINTS, 'left_right_pairs': LEFT_RIGHT_PAIRS,
             'skeleton': SKELETON}
     write_atomically(DEMO_FOLDER / 'task.json', (json.dumps(task, indent=1) + '\n').encode())
+    more = DEMO_FOLDER / 'more'
+    shutil.rmtree(more, ignore_errors=True)
+    more_images = np.stack([network.synthesize([seed], options).images[0].numpy() for seed in MORE])
+    _write_labels(more, [sample_name(seed) for seed in MORE], *judge.label(more_images))
     write_sheet(work / 'labels.png', [tile for pair in zip(images, np.array(PALETTE, np.uint8)[said.masks])
                                       for tile in pair])
 
@@ -167,7 +173,7 @@ def _held_out():
 def _write_labels(folder: Path, names: Sequence[str], masks: Iterable[np.ndarray], keypoints: Iterable[np.ndarray],
                   visibility: Iterable[np.ndarray]) -> None:
     """Write `masks/NAME.png`, and all keypoints as `keypoints.json` in COCO's format."""
-    (folder / 'masks').mkdir(exist_ok=True)
+    (folder / 'masks').mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
     for index, (name, mask, points, seen) in enumerate(zip(names, masks, keypoints, visibility)):
         write_mask(folder / 'masks' / f'{name}.png', mask, [value for colour in PALETTE for value in colour])

@@ -85,8 +85,8 @@ IMAGE_FILES = '''\
 '''
 KEYPOINT_FILES = '''\
 - `keypoints.json`: the kept images' keypoints in COCO's format; the centre of the first pixel is (0.5, 0.5). Each is
-  visible (2) or absent (0). The manifest has them too, for all images, with confidence (height of the heatmap's peak,
-  0..1) and spread (distance of the ensemble's members, in pixels). Their disagreement on places and on who is present
+  visible (2) or absent (0). The manifest has them too, for all images, with confidence (how sure the ensemble is that
+  the keypoint is there, 0..1) and spread (distance of the ensemble's members, in pixels). Their disagreement on places
   is part of the uncertainty.
 '''
 READ_MASK = '''\

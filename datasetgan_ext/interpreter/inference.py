@@ -37,7 +37,7 @@ class Prediction:
         masks: uint8 [N, H, W], class ids; None without classes.
         pixel_uncertainty: float32 [N, H, W], Jensen-Shannon divergence in nats; None without classes.
         keypoints: where the ensemble finds them; None without keypoints.
-        threshold: height of a keypoint's peak from which it counts as present.
+        threshold: confidence from which a keypoint counts as present.
     """
     uncertainty: torch.Tensor
     masks: torch.Tensor | None
@@ -47,7 +47,7 @@ class Prediction:
 
     def keypoint_labels(self, index: int) -> Keypoints:
         """The keypoints of an image as labels, on the CPU: visible where present, else absent."""
-        present = (self.keypoints.peaks[index] >= self.threshold).cpu().numpy()
+        present = (self.keypoints.confidence[index] >= self.threshold).cpu().numpy()
         points = self.keypoints.points[index].cpu().numpy() * present[:, None]
         return Keypoints(points, np.where(present, VISIBLE, ABSENT).astype(np.uint8))
 
@@ -60,7 +60,7 @@ class Heads:
         classes, keypoints: how many of each.
         linear_heat: the heatmaps' outputs are their heights, not logits of them.
         sigma: width of the heatmaps' Gaussians in pixels.
-        threshold: height of a peak from which a keypoint counts as present.
+        threshold: confidence from which a keypoint counts as present.
     """
     classes: int
     keypoints: int = 0

@@ -39,7 +39,7 @@ class Interpreter:
         network: where the generator came from.
         network_fingerprint: of that generator.
         training: options and results of the training, for the record.
-        keypoint_threshold: height of a heatmap's peak, in 0..1, from which a keypoint counts as present.
+        keypoint_threshold: confidence, in 0..1, from which a keypoint counts as present.
         difference_layers: indices of the layers whose differences end the hypercolumn.
     """
     ensemble: Ensemble

@@ -15,16 +15,22 @@ from datasetgan_ext.labels.annotation import ABSENT, Keypoints
 
 NEAR = 3.0
 """Pixels within so many sigmas of a keypoint are always trained on."""
-WINDOW = 2 / 3
+WINDOW = 1 / 2
 """Width of the Gaussian window in which a point is refined, in sigmas of the heatmap."""
-REFINEMENTS = 12
+REFINEMENTS = 20
+REACH = 5.0
+"""Pixels within so many sigmas of a point belong to its peak."""
 DEFAULT_THRESHOLD = 0.2
 PRIOR_ABSENT = 15
 
 
 def default_sigma(image_hw: tuple[int, int]) -> float:
-    """Width of the Gaussians in pixels: 1 % of the image's longer side, and 1.5 at least."""
-    return max(1.5, 0.01 * max(image_hw))
+    """Width of the Gaussians in pixels: 2.5 % of the image's longer side, and 1.5 at least.
+
+    Wide ones, since a few labelled images do not settle where exactly some keypoints are: that flattens a narrow peak
+    until it is lost.
+    """
+    return max(1.5, 0.025 * max(image_hw))
 
 
 def heat_targets(keypoints: Keypoints, y: np.ndarray, x: np.ndarray, sigma: float) -> np.ndarray:
@@ -56,13 +62,13 @@ class PredictedKeypoints:
 
     Attributes:
         points: float32 [N, J, 2], x and y in pixels of the mask; the centre of the first pixel is (0.5, 0.5).
-        peaks: float32 [N, J], height of the mean heatmap's peak, in 0..1: how sure the ensemble is that it is there.
+        confidence: float32 [N, J], 0..1, how sure the ensemble is that it is there: see `confidence`.
         spread: float32 [N, J], root mean square distance of the members' own points from the ensemble's, in pixels.
         uncertainty: float32 [N, J]: where the keypoint counts as present, the mean over the members of
             1 - exp(-d² / (2 sigma²)), d that distance; else 0; in 0..1.
     """
     points: torch.Tensor
-    peaks: torch.Tensor
+    confidence: torch.Tensor
     spread: torch.Tensor
     uncertainty: torch.Tensor
 
@@ -73,18 +79,39 @@ def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> Pr
     Args:
         heatmaps: float32 [M, J, H, W], in 0..1.
         sigma: of the Gaussians that were trained on.
-        threshold: height of a peak from which a keypoint counts as present.
+        threshold: confidence from which a keypoint counts as present.
 
     Returns:
         As for a batch of one.
     """
     mean = heatmaps.mean(dim=0)
-    peaks = mean.flatten(1).amax(dim=1)
     points, own = locate(mean, sigma), locate(heatmaps, sigma)
+    sure = confidence(mean, points, sigma)
     squares = (own - points).square().sum(dim=-1)
     apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=0)
-    uncertainty = apart * (peaks >= threshold)
-    return PredictedKeypoints(points[None], peaks[None], squares.mean(dim=0).sqrt()[None], uncertainty[None])
+    uncertainty = apart * (sure >= threshold)
+    return PredictedKeypoints(points[None], sure[None], squares.mean(dim=0).sqrt()[None], uncertainty[None])
+
+
+def confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Probability that a keypoint is there: the sum of a heatmap around its peak, as a share of a whole Gaussian's.
+
+    A heatmap's pixel is the expected height of the Gaussian there. When it is not clear where a keypoint is, its peak
+    is low and wide, but the sum is still a whole Gaussian's; when it is not clear whether it is there, the sum is less.
+    Of a keypoint on the image's border half of the Gaussian is inside.
+
+    Args:
+        heatmaps: float32 [J, H, W], in 0..1.
+        points: float32 [J, 2], x and y of their peaks in pixels, inside the image; from `locate`.
+        sigma: of the Gaussians that were trained on.
+
+    Returns:
+        float32 [J], 0..1: sum over the pixels within `REACH` sigmas / (2 pi sigma²), at most 1.
+    """
+    column, row = points.long().T
+    patch, y, x = _around(heatmaps, row, column, math.ceil(REACH * sigma))
+    squares = (y - points[:, 1:]).square()[:, :, None] + (x - points[:, :1]).square()[:, None]
+    return ((patch * (squares <= (REACH * sigma)**2)).sum(dim=(1, 2)) / (2 * math.pi * sigma**2)).clamp(max=1)
 
 
 def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -97,16 +124,10 @@ def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
     Returns:
         float32 [..., 2], x and y in pixels.
     """
-    height, width = heatmaps.shape[-2:]
-    flat = heatmaps.reshape(-1, height * width)
-    peak = flat.argmax(dim=1)
+    maps = heatmaps.reshape(-1, *heatmaps.shape[-2:])
+    peak = maps.flatten(1).argmax(dim=1)
     reach = math.ceil(2 * sigma)
-    offsets = torch.arange(-reach, reach + 1, device=flat.device)
-    rows, columns = (peak // width)[:, None] + offsets, (peak % width)[:, None] + offsets
-    inside = (((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :])
-    index = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
-    patch = flat.gather(1, index.flatten(1)).reshape(index.shape) * inside
-    y, x = rows + 0.5, columns + 0.5
+    patch, y, x = _around(maps, peak // maps.shape[2], peak % maps.shape[2], reach)
     point_y, point_x = y[:, reach], x[:, reach]
     for _ in range(REFINEMENTS):
         window_y, window_x = (torch.exp(-((axis - centre[:, None]) / (WINDOW * sigma)).square() / 2)
@@ -119,8 +140,20 @@ def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
     return torch.stack([point_x, point_y], dim=1).reshape(*heatmaps.shape[:-2], 2)
 
 
+def _around(maps: torch.Tensor, row: torch.Tensor, column: torch.Tensor,
+            reach: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Squares of maps [N, H, W] around a pixel of each (int64 [N]): [N, S, S], S = 2 * reach + 1, 0 beyond the map; and
+    the y and x of their pixels' centres, [N, S] each."""
+    height, width = maps.shape[1:]
+    offsets = torch.arange(-reach, reach + 1, device=maps.device)
+    rows, columns = row[:, None] + offsets, column[:, None] + offsets
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    index = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
+    return maps.flatten(1).gather(1, index.flatten(1)).reshape(index.shape) * inside, rows + 0.5, columns + 0.5
+
+
 def calibrate_threshold(present: np.ndarray, absent: np.ndarray) -> float:
-    """The peak height from which a keypoint counts as present.
+    """The confidence from which a keypoint counts as present.
 
     Best is the one with the highest mean of the shares of present and of absent keypoints that it calls right, in the
     middle of the gap that it may lie in. Few absent keypoints say little, and ensembles that saw fewer images take more
@@ -128,12 +161,12 @@ def calibrate_threshold(present: np.ndarray, absent: np.ndarray) -> float:
     `PRIOR_ABSENT` absent keypoints, and the best one (in log odds).
 
     Args:
-        present, absent: float [P] and [A], peaks of held-out keypoints that are there and that are not.
+        present, absent: float [P] and [A], confidence in held-out keypoints that are there and that are not.
     """
     if len(present) == 0 or len(absent) == 0:
         return DEFAULT_THRESHOLD
-    heights = np.unique(np.concatenate([[0.0], present, absent, [1.0]]))
-    middles = (heights[1:] + heights[:-1]) / 2
+    values = np.unique(np.concatenate([[0.0], present, absent, [1.0]]))
+    middles = (values[1:] + values[:-1]) / 2
     right = (present[None] >= middles[:, None]).mean(axis=1) + (absent[None] < middles[:, None]).mean(axis=1)
     best = np.flatnonzero(right >= right.max() - 1e-12)
     found = (middles[best[0]] + middles[best[-1]]) / 2

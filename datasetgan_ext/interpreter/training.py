@@ -86,7 +86,7 @@ class TrainingSet:
             self.pixels.images[part], self.pixels.heat[part] = index, gathered.heat
 
     def train(self) -> Interpreter:
-        """Train on all of it; the height from which a keypoint counts as present is found by cross-validation."""
+        """Train on all of it; the confidence from which a keypoint counts as present is found by cross-validation."""
         interpreter = self._train(self.pixels, self.pairs, self.options, self.progress)
         if self.task.keypoints:
             interpreter.keypoint_threshold = self._threshold
@@ -122,22 +122,22 @@ class TrainingSet:
 
     @cached_property
     def _threshold(self) -> float:
-        """The threshold of the keypoints' peaks, from small ensembles that each leave some labelled images out."""
+        """The threshold of the keypoints' confidence, from small ensembles that each leave some labelled images out."""
         labelled = [index for index, (_, annotation) in enumerate(self.pairs) if annotation.keypoints is not None]
         absent = [(self.pairs[index][1].keypoints.visibility == ABSENT) for index in labelled]
         if len(labelled) < 2 or not np.any(absent) or np.all(absent):
             return DEFAULT_THRESHOLD
         options = replace(self.options, models=min(CALIBRATION_MEMBERS, self.options.models))
-        peaks: dict[bool, list[float]] = {True: [], False: []}
+        confidence: dict[bool, list[float]] = {True: [], False: []}
         for fold in tqdm(range(min(CALIBRATION_FOLDS, len(labelled))), desc='keypoint threshold', unit='fold',
                          disable=None if self.progress else True):
             left_out = labelled[fold::CALIBRATION_FOLDS]
             interpreter = self._train_without(left_out, options)
             for index in left_out:
-                found = self._predict(interpreter, index).keypoints.peaks[0].tolist()
-                for peak, visibility in zip(found, self.pairs[index][1].keypoints.visibility):
-                    peaks[bool(visibility != ABSENT)].append(peak)
-        return calibrate_threshold(np.array(peaks[True]), np.array(peaks[False]))
+                found = self._predict(interpreter, index).keypoints.confidence[0].tolist()
+                for sure, visibility in zip(found, self.pairs[index][1].keypoints.visibility):
+                    confidence[bool(visibility != ABSENT)].append(sure)
+        return calibrate_threshold(np.array(confidence[True]), np.array(confidence[False]))
 
     def _train_without(self, left_out: list[int], options: TrainingOptions) -> Interpreter:
         kept = ~torch.isin(self.pixels.images, torch.tensor(left_out, device=self.pixels.images.device))

@@ -9,6 +9,7 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import (
     DEFAULT_THRESHOLD,
     calibrate_threshold,
+    confidence,
     default_sigma,
     find_keypoints,
     heat_targets,
@@ -70,18 +71,34 @@ def test_an_empty_map_has_a_place_too():
 def test_uncertainty_is_the_spread_of_the_members():
     agreed = torch.stack([heatmap(8.5, 8.5)] * 3)[:, None]
     found = find_keypoints(agreed, SIGMA, 0.2)
-    assert found.points.shape == (1, 1, 2) and float(found.peaks) == pytest.approx(1)
+    assert found.points.shape == (1, 1, 2) and float(found.confidence) == pytest.approx(1, abs=0.01)
     assert float(found.spread) == pytest.approx(0, abs=1e-4)
     apart = torch.stack([heatmap(8.5, 8.5), heatmap(8.5, 8.5), heatmap(14.5, 8.5)])[:, None]
     found = find_keypoints(apart, SIGMA, 0.2)
     assert float(found.spread) == pytest.approx(np.sqrt(36 / 3), abs=0.1)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
-    assert float(found.peaks) == pytest.approx(2 / 3, abs=0.01)
+    assert float(found.confidence) > 0.9   # to all of them it is somewhere
     # how sure of it the member is that sees it elsewhere does not count
     found = find_keypoints(apart * torch.tensor([1, 1, 0.1]).view(3, 1, 1, 1), SIGMA, 0.2)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
     # to all of them it is absent: places do not matter
     assert float(find_keypoints(apart * 0.1, SIGMA, 0.2).uncertainty) == 0
+
+
+def test_confidence_is_the_probability_that_it_is_there():
+    def sure(maps, point):
+        return float(confidence(maps[None], torch.tensor([point]), SIGMA))
+    whole = heatmap(12.3, 8.1, (32, 32))
+    assert sure(whole, (12.3, 8.1)) == pytest.approx(1, abs=0.01)
+    assert sure(0.3 * whole, (12.3, 8.1)) == pytest.approx(0.3, abs=0.01)
+    # it is somewhere: the peak is lower, its sum is not
+    here_or_there = (heatmap(11.5, 8.5, (32, 32)) + heatmap(14.5, 8.5, (32, 32))) / 2
+    assert sure(here_or_there, (13, 8.5)) == pytest.approx(1, abs=0.02)
+    # half of it is outside
+    assert sure(heatmap(0, 8.1, (32, 32)), (0.5, 8.1)) == pytest.approx(0.5, abs=0.02)
+    # other peaks do not count
+    assert sure(torch.maximum(0.4 * whole, heatmap(28, 28, (32, 32))), (12.3, 8.1)) == pytest.approx(0.4, abs=0.01)
+    assert sure(torch.ones(32, 32), (16, 16)) == 1
 
 
 def test_threshold_separates_present_from_absent():
@@ -95,7 +112,7 @@ def test_threshold_separates_present_from_absent():
 
 
 def test_default_sigma_grows_with_the_image():
-    assert default_sigma((64, 64)) == 1.5 and default_sigma((384, 512)) == pytest.approx(5.12)
+    assert default_sigma((32, 32)) == 1.5 and default_sigma((384, 512)) == pytest.approx(12.8)
 
 
 @pytest.fixture
@@ -169,7 +186,7 @@ def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator
                            interpreter.keypoint_threshold)
     predicted = interpreter.fused_for(generator)(features).keypoints
     assert torch.allclose(predicted.points, found.points, atol=1e-3)
-    assert torch.allclose(predicted.peaks, found.peaks, atol=1e-4)
+    assert torch.allclose(predicted.confidence, found.confidence, atol=1e-4)
 
 
 def test_images_with_masks_only_and_with_keypoints_only(generator, samples, annotations, keypoint_task):
