@@ -43,7 +43,7 @@ SHOWN_DOUBTS = 10
 @click.option('--min-class-pixels', type=click.IntRange(min=0), metavar='N',
               help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]')
 @click.option('--sigma', type=click.FloatRange(min=0.3), metavar='PIXELS',
-              help="Width of the keypoints' heatmaps  [default: 1 % of the image's longer side, at least 1.5]")
+              help="Width of the keypoints' heatmaps  [default: 2.5 % of the image's longer side, at least 1.5]")
 @click.option('--seed', type=click.IntRange(0, MAX_SEED), default=0, show_default=True, metavar='INT',
               help='Of every random choice')
 @click.option('--cross-validate', is_flag=True,

@@ -320,7 +320,7 @@ def test_the_demos_interpreter_reaches_its_score(tmp_path):
     assert invoke(evaluate.main, '--network=demo', f'--json={tmp_path}/scores.json').exit_code == 0
     scores = json.loads((tmp_path / 'scores.json').read_text())
     assert scores['trained_on'] == list(range(16)) and scores['scored_on'] == list(range(16, 40))
-    assert scores['mean_iou'] >= 0.805
+    assert scores['mean_iou'] >= 0.81 and scores['keypoints']['pck_at_2_of_64'] >= 0.97
 
 
 def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
