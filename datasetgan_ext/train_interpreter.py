@@ -14,6 +14,7 @@ import torch
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.files import writing
 from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.interpreter.keypoints import SIGMA_SHARE
 from datasetgan_ext.interpreter.optimization import PRESETS, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labels.formats import labelled_part, read_annotations
@@ -43,7 +44,8 @@ SHOWN_DOUBTS = 10
 @click.option('--min-class-pixels', type=click.IntRange(min=0), metavar='N',
               help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]')
 @click.option('--sigma', type=click.FloatRange(min=0.3), metavar='PIXELS',
-              help="Width of the keypoints' heatmaps  [default: 2.5 % of the image's longer side, at least 1.5]")
+              help=f"Width of the keypoints' heatmaps  [default: {100 * SIGMA_SHARE:g} % of the image's longer side, "
+                   'at least 1.5]')
 @click.option('--seed', type=click.IntRange(0, MAX_SEED), default=0, show_default=True, metavar='INT',
               help='Of every random choice')
 @click.option('--cross-validate', is_flag=True,

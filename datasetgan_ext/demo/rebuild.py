@@ -32,6 +32,7 @@ from datasetgan_ext.demo.world import CLASSES, KEYPOINTS, LEFT_RIGHT_PAIRS, PALE
 from datasetgan_ext.errors import UserError
 from datasetgan_ext.files import write_atomically
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
+from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labels.annotation import Keypoints
 from datasetgan_ext.labels.coco import flat_keypoints
@@ -44,6 +45,7 @@ TRAINING_DRAWINGS = 20_000
 HELD_OUT, FIRST_HELD_OUT = 200, 10_000_000
 SAMPLES, TRAINED_ON, MORE = range(40), range(16), range(3000, 3200)
 TRUNCATION = 0.7
+SAMPLING = SamplingOptions(trunc=TRUNCATION)
 RESOLUTION = growing.STAGES[-1].resolution
 SHEET_SIDE = 8
 
@@ -96,8 +98,8 @@ def labels(work):
         raise UserError(f'--work={work} holds no annotator.safetensors; train the annotator first')
     folder = DEMO_FOLDER / 'samples'
     shutil.rmtree(folder, ignore_errors=True)
-    network, options = load_generator(DEMO), SamplingOptions(trunc=TRUNCATION)
-    samples = generate_samples(network, options, list(SAMPLES), folder)
+    network = load_generator(DEMO)
+    samples = generate_samples(network, SAMPLING, list(SAMPLES), folder)
     images = np.stack([np.asarray(PIL.Image.open(folder / sample.image)) for sample in samples.samples])
     judge = Annotator.load(work / 'annotator.safetensors')
     said = judge.label(images)
@@ -107,8 +109,7 @@ def labels(work):
     write_atomically(DEMO_FOLDER / 'task.json', (json.dumps(task, indent=1) + '\n').encode())
     more = DEMO_FOLDER / 'more'
     shutil.rmtree(more, ignore_errors=True)
-    more_images = np.stack([network.synthesize([seed], options).images[0].numpy() for seed in MORE])
-    _write_labels(more, [sample_name(seed) for seed in MORE], *judge.label(more_images))
+    _write_labels(more, [sample_name(seed) for seed in MORE], *judge.label(np.stack(_generated(network, MORE))))
     write_sheet(work / 'labels.png', [tile for pair in zip(images, np.array(PALETTE, np.uint8)[said.masks])
                                       for tile in pair])
 
@@ -131,9 +132,7 @@ def sheets(outdir):
     """Draw the contact sheets: drawings.png, and generated.png of as many random cars at the demo's truncation."""
     count = SHEET_SIDE**2
     write_sheet(outdir / 'drawings.png', [draw(FIRST_HELD_OUT + index, RESOLUTION).image for index in range(count)])
-    network, options = load_generator(DEMO), SamplingOptions(trunc=TRUNCATION)
-    seeds = range(1000, 1000 + count)
-    write_sheet(outdir / 'generated.png', [network.synthesize([seed], options).images[0].numpy() for seed in seeds])
+    write_sheet(outdir / 'generated.png', _generated(load_generator(DEMO), range(1000, 1000 + count)))
 
 
 def write_drawings(folder: Path, resolutions: Sequence[int], count: int) -> None:
@@ -164,6 +163,11 @@ def _encode(seed: int, resolutions: Sequence[int]) -> list[bytes]:
         largest.resize((size, size), PIL.Image.Resampling.BOX).save(buffer, 'PNG', compress_level=1)
         encoded.append(buffer.getvalue())
     return encoded
+
+
+def _generated(network: Generator, seeds: Iterable[int]) -> list[np.ndarray]:
+    """The images of some seeds, uint8 [H, W, 3] each."""
+    return [network.synthesize([seed], SAMPLING).images[0].numpy() for seed in seeds]
 
 
 def _held_out():

@@ -23,7 +23,7 @@ from datasetgan_ext.evaluation.pairs import LabelledImage, LabelledImages, conte
 from datasetgan_ext.evaluation.segmentation import SegmentationScore
 from datasetgan_ext.files import reading_tensors, write_atomically
 from datasetgan_ext.generator.generator import default_device
-from datasetgan_ext.interpreter.keypoints import locate
+from datasetgan_ext.interpreter.keypoints import default_sigma, locate
 from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.labels.task import Task
 
@@ -31,6 +31,8 @@ METADATA_KEY = 'datasetgan_downstream'
 FORMAT_VERSION = 1
 SEEN = 'seen_images'
 PREDICT_BATCH = 16
+SIGMA_SHARE = 0.01
+"""Width of the heatmaps' Gaussians as a share of the image's longer side: many images allow narrow ones."""
 PRESENT_PEAK = 0.2
 """Height of a heatmap's peak from which a keypoint counts as present."""
 HEAT_PRIOR = -5.0
@@ -75,7 +77,7 @@ class DownstreamModel:
     @property
     def sigma(self) -> float:
         """Width of the heatmaps' Gaussians in pixels of `image_hw`."""
-        return max(1.5, 0.01 * max(self.image_hw))
+        return default_sigma(self.image_hw, SIGMA_SHARE)
 
     def split(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The network's output [N, K + J, H, W] as logits of classes [N, K, H, W] and of heatmaps [N, J, H, W]."""

@@ -15,6 +15,9 @@ from datasetgan_ext.labels.annotation import ABSENT, Keypoints
 
 NEAR = 3.0
 """Pixels within so many sigmas of a keypoint are always trained on."""
+SIGMA_SHARE = 0.025
+"""Wide Gaussians, since a few labelled images do not settle where exactly some keypoints are: that flattens a narrow
+peak until it is lost."""
 WINDOW = 1 / 2
 """Width of the Gaussian window in which a point is refined, in sigmas of the heatmap."""
 REFINEMENTS = 20
@@ -24,13 +27,9 @@ DEFAULT_THRESHOLD = 0.2
 PRIOR_ABSENT = 15
 
 
-def default_sigma(image_hw: tuple[int, int]) -> float:
-    """Width of the Gaussians in pixels: 2.5 % of the image's longer side, and 1.5 at least.
-
-    Wide ones, since a few labelled images do not settle where exactly some keypoints are: that flattens a narrow peak
-    until it is lost.
-    """
-    return max(1.5, 0.025 * max(image_hw))
+def default_sigma(image_hw: tuple[int, int], share: float = SIGMA_SHARE) -> float:
+    """Width of the Gaussians in pixels: a share of the image's longer side, and 1.5 at least."""
+    return max(1.5, share * max(image_hw))
 
 
 def heat_targets(keypoints: Keypoints, y: np.ndarray, x: np.ndarray, sigma: float) -> np.ndarray:
