@@ -321,6 +321,8 @@ def test_a_suggestion_is_shown_and_accepted(person):
     person.drag((2, 2), (8, 2))
     drawn = person.saved_mask(SECOND)
     person.suggestion()
+    # the others have been measured; an image that is finished at that moment would not be ranked
+    person.page.locator('#suggest-state', has_text='Paint over').wait_for()
     assert (person.saved_mask(SECOND) == drawn).all()  # nothing is a label before a person has accepted it
     person.page.check('#uncertainty')
     person.press('Enter')
@@ -329,7 +331,6 @@ def test_a_suggestion_is_shown_and_accepted(person):
     assert (accepted == truth(SECOND)).mean() > 0.85
     person.press('Control+z')
     assert (person.saved_mask(SECOND) == drawn).all()
-    person.page.locator('#suggest-state', has_text='Paint over').wait_for()  # the others have been measured
     person.page.select_option('#order', 'worth')
     order = person.page.eval_on_selector_all('#list li', 'items => items.map(item => item.dataset.name)')
     measured = person.page.evaluate('fetch("/api/suggest").then(reply => reply.json())')['uncertainty']
