@@ -1,7 +1,8 @@
 """Time and peak memory of a labelled image: ours, the plain algorithm, and the bare generator, all in one run.
 
 The plain algorithm is the paper's and its released code's: every pixel's hypercolumn is built, and the members label
-one image after the other. Each measurement is a process of its own, whose peak memory the system reports.
+one image after the other. Each measurement is a process of its own, whose peak memory the system reports. Where
+there is a GPU, that is measured in place of the CPU, and the memory is what PyTorch held on it.
 
     python benchmarks/inference.py           # all cases: a quarter of an hour on two CPU cores
     python benchmarks/inference.py --quick   # 256 pixels alone
@@ -24,7 +25,7 @@ import torch
 from benchmarks.measure import write_result
 from benchmarks.random_networks import make_generator, make_interpreter
 from datasetgan_ext import Labeler
-from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.generator import Generator, default_device
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
 
@@ -32,17 +33,21 @@ OURS, PLAIN, BARE = 'ours', 'plain', 'bare generator'
 # resolution, members, classes, images per forward pass
 CASES = [(64, 10, 8, 1), (256, 10, 8, 1), (256, 1, 8, 1), (256, 20, 8, 1), (256, 10, 34, 1), (256, 10, 8, 4),
          (512, 10, 8, 1), (1024, 10, 8, 1)]
+GPU_CASES = [(256, 10, 8, 1), (256, 10, 8, 8), (256, 20, 8, 8), (256, 10, 34, 8), (512, 10, 8, 1), (512, 10, 8, 8),
+             (1024, 10, 8, 4)]
 ROUNDS, PLAIN_ROUNDS = {64: 20, 256: 6, 512: 3, 1024: 2}, {64: 5, 256: 1, 512: 1, 1024: 1}
+GPU_ROUNDS = 10
+DEVICE = default_device()
 
 
 @torch.inference_mode()
 def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]) -> np.ndarray:
     """Labels of images by the plain algorithm: uint8 [N, H, W]."""
-    ensemble, masks = interpreter.ensemble, []
+    ensemble, masks = interpreter.ensemble.to(DEVICE), []
     for maps in zip(*generator.synthesize(seeds, interpreter.options).features):
-        hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean)), 0
+        hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean), device=DEVICE), 0
         for one in maps:
-            upsampled = torch.nn.functional.interpolate(one[None], size=generator.image_hw, mode='bilinear')
+            upsampled = torch.nn.functional.interpolate(one[None].float(), size=generator.image_hw, mode='bilinear')
             hypercolumns[:, first:first + len(one)] = upsampled[0].flatten(1).T
             first += len(one)
         hypercolumns.sub_(ensemble.input_mean).div_(ensemble.input_std)
@@ -58,13 +63,14 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
             probabilities.append(x.softmax(dim=1).T)
         probabilities = torch.stack(probabilities)
         image_uncertainty(jensen_shannon(probabilities).reshape(1, *generator.image_hw))
-        masks.append(majority_vote(probabilities).reshape(generator.image_hw).byte().numpy())
+        masks.append(majority_vote(probabilities).reshape(generator.image_hw).byte().cpu().numpy())
     return np.stack(masks)
 
 
 def measure(kind: str, resolution: int, members: int, classes: int, batch: int) -> dict:
     """Seconds per image (the best round) and peak memory (MiB) of this process, and the first image's mask."""
-    generator = make_generator(resolution)
+    on_gpu = DEVICE.type == 'cuda'
+    generator = make_generator(resolution, DEVICE)
     interpreter = make_interpreter(generator, members, classes)
     if kind == OURS:
         labeler = Labeler(generator, interpreter, batch=batch)
@@ -76,34 +82,46 @@ def measure(kind: str, resolution: int, members: int, classes: int, batch: int) 
             return plain_masks(generator, interpreter, seeds)[0]
         with torch.inference_mode():
             images = generator.network.synthesis(generator.ws(seeds, interpreter.options), noise_mode='const',
-                                                 force_fp32=True)
-            (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+                                                 force_fp32=not on_gpu)
+            (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         return None
 
     seconds, masks = [], []
     rounds = (PLAIN_ROUNDS if kind == PLAIN else ROUNDS)[resolution]
+    if on_gpu:
+        work(list(range(batch)))  # compiles, and chooses algorithms
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        rounds = 1 if kind == PLAIN else GPU_ROUNDS
     for first in range(0, batch * rounds, batch):
         start = time.perf_counter()
-        masks.append(work(list(range(first, first + batch))))
+        masks.append(work(list(range(first, first + batch))))  # ends with a copy to the host
         seconds.append((time.perf_counter() - start) / batch)
-    return {'seconds': min(seconds), 'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            'mask': masks[0]}
+    peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return {'seconds': min(seconds), 'peak_mib': peak, 'mask': masks[0]}
+
+
+def available() -> int:
+    """Bytes of memory that are free where it is computed."""
+    return torch.cuda.mem_get_info()[0] if DEVICE.type == 'cuda' else psutil.virtual_memory().available
 
 
 def main():
     rows = []
     with multiprocessing.get_context('spawn').Pool(1, maxtasksperchild=1) as pool:
-        for case in CASES[1:2] if '--quick' in sys.argv else CASES:
+        cases = GPU_CASES if DEVICE.type == 'cuda' else CASES
+        for case in cases[1:2] if '--quick' in sys.argv else cases:
             resolution, members, classes, batch = case
             row = {'resolution': resolution, 'members': members, 'classes': classes, 'batch': batch}
             channels = sum(layer.channels for layer in make_generator(resolution).layers)
             masks = {}
             for kind in (BARE, OURS, PLAIN):
                 needed = channels * resolution**2 * 4
-                if kind == PLAIN and needed > psutil.virtual_memory().available:
+                if kind == PLAIN and needed > available():
                     row[kind] = f'not run: takes {needed / 2**30:.0f} GiB'
                     continue
-                result = pool.apply(measure, (kind, *case))
+                result = measure(kind, *case) if DEVICE.type == 'cuda' else pool.apply(measure, (kind, *case))
                 masks[kind] = result.pop('mask')
                 row[kind] = result
             row['ours_to_bare'] = row[OURS]['seconds'] / row[BARE]['seconds']
@@ -114,7 +132,8 @@ def main():
             print(row, flush=True)
             rows.append(row)
     if '--quick' not in sys.argv:
-        write_result('inference', {'threads': torch.get_num_threads(), 'cases': rows})
+        write_result('inference_gpu' if DEVICE.type == 'cuda' else 'inference',
+                     {'threads': torch.get_num_threads(), 'cases': rows})
 
 
 if __name__ == '__main__':

@@ -1,6 +1,9 @@
 """Random networks of the official shapes, with an interpreter each: what takes time does not depend on the weights."""
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
 
 from datasetgan_ext.generator.generator import Generator
@@ -10,17 +13,23 @@ from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_wi
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.optimization import PRESETS, hidden_sizes
+from datasetgan_ext.labels.annotation import Annotation
+from datasetgan_ext.labels.png import read_image
+from datasetgan_ext.labels.samples import Sample, SampleSet, generate_samples
 from datasetgan_ext.labels.task import Task
 
+IMAGES, CLASSES = 16, 8
 
-def make_generator(resolution: int) -> Generator:
-    """A generator as upstream's `train.py --cfg=auto` makes it: half as many channels below 512 pixels."""
+
+def make_generator(resolution: int, device: torch.device | str = 'cpu') -> Generator:
+    """A generator as upstream's `train.py --cfg=auto` makes it: half as many channels below 512 pixels; on a GPU, the
+    four largest sizes compute in half precision."""
     torch.manual_seed(0)
     channel_base = 32768 if resolution >= 512 else 16384
     network = import_upstream('training.networks').Generator(
         z_dim=512, c_dim=0, w_dim=512, img_resolution=resolution, img_channels=3, mapping_kwargs={'num_layers': 2},
-        synthesis_kwargs={'channel_base': channel_base, 'channel_max': 512})
-    return Generator(network, f'random {resolution}')
+        synthesis_kwargs={'channel_base': channel_base, 'channel_max': 512, 'num_fp16_res': 4, 'conv_clamp': 256})
+    return Generator(network, f'random {resolution}', device)
 
 
 def make_interpreter(generator: Generator, members: int, classes: int, preset: str = 'reference') -> Interpreter:
@@ -36,3 +45,18 @@ def make_interpreter(generator: Generator, members: int, classes: int, preset: s
     return Interpreter(ensemble.eval().requires_grad_(False), Task.from_names([f'class {i}' for i in range(classes)]),
                        generator.layers, SamplingOptions(), generator.image_hw, generator.source,
                        generator.fingerprint, {}, difference_layers=difference_layers)
+
+
+def label_brightness(generator: Generator, folder: Path) -> tuple[SampleSet, list[tuple[Sample, Annotation]], Task]:
+    """Samples of a generator, written to `folder`, with labels that can be learned: steps of brightness are classes."""
+    task = Task.from_names([f'class {index}' for index in range(CLASSES)])
+    samples = generate_samples(generator, SamplingOptions(), list(range(IMAGES)), folder, progress=False)
+    paths = [samples.folder / sample.image for sample in samples.samples]
+    annotations = [Annotation(path.stem, _brightness_classes(read_image(path)), path) for path in paths]
+    return samples, samples.pair(annotations, task), task
+
+
+def _brightness_classes(image: np.ndarray) -> np.ndarray:
+    """uint8 [H, W], equally many pixels of each class."""
+    grey = image.mean(axis=2)
+    return np.searchsorted(np.quantile(grey, np.arange(1, CLASSES) / CLASSES), grey).astype(np.uint8)

@@ -70,16 +70,21 @@ class Ensemble(torch.nn.Module):
         return joined.reshape(batch, members, channels).transpose(0, 1)
 
     @torch.no_grad()
-    def folded(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def folded(self, with_input: bool = True) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The same function as plain linear layers with ReLU between them, for inference.
 
         The standardisation of the input goes into the first layer, each BatchNorm (with its running statistics) into
         the linear layer after it.
 
+        Args:
+            with_input: else the first layer is left as it is, for input that is standardised already.
+
         Returns:
             (weight [M, out, in], bias [M, out]) per layer, float32.
         """
         scale, shift = 1 / self.input_std, -self.input_mean / self.input_std
+        if not with_input:
+            scale, shift = torch.ones_like(scale), torch.zeros_like(shift)
         layers = []
         for depth, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             bias = bias + (weight * shift[..., None, :]).sum(-1)

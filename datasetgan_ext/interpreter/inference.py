@@ -16,6 +16,7 @@ import torch
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.interpreter.differences import PER_CHANNEL, differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.gpu import GpuEnsemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
 from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, taps
@@ -109,6 +110,10 @@ class FusedEnsemble:
         self._columns = columns
         budget = TILE_FLOATS.get(torch.device(device).type, TILE_FLOATS['cpu'])
         self._tile_rows = max(1, budget // (len(self._first_bias) * full_hw[1]))
+        self._gpu = None
+        if torch.device(device).type == 'cuda' and GpuEnsemble.works_for(ensemble, layers, full_hw):
+            self._gpu = GpuEnsemble(ensemble, layers, full_hw, rows, columns, device, self._heads.classes,
+                                    self._heads.keypoints, self._heads.linear_heat, difference_layers)
 
     @torch.inference_mode()
     def __call__(self, features: list[torch.Tensor]) -> Prediction:
@@ -117,21 +122,33 @@ class FusedEnsemble:
         Args:
             features: one [N, C_l, h_l, w_l] map per layer.
         """
-        images = [self._label(image) for image in zip(*features)]
-        uncertainty, masks, pixel_uncertainty, keypoints = 0, None, None, None
+        together = self._gpu.images_at_once if self._gpu else 1
+        parts = [self._label(list(maps)) for maps in zip(*(maps.split(together) for maps in features))]
+        masks, pixel_uncertainty, found = zip(*parts)
+        uncertainty, keypoints = 0, None
         if self._heads.classes:
-            masks, pixel_uncertainty = (torch.stack(part) for part in zip(*(labels[:2] for labels in images)))
+            masks, pixel_uncertainty = torch.cat(masks), torch.cat(pixel_uncertainty)
             uncertainty = image_uncertainty(pixel_uncertainty)
+        else:
+            masks, pixel_uncertainty = None, None
         if self._heads.keypoints:
-            keypoints = PredictedKeypoints(*(torch.cat([getattr(found, field.name) for _, _, found in images])
+            keypoints = PredictedKeypoints(*(torch.cat([getattr(part, field.name) for part in found])
                                              for field in fields(PredictedKeypoints)))
             uncertainty = uncertainty + keypoints.uncertainty.mean(dim=1)
         return Prediction(uncertainty, masks, pixel_uncertainty, keypoints, self._heads.threshold)
 
-    def _label(self, image: list[torch.Tensor]) -> tuple:
-        """Mask, pixel uncertainty and keypoints of one image; None for what there is no head for."""
+    def _label(self, features: list[torch.Tensor]) -> tuple:
+        """Masks, pixel uncertainty and keypoints of some images; None for what there is no head for."""
+        masks, uncertainties, heat = (self._gpu or self._label_by_tiles)(features)
+        found = None
+        if heat is not None:
+            found = find_keypoints(heat, self._heads.sigma, self._heads.threshold)
+        return masks, uncertainties, found
+
+    def _label_by_tiles(self, features: list[torch.Tensor]) -> tuple:
+        """Mask, pixel uncertainty and heatmaps of one image; None for what there is no head for."""
         masks, uncertainties, heat = [], [], []
-        for outputs in self.logit_tiles(image):
+        for outputs in self.logit_tiles([maps[0] for maps in features]):
             if self._heads.classes:
                 probabilities = outputs[:, :self._heads.classes].softmax(dim=1)
                 masks.append(majority_vote(probabilities).to(torch.uint8))
@@ -139,13 +156,9 @@ class FusedEnsemble:
             if self._heads.keypoints:
                 logits = outputs[:, self._heads.classes:]
                 heat.append(logits.clamp(0, 1) if self._heads.linear_heat else logits.sigmoid())
-        found = None
-        if heat:
-            found = find_keypoints(torch.cat(heat, dim=2).unflatten(2, self.out_hw), self._heads.sigma,
-                                   self._heads.threshold)
-        if not masks:
-            return None, None, found
-        return torch.cat(masks).reshape(self.out_hw), torch.cat(uncertainties).reshape(self.out_hw), found
+        return (torch.cat(masks).reshape(1, *self.out_hw) if masks else None,
+                torch.cat(uncertainties).reshape(1, *self.out_hw) if masks else None,
+                torch.cat(heat, dim=2).unflatten(2, self.out_hw)[None] if heat else None)
 
     @property
     def out_hw(self) -> tuple[int, int]:

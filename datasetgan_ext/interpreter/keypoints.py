@@ -73,23 +73,19 @@ class PredictedKeypoints:
 
 
 def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> PredictedKeypoints:
-    """Points of one image from the heatmaps of all members.
+    """Points of a batch of images from the heatmaps of all members.
 
     Args:
-        heatmaps: float32 [M, J, H, W], in 0..1.
+        heatmaps: float32 [N, M, J, H, W], in 0..1.
         sigma: of the Gaussians that were trained on.
         threshold: confidence from which a keypoint counts as present.
-
-    Returns:
-        As for a batch of one.
     """
-    mean = heatmaps.mean(dim=0)
+    mean = heatmaps.mean(dim=1)
     points, own = locate(mean, sigma), locate(heatmaps, sigma)
     sure = confidence(mean, points, sigma)
-    squares = (own - points).square().sum(dim=-1)
-    apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=0)
-    uncertainty = apart * (sure >= threshold)
-    return PredictedKeypoints(points[None], sure[None], squares.mean(dim=0).sqrt()[None], uncertainty[None])
+    squares = (own - points[:, None]).square().sum(dim=-1)
+    apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=1)
+    return PredictedKeypoints(points, sure, squares.mean(dim=1).sqrt(), apart * (sure >= threshold))
 
 
 def confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -100,17 +96,19 @@ def confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> to
     Of a keypoint on the image's border half of the Gaussian is inside.
 
     Args:
-        heatmaps: float32 [J, H, W], in 0..1.
-        points: float32 [J, 2], x and y of their peaks in pixels, inside the image; from `locate`.
+        heatmaps: float32 [..., H, W], in 0..1.
+        points: float32 [..., 2], x and y of their peaks in pixels, inside the image; from `locate`.
         sigma: of the Gaussians that were trained on.
 
     Returns:
-        float32 [J], 0..1: sum over the pixels within `REACH` sigmas / (2 pi sigma²), at most 1.
+        float32 [...], 0..1: sum over the pixels within `REACH` sigmas / (2 pi sigma²), at most 1.
     """
-    column, row = points.long().T
-    patch, y, x = _around(heatmaps, row, column, math.ceil(REACH * sigma))
-    squares = (y - points[:, 1:]).square()[:, :, None] + (x - points[:, :1]).square()[:, None]
-    return ((patch * (squares <= (REACH * sigma)**2)).sum(dim=(1, 2)) / (2 * math.pi * sigma**2)).clamp(max=1)
+    x, y = points.reshape(-1, 2).T
+    patch, rows, columns = _around(heatmaps.reshape(-1, *heatmaps.shape[-2:]), y.long(), x.long(),
+                                   math.ceil(REACH * sigma))
+    squares = (rows - y[:, None]).square()[:, :, None] + (columns - x[:, None]).square()[:, None]
+    whole = (patch * (squares <= (REACH * sigma)**2)).sum(dim=(1, 2)) / (2 * math.pi * sigma**2)
+    return whole.clamp(max=1).reshape(heatmaps.shape[:-2])
 
 
 def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -70,19 +70,19 @@ def test_an_empty_map_has_a_place_too():
 
 def test_uncertainty_is_the_spread_of_the_members():
     agreed = torch.stack([heatmap(8.5, 8.5)] * 3)[:, None]
-    found = find_keypoints(agreed, SIGMA, 0.2)
+    found = find_keypoints(agreed[None], SIGMA, 0.2)
     assert found.points.shape == (1, 1, 2) and float(found.confidence) == pytest.approx(1, abs=0.01)
     assert float(found.spread) == pytest.approx(0, abs=1e-4)
     apart = torch.stack([heatmap(8.5, 8.5), heatmap(8.5, 8.5), heatmap(14.5, 8.5)])[:, None]
-    found = find_keypoints(apart, SIGMA, 0.2)
+    found = find_keypoints(apart[None], SIGMA, 0.2)
     assert float(found.spread) == pytest.approx(np.sqrt(36 / 3), abs=0.1)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
     assert float(found.confidence) > 0.9   # to all of them it is somewhere
     # how sure of it the member is that sees it elsewhere does not count
-    found = find_keypoints(apart * torch.tensor([1, 1, 0.1]).view(3, 1, 1, 1), SIGMA, 0.2)
+    found = find_keypoints(apart[None] * torch.tensor([1, 1, 0.1]).view(3, 1, 1, 1), SIGMA, 0.2)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
     # to all of them it is absent: places do not matter
-    assert float(find_keypoints(apart * 0.1, SIGMA, 0.2).uncertainty) == 0
+    assert float(find_keypoints(apart[None] * 0.1, SIGMA, 0.2).uncertainty) == 0
 
 
 def test_confidence_is_the_probability_that_it_is_there():
@@ -182,7 +182,7 @@ def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator
     columns = torch.cat([torch.nn.functional.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False)
                          for one in maps], dim=1)[0].flatten(1).T
     outputs = interpreter.ensemble(columns.expand(3, -1, -1)).transpose(1, 2)
-    found = find_keypoints(outputs[:, 3:].sigmoid().unflatten(2, (16, 16)), interpreter.training['sigma'],
+    found = find_keypoints(outputs[None, :, 3:].sigmoid().unflatten(3, (16, 16)), interpreter.training['sigma'],
                            interpreter.keypoint_threshold)
     predicted = interpreter.fused_for(generator)(features).keypoints
     assert torch.allclose(predicted.points, found.points, atol=1e-3)

@@ -1,0 +1,291 @@
+"""The exact shortcut of `inference` as Triton kernels: nothing of the members' width reaches a GPU's memory at full
+resolution.
+
+The products of the smaller maps are made by matrix products in half precision. One kernel then does all the rest for a
+tile of pixels, member after member: it gathers and adds these products, bilinearly upsampled, adds the product of the
+largest maps, goes through the other layers, and votes. It accumulates in float32.
+"""
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn.functional import pad
+
+from datasetgan_ext.generator.features import Layer
+from datasetgan_ext.interpreter.differences import PER_CHANNEL
+from datasetgan_ext.interpreter.ensemble import Ensemble
+
+try:
+    import triton
+    import triton.language as tl
+except ImportError:  # not made for all systems
+    triton = None
+
+log = logging.getLogger(__name__)
+
+TILE_HEIGHT, TILE_WIDTH = 4, 16
+BLOCK_CHANNELS = 32
+PREPARED_PIXELS, PREPARED_CHANNELS = 64, 32
+BUDGET_BYTES = 2 * 2**30
+"""Memory for the products of the smaller maps and for heatmaps."""
+SMALLEST_SIDE = 16  # of what tl.dot multiplies
+
+
+if triton:
+    @triton.jit
+    def _standardize_kernel(maps, values, means, scales, channels, side, stride_n, stride_c, stride_y, stride_x,
+                            row, column, difference_column, WITH_DIFFERENCES: tl.constexpr, PIXELS: tl.constexpr,
+                            CHANNELS: tl.constexpr):
+        pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
+        channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
+        known = channel < channels
+        inside = (pixel < side * side)[:, None] & known[None, :]
+        y, x = pixel // side * stride_y, pixel % side * stride_x
+        here = maps + tl.program_id(2).to(tl.int64) * stride_n + (channel * stride_c)[None, :]
+        middle = tl.load(here + (y + x)[:, None], mask=inside, other=0).to(tl.float32)
+        target = values + (tl.program_id(2) * side * side + pixel).to(tl.int64)[:, None] * row + channel[None, :]
+        _store_standardized(middle, target + column, means + column + channel, scales + column + channel, known, inside)
+        if WITH_DIFFERENCES:
+            last_y, last_x = (side - 1) * stride_y, (side - 1) * stride_x
+            west = tl.load(here + (y + tl.maximum(x - stride_x, 0))[:, None], mask=inside, other=0).to(tl.float32)
+            east = tl.load(here + (y + tl.minimum(x + stride_x, last_x))[:, None], mask=inside, other=0).to(tl.float32)
+            north = tl.load(here + (tl.maximum(y - stride_y, 0) + x)[:, None], mask=inside, other=0).to(tl.float32)
+            south = tl.load(here + (tl.minimum(y + stride_y, last_y) + x)[:, None], mask=inside, other=0).to(tl.float32)
+            means += difference_column + channel
+            scales += difference_column + channel
+            target += difference_column
+            _store_standardized((east - west) / 2, target, means, scales, known, inside)
+            _store_standardized((south - north) / 2, target + channels, means + channels, scales + channels, known,
+                                inside)
+            _store_standardized((west + east + north + south) / 4 - middle, target + 2 * channels,
+                                means + 2 * channels, scales + 2 * channels, known, inside)
+
+    @triton.jit
+    def _store_standardized(value, target, means, scales, known, inside):
+        mean, scale = tl.load(means, mask=known, other=0)[None, :], tl.load(scales, mask=known, other=0)[None, :]
+        value = tl.minimum(tl.maximum((value - mean) * scale, -65504.0), 65504.0)
+        tl.store(target, value.to(tl.float16), mask=inside)
+
+    @triton.jit
+    def _label_kernel(values, low, sides, first_weight, first_bias, second_weight, second_bias, third_weight,
+                      third_bias, masks, divergences, heat, sizes, channels, members, classes, keypoints, full_height,
+                      full_width, top, left, height, width, LINEAR_HEAT: tl.constexpr, HIDDEN: tl.constexpr,
+                      SECOND: tl.constexpr, OUTPUTS: tl.constexpr, CHANNELS: tl.constexpr, TILE_H: tl.constexpr,
+                      TILE_W: tl.constexpr):
+        PIXELS: tl.constexpr = TILE_H * TILE_W
+        image = tl.program_id(1)
+        across = tl.cdiv(width, TILE_W)
+        number = tl.arange(0, PIXELS)
+        row = tl.program_id(0) // across * TILE_H + number // TILE_W
+        column = tl.program_id(0) % across * TILE_W + number % TILE_W
+        inside = (row < height) & (column < width)
+        y, x = tl.minimum(row, height - 1) + top, tl.minimum(column, width - 1) + left
+        hidden_number, output_number = tl.arange(0, HIDDEN), tl.arange(0, OUTPUTS)
+        is_class = (output_number < classes)[None, :]
+        is_heat = ((output_number >= classes) & (output_number < classes + keypoints))[None, :]
+        value_row = values + (image * full_height * full_width + y * full_width + x).to(tl.int64)[:, None] * channels
+        votes = tl.zeros([PIXELS, OUTPUTS], tl.float32)
+        mean = tl.zeros([PIXELS, OUTPUTS], tl.float32)
+        entropy = tl.zeros([PIXELS], tl.float32)
+        for member in range(members):
+            unit = member * HIDDEN + hidden_number
+            total = tl.zeros([PIXELS, HIDDEN], tl.float32) + tl.load(first_bias + unit)[None, :]
+            rows_before = 0
+            for size in range(sizes):
+                side = tl.load(sides + size)
+                start = rows_before + image * side * side
+                rows_before += tl.num_programs(1) * side * side
+                source_y = tl.maximum((y + 0.5) * (side / full_height) - 0.5, 0)
+                source_x = tl.maximum((x + 0.5) * (side / full_width) - 0.5, 0)
+                low_y = tl.minimum(source_y.to(tl.int32), side - 1)
+                low_x = tl.minimum(source_x.to(tl.int32), side - 1)
+                high_y, high_x = tl.minimum(low_y + 1, side - 1), tl.minimum(low_x + 1, side - 1)
+                mix_y, mix_x = (source_y - low_y)[:, None], (source_x - low_x)[:, None]
+                units = low + unit[None, :]
+                stride = members * HIDDEN
+                north_west = tl.load(units + ((start + low_y * side + low_x) * stride)[:, None]).to(tl.float32)
+                north_east = tl.load(units + ((start + low_y * side + high_x) * stride)[:, None]).to(tl.float32)
+                south_west = tl.load(units + ((start + high_y * side + low_x) * stride)[:, None]).to(tl.float32)
+                south_east = tl.load(units + ((start + high_y * side + high_x) * stride)[:, None]).to(tl.float32)
+                north = north_west + mix_x * (north_east - north_west)
+                south = south_west + mix_x * (south_east - south_west)
+                total += north + mix_y * (south - north)
+            for first in range(0, channels, CHANNELS):
+                channel = first + tl.arange(0, CHANNELS)
+                part = tl.load(value_row + channel[None, :], mask=(channel < channels)[None, :], other=0)
+                weight = tl.load(first_weight + (member * channels + channel)[:, None] * HIDDEN
+                                 + hidden_number[None, :], mask=(channel < channels)[:, None], other=0)
+                total = tl.dot(part, weight, total)
+            second_number = tl.arange(0, SECOND)
+            weight = tl.load(second_weight + (member * HIDDEN + hidden_number)[:, None] * SECOND
+                             + second_number[None, :])
+            second = tl.dot(tl.maximum(total, 0).to(tl.float16), weight)
+            second += tl.load(second_bias + member * SECOND + second_number)[None, :]
+            weight = tl.load(third_weight + (member * SECOND + second_number)[:, None] * OUTPUTS
+                             + output_number[None, :])
+            output = tl.dot(tl.maximum(second, 0).to(tl.float16), weight)
+            output += tl.load(third_bias + member * OUTPUTS + output_number)[None, :]
+            if keypoints > 0:
+                level = tl.minimum(tl.maximum(output, 0), 1) if LINEAR_HEAT else tl.sigmoid(output)
+                place = (image * members + member) * keypoints + output_number - classes
+                place = place.to(tl.int64)[None, :] * (height * width) + (row * width + column)[:, None]
+                tl.store(heat + place, level, mask=is_heat & inside[:, None])
+            if classes > 0:
+                logits = tl.where(is_class, output, -float('inf'))
+                highest = tl.max(logits, axis=1)
+                powers = tl.exp(logits - highest[:, None])
+                log_sum = tl.log(tl.sum(powers, axis=1))
+                probability = powers * tl.exp(-log_sum)[:, None]
+                surprise = tl.where(is_class, highest[:, None] + log_sum[:, None] - output, 0)
+                entropy += tl.sum(probability * surprise, axis=1)
+                mean += probability
+                votes += (output_number[None, :] == tl.argmax(logits, axis=1)[:, None]).to(tl.float32)
+        if classes > 0:
+            mean = mean / members
+            place = image * height * width + row * width + column
+            # a mean probability is at most 1, so half of it never outweighs a vote
+            label = tl.argmax(tl.where(is_class, votes + 0.5 * mean, -1), axis=1)
+            tl.store(masks + place, label.to(tl.uint8), mask=inside)
+            of_mean = tl.sum(tl.where(mean > 0, -mean * tl.log(tl.where(mean > 0, mean, 1)), 0), axis=1)
+            tl.store(divergences + place, tl.maximum(of_mean - entropy / members, 0), mask=inside)
+
+
+@dataclass
+class _Size:
+    """The layers of one size of map.
+
+    Attributes:
+        side: of the maps, in pixels.
+        columns: first column of each layer's channels, by its index.
+        difference_columns: of those of its differences.
+        means, scales: float32 [C]; standardised is (value - mean) * scale.
+        weight: float16 [C, M*h1], of the first layer.
+    """
+    side: int
+    columns: dict[int, int]
+    difference_columns: dict[int, int]
+    means: torch.Tensor
+    scales: torch.Tensor
+    weight: torch.Tensor
+
+
+class GpuEnsemble:
+    """An `Ensemble` made ready for batches of whole images of one size, on a CUDA device."""
+
+    def __init__(self, ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int], rows: slice,
+                 columns: slice, device: torch.device | str, classes: int, keypoints: int, linear_heat: bool,
+                 difference_layers: Sequence[int]):
+        """
+        Args:
+            ensemble, layers, image_hw, rows, columns, device, difference_layers: as for `inference.FusedEnsemble`.
+            classes, keypoints, linear_heat: as in `inference.Heads`.
+        """
+        self._image_hw, self._rows, self._columns = image_hw, rows, columns
+        self._out_hw = rows.stop - rows.start, columns.stop - columns.start
+        self._classes, self._keypoints, self._linear_heat = classes, keypoints, linear_heat
+        self._members, (self._hidden, self._second) = ensemble.members, ensemble.hidden
+        (first, first_bias), (second, second_bias), (third, third_bias) = ensemble.folded(with_input=False)
+        sizes = _by_size(ensemble, first, layers, difference_layers, device)
+        self._largest = sizes.pop(image_hw[0])
+        self._smaller = list(sizes.values())
+        self._sides = torch.tensor(list(sizes), dtype=torch.int32, device=device)
+        of_members = self._largest.weight.reshape(-1, self._members, self._hidden).transpose(0, 1).contiguous()
+        self._outputs = max(SMALLEST_SIDE, triton.next_power_of_2(classes + keypoints))
+        missing = self._outputs - classes - keypoints
+        third, third_bias = pad(third, (0, 0, 0, missing)), pad(third_bias, (0, missing))
+        self._weights = [of_members, first_bias.contiguous().to(device),
+                         second.mT.half().contiguous().to(device), second_bias.contiguous().to(device),
+                         third.mT.half().contiguous().to(device), third_bias.contiguous().to(device)]
+
+    @staticmethod
+    def works_for(ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int]) -> bool:
+        """Whether there is Triton, a map of the image's size, and hidden layers of widths that Triton multiplies."""
+        if triton is None:
+            _tell_that_triton_lacks()
+            return False
+        return image_hw[0] == image_hw[1] in [layer.resolution for layer in layers] and all(
+            width >= SMALLEST_SIDE and width & (width - 1) == 0 for width in ensemble.hidden)
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images the memory for products and heatmaps is enough for, and one at least."""
+        products = 2 * self._members * self._hidden * sum(size.side**2 for size in self._smaller)
+        heat = 4 * self._members * self._keypoints * math.prod(self._out_hw)
+        return max(1, BUDGET_BYTES // max(1, products + heat))
+
+    def __call__(self, features: list[torch.Tensor]) -> tuple[torch.Tensor | None, torch.Tensor | None,
+                                                              torch.Tensor | None]:
+        """Label images from their feature maps.
+
+        Args:
+            features: one [N, C_l, h_l, w_l] map per layer.
+
+        Returns:
+            uint8 [N, H, W], the members' vote; float32 [N, H, W], their Jensen-Shannon divergence in nats; and
+            float32 [N, M, J, H, W], their heatmaps in 0..1. None for what there is no head for.
+        """
+        count, (height, width), device = len(features[0]), self._out_hw, self._sides.device
+        masks = torch.empty(count, height, width, dtype=torch.uint8, device=device)
+        divergences = torch.empty(count, height, width, device=device)
+        heat = torch.empty(count, self._members, self._keypoints, height, width, device=device)
+        lengths = [count * size.side**2 for size in self._smaller]
+        products = torch.empty(max(1, sum(lengths)), self._members * self._hidden, dtype=torch.float16, device=device)
+        for size, part in zip(self._smaller, products[:sum(lengths)].split(lengths)):
+            torch.mm(_standardized(features, size), size.weight, out=part)
+        tiles = math.ceil(height / TILE_HEIGHT) * math.ceil(width / TILE_WIDTH)
+        _label_kernel[tiles, count](
+            _standardized(features, self._largest), products, self._sides, *self._weights, masks, divergences, heat,
+            len(self._smaller), len(self._largest.means), self._members, self._classes, self._keypoints,
+            *self._image_hw, self._rows.start, self._columns.start, height, width, LINEAR_HEAT=self._linear_heat,
+            HIDDEN=self._hidden, SECOND=self._second, OUTPUTS=self._outputs, CHANNELS=BLOCK_CHANNELS,
+            TILE_H=TILE_HEIGHT, TILE_W=TILE_WIDTH, num_warps=4 if self._hidden <= 128 else 8)
+        return (masks if self._classes else None, divergences if self._classes else None,
+                heat if self._keypoints else None)
+
+
+@functools.cache
+def _tell_that_triton_lacks() -> None:
+    log.warning('Triton is not installed: labelling takes several times as long on the GPU. Where there is a package '
+                'of it, `pip install triton` mends that')
+
+
+def _by_size(ensemble: Ensemble, weight: torch.Tensor, layers: Sequence[Layer], difference_layers: Sequence[int],
+             device: torch.device | str) -> dict[int, _Size]:
+    """The layers of each size of map, by its side; `weight` is that of the first layer, float32 [M, h1, C]."""
+    counts = [layer.channels for layer in layers]
+    counts += [PER_CHANNEL * layers[index].channels for index in difference_layers]
+    parts = torch.arange(sum(counts)).split(counts)
+    sizes = {}
+    for side in dict.fromkeys(layer.resolution for layer in layers):
+        here = [index for index, layer in enumerate(layers) if layer.resolution == side]
+        with_differences = [(index, len(layers) + number) for number, index in enumerate(difference_layers)
+                            if index in here]
+        starts, chosen = {}, []
+        for part in (*here, *(part for _, part in with_differences)):
+            starts[part] = sum(map(len, chosen))
+            chosen.append(parts[part])
+        chosen = torch.cat(chosen)
+        sizes[side] = _Size(side, {index: starts[index] for index in here},
+                            {index: starts[part] for index, part in with_differences},
+                            ensemble.input_mean[chosen].to(device), (1 / ensemble.input_std[chosen]).to(device),
+                            weight[:, :, chosen].flatten(0, 1).T.half().contiguous().to(device))
+    return sizes
+
+
+def _standardized(features: list[torch.Tensor], size: _Size) -> torch.Tensor:
+    """Standardised channels of the maps of one size: float16 [N * side * side, C]."""
+    count, side = len(features[0]), size.side
+    values = torch.empty(count * side**2, len(size.means), dtype=torch.float16, device=size.means.device)
+    for index, column in size.columns.items():
+        maps = features[index]
+        grid = math.ceil(side**2 / PREPARED_PIXELS), math.ceil(maps.shape[1] / PREPARED_CHANNELS), count
+        _standardize_kernel[grid](maps, values, size.means, size.scales, maps.shape[1], side, *maps.stride(),
+                                  values.shape[1], column, size.difference_columns.get(index, 0),
+                                  WITH_DIFFERENCES=index in size.difference_columns, PIXELS=PREPARED_PIXELS,
+                                  CHANNELS=PREPARED_CHANNELS)
+    return values
