@@ -2,15 +2,16 @@
 resolution.
 
 The products of the smaller maps are made by matrix products in half precision. One kernel then does all the rest for a
-tile of pixels, member after member: it gathers and adds these products, bilinearly upsampled, adds the product of the
-largest maps, goes through the other layers, and votes. It accumulates in float32.
+tile of pixels, member after member: it upsamples these products, by multiplying the few of them that lie around the
+tile with the tile's bilinear weights; adds the product of the largest maps; goes through the other layers, and votes.
+It accumulates in float32.
 """
 from __future__ import annotations
 
 import functools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,9 @@ except ImportError:  # not made for all systems
 
 log = logging.getLogger(__name__)
 
-TILE_HEIGHT, TILE_WIDTH = 4, 16
+TILE_HEIGHT, TILE_WIDTH = 8, 16
+WARPS = 8
+MOST_NODES = 256
 BLOCK_CHANNELS = 32
 PREPARED_PIXELS, PREPARED_CHANNELS = 64, 32
 BUDGET_BYTES = 2 * 2**30
@@ -72,52 +75,55 @@ if triton:
         tl.store(target, value.to(tl.float16), mask=inside)
 
     @triton.jit
-    def _label_kernel(values, low, sides, first_weight, first_bias, second_weight, second_bias, third_weight,
-                      third_bias, masks, divergences, heat, sizes, channels, members, classes, keypoints, full_height,
-                      full_width, top, left, height, width, LINEAR_HEAT: tl.constexpr, HIDDEN: tl.constexpr,
-                      SECOND: tl.constexpr, OUTPUTS: tl.constexpr, CHANNELS: tl.constexpr, TILE_H: tl.constexpr,
-                      TILE_W: tl.constexpr):
+    def _hat(position, side, full, node):
+        """Bilinear interpolation's weight of a node of a map of `side` at a pixel of an image of `full`."""
+        source = tl.maximum((2 * position[:, None] + 1) * side[None, :] - full, 0) / (2.0 * full)
+        return tl.maximum(1 - tl.abs(tl.minimum(source, side[None, :] - 1.0) - node[None, :]), 0)
+
+    @triton.jit
+    def _label_kernel(values, products, node_sides, node_rows, node_columns, rows_before, first_weight, first_bias,
+                      second_weight, second_bias, third_weight, third_bias, masks, divergences, heat, channels, members,
+                      classes, keypoints, full_height, full_width, top, left, height, width, HIDDEN: tl.constexpr,
+                      SECOND: tl.constexpr, OUTPUTS: tl.constexpr, NODES: tl.constexpr, CHANNELS: tl.constexpr,
+                      TILE_H: tl.constexpr, TILE_W: tl.constexpr):
         PIXELS: tl.constexpr = TILE_H * TILE_W
         image = tl.program_id(1)
-        across = tl.cdiv(width, TILE_W)
+        # tiles start at multiples of their size in the whole image, which few nodes of the smaller maps lie around
+        across = tl.cdiv(left + width, TILE_W) - left // TILE_W
+        tile_y = (top // TILE_H + tl.program_id(0) // across) * TILE_H
+        tile_x = (left // TILE_W + tl.program_id(0) % across) * TILE_W
         number = tl.arange(0, PIXELS)
-        row = tl.program_id(0) // across * TILE_H + number // TILE_W
-        column = tl.program_id(0) % across * TILE_W + number % TILE_W
-        inside = (row < height) & (column < width)
-        y, x = tl.minimum(row, height - 1) + top, tl.minimum(column, width - 1) + left
+        y, x = tile_y + number // TILE_W, tile_x + number % TILE_W
+        row, column = y - top, x - left
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+
+        node = tl.arange(0, NODES)
+        side = tl.load(node_sides + node)
+        known = side > 0
+        node_y = tl.maximum((2 * tile_y + 1) * side - full_height, 0) // (2 * full_height) + tl.load(node_rows + node)
+        node_x = tl.maximum((2 * tile_x + 1) * side - full_width, 0) // (2 * full_width) + tl.load(node_columns + node)
+        mix = _hat(y, side, full_height, node_y) * _hat(x, side, full_width, node_x)
+        mix = tl.where(known[None, :], mix, 0).to(tl.float16)
+        node_row = tl.load(rows_before + node) * tl.num_programs(1) + image * side * side
+        node_row += tl.minimum(node_y, side - 1) * side + tl.minimum(node_x, side - 1)
+        node_start = products + (node_row * (members * HIDDEN))[:, None]
+
         hidden_number, output_number = tl.arange(0, HIDDEN), tl.arange(0, OUTPUTS)
         is_class = (output_number < classes)[None, :]
         is_heat = ((output_number >= classes) & (output_number < classes + keypoints))[None, :]
-        value_row = values + (image * full_height * full_width + y * full_width + x).to(tl.int64)[:, None] * channels
+        value_row = image * full_height * full_width + (tl.minimum(y, full_height - 1) * full_width
+                                                        + tl.minimum(x, full_width - 1))
+        value_start = values + value_row.to(tl.int64)[:, None] * channels
         votes = tl.zeros([PIXELS, OUTPUTS], tl.float32)
         mean = tl.zeros([PIXELS, OUTPUTS], tl.float32)
         entropy = tl.zeros([PIXELS], tl.float32)
         for member in range(members):
             unit = member * HIDDEN + hidden_number
-            total = tl.zeros([PIXELS, HIDDEN], tl.float32) + tl.load(first_bias + unit)[None, :]
-            rows_before = 0
-            for size in range(sizes):
-                side = tl.load(sides + size)
-                start = rows_before + image * side * side
-                rows_before += tl.num_programs(1) * side * side
-                source_y = tl.maximum((y + 0.5) * (side / full_height) - 0.5, 0)
-                source_x = tl.maximum((x + 0.5) * (side / full_width) - 0.5, 0)
-                low_y = tl.minimum(source_y.to(tl.int32), side - 1)
-                low_x = tl.minimum(source_x.to(tl.int32), side - 1)
-                high_y, high_x = tl.minimum(low_y + 1, side - 1), tl.minimum(low_x + 1, side - 1)
-                mix_y, mix_x = (source_y - low_y)[:, None], (source_x - low_x)[:, None]
-                units = low + unit[None, :]
-                stride = members * HIDDEN
-                north_west = tl.load(units + ((start + low_y * side + low_x) * stride)[:, None]).to(tl.float32)
-                north_east = tl.load(units + ((start + low_y * side + high_x) * stride)[:, None]).to(tl.float32)
-                south_west = tl.load(units + ((start + high_y * side + low_x) * stride)[:, None]).to(tl.float32)
-                south_east = tl.load(units + ((start + high_y * side + high_x) * stride)[:, None]).to(tl.float32)
-                north = north_west + mix_x * (north_east - north_west)
-                south = south_west + mix_x * (south_east - south_west)
-                total += north + mix_y * (south - north)
+            nodes = tl.load(node_start + unit[None, :], mask=known[:, None], other=0)
+            total = tl.dot(mix, nodes) + tl.load(first_bias + unit)[None, :]
             for first in range(0, channels, CHANNELS):
                 channel = first + tl.arange(0, CHANNELS)
-                part = tl.load(value_row + channel[None, :], mask=(channel < channels)[None, :], other=0)
+                part = tl.load(value_start + channel[None, :], mask=(channel < channels)[None, :], other=0)
                 weight = tl.load(first_weight + (member * channels + channel)[:, None] * HIDDEN
                                  + hidden_number[None, :], mask=(channel < channels)[:, None], other=0)
                 total = tl.dot(part, weight, total)
@@ -131,7 +137,7 @@ if triton:
             output = tl.dot(tl.maximum(second, 0).to(tl.float16), weight)
             output += tl.load(third_bias + member * OUTPUTS + output_number)[None, :]
             if keypoints > 0:
-                level = tl.minimum(tl.maximum(output, 0), 1) if LINEAR_HEAT else tl.sigmoid(output)
+                level = tl.minimum(tl.maximum(output, 0), 1)
                 place = (image * members + member) * keypoints + output_number - classes
                 place = place.to(tl.int64)[None, :] * (height * width) + (row * width + column)[:, None]
                 tl.store(heat + place, level, mask=is_heat & inside[:, None])
@@ -178,22 +184,25 @@ class GpuEnsemble:
     """An `Ensemble` made ready for batches of whole images of one size, on a CUDA device."""
 
     def __init__(self, ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int], rows: slice,
-                 columns: slice, device: torch.device | str, classes: int, keypoints: int, linear_heat: bool,
+                 columns: slice, device: torch.device | str, classes: int, keypoints: int,
                  difference_layers: Sequence[int]):
         """
         Args:
             ensemble, layers, image_hw, rows, columns, device, difference_layers: as for `inference.FusedEnsemble`.
-            classes, keypoints, linear_heat: as in `inference.Heads`.
+            classes, keypoints: as in `inference.Heads`.
         """
         self._image_hw, self._rows, self._columns = image_hw, rows, columns
         self._out_hw = rows.stop - rows.start, columns.stop - columns.start
-        self._classes, self._keypoints, self._linear_heat = classes, keypoints, linear_heat
+        self._classes, self._keypoints = classes, keypoints
         self._members, (self._hidden, self._second) = ensemble.members, ensemble.hidden
         (first, first_bias), (second, second_bias), (third, third_bias) = ensemble.folded(with_input=False)
         sizes = _by_size(ensemble, first, layers, difference_layers, device)
         self._largest = sizes.pop(image_hw[0])
         self._smaller = list(sizes.values())
-        self._sides = torch.tensor(list(sizes), dtype=torch.int32, device=device)
+        nodes = _nodes(list(sizes), image_hw)
+        self._node_count = max(SMALLEST_SIDE, triton.next_power_of_2(len(nodes)))
+        nodes += [(0, 0, 0, 0)] * (self._node_count - len(nodes))
+        self._nodes = torch.tensor(nodes, dtype=torch.int32, device=device).T.contiguous()
         of_members = self._largest.weight.reshape(-1, self._members, self._hidden).transpose(0, 1).contiguous()
         self._outputs = max(SMALLEST_SIDE, triton.next_power_of_2(classes + keypoints))
         missing = self._outputs - classes - keypoints
@@ -204,12 +213,14 @@ class GpuEnsemble:
 
     @staticmethod
     def works_for(ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int]) -> bool:
-        """Whether there is Triton, a map of the image's size, and hidden layers of widths that Triton multiplies."""
+        """Whether there is Triton, and what the kernel needs: a map of the image's size, others that are smaller, and
+        hidden layers of widths that Triton multiplies."""
         if triton is None:
             _tell_that_triton_lacks()
             return False
-        return image_hw[0] == image_hw[1] in [layer.resolution for layer in layers] and all(
-            width >= SMALLEST_SIDE and width & (width - 1) == 0 for width in ensemble.hidden)
+        sides = {layer.resolution for layer in layers}
+        return image_hw[0] == image_hw[1] in sides and len(_nodes(sides - {image_hw[0]}, image_hw)) <= MOST_NODES and (
+            all(width >= SMALLEST_SIDE and width & (width - 1) == 0 for width in ensemble.hidden))
 
     @property
     def images_at_once(self) -> int:
@@ -229,7 +240,7 @@ class GpuEnsemble:
             uint8 [N, H, W], the members' vote; float32 [N, H, W], their Jensen-Shannon divergence in nats; and
             float32 [N, M, J, H, W], their heatmaps in 0..1. None for what there is no head for.
         """
-        count, (height, width), device = len(features[0]), self._out_hw, self._sides.device
+        count, (height, width), device = len(features[0]), self._out_hw, self._nodes.device
         masks = torch.empty(count, height, width, dtype=torch.uint8, device=device)
         divergences = torch.empty(count, height, width, device=device)
         heat = torch.empty(count, self._members, self._keypoints, height, width, device=device)
@@ -237,13 +248,14 @@ class GpuEnsemble:
         products = torch.empty(max(1, sum(lengths)), self._members * self._hidden, dtype=torch.float16, device=device)
         for size, part in zip(self._smaller, products[:sum(lengths)].split(lengths)):
             torch.mm(_standardized(features, size), size.weight, out=part)
-        tiles = math.ceil(height / TILE_HEIGHT) * math.ceil(width / TILE_WIDTH)
-        _label_kernel[tiles, count](
-            _standardized(features, self._largest), products, self._sides, *self._weights, masks, divergences, heat,
-            len(self._smaller), len(self._largest.means), self._members, self._classes, self._keypoints,
-            *self._image_hw, self._rows.start, self._columns.start, height, width, LINEAR_HEAT=self._linear_heat,
-            HIDDEN=self._hidden, SECOND=self._second, OUTPUTS=self._outputs, CHANNELS=BLOCK_CHANNELS,
-            TILE_H=TILE_HEIGHT, TILE_W=TILE_WIDTH, num_warps=4 if self._hidden <= 128 else 8)
+        down, across = (math.ceil(part.stop / tile) - part.start // tile
+                        for part, tile in ((self._rows, TILE_HEIGHT), (self._columns, TILE_WIDTH)))
+        _label_kernel[down * across, count](
+            _standardized(features, self._largest), products, *self._nodes, *self._weights, masks, divergences, heat,
+            len(self._largest.means), self._members, self._classes, self._keypoints, *self._image_hw,
+            self._rows.start, self._columns.start, height, width, HIDDEN=self._hidden, SECOND=self._second,
+            OUTPUTS=self._outputs, NODES=self._node_count, CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT,
+            TILE_W=TILE_WIDTH, num_warps=WARPS)
         return (masks if self._classes else None, divergences if self._classes else None,
                 heat if self._keypoints else None)
 
@@ -252,6 +264,24 @@ class GpuEnsemble:
 def _tell_that_triton_lacks() -> None:
     log.warning('Triton is not installed: labelling takes several times as long on the GPU. Where there is a package '
                 'of it, `pip install triton` mends that')
+
+
+def _nodes(sides: Collection[int], image_hw: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """What one tile needs of the smaller maps: for each node the map's side, the node's row and column counted from the
+    first that the tile needs, and how many pixels of one image come before in `products`."""
+    nodes, before = [], 0
+    for side in sides:
+        rows, columns = (_most_needed(side, full, tile) for full, tile in zip(image_hw, (TILE_HEIGHT, TILE_WIDTH)))
+        nodes += [(side, row, column, before) for row in range(rows) for column in range(columns)]
+        before += side**2
+    return nodes
+
+
+def _most_needed(side: int, full: int, tile: int) -> int:
+    """How many samples of a map a tile of the image takes at most, along one axis."""
+    def low(position: int) -> int:
+        return max((2 * position + 1) * side - full, 0) // (2 * full)
+    return max(low(min(start + tile, full) - 1) + 2 - low(start) for start in range(0, full, tile))
 
 
 def _by_size(ensemble: Ensemble, weight: torch.Tensor, layers: Sequence[Layer], difference_layers: Sequence[int],

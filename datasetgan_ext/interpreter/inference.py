@@ -55,17 +55,15 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Heads:
-    """What an ensemble's outputs mean: logits of classes, then heatmaps of keypoints.
+    """What an ensemble's outputs mean: logits of classes, then the heights of keypoints' heatmaps.
 
     Attributes:
         classes, keypoints: how many of each.
-        linear_heat: the heatmaps' outputs are their heights, not logits of them.
         sigma: width of the heatmaps' Gaussians in pixels.
         threshold: confidence from which a keypoint counts as present.
     """
     classes: int
     keypoints: int = 0
-    linear_heat: bool = False
     sigma: float = 1.5
     threshold: float = DEFAULT_THRESHOLD
 
@@ -113,7 +111,7 @@ class FusedEnsemble:
         self._gpu = None
         if torch.device(device).type == 'cuda' and GpuEnsemble.works_for(ensemble, layers, full_hw):
             self._gpu = GpuEnsemble(ensemble, layers, full_hw, rows, columns, device, self._heads.classes,
-                                    self._heads.keypoints, self._heads.linear_heat, difference_layers)
+                                    self._heads.keypoints, difference_layers)
 
     @torch.inference_mode()
     def __call__(self, features: list[torch.Tensor]) -> Prediction:
@@ -154,8 +152,7 @@ class FusedEnsemble:
                 masks.append(majority_vote(probabilities).to(torch.uint8))
                 uncertainties.append(jensen_shannon(probabilities))
             if self._heads.keypoints:
-                logits = outputs[:, self._heads.classes:]
-                heat.append(logits.clamp(0, 1) if self._heads.linear_heat else logits.sigmoid())
+                heat.append(outputs[:, self._heads.classes:].clamp(0, 1))
         return (torch.cat(masks).reshape(1, *self.out_hw) if masks else None,
                 torch.cat(uncertainties).reshape(1, *self.out_hw) if masks else None,
                 torch.cat(heat, dim=2).unflatten(2, self.out_hw)[None] if heat else None)

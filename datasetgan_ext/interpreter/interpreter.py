@@ -23,7 +23,7 @@ from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
 from datasetgan_ext.labels.task import Task
 
 METADATA_KEY = 'datasetgan_interpreter'
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass
@@ -64,8 +64,7 @@ class Interpreter:
     def _heads(self) -> Heads:
         if not self.task.keypoints:
             return Heads(len(self.task.classes))
-        return Heads(len(self.task.classes), len(self.task.keypoints), self.training['heat_loss'] == 'squares',
-                     self.training['sigma'], self.keypoint_threshold)
+        return Heads(len(self.task.classes), len(self.task.keypoints), self.training['sigma'], self.keypoint_threshold)
 
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""

@@ -15,7 +15,7 @@ from datasetgan_ext.labels.annotation import ABSENT, Keypoints
 
 NEAR = 3.0
 """Pixels within so many sigmas of a keypoint are always trained on."""
-SIGMA_SHARE = 0.025
+SIGMA_SHARE = 0.03
 """Wide Gaussians, since a few labelled images do not settle where exactly some keypoints are: that flattens a narrow
 peak until it is lost."""
 WINDOW = 1 / 2
@@ -23,7 +23,7 @@ WINDOW = 1 / 2
 REFINEMENTS = 20
 REACH = 5.0
 """Pixels within so many sigmas of a point belong to its peak."""
-DEFAULT_THRESHOLD = 0.2
+DEFAULT_THRESHOLD = 0.33
 PRIOR_ABSENT = 15
 
 

@@ -35,9 +35,8 @@ class TrainingOptions:
         lr: Adam's learning rate, at the start.
         cosine: let it fall to 0 along half a cosine; else it is constant.
         sigma: width of the keypoints' Gaussians in pixels of the mask; None = `keypoints.default_sigma`.
-        heat_loss: 'cross-entropy' of each heatmap's pixels, whose heights are then probabilities, or 'squares' as the
-            paper regresses them.
-        heat_weight: of the keypoints' loss beside that of the classes. The loss is divided by the mean height of the
+        heat_weight: of the keypoints' loss (squares, as the paper regresses heatmaps) beside that of the classes. The
+            loss is divided by the mean height of the
             heatmaps at the pixels trained on, so that its weight depends neither on the image's size nor on how many
             pixels are drawn away from keypoints.
         max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
@@ -61,7 +60,6 @@ class TrainingOptions:
     lr: float = 1e-3
     cosine: bool = True
     sigma: float | None = None
-    heat_loss: str = 'cross-entropy'
     heat_weight: float = 0.3
     max_steps: int | None = 2500
     heldout: float = 0.1
@@ -73,14 +71,13 @@ class TrainingOptions:
 
 
 CHECK_STEPS = 100
-RARE_LOGIT = -4.0  # where the heatmaps start: pixels on a keypoint are rare
 REFERENCE_PASSES = 100
 REFERENCE_WARMUP_PASSES = 4
 PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
         preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, differences=False,
-        first_width=1.0, standardize=False, batch=64, label_smoothing=0.0, cosine=False, heat_loss='squares',
+        first_width=1.0, standardize=False, batch=64, label_smoothing=0.0, cosine=False,
         max_steps=None, heldout=0.0, patience=51),
 }
 
@@ -131,8 +128,8 @@ def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: Trai
 
     Args:
         pixels: labelled hypercolumns, on the device to train on.
-        classes, keypoints: how many, from the class list; a member's outputs are the logits of the classes, then those
-            of the heatmaps.
+        classes, keypoints: how many, from the class list; a member's outputs are the logits of the classes, then the
+            heights of the heatmaps.
         options: see there; the same options and pixels give the same weights on one machine.
         progress: show a progress bar.
     """
@@ -142,8 +139,6 @@ def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: Trai
         heldout, training = _split(_strata(pixels, classes), options.heldout)
         hidden = hidden_sizes(classes, options.first_width)
         ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden, outputs).to(device)
-        if options.heat_loss == 'cross-entropy':
-            ensemble.biases[-1].data[:, classes:] = RARE_LOGIT
         if options.standardize:
             mean, std = pixels.statistics()
             ensemble.input_mean.copy_(mean)
@@ -251,11 +246,7 @@ class _Trainer:
         """Mean over the labelled heatmap pixels of each member's batch: float32 [M]."""
         target = self.pixels.heat[chosen]
         labelled = ~target.isnan()
-        predicted, target = outputs[:, :, self.classes:], target.nan_to_num(0)
-        if self.options.heat_loss == 'squares':
-            losses = (predicted - target).square()
-        else:
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(predicted, target, reduction='none')
+        losses = (outputs[:, :, self.classes:] - target.nan_to_num(0)).square()
         return (losses * labelled).sum(dim=(1, 2)) / labelled.sum(dim=(1, 2)).clamp(min=1)
 
     def _stop_by_heldout(self) -> None:
