@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import pad
@@ -75,38 +76,28 @@ if triton:
         tl.store(target, value.to(tl.float16), mask=inside)
 
     @triton.jit
-    def _hat(position, side, full, node):
-        """Bilinear interpolation's weight of a node of a map of `side` at a pixel of an image of `full`."""
-        source = tl.maximum((2 * position[:, None] + 1) * side[None, :] - full, 0) / (2.0 * full)
-        return tl.maximum(1 - tl.abs(tl.minimum(source, side[None, :] - 1.0) - node[None, :]), 0)
-
-    @triton.jit
-    def _label_kernel(values, products, node_sides, node_rows, node_columns, rows_before, first_weight, first_bias,
-                      second_weight, second_bias, third_weight, third_bias, masks, divergences, heat, channels, members,
-                      classes, keypoints, full_height, full_width, top, left, height, width, HIDDEN: tl.constexpr,
-                      SECOND: tl.constexpr, OUTPUTS: tl.constexpr, NODES: tl.constexpr, CHANNELS: tl.constexpr,
-                      TILE_H: tl.constexpr, TILE_W: tl.constexpr):
+    def _label_kernel(values, products, node_sides, rows_before, node_rows, row_weights, node_columns, column_weights,
+                      first_weight, first_bias, second_weight, second_bias, third_weight, third_bias, masks,
+                      divergences, heat, channels, members, classes, keypoints, full_height, full_width, top, left,
+                      height, width, nothing, HIDDEN: tl.constexpr, SECOND: tl.constexpr, OUTPUTS: tl.constexpr,
+                      NODES: tl.constexpr, CHANNELS: tl.constexpr, TILE_H: tl.constexpr, TILE_W: tl.constexpr):
         PIXELS: tl.constexpr = TILE_H * TILE_W
         image = tl.program_id(1)
-        # tiles start at multiples of their size in the whole image, which few nodes of the smaller maps lie around
         across = tl.cdiv(left + width, TILE_W) - left // TILE_W
-        tile_y = (top // TILE_H + tl.program_id(0) // across) * TILE_H
-        tile_x = (left // TILE_W + tl.program_id(0) % across) * TILE_W
+        down_tile, across_tile = top // TILE_H + tl.program_id(0) // across, left // TILE_W + tl.program_id(0) % across
         number = tl.arange(0, PIXELS)
-        y, x = tile_y + number // TILE_W, tile_x + number % TILE_W
+        y, x = down_tile * TILE_H + number // TILE_W, across_tile * TILE_W + number % TILE_W
         row, column = y - top, x - left
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
 
         node = tl.arange(0, NODES)
         side = tl.load(node_sides + node)
-        known = side > 0
-        node_y = tl.maximum((2 * tile_y + 1) * side - full_height, 0) // (2 * full_height) + tl.load(node_rows + node)
-        node_x = tl.maximum((2 * tile_x + 1) * side - full_width, 0) // (2 * full_width) + tl.load(node_columns + node)
-        mix = _hat(y, side, full_height, node_y) * _hat(x, side, full_width, node_x)
-        mix = tl.where(known[None, :], mix, 0).to(tl.float16)
-        node_row = tl.load(rows_before + node) * tl.num_programs(1) + image * side * side
-        node_row += tl.minimum(node_y, side - 1) * side + tl.minimum(node_x, side - 1)
-        node_start = products + (node_row * (members * HIDDEN))[:, None]
+        node_place = tl.load(node_rows + down_tile * NODES + node) * side
+        node_place += tl.load(node_columns + across_tile * NODES + node)
+        node_place += tl.load(rows_before + node) * tl.num_programs(1) + image * side * side
+        node_start = products + (node_place * (members * HIDDEN))[:, None]
+        row_weight = row_weights + (y * NODES)[:, None] + node[None, :]
+        column_weight = column_weights + (x * NODES)[:, None] + node[None, :]
 
         hidden_number, output_number = tl.arange(0, HIDDEN), tl.arange(0, OUTPUTS)
         is_class = (output_number < classes)[None, :]
@@ -119,8 +110,9 @@ if triton:
         entropy = tl.zeros([PIXELS], tl.float32)
         for member in range(members):
             unit = member * HIDDEN + hidden_number
-            nodes = tl.load(node_start + unit[None, :], mask=known[:, None], other=0)
-            total = tl.dot(mix, nodes) + tl.load(first_bias + unit)[None, :]
+            # `nothing` is 0: of weights loaded before the loop, Triton 3.6 makes wrong products
+            mix = tl.load(row_weight + member * nothing) * tl.load(column_weight + member * nothing)
+            total = tl.dot(mix, tl.load(node_start + unit[None, :])) + tl.load(first_bias + unit)[None, :]
             for first in range(0, channels, CHANNELS):
                 channel = first + tl.arange(0, CHANNELS)
                 part = tl.load(value_start + channel[None, :], mask=(channel < channels)[None, :], other=0)
@@ -180,6 +172,66 @@ class _Size:
     weight: torch.Tensor
 
 
+class _Nodes(NamedTuple):
+    """The pixels of the smaller maps that a tile of the image lies between, and the tile's bilinear weights for them.
+
+    Attributes:
+        sides: int32 [B], side of each node's map.
+        rows_before: int32 [B], how many pixels of one image come before that map in `products`.
+        rows: int32 [tiles, B], row of each node in its map, for tiles at each height of the image.
+        row_weights: float16 [tiles * tile's height, B], weights of these for each row of the image.
+        columns, column_weights: the same across.
+    """
+    sides: torch.Tensor
+    rows_before: torch.Tensor
+    rows: torch.Tensor
+    row_weights: torch.Tensor
+    columns: torch.Tensor
+    column_weights: torch.Tensor
+
+    @classmethod
+    def around_tiles(cls, sides: Sequence[int], image_hw: tuple[int, int]) -> _Nodes:
+        """The nodes around tiles of an image, for smaller maps of the given sides; as many as Triton multiplies."""
+        nodes, before = [], 0
+        for side in sides:
+            down, across = cls._needed(side, image_hw)
+            nodes += [(side, before, row, column) for row in range(down) for column in range(across)]
+            before += side**2
+        missing = max(SMALLEST_SIDE, triton.next_power_of_2(len(nodes))) - len(nodes)
+        out_of_reach = sides[0], 0, max(image_hw), max(image_hw)  # of every pixel of a tile: their weights are 0
+        side, before, row, column = torch.tensor(nodes + missing * [out_of_reach], dtype=torch.int32).T
+        return cls(side.contiguous(), before.contiguous(), *cls._along(side, row, image_hw[0], TILE_HEIGHT),
+                   *cls._along(side, column, image_hw[1], TILE_WIDTH))
+
+    @classmethod
+    def count(cls, sides: Collection[int], image_hw: tuple[int, int]) -> int:
+        """How many nodes there are."""
+        return sum(math.prod(cls._needed(side, image_hw)) for side in sides)
+
+    def to(self, device: torch.device | str) -> _Nodes:
+        return _Nodes(*(part.to(device) for part in self))
+
+    @staticmethod
+    def _needed(side: int, image_hw: tuple[int, int]) -> tuple[int, int]:
+        """How many rows and columns of a map a tile needs at most."""
+        def low(position: int, full: int) -> int:
+            return max((2 * position + 1) * side - full, 0) // (2 * full)
+        return tuple(max(low(min(start + tile, full) - 1, full) + 2 - low(start, full)
+                         for start in range(0, full, tile))
+                     for full, tile in zip(image_hw, (TILE_HEIGHT, TILE_WIDTH)))
+
+    @staticmethod
+    def _along(side: torch.Tensor, number: torch.Tensor, full: int, tile: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Places of the nodes along one axis for each tile, and their weights for each pixel; `number` (int32 [B])
+        counts a tile's nodes."""
+        start = torch.arange(0, full, tile, dtype=torch.int32)[:, None]
+        place = ((2 * start + 1) * side - full).clamp(min=0) // (2 * full) + number
+        pixel = start[:, None] + torch.arange(tile, dtype=torch.int32)[:, None]
+        source = ((2 * pixel + 1) * side - full).clamp(min=0) / (2 * full)
+        weight = (1 - (source.minimum(side - 1) - place[:, None]).abs()).clamp(min=0)
+        return place.minimum(side - 1).contiguous(), weight.flatten(0, 1).half().contiguous()
+
+
 class GpuEnsemble:
     """An `Ensemble` made ready for batches of whole images of one size, on a CUDA device."""
 
@@ -199,10 +251,7 @@ class GpuEnsemble:
         sizes = _by_size(ensemble, first, layers, difference_layers, device)
         self._largest = sizes.pop(image_hw[0])
         self._smaller = list(sizes.values())
-        nodes = _nodes(list(sizes), image_hw)
-        self._node_count = max(SMALLEST_SIDE, triton.next_power_of_2(len(nodes)))
-        nodes += [(0, 0, 0, 0)] * (self._node_count - len(nodes))
-        self._nodes = torch.tensor(nodes, dtype=torch.int32, device=device).T.contiguous()
+        self._nodes = _Nodes.around_tiles(list(sizes), image_hw).to(device)
         of_members = self._largest.weight.reshape(-1, self._members, self._hidden).transpose(0, 1).contiguous()
         self._outputs = max(SMALLEST_SIDE, triton.next_power_of_2(classes + keypoints))
         missing = self._outputs - classes - keypoints
@@ -219,8 +268,8 @@ class GpuEnsemble:
             _tell_that_triton_lacks()
             return False
         sides = {layer.resolution for layer in layers}
-        return image_hw[0] == image_hw[1] in sides and len(_nodes(sides - {image_hw[0]}, image_hw)) <= MOST_NODES and (
-            all(width >= SMALLEST_SIDE and width & (width - 1) == 0 for width in ensemble.hidden))
+        return image_hw[0] == image_hw[1] in sides and 0 < _Nodes.count(sides - {image_hw[0]}, image_hw) <= (
+            MOST_NODES) and all(width >= SMALLEST_SIDE and width & (width - 1) == 0 for width in ensemble.hidden)
 
     @property
     def images_at_once(self) -> int:
@@ -240,7 +289,7 @@ class GpuEnsemble:
             uint8 [N, H, W], the members' vote; float32 [N, H, W], their Jensen-Shannon divergence in nats; and
             float32 [N, M, J, H, W], their heatmaps in 0..1. None for what there is no head for.
         """
-        count, (height, width), device = len(features[0]), self._out_hw, self._nodes.device
+        count, (height, width), device = len(features[0]), self._out_hw, features[0].device
         masks = torch.empty(count, height, width, dtype=torch.uint8, device=device)
         divergences = torch.empty(count, height, width, device=device)
         heat = torch.empty(count, self._members, self._keypoints, height, width, device=device)
@@ -253,8 +302,8 @@ class GpuEnsemble:
         _label_kernel[down * across, count](
             _standardized(features, self._largest), products, *self._nodes, *self._weights, masks, divergences, heat,
             len(self._largest.means), self._members, self._classes, self._keypoints, *self._image_hw,
-            self._rows.start, self._columns.start, height, width, HIDDEN=self._hidden, SECOND=self._second,
-            OUTPUTS=self._outputs, NODES=self._node_count, CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT,
+            self._rows.start, self._columns.start, height, width, 0, HIDDEN=self._hidden, SECOND=self._second,
+            OUTPUTS=self._outputs, NODES=len(self._nodes.sides), CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT,
             TILE_W=TILE_WIDTH, num_warps=WARPS)
         return (masks if self._classes else None, divergences if self._classes else None,
                 heat if self._keypoints else None)
@@ -264,24 +313,6 @@ class GpuEnsemble:
 def _tell_that_triton_lacks() -> None:
     log.warning('Triton is not installed: labelling takes several times as long on the GPU. Where there is a package '
                 'of it, `pip install triton` mends that')
-
-
-def _nodes(sides: Collection[int], image_hw: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """What one tile needs of the smaller maps: for each node the map's side, the node's row and column counted from the
-    first that the tile needs, and how many pixels of one image come before in `products`."""
-    nodes, before = [], 0
-    for side in sides:
-        rows, columns = (_most_needed(side, full, tile) for full, tile in zip(image_hw, (TILE_HEIGHT, TILE_WIDTH)))
-        nodes += [(side, row, column, before) for row in range(rows) for column in range(columns)]
-        before += side**2
-    return nodes
-
-
-def _most_needed(side: int, full: int, tile: int) -> int:
-    """How many samples of a map a tile of the image takes at most, along one axis."""
-    def low(position: int) -> int:
-        return max((2 * position + 1) * side - full, 0) // (2 * full)
-    return max(low(min(start + tile, full) - 1) + 2 - low(start) for start in range(0, full, tile))
 
 
 def _by_size(ensemble: Ensemble, weight: torch.Tensor, layers: Sequence[Layer], difference_layers: Sequence[int],
