@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 TILE_HEIGHT, TILE_WIDTH = 8, 16
 WARPS = 8
+MOST_UNITS = 128  # of the first hidden layer at once: more do not fit the registers
 MOST_NODES = 256
 BLOCK_CHANNELS = 32
 PREPARED_PIXELS, PREPARED_CHANNELS = 64, 32
@@ -76,10 +77,10 @@ if triton:
         tl.store(target, value.to(tl.float16), mask=inside)
 
     @triton.jit
-    def _label_kernel(values, products, node_sides, rows_before, node_rows, row_weights, node_columns, column_weights,
-                      first_weight, first_bias, second_weight, second_bias, third_weight, third_bias, masks,
-                      divergences, heat, channels, members, classes, keypoints, full_height, full_width, top, left,
-                      height, width, nothing, HIDDEN: tl.constexpr, SECOND: tl.constexpr, OUTPUTS: tl.constexpr,
+    def _label_kernel(values, products, node_sides, rows_before, node_rows, node_columns, node_weights, first_weight,
+                      first_bias, second_weight, second_bias, third_weight, third_bias, masks, divergences, heat,
+                      channels, members, classes, keypoints, full_height, full_width, top, left, height, width,
+                      HIDDEN: tl.constexpr, UNITS: tl.constexpr, SECOND: tl.constexpr, OUTPUTS: tl.constexpr,
                       NODES: tl.constexpr, CHANNELS: tl.constexpr, TILE_H: tl.constexpr, TILE_W: tl.constexpr):
         PIXELS: tl.constexpr = TILE_H * TILE_W
         image = tl.program_id(1)
@@ -92,14 +93,15 @@ if triton:
 
         node = tl.arange(0, NODES)
         side = tl.load(node_sides + node)
-        node_place = tl.load(node_rows + down_tile * NODES + node) * side
-        node_place += tl.load(node_columns + across_tile * NODES + node)
+        node_y = tl.load(node_rows + down_tile * NODES + node)
+        node_x = tl.load(node_columns + across_tile * NODES + node)
+        node_place = tl.minimum(node_y, side - 1) * side + tl.minimum(node_x, side - 1)
         node_place += tl.load(rows_before + node) * tl.num_programs(1) + image * side * side
         node_start = products + (node_place * (members * HIDDEN))[:, None]
-        row_weight = row_weights + (y * NODES)[:, None] + node[None, :]
-        column_weight = column_weights + (x * NODES)[:, None] + node[None, :]
+        tile = down_tile * tl.cdiv(full_width, TILE_W) + across_tile
+        mix_start = node_weights + ((tile * PIXELS + number) * NODES)[:, None] + node[None, :]
 
-        hidden_number, output_number = tl.arange(0, HIDDEN), tl.arange(0, OUTPUTS)
+        second_number, output_number = tl.arange(0, SECOND), tl.arange(0, OUTPUTS)
         is_class = (output_number < classes)[None, :]
         is_heat = ((output_number >= classes) & (output_number < classes + keypoints))[None, :]
         value_row = image * full_height * full_width + (tl.minimum(y, full_height - 1) * full_width
@@ -109,24 +111,25 @@ if triton:
         mean = tl.zeros([PIXELS, OUTPUTS], tl.float32)
         entropy = tl.zeros([PIXELS], tl.float32)
         for member in range(members):
-            unit = member * HIDDEN + hidden_number
-            # `nothing` is 0: of weights loaded before the loop, Triton 3.6 makes wrong products
-            mix = tl.load(row_weight + member * nothing) * tl.load(column_weight + member * nothing)
-            total = tl.dot(mix, tl.load(node_start + unit[None, :])) + tl.load(first_bias + unit)[None, :]
-            for first in range(0, channels, CHANNELS):
-                channel = first + tl.arange(0, CHANNELS)
-                part = tl.load(value_start + channel[None, :], mask=(channel < channels)[None, :], other=0)
-                weight = tl.load(first_weight + (member * channels + channel)[:, None] * HIDDEN
-                                 + hidden_number[None, :], mask=(channel < channels)[:, None], other=0)
-                total = tl.dot(part, weight, total)
-            second_number = tl.arange(0, SECOND)
-            weight = tl.load(second_weight + (member * HIDDEN + hidden_number)[:, None] * SECOND
-                             + second_number[None, :])
-            second = tl.dot(tl.maximum(total, 0).to(tl.float16), weight)
+            second = tl.zeros([PIXELS, SECOND], tl.float32)
             second += tl.load(second_bias + member * SECOND + second_number)[None, :]
-            weight = tl.load(third_weight + (member * SECOND + second_number)[:, None] * OUTPUTS
-                             + output_number[None, :])
-            output = tl.dot(tl.maximum(second, 0).to(tl.float16), weight)
+            for part in tl.static_range(HIDDEN // UNITS):
+                hidden = part * UNITS + tl.arange(0, UNITS)
+                unit = member * HIDDEN + hidden
+                # weights that are computed here go through registers, and Triton 3.6 then forgets a barrier
+                total = tl.dot(tl.load(mix_start), tl.load(node_start + unit[None, :]))
+                total += tl.load(first_bias + unit)[None, :]
+                for start in range(0, channels, CHANNELS):
+                    channel = start + tl.arange(0, CHANNELS)
+                    value = tl.load(value_start + channel[None, :], mask=(channel < channels)[None, :], other=0)
+                    from_value = tl.load(first_weight + (member * channels + channel)[:, None] * HIDDEN
+                                         + hidden[None, :], mask=(channel < channels)[:, None], other=0)
+                    total = tl.dot(value, from_value, total)
+                from_hidden = tl.load(second_weight + unit[:, None] * SECOND + second_number[None, :])
+                second = tl.dot(tl.maximum(total, 0).to(tl.float16), from_hidden, second)
+            from_second = tl.load(third_weight + (member * SECOND + second_number)[:, None] * OUTPUTS
+                                  + output_number[None, :])
+            output = tl.dot(tl.maximum(second, 0).to(tl.float16), from_second)
             output += tl.load(third_bias + member * OUTPUTS + output_number)[None, :]
             if keypoints > 0:
                 level = tl.minimum(tl.maximum(output, 0), 1)
@@ -173,24 +176,24 @@ class _Size:
 
 
 class _Nodes(NamedTuple):
-    """The pixels of the smaller maps that a tile of the image lies between, and the tile's bilinear weights for them.
+    """The pixels of the smaller maps that a tile of the image lies between.
 
     Attributes:
         sides: int32 [B], side of each node's map.
         rows_before: int32 [B], how many pixels of one image come before that map in `products`.
-        rows: int32 [tiles, B], row of each node in its map, for tiles at each height of the image.
-        row_weights: float16 [tiles * tile's height, B], weights of these for each row of the image.
-        columns, column_weights: the same across.
+        rows: int32 [tiles, B], row of each node in its map, for tiles at each height of the image; beyond the map where
+            the tile needs fewer.
+        columns: the same across.
+        weights: float16 [tiles down * tiles across * tile's pixels, B], bilinear.
     """
     sides: torch.Tensor
     rows_before: torch.Tensor
     rows: torch.Tensor
-    row_weights: torch.Tensor
     columns: torch.Tensor
-    column_weights: torch.Tensor
+    weights: torch.Tensor
 
     @classmethod
-    def around_tiles(cls, sides: Sequence[int], image_hw: tuple[int, int]) -> _Nodes:
+    def around_tiles(cls, sides: Sequence[int], image_hw: tuple[int, int], device: torch.device | str) -> _Nodes:
         """The nodes around tiles of an image, for smaller maps of the given sides; as many as Triton multiplies."""
         nodes, before = [], 0
         for side in sides:
@@ -199,17 +202,16 @@ class _Nodes(NamedTuple):
             before += side**2
         missing = max(SMALLEST_SIDE, triton.next_power_of_2(len(nodes))) - len(nodes)
         out_of_reach = sides[0], 0, max(image_hw), max(image_hw)  # of every pixel of a tile: their weights are 0
-        side, before, row, column = torch.tensor(nodes + missing * [out_of_reach], dtype=torch.int32).T
-        return cls(side.contiguous(), before.contiguous(), *cls._along(side, row, image_hw[0], TILE_HEIGHT),
-                   *cls._along(side, column, image_hw[1], TILE_WIDTH))
+        side, before, row, column = torch.tensor(nodes + missing * [out_of_reach], dtype=torch.int32, device=device).T
+        rows, row_weights = cls._along(side, row, image_hw[0], TILE_HEIGHT)
+        columns, column_weights = cls._along(side, column, image_hw[1], TILE_WIDTH)
+        weights = row_weights[:, None, :, None] * column_weights[None, :, None]
+        return cls(side.contiguous(), before.contiguous(), rows, columns, weights)
 
     @classmethod
     def count(cls, sides: Collection[int], image_hw: tuple[int, int]) -> int:
         """How many nodes there are."""
         return sum(math.prod(cls._needed(side, image_hw)) for side in sides)
-
-    def to(self, device: torch.device | str) -> _Nodes:
-        return _Nodes(*(part.to(device) for part in self))
 
     @staticmethod
     def _needed(side: int, image_hw: tuple[int, int]) -> tuple[int, int]:
@@ -222,14 +224,13 @@ class _Nodes(NamedTuple):
 
     @staticmethod
     def _along(side: torch.Tensor, number: torch.Tensor, full: int, tile: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Places of the nodes along one axis for each tile, and their weights for each pixel; `number` (int32 [B])
-        counts a tile's nodes."""
-        start = torch.arange(0, full, tile, dtype=torch.int32)[:, None]
+        """Places of the nodes along one axis, int32 [tiles, B], and their weights for each pixel of the tiles, float16
+        [tiles, tile, B]; `number` (int32 [B]) counts a tile's nodes."""
+        start = torch.arange(0, full, tile, dtype=torch.int32, device=side.device)[:, None]
         place = ((2 * start + 1) * side - full).clamp(min=0) // (2 * full) + number
-        pixel = start[:, None] + torch.arange(tile, dtype=torch.int32)[:, None]
-        source = ((2 * pixel + 1) * side - full).clamp(min=0) / (2 * full)
-        weight = (1 - (source.minimum(side - 1) - place[:, None]).abs()).clamp(min=0)
-        return place.minimum(side - 1).contiguous(), weight.flatten(0, 1).half().contiguous()
+        pixel = start[:, None] + torch.arange(tile, dtype=torch.int32, device=side.device)[:, None]
+        source = (((2 * pixel + 1) * side - full).clamp(min=0) / (2 * full)).minimum(side - 1)
+        return place, (1 - (source - place[:, None]).abs()).clamp(min=0).half()
 
 
 class GpuEnsemble:
@@ -251,7 +252,7 @@ class GpuEnsemble:
         sizes = _by_size(ensemble, first, layers, difference_layers, device)
         self._largest = sizes.pop(image_hw[0])
         self._smaller = list(sizes.values())
-        self._nodes = _Nodes.around_tiles(list(sizes), image_hw).to(device)
+        self._nodes = _Nodes.around_tiles(list(sizes), image_hw, device)
         of_members = self._largest.weight.reshape(-1, self._members, self._hidden).transpose(0, 1).contiguous()
         self._outputs = max(SMALLEST_SIDE, triton.next_power_of_2(classes + keypoints))
         missing = self._outputs - classes - keypoints
@@ -302,7 +303,8 @@ class GpuEnsemble:
         _label_kernel[down * across, count](
             _standardized(features, self._largest), products, *self._nodes, *self._weights, masks, divergences, heat,
             len(self._largest.means), self._members, self._classes, self._keypoints, *self._image_hw,
-            self._rows.start, self._columns.start, height, width, 0, HIDDEN=self._hidden, SECOND=self._second,
+            self._rows.start, self._columns.start, height, width, HIDDEN=self._hidden,
+            UNITS=min(MOST_UNITS, self._hidden), SECOND=self._second,
             OUTPUTS=self._outputs, NODES=len(self._nodes.sides), CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT,
             TILE_W=TILE_WIDTH, num_warps=WARPS)
         return (masks if self._classes else None, divergences if self._classes else None,

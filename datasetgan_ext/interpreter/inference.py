@@ -6,6 +6,7 @@ rows at a time.
 """
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -26,6 +27,10 @@ from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
 TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}
 # a small map's product is made once per image up to this size, else anew for the rows that each tile needs
 WHOLE_FLOATS = 8 * 2**20
+# the GPU kernel is used if it gives at least this share of the first image's pixels the plain way's labels
+EQUAL_LABELS = 0.99
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -108,7 +113,7 @@ class FusedEnsemble:
         self._columns = columns
         budget = TILE_FLOATS.get(torch.device(device).type, TILE_FLOATS['cpu'])
         self._tile_rows = max(1, budget // (len(self._first_bias) * full_hw[1]))
-        self._gpu = None
+        self._gpu, self._gpu_is_checked = None, False
         if torch.device(device).type == 'cuda' and GpuEnsemble.works_for(ensemble, layers, full_hw):
             self._gpu = GpuEnsemble(ensemble, layers, full_hw, rows, columns, device, self._heads.classes,
                                     self._heads.keypoints, difference_layers)
@@ -120,6 +125,8 @@ class FusedEnsemble:
         Args:
             features: one [N, C_l, h_l, w_l] map per layer.
         """
+        if self._gpu and not self._gpu_is_checked:
+            self._check_gpu([maps[:1] for maps in features])
         together = self._gpu.images_at_once if self._gpu else 1
         parts = [self._label(list(maps)) for maps in zip(*(maps.split(together) for maps in features))]
         masks, pixel_uncertainty, found = zip(*parts)
@@ -134,6 +141,24 @@ class FusedEnsemble:
                                              for field in fields(PredictedKeypoints)))
             uncertainty = uncertainty + keypoints.uncertainty.mean(dim=1)
         return Prediction(uncertainty, masks, pixel_uncertainty, keypoints, self._heads.threshold)
+
+    def _check_gpu(self, features: list[torch.Tensor]) -> None:
+        """Label one image in both ways, and go on without the GPU kernel if it fails or its labels differ."""
+        self._gpu_is_checked = True
+        try:
+            masks, _, heat = self._gpu(features)
+            plain_masks, _, plain_heat = self._label_by_tiles(features)
+            equal = (masks is None or (masks == plain_masks).float().mean() >= EQUAL_LABELS) and (
+                heat is None or (heat - plain_heat).abs().mean() <= 1 - EQUAL_LABELS)
+            reason = '' if equal else 'Its labels differ from those of the plain way'
+        except torch.cuda.OutOfMemoryError:
+            self._gpu_is_checked = False
+            raise
+        except Exception as error:  # no compiler, an old GPU: Triton raises anything
+            reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
+        if reason:
+            self._gpu = None
+            log.warning('The Triton kernel does not work here, so labelling takes several times as long. %s', reason)
 
     def _label(self, features: list[torch.Tensor]) -> tuple:
         """Masks, pixel uncertainty and keypoints of some images; None for what there is no head for."""

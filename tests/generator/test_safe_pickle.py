@@ -5,6 +5,7 @@ import builtins
 import collections
 import copy
 import io
+import itertools
 import os
 import pickle
 import sys
@@ -406,7 +407,7 @@ GOOD = a_legacy_storage(torch.zeros(4, dtype=torch.int8)._typed_storage())
     GOOD[:-1], GOOD + b'\0', GOOD[:40], b'', 'text', None, a_legacy_storage([1, 2, 3]),
     a_legacy_storage(torch.zeros(4)), GOOD.replace(b'CharStorage', b'LongStorage'),
     GOOD[:-12] + b'\5' + GOOD[-11:], GOOD[:-12] + b'\3' + GOOD[-11:-1],
-])
+], ids=itertools.count())
 def test_damaged_storages(content, tmp_path):
     refusal(tmp_path, a_program(a_call('torch.storage', '_load_from_bytes', a_value(content))))
 
@@ -443,7 +444,7 @@ def test_tensors_stay_within_their_storage(offset, shape, strides, fits, tmp_pat
     a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('f8')), a_value('12345678')),
     a_value('key') + b'Q', b'P1\n',  # persistent ids
     a_value(1) + a_value(()) + b'R', a_value(()) + a_value({'a': 1}) + b'b', b'\x82\x01',
-])
+], ids=itertools.count())
 def test_misuse_is_an_error(body, tmp_path):
     refusal(tmp_path, a_program(body))
 
@@ -546,7 +547,7 @@ def test_other_numpy_values_are_refused(value, tmp_path):
     (pickle.dumps([1, 2]), 'holds no generator'),
     (pickle.dumps(None), 'holds no generator'),
     (a_program(b'(' + a_call('dnnlib.tflib.network', 'Network') + b't'), 'holds no generator'),
-])
+], ids=itertools.count())
 def test_other_files(content, message, tmp_path):
     path = tmp_path / 'file.pkl'
     path.write_bytes(content)
