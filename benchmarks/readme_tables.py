@@ -62,6 +62,29 @@ def inference(result: dict) -> str:
     return '\n'.join(rows)
 
 
+def inference_gpu(result: dict) -> str:
+    rows = ['| image | members | classes | batch | bare generator | ours | ours / bare | plain | plain / ours '
+            '| memory, ours / plain |', '|---' * 10 + '|']
+    for case in result['cases']:
+        bare, ours, plain = (1000 * case[kind]['seconds'] for kind in ('bare generator', 'ours', 'plain'))
+        rows.append(f'| {case["resolution"]}² | {case["members"]} | {case["classes"]} | {case["batch"]} '
+                    f'| {bare:.1f} ms | {ours:.1f} ms, {case["ours"]["peak_mib"]:.0f} MiB '
+                    f'| **{case["ours_to_bare"]:.2f}** | {plain:.0f} ms, {case["plain"]["peak_mib"]:.0f} MiB '
+                    f'| **{case["plain_to_ours"]:.1f}** | {case["peak_ours_to_plain"]:.2f} |')
+    return '\n'.join(rows)
+
+
+def gpu_labels(result: dict) -> str:
+    rows = ['| | float32 | half precision |', '|---' * 3 + '|']
+    for title, figure in (
+            ('pixels with the same class, %', lambda case: f'{100 * case["equal_pixels"]:.3f}'),
+            ('the same in the worst image, %', lambda case: f'{100 * case["equal_pixels_of_the_worst_image"]:.3f}'),
+            ('farthest move of a keypoint, px', lambda case: f'{case["greatest_move_px"]:.2f}'),
+            ('greatest difference of a colour, levels', lambda case: case['greatest_difference_in_levels'])):
+        rows.append(f'| {title} | ' + ' | '.join(str(figure(case)) for case in result['cases'].values()) + ' |')
+    return '\n'.join(rows)
+
+
 def training(result: dict) -> str:
     return '\n'.join([
         '| labelled images | members | pixels learned from | features | training | peak memory |', '|---' * 6 + '|',
@@ -119,9 +142,9 @@ def methods(result: dict) -> str:
 
 
 TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
-          'inference': inference, 'labelling': labelling, 'methods': methods, 'preset_cost': preset_cost,
-          'suggestion_time': suggestion_time, 'table1': table1.table, 'table2': table2.table, 'training': training,
-          'writing': writing}
+          'gpu_labels': gpu_labels, 'inference': inference, 'inference_gpu': inference_gpu, 'labelling': labelling,
+          'methods': methods, 'preset_cost': preset_cost, 'suggestion_time': suggestion_time, 'table1': table1.table,
+          'table2': table2.table, 'training': training, 'writing': writing}
 SOURCES = {'methods': 'table1'}
 PAGES = ('README.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)

@@ -1,12 +1,16 @@
 """Small things that many tests need: a tiny random generator with labelled samples, and an interpreter for it."""
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+if not torch.cuda.is_available():
+    os.environ['TRITON_INTERPRET'] = '1'  # before Triton is imported, with the package
 
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator

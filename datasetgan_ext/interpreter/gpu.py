@@ -38,7 +38,8 @@ BLOCK_CHANNELS = 32
 PREPARED_PIXELS, PREPARED_CHANNELS = 64, 32
 BUDGET_BYTES = 2 * 2**30
 """Memory for the products of the smaller maps and for heatmaps."""
-SMALLEST_SIDE = 16  # of what tl.dot multiplies
+SMALLEST_SIDE = 16
+"""Of what `tl.dot` multiplies; sides are powers of two."""
 
 
 if triton:
@@ -200,7 +201,7 @@ class _Nodes(NamedTuple):
             down, across = cls._needed(side, image_hw)
             nodes += [(side, before, row, column) for row in range(down) for column in range(across)]
             before += side**2
-        missing = max(SMALLEST_SIDE, triton.next_power_of_2(len(nodes))) - len(nodes)
+        missing = _as_multiplied(len(nodes)) - len(nodes)
         out_of_reach = sides[0], 0, max(image_hw), max(image_hw)  # of every pixel of a tile: their weights are 0
         side, before, row, column = torch.tensor(nodes + missing * [out_of_reach], dtype=torch.int32, device=device).T
         rows, row_weights = cls._along(side, row, image_hw[0], TILE_HEIGHT)
@@ -254,7 +255,7 @@ class GpuEnsemble:
         self._smaller = list(sizes.values())
         self._nodes = _Nodes.around_tiles(list(sizes), image_hw, device)
         of_members = self._largest.weight.reshape(-1, self._members, self._hidden).transpose(0, 1).contiguous()
-        self._outputs = max(SMALLEST_SIDE, triton.next_power_of_2(classes + keypoints))
+        self._outputs = _as_multiplied(classes + keypoints)
         missing = self._outputs - classes - keypoints
         third, third_bias = pad(third, (0, 0, 0, missing)), pad(third_bias, (0, missing))
         self._weights = [of_members, first_bias.contiguous().to(device),
@@ -270,7 +271,7 @@ class GpuEnsemble:
             return False
         sides = {layer.resolution for layer in layers}
         return image_hw[0] == image_hw[1] in sides and 0 < _Nodes.count(sides - {image_hw[0]}, image_hw) <= (
-            MOST_NODES) and all(width >= SMALLEST_SIDE and width & (width - 1) == 0 for width in ensemble.hidden)
+            MOST_NODES) and all(width == _as_multiplied(width) for width in ensemble.hidden)
 
     @property
     def images_at_once(self) -> int:
@@ -309,6 +310,11 @@ class GpuEnsemble:
             TILE_W=TILE_WIDTH, num_warps=WARPS)
         return (masks if self._classes else None, divergences if self._classes else None,
                 heat if self._keypoints else None)
+
+
+def _as_multiplied(length: int) -> int:
+    """The power of two that Triton's products take a length for, with zeros at the end."""
+    return max(SMALLEST_SIDE, 1 << (length - 1).bit_length())
 
 
 @functools.cache
