@@ -117,7 +117,8 @@ if triton:
             for part in tl.static_range(HIDDEN // UNITS):
                 hidden = part * UNITS + tl.arange(0, UNITS)
                 unit = member * HIDDEN + hidden
-                # weights that are computed here go through registers, and Triton 3.6 then forgets a barrier
+                # Both factors are loaded. Weights computed here would come through registers, for which Triton 3.6
+                # lets Hopper's products read the other factor from shared memory before all threads have written it
                 total = tl.dot(tl.load(mix_start), tl.load(node_start + unit[None, :]))
                 total += tl.load(first_bias + unit)[None, :]
                 for start in range(0, channels, CHANNELS):
@@ -264,14 +265,16 @@ class GpuEnsemble:
 
     @staticmethod
     def works_for(ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int]) -> bool:
-        """Whether there is Triton, and what the kernel needs: a map of the image's size, others that are smaller, and
-        hidden layers of widths that Triton multiplies."""
+        """Whether there is Triton, and what the kernel needs: a map of the image's size, others that are smaller and
+        whose products it can number, and hidden layers of widths that Triton multiplies."""
         if triton is None:
             _tell_that_triton_lacks()
             return False
         sides = {layer.resolution for layer in layers}
-        return image_hw[0] == image_hw[1] in sides and 0 < _Nodes.count(sides - {image_hw[0]}, image_hw) <= (
-            MOST_NODES) and all(width == _as_multiplied(width) for width in ensemble.hidden)
+        smaller = sides - {image_hw[0]}
+        return (image_hw[0] == image_hw[1] in sides and 0 < _Nodes.count(smaller, image_hw) <= MOST_NODES
+                and ensemble.members * ensemble.hidden[0] * sum(side**2 for side in smaller) < 2**31
+                and all(width == _as_multiplied(width) for width in ensemble.hidden))
 
     @property
     def images_at_once(self) -> int:
@@ -291,6 +294,10 @@ class GpuEnsemble:
             uint8 [N, H, W], the members' vote; float32 [N, H, W], their Jensen-Shannon divergence in nats; and
             float32 [N, M, J, H, W], their heatmaps in 0..1. None for what there is no head for.
         """
+        with torch.cuda.device_of(features[0]):  # where Triton launches
+            return self._label(features)
+
+    def _label(self, features: list[torch.Tensor]) -> tuple:
         count, (height, width), device = len(features[0]), self._out_hw, features[0].device
         masks = torch.empty(count, height, width, dtype=torch.uint8, device=device)
         divergences = torch.empty(count, height, width, device=device)
@@ -305,9 +312,9 @@ class GpuEnsemble:
             _standardized(features, self._largest), products, *self._nodes, *self._weights, masks, divergences, heat,
             len(self._largest.means), self._members, self._classes, self._keypoints, *self._image_hw,
             self._rows.start, self._columns.start, height, width, HIDDEN=self._hidden,
-            UNITS=min(MOST_UNITS, self._hidden), SECOND=self._second,
-            OUTPUTS=self._outputs, NODES=len(self._nodes.sides), CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT,
-            TILE_W=TILE_WIDTH, num_warps=WARPS)
+            UNITS=min(MOST_UNITS, self._hidden), SECOND=self._second, OUTPUTS=self._outputs,
+            NODES=len(self._nodes.sides), CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT, TILE_W=TILE_WIDTH,
+            num_warps=WARPS)
         return (masks if self._classes else None, divergences if self._classes else None,
                 heat if self._keypoints else None)
 

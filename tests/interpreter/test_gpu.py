@@ -6,6 +6,7 @@ from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import default_device
 from datasetgan_ext.interpreter import gpu, inference
 from datasetgan_ext.interpreter.differences import difference_count
+from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.gpu import _Nodes
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
 from tests.interpreter.test_ensemble import make_ensemble
@@ -68,6 +69,17 @@ def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, c
             assert torch.allclose(heat[index], plain[2][0], atol=1e-2)
         else:
             assert heat is None
+
+
+@pytest.mark.skipif(gpu.triton is None, reason='Triton is not installed')
+def test_what_the_kernel_is_for():
+    def works(layers=LAYERS, image_hw=(32, 32), members=3, hidden=(32, 16)):
+        return gpu.GpuEnsemble.works_for(Ensemble(members, 8, hidden, 5), layers, image_hw)
+    large = [Layer('small', 4, 512), Layer('large', 4, 1024)]
+    assert works() and works(hidden=(128, 32)) and works(large, (1024, 1024))
+    assert not works(hidden=(48, 16)) and not works(hidden=(32, 8))
+    assert not works(image_hw=(64, 64)) and not works([*LAYERS, Layer('larger', 4, 64)])
+    assert not works(LAYERS[-1:]) and not works(large, (1024, 1024), members=90, hidden=(128, 16))
 
 
 class Broken:
