@@ -22,8 +22,9 @@ peak until it is lost."""
 SQUARE = 2.0
 """Side of the square whose mean tells where a map is highest, in sigmas of the heatmap: a single pixel is noisy, and of
 two places that members choose, the one with more heat around it is right more often."""
-WINDOW = 3 / 4
-"""Width of the Gaussian window in which a point is refined, in sigmas of the heatmap."""
+WINDOW, ENSEMBLE_WINDOW = 1 / 2, 3 / 4
+"""Width of the Gaussian window in which a point is refined, in sigmas of the heatmap; wider for an ensemble's maps,
+which are noisier."""
 REFINEMENTS = 20
 REACH = 5.0
 """Pixels within so many sigmas of a point belong to its peak."""
@@ -85,7 +86,7 @@ def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> Pr
         threshold: confidence from which a keypoint counts as present.
     """
     mean = heatmaps.mean(dim=1)
-    points, own = locate(mean, sigma), locate(heatmaps, sigma)
+    points, own = locate(mean, sigma, ENSEMBLE_WINDOW, smooth=True), locate(heatmaps, sigma, ENSEMBLE_WINDOW)
     sure = confidence(mean, points, sigma)
     squares = (own - points[:, None]).square().sum(dim=-1)
     apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=1)
@@ -115,29 +116,25 @@ def confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> to
     return whole.clamp(max=1).reshape(heatmaps.shape[:-2])
 
 
-def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Sub-pixel places of the maps' peaks: from the highest square, steps of mean shift in a Gaussian window.
+def locate(heatmaps: torch.Tensor, sigma: float, window: float = WINDOW, smooth: bool = False) -> torch.Tensor:
+    """Sub-pixel places of the maps' peaks: from the highest pixel, steps of mean shift in a Gaussian window.
 
     Args:
         heatmaps: float32 [..., H, W], not negative.
         sigma: of the Gaussians that were trained on.
+        window: see `WINDOW`.
+        smooth: start from the highest square instead, see `SQUARE`.
 
     Returns:
         float32 [..., 2], x and y in pixels.
     """
     maps = heatmaps.reshape(-1, *heatmaps.shape[-2:])
-    cell = max(1, int(sigma / 2))  # squares start at every such step, which is near enough and soon done
-    half = round(SQUARE / 2 * sigma / cell)
-    cells = avg_pool2d(maps, cell, ceil_mode=True)
-    squares = avg_pool2d(cells, 2 * half + 1, stride=1, padding=half)
-    peak = squares.flatten(1).argmax(dim=1)
-    row, column = ((place * cell + cell // 2).clamp(max=size - 1)
-                   for place, size in zip((peak // cells.shape[2], peak % cells.shape[2]), maps.shape[1:]))
+    row, column = _highest_square(maps, sigma) if smooth else _highest(maps)
     reach = math.ceil(2 * sigma)
     patch, y, x = _around(maps, row, column, reach)
     point_y, point_x = y[:, reach], x[:, reach]
     for _ in range(REFINEMENTS):
-        window_y, window_x = (torch.exp(-((axis - centre[:, None]) / (WINDOW * sigma)).square() / 2)
+        window_y, window_x = (torch.exp(-((axis - centre[:, None]) / (window * sigma)).square() / 2)
                               for axis, centre in ((y, point_y), (x, point_x)))
         weights = patch * window_y[:, :, None] * window_x[:, None, :]
         total = weights.sum(dim=(1, 2)).clamp(min=torch.finfo(weights.dtype).tiny)
@@ -145,6 +142,23 @@ def locate(heatmaps: torch.Tensor, sigma: float) -> torch.Tensor:
         point_y = torch.where(found, (weights.sum(dim=2) * y).sum(dim=1) / total, point_y)
         point_x = torch.where(found, (weights.sum(dim=1) * x).sum(dim=1) / total, point_x)
     return torch.stack([point_x, point_y], dim=1).reshape(*heatmaps.shape[:-2], 2)
+
+
+def _highest(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row and column of the highest pixel of maps [N, H, W]: int64 [N] each."""
+    peak = maps.flatten(1).argmax(dim=1)
+    return peak // maps.shape[2], peak % maps.shape[2]
+
+
+def _highest_square(maps: torch.Tensor, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row and column of the centre of the highest square of maps [N, H, W], of those half a sigma apart: int64 [N]
+    each."""
+    cell = max(1, int(sigma / 2))
+    half = round(SQUARE / 2 * sigma / cell)
+    cells = avg_pool2d(maps, cell, ceil_mode=True)
+    row, column = _highest(avg_pool2d(cells, 2 * half + 1, stride=1, padding=half))
+    height, width = maps.shape[1:]
+    return (row * cell + cell // 2).clamp(max=height - 1), (column * cell + cell // 2).clamp(max=width - 1)
 
 
 def _around(maps: torch.Tensor, row: torch.Tensor, column: torch.Tensor,
