@@ -26,15 +26,12 @@ def compare(on_cpu: Labeler, on_gpu: Labeler, seeds: range) -> dict:
     for one, other in zip(on_cpu(seeds), on_gpu(seeds)):
         levels = max(levels, int(np.abs(one.image.astype(int) - other.image).max()))
         equal.append((one.mask == other.mask).mean())
-        if one.keypoints is not None:
-            same = one.keypoints.visibility == other.keypoints.visibility
-            called.append(same)
-            moved.append(np.linalg.norm(one.keypoints.points - other.keypoints.points, axis=1)[same])
-    result = {'images': len(seeds), 'greatest_difference_in_levels': levels, 'equal_pixels': float(np.mean(equal)),
-              'equal_pixels_of_the_worst_image': float(np.min(equal))}
-    if moved:
-        result |= {'equal_presence': float(np.mean(called)), 'greatest_move_px': float(np.concatenate(moved).max())}
-    return result
+        same = one.keypoints.visibility == other.keypoints.visibility
+        called.append(same)
+        moved.append(np.linalg.norm(one.keypoints.points - other.keypoints.points, axis=1)[same])
+    return {'images': len(seeds), 'greatest_difference_in_levels': levels, 'equal_pixels': float(np.mean(equal)),
+            'equal_pixels_of_the_worst_image': float(np.min(equal)), 'equal_presence': float(np.mean(called)),
+            'greatest_move_px': float(np.concatenate(moved).max())}
 
 
 def main():

@@ -38,6 +38,7 @@ GPU_CASES = [(256, 10, 8, 1), (256, 10, 8, 8), (256, 20, 8, 8), (256, 10, 34, 8)
 ROUNDS, PLAIN_ROUNDS = {64: 20, 256: 6, 512: 3, 1024: 2}, {64: 5, 256: 1, 512: 1, 1024: 1}
 GPU_ROUNDS = 10
 DEVICE = default_device()
+ON_GPU = DEVICE.type == 'cuda'
 
 
 @torch.inference_mode()
@@ -69,7 +70,6 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
 
 def measure(kind: str, resolution: int, members: int, classes: int, batch: int) -> dict:
     """Seconds per image (the best round) and peak memory (MiB) of this process, and the first image's mask."""
-    on_gpu = DEVICE.type == 'cuda'
     generator = make_generator(resolution, DEVICE)
     interpreter = make_interpreter(generator, members, classes)
     if kind == OURS:
@@ -82,13 +82,13 @@ def measure(kind: str, resolution: int, members: int, classes: int, batch: int) 
             return plain_masks(generator, interpreter, seeds)[0]
         with torch.inference_mode():
             images = generator.network.synthesis(generator.ws(seeds, interpreter.options), noise_mode='const',
-                                                 force_fp32=not on_gpu)
+                                                 force_fp32=not ON_GPU)
             (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         return None
 
     seconds, masks = [], []
     rounds = (PLAIN_ROUNDS if kind == PLAIN else ROUNDS)[resolution]
-    if on_gpu:
+    if ON_GPU:
         work(list(range(batch)))  # compiles, and chooses algorithms
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -97,20 +97,20 @@ def measure(kind: str, resolution: int, members: int, classes: int, batch: int) 
         start = time.perf_counter()
         masks.append(work(list(range(first, first + batch))))  # ends with a copy to the host
         seconds.append((time.perf_counter() - start) / batch)
-    peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else (
+    peak = torch.cuda.max_memory_allocated() / 2**20 if ON_GPU else (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return {'seconds': min(seconds), 'peak_mib': peak, 'mask': masks[0]}
 
 
 def available() -> int:
     """Bytes of memory that are free where it is computed."""
-    return torch.cuda.mem_get_info()[0] if DEVICE.type == 'cuda' else psutil.virtual_memory().available
+    return torch.cuda.mem_get_info()[0] if ON_GPU else psutil.virtual_memory().available
 
 
 def main():
     rows = []
     with multiprocessing.get_context('spawn').Pool(1, maxtasksperchild=1) as pool:
-        cases = GPU_CASES if DEVICE.type == 'cuda' else CASES
+        cases = GPU_CASES if ON_GPU else CASES
         for case in cases[1:2] if '--quick' in sys.argv else cases:
             resolution, members, classes, batch = case
             row = {'resolution': resolution, 'members': members, 'classes': classes, 'batch': batch}
@@ -121,7 +121,7 @@ def main():
                 if kind == PLAIN and needed > available():
                     row[kind] = f'not run: takes {needed / 2**30:.0f} GiB'
                     continue
-                result = measure(kind, *case) if DEVICE.type == 'cuda' else pool.apply(measure, (kind, *case))
+                result = measure(kind, *case) if ON_GPU else pool.apply(measure, (kind, *case))
                 masks[kind] = result.pop('mask')
                 row[kind] = result
             row['ours_to_bare'] = row[OURS]['seconds'] / row[BARE]['seconds']
@@ -132,7 +132,7 @@ def main():
             print(row, flush=True)
             rows.append(row)
     if '--quick' not in sys.argv:
-        write_result('inference_gpu' if DEVICE.type == 'cuda' else 'inference',
+        write_result('inference_gpu' if ON_GPU else 'inference',
                      {'threads': torch.get_num_threads(), 'cases': rows})
 
 

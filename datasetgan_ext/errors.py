@@ -1,5 +1,7 @@
-"""The one exception for mistakes that a user can mend."""
+"""The one exception for mistakes that a user can mend, and warnings."""
 import importlib
+import logging
+from functools import cache
 from types import ModuleType
 
 import click
@@ -23,3 +25,9 @@ def import_extra(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         raise UserError(f'{module.partition(".")[0]} is needed for this and cannot be imported ({error}); '
                         f"install it with: pip install 'datasetgan-ext[{extra}]'") from error
+
+
+@cache
+def tell_once(log: logging.Logger, message: str) -> None:
+    """Warn of something that comes up again and again, the first time in this process."""
+    log.warning(message)

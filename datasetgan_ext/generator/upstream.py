@@ -10,7 +10,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import torch
 from torch.torch_version import TorchVersion
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.errors import UserError, tell_once
 
 log = logging.getLogger(__name__)
 
@@ -137,17 +136,12 @@ def plain_warnings() -> Iterator[None]:
     for warning in caught:
         text = str(warning.message)
         if text.startswith('Failed to build CUDA kernels'):
-            _tell_once('NVIDIA\'s CUDA kernels could not be compiled; PyTorch\'s own operations make the same images, '
-                       f'more slowly. Install ninja and a CUDA toolkit {torch.version.cuda or ""} (nvcc) with a C++ '
-                       'compiler, and run `datasetgan patch-upstream`. The compiler said: '
+            tell_once(log, 'NVIDIA\'s CUDA kernels could not be compiled; PyTorch\'s own operations make the same '
+                       f'images, more slowly. Install ninja and a CUDA toolkit {torch.version.cuda or ""} (nvcc) with a '
+                       'C++ compiler, and run `datasetgan patch-upstream`. The compiler said: '
                        f'{text.strip().splitlines()[-1]}')
         elif 'gradfix not supported on PyTorch' not in text:  # of no meaning without gradients
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-
-
-@cache
-def _tell_once(message: str) -> None:
-    log.warning(message)
 
 
 def build_generator(alias_free: bool, args: object, kwargs: object, source: str) -> torch.nn.Module:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -27,6 +28,37 @@ def difference_count(layers: Sequence[Layer], chosen: Sequence[int]) -> int:
 def hypercolumn_length(layers: Sequence[Layer], difference_layers: Sequence[int]) -> int:
     """Channels of all layers, and of the differences of those at the indices `difference_layers`."""
     return sum(layer.channels for layer in layers) + difference_count(layers, difference_layers)
+
+
+@dataclass(frozen=True)
+class MapSize:
+    """What of a hypercolumn comes from the maps of one size.
+
+    Attributes:
+        side: of the maps, in pixels.
+        layers: their indices.
+        difference_layers: of those of them whose differences are in the hypercolumn too.
+        channels: int64 [C], places in the hypercolumn of the layers' channels, then of those of the differences.
+    """
+    side: int
+    layers: list[int]
+    difference_layers: list[int]
+    channels: torch.Tensor
+
+
+def by_size(layers: Sequence[Layer], difference_layers: Sequence[int]) -> list[MapSize]:
+    """The parts of a hypercolumn by the size of their maps, in the order of the layers."""
+    counts = [layer.channels for layer in layers]
+    counts += [PER_CHANNEL * layers[index].channels for index in difference_layers]
+    places = torch.arange(sum(counts)).split(counts)
+    of_differences = dict(zip(difference_layers, places[len(layers):]))
+    sizes = []
+    for side in dict.fromkeys(layer.resolution for layer in layers):
+        here = [index for index, layer in enumerate(layers) if layer.resolution == side]
+        with_differences = [index for index in difference_layers if index in here]
+        channels = [places[index] for index in here] + [of_differences[index] for index in with_differences]
+        sizes.append(MapSize(side, here, with_differences, torch.cat(channels)))
+    return sizes
 
 
 def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = slice(None)) -> torch.Tensor:

@@ -8,7 +8,7 @@ It accumulates in float32.
 """
 from __future__ import annotations
 
-import functools
+import itertools
 import logging
 import math
 from collections.abc import Collection, Sequence
@@ -18,8 +18,9 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import pad
 
+from datasetgan_ext.errors import tell_once
 from datasetgan_ext.generator.features import Layer
-from datasetgan_ext.interpreter.differences import PER_CHANNEL
+from datasetgan_ext.interpreter.differences import PER_CHANNEL, by_size
 from datasetgan_ext.interpreter.ensemble import Ensemble
 
 try:
@@ -251,7 +252,7 @@ class GpuEnsemble:
         self._classes, self._keypoints = classes, keypoints
         self._members, (self._hidden, self._second) = ensemble.members, ensemble.hidden
         (first, first_bias), (second, second_bias), (third, third_bias) = ensemble.folded(with_input=False)
-        sizes = _by_size(ensemble, first, layers, difference_layers, device)
+        sizes = _weights_by_size(ensemble, first, layers, difference_layers, device)
         self._largest = sizes.pop(image_hw[0])
         self._smaller = list(sizes.values())
         self._nodes = _Nodes.around_tiles(list(sizes), image_hw, device)
@@ -268,7 +269,8 @@ class GpuEnsemble:
         """Whether there is Triton, and what the kernel needs: a map of the image's size, others that are smaller and
         whose products it can number, and hidden layers of widths that Triton multiplies."""
         if triton is None:
-            _tell_that_triton_lacks()
+            tell_once(log, 'Triton is not installed: labelling takes several times as long on the GPU. Where there is '
+                           'a package of it, `pip install triton` mends that')
             return False
         sides = {layer.resolution for layer in layers}
         smaller = sides - {image_hw[0]}
@@ -281,7 +283,7 @@ class GpuEnsemble:
         """How many images the memory for products and heatmaps is enough for, and one at least."""
         products = 2 * self._members * self._hidden * sum(size.side**2 for size in self._smaller)
         heat = 4 * self._members * self._keypoints * math.prod(self._out_hw)
-        return max(1, BUDGET_BYTES // max(1, products + heat))
+        return max(1, BUDGET_BYTES // (products + heat))
 
     def __call__(self, features: list[torch.Tensor]) -> tuple[torch.Tensor | None, torch.Tensor | None,
                                                               torch.Tensor | None]:
@@ -303,8 +305,8 @@ class GpuEnsemble:
         divergences = torch.empty(count, height, width, device=device)
         heat = torch.empty(count, self._members, self._keypoints, height, width, device=device)
         lengths = [count * size.side**2 for size in self._smaller]
-        products = torch.empty(max(1, sum(lengths)), self._members * self._hidden, dtype=torch.float16, device=device)
-        for size, part in zip(self._smaller, products[:sum(lengths)].split(lengths)):
+        products = torch.empty(sum(lengths), self._members * self._hidden, dtype=torch.float16, device=device)
+        for size, part in zip(self._smaller, products.split(lengths)):
             torch.mm(_standardized(features, size), size.weight, out=part)
         down, across = (math.ceil(part.stop / tile) - part.start // tile
                         for part, tile in ((self._rows, TILE_HEIGHT), (self._columns, TILE_WIDTH)))
@@ -324,32 +326,18 @@ def _as_multiplied(length: int) -> int:
     return max(SMALLEST_SIDE, 1 << (length - 1).bit_length())
 
 
-@functools.cache
-def _tell_that_triton_lacks() -> None:
-    log.warning('Triton is not installed: labelling takes several times as long on the GPU. Where there is a package '
-                'of it, `pip install triton` mends that')
-
-
-def _by_size(ensemble: Ensemble, weight: torch.Tensor, layers: Sequence[Layer], difference_layers: Sequence[int],
-             device: torch.device | str) -> dict[int, _Size]:
+def _weights_by_size(ensemble: Ensemble, weight: torch.Tensor, layers: Sequence[Layer],
+                     difference_layers: Sequence[int], device: torch.device | str) -> dict[int, _Size]:
     """The layers of each size of map, by its side; `weight` is that of the first layer, float32 [M, h1, C]."""
-    counts = [layer.channels for layer in layers]
-    counts += [PER_CHANNEL * layers[index].channels for index in difference_layers]
-    parts = torch.arange(sum(counts)).split(counts)
     sizes = {}
-    for side in dict.fromkeys(layer.resolution for layer in layers):
-        here = [index for index, layer in enumerate(layers) if layer.resolution == side]
-        with_differences = [(index, len(layers) + number) for number, index in enumerate(difference_layers)
-                            if index in here]
-        starts, chosen = {}, []
-        for part in (*here, *(part for _, part in with_differences)):
-            starts[part] = sum(map(len, chosen))
-            chosen.append(parts[part])
-        chosen = torch.cat(chosen)
-        sizes[side] = _Size(side, {index: starts[index] for index in here},
-                            {index: starts[part] for index, part in with_differences},
-                            ensemble.input_mean[chosen].to(device), (1 / ensemble.input_std[chosen]).to(device),
-                            weight[:, :, chosen].flatten(0, 1).T.half().contiguous().to(device))
+    for size in by_size(layers, difference_layers):
+        counts = [layers[index].channels for index in size.layers]
+        starts = list(itertools.accumulate(
+            counts + [PER_CHANNEL * layers[index].channels for index in size.difference_layers], initial=0))
+        sizes[size.side] = _Size(
+            size.side, dict(zip(size.layers, starts)), dict(zip(size.difference_layers, starts[len(counts):])),
+            ensemble.input_mean[size.channels].to(device), (1 / ensemble.input_std[size.channels]).to(device),
+            weight[:, :, size.channels].flatten(0, 1).T.half().contiguous().to(device))
     return sizes
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 import torch
 
+from datasetgan_ext.errors import tell_once
 from datasetgan_ext.generator.features import Layer
-from datasetgan_ext.interpreter.differences import PER_CHANNEL, differences
+from datasetgan_ext.interpreter.differences import by_size, differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.gpu import GpuEnsemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
@@ -92,20 +93,9 @@ class FusedEnsemble:
         self._heads = heads or Heads(ensemble.outputs)
         (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
         self._members = ensemble.members
-        # [M, h1, C] -> one [M*h1, C_l] matrix per layer and per layer's differences -> one per size of map
-        channels = [layer.channels for layer in layers]
-        channels += [PER_CHANNEL * layers[index].channels for index in difference_layers]
-        weights = first.flatten(0, 1).split(channels, dim=1)
-        sizes: dict[int, _Size] = {}
-        for index, layer in enumerate(layers):
-            sizes.setdefault(layer.resolution, _Size()).layers.append(index)
-        for index in difference_layers:
-            sizes[layers[index].resolution].difference_layers.append(index)
-        of_differences = dict(zip(difference_layers, weights[len(layers):]))
-        for size in sizes.values():
-            size.weight = torch.cat([weights[index] for index in size.layers]
-                                    + [of_differences[index] for index in size.difference_layers], dim=1)
-        self._sizes = list(sizes.values())
+        # [M, h1, C] -> one [M*h1, C] matrix per size of map
+        self._sizes = [(size, first.flatten(0, 1).index_select(1, size.channels.to(device)))
+                       for size in by_size(layers, difference_layers)]
         self._first_bias = self._first_bias.flatten()[:, None, None]
         self._rest = rest
         self._full_hw = full_hw
@@ -158,7 +148,7 @@ class FusedEnsemble:
             reason = f'{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}'
         if reason:
             self._gpu = None
-            log.warning('The Triton kernel does not work here, so labelling takes several times as long. %s', reason)
+            tell_once(log, f'The Triton kernel does not work here, so labelling takes several times as long. {reason}')
 
     def _label(self, features: list[torch.Tensor]) -> tuple:
         """Masks, pixel uncertainty and keypoints of some images; None for what there is no head for."""
@@ -223,16 +213,7 @@ class FusedEnsemble:
     def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
         """The maps of each size, with their weights."""
         return [_Group([image[index] for index in size.layers], [image[index] for index in size.difference_layers],
-                       size.weight) for size in self._sizes]
-
-
-@dataclass
-class _Size:
-    """Indices of the layers of one size of map, of those of them that have differences, and the first layer's weights
-    for all of them, [M*h1, C]."""
-    layers: list[int] = field(default_factory=list)
-    difference_layers: list[int] = field(default_factory=list)
-    weight: torch.Tensor | None = None
+                       weight) for size, weight in self._sizes]
 
 
 @dataclass

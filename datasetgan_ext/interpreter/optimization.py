@@ -36,9 +36,8 @@ class TrainingOptions:
         cosine: let it fall to 0 along half a cosine; else it is constant.
         sigma: width of the keypoints' Gaussians in pixels of the mask; None = `keypoints.default_sigma`.
         heat_weight: of the keypoints' loss (squares, as the paper regresses heatmaps) beside that of the classes. The
-            loss is divided by the mean height of the
-            heatmaps at the pixels trained on, so that its weight depends neither on the image's size nor on how many
-            pixels are drawn away from keypoints.
+            loss is divided by the mean height of the heatmaps at the pixels trained on, so that its weight depends
+            neither on the image's size nor on how many pixels are drawn away from keypoints.
         max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
         heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
             not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
@@ -77,8 +76,8 @@ PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
         preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, differences=False,
-        first_width=1.0, standardize=False, batch=64, label_smoothing=0.0, cosine=False,
-        max_steps=None, heldout=0.0, patience=51),
+        first_width=1.0, standardize=False, batch=64, label_smoothing=0.0, cosine=False, max_steps=None,
+        heldout=0.0, patience=51),
 }
 
 
