@@ -137,9 +137,9 @@ def plain_warnings() -> Iterator[None]:
         text = str(warning.message)
         if text.startswith('Failed to build CUDA kernels'):
             tell_once(log, 'NVIDIA\'s CUDA kernels could not be compiled; PyTorch\'s own operations make the same '
-                       f'images, more slowly. Install ninja and a CUDA toolkit {torch.version.cuda or ""} (nvcc) with a '
-                       'C++ compiler, and run `datasetgan patch-upstream`. The compiler said: '
-                       f'{text.strip().splitlines()[-1]}')
+                           'images, more slowly. Install ninja and a CUDA toolkit '
+                           f'{torch.version.cuda or ""} (nvcc) with a C++ compiler, and run `datasetgan '
+                           f'patch-upstream`. The compiler said: {text.strip().splitlines()[-1]}')
         elif 'gradfix not supported on PyTorch' not in text:  # of no meaning without gradients
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
