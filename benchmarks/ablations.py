@@ -20,11 +20,11 @@ from benchmarks.demo_accuracy import summary_of, train_and_score
 from benchmarks.measure import one_thread_each, write_result
 from benchmarks.tables import FIRST_GENERATED, Row, measure, show, table_options
 from datasetgan_ext import gen_dataset
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator, Synthesis
 from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.labels.task import Task
 
 IMAGES, SCORED_ON = 16, range(32, 40)
 DROPPED = (.1, .3, .5)

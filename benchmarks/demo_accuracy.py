@@ -15,14 +15,14 @@ import numpy as np
 
 from benchmarks.measure import one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
-from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats import png
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.optimization import PRESETS, TrainingOptions, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels import png
-from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 TRAINED_ON, SCORED_ON = range(16), range(16, 40)
 SEEDS = range(3)

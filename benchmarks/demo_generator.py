@@ -15,10 +15,10 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from benchmarks.demo.rebuild import FIRST_HELD_OUT, RESOLUTION, TRUNCATION
+from benchmarks.demo.world import draw
 from benchmarks.measure import write_result
 from datasetgan_ext import load_generator
-from datasetgan_ext.demo.rebuild import FIRST_HELD_OUT, RESOLUTION, TRUNCATION
-from datasetgan_ext.demo.world import draw
 from datasetgan_ext.generator.checkpoint import DEMO
 from datasetgan_ext.generator.sampling import SamplingOptions
 

@@ -17,19 +17,19 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
 
+from benchmarks.demo.rebuild import MORE
 from benchmarks.measure import write_result
 from datasetgan_ext import Labeler, load_generator
-from datasetgan_ext.demo.rebuild import MORE
-from datasetgan_ext.evaluation.keypoints import KeypointScore
-from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.core.annotation import ABSENT, Annotation, Keypoints
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import center_crop
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels.annotation import ABSENT, Annotation, Keypoints
-from datasetgan_ext.labels.formats import read_annotations
-from datasetgan_ext.labels.samples import SampleSet, generate_samples
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.metrics.keypoints import KeypointScore
+from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 TRAINED_ON, SCORED_ON = range(16), range(16, 40)
 TIMED_SEEDS, ROUNDS = range(1000, 1064), 5

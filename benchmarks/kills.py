@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.measure import ROOT
-from datasetgan_ext.export.manifest import PARTIAL
+from datasetgan_ext.formats.folder import PARTIAL
 
 
 def start(outdir: Path, seeds: int, options: list[str]) -> subprocess.Popen:

@@ -17,18 +17,18 @@ from tqdm import tqdm
 
 from benchmarks.measure import ROOT, write_result
 from datasetgan_ext import load_generator
-from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.core.annotation import ABSENT, Annotation
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.coco import flat_keypoints
+from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.labeling.learning import Learner
+from datasetgan_ext.labeling.selection import label_order
 from datasetgan_ext.labeling.store import LabelStore, open_store
-from datasetgan_ext.labels.annotation import ABSENT, Annotation
-from datasetgan_ext.labels.coco import flat_keypoints
-from datasetgan_ext.labels.formats import read_annotations
-from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.labels.selection import label_order
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 COUNTS = (2, 4, 8, 16)
 SEEDS = range(5)

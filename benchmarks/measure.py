@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from datasetgan_ext.version import __version__
+from datasetgan_ext.core.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'benchmarks' / 'results'

@@ -18,13 +18,13 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.labelling import label
 from benchmarks.measure import ROOT
 from datasetgan_ext import load_generator
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
-from datasetgan_ext.labels.formats import read_annotations
-from datasetgan_ext.labels.samples import SampleSet, generate_samples
-from datasetgan_ext.labels.task import Task
 
 CHROMIUM = '/usr/bin/chromium'
 SEEDS, LABELLED = range(12), 5

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from datasetgan_ext.core.annotation import Annotation
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.png import read_image
 from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.samples import Sample, SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import import_upstream
 from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.optimization import PRESETS, hidden_sizes
-from datasetgan_ext.labels.annotation import Annotation
-from datasetgan_ext.labels.png import read_image
-from datasetgan_ext.labels.samples import Sample, SampleSet, generate_samples
-from datasetgan_ext.labels.task import Task
 
 IMAGES, CLASSES = 16, 8
 

@@ -17,11 +17,11 @@ import click
 import ray
 
 from benchmarks.measure import write_result
-from datasetgan_ext.export.cluster import Cluster, Shipment
-from datasetgan_ext.export.run import Run
-from datasetgan_ext.export.workers import do_job
+from datasetgan_ext.generation.cluster import Cluster, Shipment
+from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generation.workers import do_job
 from datasetgan_ext.generator.checkpoint import DEMO
-from datasetgan_ext.labeler import make_labeler
+from datasetgan_ext.interpreter.labeler import make_labeler
 
 WARM_UP = 16
 

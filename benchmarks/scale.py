@@ -21,12 +21,12 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.measure import write_result
-from datasetgan_ext.export.curation import Curation
-from datasetgan_ext.export.folder import FolderWriter
-from datasetgan_ext.export.manifest import RunManifest
-from datasetgan_ext.labeler import LabeledSample
-from datasetgan_ext.labels.task import Task
-from datasetgan_ext.seeds import sample_name
+from datasetgan_ext.core.seeds import sample_name
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generation.folder import FolderWriter
+from datasetgan_ext.generation.manifest import RunManifest
+from datasetgan_ext.interpreter.labeler import LabeledSample
 
 CLASSES, SIZES = 14, {64: 100, 256: 40, 512: 10, 1024: 4}
 

@@ -19,12 +19,12 @@ import psutil
 
 from benchmarks.measure import write_result
 from benchmarks.random_networks import make_generator
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.generator.samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
-from datasetgan_ext.labels.samples import generate_samples
-from datasetgan_ext.labels.task import Task
 
 RESOLUTION, CLASSES, LABELLED = 256, 8, 4
 PAUSE = 0.1

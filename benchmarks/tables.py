@@ -21,20 +21,20 @@ import click
 import numpy as np
 import torch
 
+from benchmarks.demo import world
+from benchmarks.demo.rebuild import FIRST_HELD_OUT
 from benchmarks.measure import RESULTS, one_thread_each, write_result
 from datasetgan_ext import gen_dataset, train_downstream, train_semi_supervised
-from datasetgan_ext.demo import world
-from datasetgan_ext.demo.rebuild import FIRST_HELD_OUT
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.evaluation.fitting import PARTIAL_SUFFIX, checkpoints_of
-from datasetgan_ext.evaluation.pairs import TASK_FILE, read_labelled
-from datasetgan_ext.evaluation.protocol import score_by_folds
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.core.annotation import Keypoints
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, checkpoints_of
+from datasetgan_ext.downstream.labeled import TASK_FILE, read_labelled
+from datasetgan_ext.downstream.protocol import score_by_folds
+from datasetgan_ext.formats.coco import flat_keypoints
+from datasetgan_ext.formats.png import write_image, write_mask
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
-from datasetgan_ext.labels.annotation import Keypoints
-from datasetgan_ext.labels.coco import flat_keypoints
-from datasetgan_ext.labels.png import write_image, write_mask
-from datasetgan_ext.labels.task import Task
 from datasetgan_ext.options import joined, start_logging
 
 FEW = 16

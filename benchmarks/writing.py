@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.measure import write_result
 from datasetgan_ext import Labeler, load_generator, load_interpreter
-from datasetgan_ext.export.run import Run
+from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO
 
 SEEDS, ROUNDS = range(240), 3

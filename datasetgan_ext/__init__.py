@@ -6,12 +6,12 @@
     for sample in labeler(range(8)):
         sample.image, sample.mask, sample.uncertainty
 """
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.version import __version__
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import LabeledImages, LabeledSample, Labeler
-from datasetgan_ext.version import __version__
+from datasetgan_ext.interpreter.labeler import LabeledImages, LabeledSample, Labeler
 
 load_interpreter = Interpreter.load
 

@@ -13,7 +13,7 @@ from datasetgan_ext import (
     train_semi_supervised,
     verify,
 )
-from datasetgan_ext.version import __version__
+from datasetgan_ext.core.version import __version__
 
 
 @click.group()

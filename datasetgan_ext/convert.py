@@ -9,8 +9,8 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.export.dataset import FolderDataset
-from datasetgan_ext.export.formats import CONVERTERS, convert
+from datasetgan_ext.formats.conversions import CONVERTERS, convert
+from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.options import conversion_options
 
 

@@ -10,23 +10,23 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.evaluation.fitting import checkpoints_of
-from datasetgan_ext.evaluation.folds import FOLDS, Score
-from datasetgan_ext.evaluation.keypoints import KeypointScore
-from datasetgan_ext.evaluation.model import DownstreamModel
-from datasetgan_ext.evaluation.pairs import read_labelled
-from datasetgan_ext.evaluation.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
-from datasetgan_ext.evaluation.segmentation import SegmentationScore
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.core.annotation import size_text
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.seeds import format_seeds
+from datasetgan_ext.downstream.fitting import checkpoints_of
+from datasetgan_ext.downstream.labeled import read_labelled
+from datasetgan_ext.downstream.model import DownstreamModel
+from datasetgan_ext.downstream.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
+from datasetgan_ext.formats.labels import labelled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.labels.annotation import size_text
-from datasetgan_ext.labels.formats import labelled_part, read_annotations
-from datasetgan_ext.labels.samples import SampleSet
+from datasetgan_ext.interpreter.labeler import Labeler
+from datasetgan_ext.metrics.folds import FOLDS, Score
+from datasetgan_ext.metrics.keypoints import KeypointScore
+from datasetgan_ext.metrics.segmentation import SegmentationScore
 from datasetgan_ext.options import label_options, loading_options, seeds_option, start_logging
-from datasetgan_ext.seeds import format_seeds
 
 
 @click.command()

@@ -14,17 +14,17 @@ if not __package__:
 import click
 import torch
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.export.cluster import Cluster, Shipment
-from datasetgan_ext.export.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
-from datasetgan_ext.export.formats import CONVERTERS
-from datasetgan_ext.export.run import Run
-from datasetgan_ext.export.upload import Destination
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.conversions import CONVERTERS
+from datasetgan_ext.formats.png import COMPRESSION
+from datasetgan_ext.generation.cluster import Cluster, Shipment
+from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
+from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generation.upload import Destination
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.sampling import read_projected
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import DEFAULT_BATCH, Labeler, make_labeler
-from datasetgan_ext.labels.png import COMPRESSION
+from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, make_labeler
 from datasetgan_ext.options import (
     ClassPixels,
     check_share,

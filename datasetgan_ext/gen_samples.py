@@ -10,15 +10,15 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import sample_name
 from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.generator.samples import SAMPLES_FILE, SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.labels.samples import SAMPLES_FILE, SampleSet, generate_samples
-from datasetgan_ext.labels.selection import choose_seeds
+from datasetgan_ext.interpreter.labeler import Labeler
+from datasetgan_ext.labeling.selection import choose_seeds
 from datasetgan_ext.options import Seeds, Size, network_options, sampling_options, seeds_option, start_logging
-from datasetgan_ext.seeds import sample_name
 
 
 @click.command()

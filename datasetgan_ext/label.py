@@ -11,13 +11,13 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
 from datasetgan_ext.labeling.suggest import Suggester
-from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.labels.task import Task
 from datasetgan_ext.options import network_options, start_logging
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 import torch
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.export.coco import SEGMENTATIONS
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import parse_seeds
+from datasetgan_ext.formats.coco import SEGMENTATIONS
+from datasetgan_ext.formats.labels import FORMATS, UNLABELLED
 from datasetgan_ext.generator.sampling import NOISE_MODES
 from datasetgan_ext.generator.upstream import use_upstream
-from datasetgan_ext.labels.formats import FORMATS, UNLABELLED
-from datasetgan_ext.seeds import parse_seeds
 
 
 class Seeds(click.ParamType):

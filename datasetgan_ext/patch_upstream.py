@@ -9,7 +9,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.upstream import find_upstream
 

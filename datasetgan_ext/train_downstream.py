@@ -10,14 +10,14 @@ if not __package__:
 import click
 import torch
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.evaluation.fitting import FitOptions, Supervised
-from datasetgan_ext.evaluation.networks import DEFAULT, SMALL
-from datasetgan_ext.evaluation.pairs import LabelledImages, read_labelled
-from datasetgan_ext.evaluation.recipe import Recipe, limited
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import MAX_SEED
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.fitting import FitOptions, Supervised
+from datasetgan_ext.downstream.labeled import LabelledImages, read_labelled
+from datasetgan_ext.downstream.networks import DEFAULT, SMALL
+from datasetgan_ext.downstream.training import Recipe, limited
 from datasetgan_ext.options import Device, Size, check_val, joined, start_logging
-from datasetgan_ext.seeds import MAX_SEED
 
 folder = click.Path(file_okay=False, path_type=Path)
 training_options = joined(

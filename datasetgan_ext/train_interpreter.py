@@ -11,17 +11,17 @@ if not __package__:
 import click
 import torch
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.files import writing
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import writing
+from datasetgan_ext.core.seeds import MAX_SEED
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import labelled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.keypoints import SIGMA_SHARE
 from datasetgan_ext.interpreter.optimization import PRESETS, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels.formats import labelled_part, read_annotations
-from datasetgan_ext.labels.samples import SampleSet
-from datasetgan_ext.labels.task import Task
 from datasetgan_ext.options import CountOrAll, label_options, network_options, seeds_option, start_logging
-from datasetgan_ext.seeds import MAX_SEED
 
 SHOWN_DOUBTS = 10
 

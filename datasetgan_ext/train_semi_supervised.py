@@ -10,9 +10,9 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.evaluation.pairs import read_images
-from datasetgan_ext.evaluation.semi_supervised import WIDTH, SemiSupervised
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.downstream.labeled import read_images
+from datasetgan_ext.downstream.semi_supervised import WIDTH, SemiSupervised
 from datasetgan_ext.options import start_logging
 from datasetgan_ext.train_downstream import folder, train, training_options
 

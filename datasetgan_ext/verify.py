@@ -10,8 +10,8 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.export.dataset import FolderDataset
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.folder import FolderDataset
 
 SHOWN = 20
 

@@ -12,16 +12,16 @@ import torch
 if not torch.cuda.is_available():
     os.environ['TRITON_INTERPRET'] = '1'  # before Triton is imported, with the package
 
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats import png
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.upstream import find_upstream
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels import png
-from datasetgan_ext.labels.samples import generate_samples
-from datasetgan_ext.labels.task import Task
 
 CLASSES = ('background', 'dark', 'bright')
 

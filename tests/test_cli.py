@@ -28,11 +28,11 @@ from datasetgan_ext import (
 )
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.labels.samples import SampleSet
-from tests.evaluation.helping import write_world
-from tests.export.test_run import manifest, tree
+from tests.downstream.helping import write_world
+from tests.generation.test_run import manifest, tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 SCRIPTS = {'gen_samples': gen_samples, 'train_interpreter': train_interpreter, 'gen_dataset': gen_dataset,

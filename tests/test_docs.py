@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import datasetgan_ext
+from datasetgan_ext.core.seeds import parse_seeds
 from datasetgan_ext.gen_dataset import main as generate
-from datasetgan_ext.labeler import DEFAULT_BATCH
-from datasetgan_ext.seeds import parse_seeds
+from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH
 
 SCALE = Path(datasetgan_ext.__file__).parents[1] / 'docs' / 'scale.md'
 

@@ -7,8 +7,8 @@ import PIL.Image
 
 import datasetgan_ext
 from datasetgan_ext.cli import main as cli
-from datasetgan_ext.evaluation.pairs import read_labelled
-from datasetgan_ext.labels.task import READY_MADE, Task
+from datasetgan_ext.core.task import READY_MADE, Task
+from datasetgan_ext.downstream.labeled import read_labelled
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 TEXT = (ROOT / 'docs' / 'paper.md').read_text()

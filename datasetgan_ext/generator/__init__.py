@@ -1,1 +1,1 @@
-"""Everything that touches a generator: find upstream, load a checkpoint safely, hooks, latents from seeds."""
+"""Everything that touches a generator: find upstream, load a checkpoint safely, hooks, latents, samples to label."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.download import fetch_url
 from datasetgan_ext.generator.generator import Generator, default_device
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle

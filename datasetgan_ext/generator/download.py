@@ -13,7 +13,7 @@ from typing import BinaryIO
 import requests
 from tqdm import tqdm
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = (10, 60)  # seconds to connect, seconds between two reads

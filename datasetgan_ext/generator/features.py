@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.files import write_atomically
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import write_atomically
 
 PINNED = 'd72cc7d041b42ec8e806021a205ed9349f87c6a4'
 PATCHES = Path(__file__).resolve().parents[2] / 'patches'

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork, build_converted
 from datasetgan_ext.generator.upstream import OTHER_CODE, build_generator, import_upstream, what_upstream_imports
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 
 NOISE_MODES = ('const', 'random', 'none')
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.upstream import STYLEGAN3_URL, import_upstream, to_plain
 
 _OLDEST_VERSION = 4  # of the networks' format: StyleGAN2's first

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.torch_version import TorchVersion
 
-from datasetgan_ext.errors import UserError, tell_once
+from datasetgan_ext.core.errors import UserError, tell_once
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""The Style Interpreter: hypercolumn sampling, the ensemble, its training, and its exact fused inference."""
+"""The Style Interpreter: hypercolumns, the ensemble, its training, exact fused inference, and the labeler."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import pad
 
-from datasetgan_ext.errors import tell_once
+from datasetgan_ext.core.errors import tell_once
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.interpreter.differences import PER_CHANNEL, by_size
 from datasetgan_ext.interpreter.ensemble import Ensemble

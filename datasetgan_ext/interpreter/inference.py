@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from datasetgan_ext.errors import tell_once
+from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
+from datasetgan_ext.core.errors import tell_once
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.interpreter.differences import by_size, differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
@@ -22,7 +23,6 @@ from datasetgan_ext.interpreter.gpu import GpuEnsemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
 from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, taps
-from datasetgan_ext.labels.annotation import ABSENT, VISIBLE, Keypoints
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
 TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.files import reading_tensors, write_atomically
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import reading_tensors, write_atomically
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
@@ -20,7 +21,6 @@ from datasetgan_ext.interpreter.differences import hypercolumn_length
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
-from datasetgan_ext.labels.task import Task
 
 METADATA_KEY = 'datasetgan_interpreter'
 FORMAT_VERSION = 2

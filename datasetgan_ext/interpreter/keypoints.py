@@ -12,7 +12,7 @@ import torch
 from scipy.special import expit, logit
 from torch.nn.functional import avg_pool2d
 
-from datasetgan_ext.labels.annotation import ABSENT, Keypoints
+from datasetgan_ext.core.annotation import ABSENT, Keypoints
 
 NEAR = 3.0
 """Pixels within so many sigmas of a keypoint are always trained on."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.upsampling import gather_points
-from datasetgan_ext.labels.annotation import IGNORE
 
 UNLABELLED = -1
 HALF = torch.finfo(torch.float16)

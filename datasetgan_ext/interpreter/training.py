@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.evaluation.doubts import Doubt, find_doubts
-from datasetgan_ext.evaluation.keypoints import KeypointScore
-from datasetgan_ext.evaluation.segmentation import SegmentationScore
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation, Keypoints, clean_up
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.generator.sampling import center_crop
 from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
 from datasetgan_ext.interpreter.inference import Prediction
@@ -28,9 +28,9 @@ from datasetgan_ext.interpreter.keypoints import (
 )
 from datasetgan_ext.interpreter.optimization import TrainingOptions, train_ensemble
 from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet, choose_pixels, gather_hypercolumns
-from datasetgan_ext.labels.annotation import ABSENT, IGNORE, Annotation, Keypoints, clean_up
-from datasetgan_ext.labels.samples import Sample, SampleSet
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.metrics.keypoints import KeypointScore
+from datasetgan_ext.metrics.label_errors import Doubt, find_doubts
+from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 log = logging.getLogger(__name__)
 

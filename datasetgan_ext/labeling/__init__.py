@@ -1,1 +1,1 @@
-"""The labelling page: what is labelled, the server, and suggestions by an interpreter that learns meanwhile."""
+"""The labelling page: what is labelled, the server, suggestions, and what to label next."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads, Prediction
 from datasetgan_ext.interpreter.interpreter import fuse
@@ -17,8 +19,6 @@ from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
 from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet
 from datasetgan_ext.interpreter.training import choose_labelled, gather_labelled
 from datasetgan_ext.labeling.store import LabelStore
-from datasetgan_ext.labels.annotation import ABSENT, IGNORE, Annotation
-from datasetgan_ext.labels.task import Task
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.labeling.store import LabelStore
 from datasetgan_ext.labeling.suggest import Suggester
 

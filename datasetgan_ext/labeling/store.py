@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from datasetgan_ext.export.coco import keypoint_category, keypoint_object, write_coco
-from datasetgan_ext.files import TEMPORARY_SUFFIX, locked, save_atomically, writing
-from datasetgan_ext.labels import png
-from datasetgan_ext.labels.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
-from datasetgan_ext.labels.coco import flat_keypoints
-from datasetgan_ext.labels.formats import read_annotations
-from datasetgan_ext.labels.samples import Sample, SampleSet
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
+from datasetgan_ext.core.files import TEMPORARY_SUFFIX, locked, save_atomically, writing
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats import png
+from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco
+from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.generator.samples import Sample, SampleSet
 
 KEYPOINTS_FILE = 'keypoints.json'
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasetgan_ext.errors import UserError
-from datasetgan_ext.evaluation.doubts import Doubt, find_doubts
+from datasetgan_ext.core.annotation import ABSENT
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter.inference import FusedEnsemble, Prediction
 from datasetgan_ext.labeling.learning import QUICK, Learner, found_keypoints
+from datasetgan_ext.labeling.selection import label_order
 from datasetgan_ext.labeling.store import LabelStore
-from datasetgan_ext.labels.annotation import ABSENT
-from datasetgan_ext.labels.selection import label_order
+from datasetgan_ext.metrics.label_errors import Doubt, find_doubts
 
 log = logging.getLogger(__name__)
 

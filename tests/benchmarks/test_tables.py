@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import datasetgan_ext
-from datasetgan_ext.demo import world
-from datasetgan_ext.evaluation.pairs import read_labelled
-from tests.evaluation.helping import write_world
+from benchmarks.demo import world
+from datasetgan_ext.downstream.labeled import read_labelled
+from tests.downstream.helping import write_world
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.download import fetch_url
 
 BODY = bytes(range(256)) * 5000

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.features import find_layers
 from datasetgan_ext.generator.generator import Generator, state_fingerprint

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import patching
 from datasetgan_ext.patch_upstream import main
 

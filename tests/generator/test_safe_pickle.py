@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import upstream
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle, load_snapshot
 from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork

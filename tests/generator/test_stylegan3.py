@@ -19,7 +19,7 @@ import torch
 from click.testing import CliRunner
 
 from datasetgan_ext.cli import main as cli
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import features
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.generator import Generator

@@ -3,14 +3,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats import png
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter import training
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labels import png
 from tests.conftest import CLASSES, make_network
 
 
@@ -104,8 +104,8 @@ def test_a_class_without_labels_is_told(generator, samples, labels, task, caplog
 
 
 def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
-    from datasetgan_ext.labels.annotation import Annotation
-    from datasetgan_ext.labels.samples import generate_samples
+    from datasetgan_ext.core.annotation import Annotation
+    from datasetgan_ext.generator.samples import generate_samples
     samples = generate_samples(generator, SamplingOptions(crop_hw=(12, 16)), [0], tmp_path / 'cropped')
     mask = (np.arange(12 * 16).reshape(12, 16) % 3).astype(np.uint8)
     pairs = samples.pair([Annotation(samples.samples[0].name, mask, tmp_path)], task)

@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.errors import UserError
+from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE, Annotation, Keypoints
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats import png
 from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import (
@@ -16,12 +19,9 @@ from datasetgan_ext.interpreter.keypoints import (
     locate,
     near_keypoints,
 )
+from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.labeler import Labeler
-from datasetgan_ext.labels import png
-from datasetgan_ext.labels.annotation import ABSENT, OCCLUDED, VISIBLE, Annotation, Keypoints
-from datasetgan_ext.labels.task import Task
 
 SIGMA = 1.5
 

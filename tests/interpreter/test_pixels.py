@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels, gather_hypercolumns
-from datasetgan_ext.labels.annotation import IGNORE
 
 
 def mask_with_rare_class() -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 
 import datasetgan_ext
 from datasetgan_ext.cli import main
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.core.task import Task
 
 PAGE = Path(datasetgan_ext.__file__).parents[1] / 'docs' / 'labelling.md'
 TEXT = PAGE.read_text()

@@ -9,13 +9,13 @@ import PIL.Image
 import pytest
 from scipy import ndimage
 
+from datasetgan_ext.core.annotation import IGNORE
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.formats.png import read_mask
+from datasetgan_ext.formats.shapes import Polygon
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
-from datasetgan_ext.labels.annotation import IGNORE
-from datasetgan_ext.labels.formats import read_annotations
-from datasetgan_ext.labels.png import read_mask
-from datasetgan_ext.labels.samples import SampleSet, generate_samples
-from datasetgan_ext.labels.shapes import Polygon
-from datasetgan_ext.labels.task import Task
+from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from tests.labeling.serving import serving
 
 sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')

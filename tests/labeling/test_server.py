@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from datasetgan_ext import label
+from datasetgan_ext.core.annotation import IGNORE
+from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
 from datasetgan_ext.labeling.server import FILES
-from datasetgan_ext.labels.annotation import IGNORE
-from datasetgan_ext.labels.formats import read_annotations
-from datasetgan_ext.labels.png import read_mask
-from datasetgan_ext.labels.samples import SampleSet
 from tests.labeling.serving import Client, serving, serving_process
 
 NAME = 'seed0000000'

@@ -1,0 +1,1 @@
+"""What everyone speaks of: task and class files, annotations, names, seeds, files, errors."""

@@ -1,0 +1,141 @@
+"""Files that are either whole or not there, and files of tensors with a description."""
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+
+from datasetgan_ext.core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None
+
+
+log = logging.getLogger(__name__)
+
+TEMPORARY_SUFFIX = '.datasetgan-tmp'
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether a folder exists and holds anything but what a killed `save_atomically` left."""
+    return folder.is_dir() and any(path.suffix != TEMPORARY_SUFFIX for path in folder.iterdir())
+
+
+@contextmanager
+def locked(folder: Path, flag: str = '--outdir') -> Iterator[None]:
+    """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: exists.
+        flag: the option that named it, for the message.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f'{flag}={folder} is being written by another process; wait for it, '
+                            'or give another folder') from error
+        except OSError as error:
+            log.warning('%s is on a file system without locks (%s): see to it that no other process writes there',
+                        folder, error.strerror)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk or an unwritable folder into a UserError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'{path} cannot be written: {error.strerror or error}') from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` under a temporary name, then rename it to `path`.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    save_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def save_atomically(path: Path, save: Callable[[Path], object], durable: bool = True) -> None:
+    """Let `save` write a temporary file beside `path`, then rename it to `path`.
+
+    Args:
+        path: the file to write.
+        save: writes the file whose path it is given.
+        durable: wait until the disk has the content, so that a power cut cannot leave an empty file under the name. Not
+            needed for files whose content is checked when they are used again.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f'.{path.name}{TEMPORARY_SUFFIX}')
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save(temporary)
+            if durable:
+                with temporary.open('rb') as file:
+                    os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading_tensors(path: Path, flag: str, writer: str, key: str,
+                    version: int) -> Iterator[tuple[dict, dict[str, torch.Tensor]]]:
+    """Read a safetensors file of ours, and turn what fails while its content is used into a UserError that names it.
+
+    Args:
+        path: the file.
+        flag: the option that named it.
+        writer: the script that writes such files.
+        key: of the metadata, under which the JSON that describes the tensors is kept.
+        version: of the format, which the description has to have.
+
+    Yields:
+        The description, and the tensors by name, on the CPU.
+
+    Raises:
+        UserError: the file is missing, damaged, of another kind or another version.
+    """
+    if not path.is_file():
+        raise UserError(f'{flag}={path}: no such file; {writer} writes one')
+    try:
+        with safe_open(path, 'pt') as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f'{flag}={path} is not a safetensors file, or damaged: {error}') from error
+    if key not in metadata:
+        raise UserError(f'{flag}={path} is a safetensors file, but not one that {writer} wrote')
+    try:
+        content = json.loads(metadata[key])
+        if content['version'] != version:
+            raise UserError(f'{flag}={path} has format version {content["version"]}, this program reads {version}')
+        yield content, state
+    except (ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise UserError(f'{flag}={path} is damaged ({type(error).__name__}: {error})') from error

@@ -1,0 +1,284 @@
+"""Labelled images on disk, read when they are asked for: datasets of ours, their conversions, or anybody's folder.
+
+| layout | images | masks | keypoints |
+|---|---|---|---|
+| of gen_dataset.py (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
+| plain | images/ | masks/ | keypoints.json (COCO) |
+| VOC | JPEGImages/ | SegmentationClass/ | |
+| COCO, by convert.py | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from tqdm import tqdm
+
+from datasetgan_ext.core.annotation import Annotation, Keypoints
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats import coco, png, voc
+from datasetgan_ext.formats.drawing import annotate
+from datasetgan_ext.formats.folder import (
+    DATASET_FILE,
+    KEYPOINTS_FILE,
+    MANIFEST,
+    TRAIN,
+    FolderDataset,
+    is_conversion,
+    read_info,
+)
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
+TASK_FILE = 'task.json'
+LAYOUTS = ('a dataset of gen_dataset.py or convert.py (voc, coco), or images/ with masks/, keypoints.json '
+           'or both')
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image and what is known of it.
+
+    Attributes:
+        name: file name without its suffix.
+        image: uint8 [H, W, 3], RGB.
+        mask: uint8 [H, W], class ids, IGNORE where there is no label; None = it has none.
+        keypoints: in pixels of the image; None = it has none.
+    """
+    name: str
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    keypoints: Keypoints | None = None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where a labelled image is: files, or what was read from a file that holds many."""
+    image: Path
+    mask: Path | np.ndarray | None = None
+    keypoints: Keypoints | None = None
+
+
+class LabelledImages(Sequence[LabelledImage]):
+    """Labelled images of one task; memory holds one at a time.
+
+    Attributes:
+        source: the folder.
+        task: classes and keypoints that the labels are of.
+    """
+
+    def __init__(self, source: Path, task: Task, entries: Iterable[_Entry]):
+        self.source = source
+        self.task = task
+        self._entries = tuple(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> LabelledImage:
+        """
+        Raises:
+            UserError: a file cannot be read, or the label does not suit the image or the task.
+        """
+        entry = self._entries[index]
+        mask = entry.mask
+        if isinstance(mask, Path):
+            mask = png.annotations([mask], self._read_mask, 'the palette of the classes')[0].mask
+        found = LabelledImage(entry.image.stem, read_rgb(entry.image), mask, entry.keypoints)
+        source = entry.mask if isinstance(entry.mask, Path) else entry.image
+        Annotation(found.name, mask, source, entry.keypoints).check(self.task, found.image.shape[:2])
+        return found
+
+    def take(self, indices: Iterable[int]) -> LabelledImages:
+        """Those of some indices, in their order."""
+        return LabelledImages(self.source, self.task, [self._entries[index] for index in indices])
+
+    def only(self, classes: bool, keypoints: bool) -> LabelledImages:
+        """The same without masks, or without keypoints; images that are left without any label are left out."""
+        entries = [replace(entry, mask=entry.mask if classes else None,
+                           keypoints=entry.keypoints if keypoints else None) for entry in self._entries]
+        return LabelledImages(self.source, self.task.only(classes, keypoints),
+                              [entry for entry in entries if entry.mask is not None or entry.keypoints is not None])
+
+    def without_labels(self) -> LabelledImages:
+        return LabelledImages(self.source, self.task, [_Entry(entry.image) for entry in self._entries])
+
+    def contents(self) -> np.ndarray:
+        """int64 [N], a number that follows from each image's pixels, so that the same picture is known anywhere."""
+        entries = tqdm(self._entries, desc='reading', unit='image', disable=None, mininterval=0.5, leave=False)
+        return np.array([content_number(read_rgb(entry.image)) for entry in entries], dtype=np.int64)
+
+    def sizes(self) -> set[tuple[int, int]]:
+        """Heights and widths that there are."""
+        found = set()
+        for entry in self._entries:
+            with _opened(entry.image) as image:
+                found.add((image.height, image.width))
+        return found
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) over names, files and labels."""
+        digest = hashlib.sha256(json.dumps(self.task.to_json()).encode())
+        for entry in self._entries:
+            digest.update(f'{entry.image.stem} {_sha256(entry.image)}'.encode())
+            if entry.mask is not None:
+                digest.update((_sha256(entry.mask) if isinstance(entry.mask, Path) else
+                               hashlib.sha256(entry.mask.tobytes()).hexdigest()).encode())
+            if entry.keypoints is not None:
+                digest.update(entry.keypoints.points.tobytes() + entry.keypoints.visibility.tobytes())
+        return digest.hexdigest()
+
+    def _read_mask(self, path: Path) -> tuple[np.ndarray, dict]:
+        return png.read_ids(path, {colour: index for index, colour in enumerate(self.task.palette)})
+
+
+def read_labelled(folder: Path, task: Task | None = None, flag: str = '--data') -> LabelledImages:
+    """The labelled images of a folder, in the order of names.
+
+    Args:
+        folder: in one of the layouts above.
+        task: what its labels mean; None = as the folder says, in dataset.json or task.json.
+        flag: that named the folder, for messages.
+
+    Raises:
+        UserError: the folder has another layout, says nothing of its classes, or holds no labelled image; or its
+            classes are others than the task's.
+    """
+    if not folder.is_dir():
+        raise UserError(f'{flag}={folder} is no folder; give {LAYOUTS}')
+    task = _task_of(folder, task, flag)
+    if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
+        entries = _of_dataset(FolderDataset(folder), task)
+    elif (folder / 'images').is_dir():
+        entries = _of_folders(folder / 'images', folder / 'masks', folder / KEYPOINTS_FILE, task)
+    elif (folder / 'JPEGImages').is_dir():
+        if (folder / voc.LABEL_MAP).is_file() and not (folder / DATASET_FILE).is_file():
+            raise UserError(f'{flag}={folder} has a {voc.LABEL_MAP}: its masks are colours with names of their own. '
+                            'Save them as 8-bit PNG files of class ids in masks/, beside images/')
+        entries = _of_folders(folder / 'JPEGImages', folder / voc.MASKS, folder / KEYPOINTS_FILE, task)
+    elif (folder / 'annotations').is_dir():
+        entries = _of_coco(folder, task)
+    else:
+        raise UserError(f'{flag}={folder} is in no known layout; give {LAYOUTS}')
+    wanted = [entry if task.classes else replace(entry, mask=None) for entry in entries]
+    wanted = [entry if task.keypoints else replace(entry, keypoints=None) for entry in wanted]
+    wanted = [entry for entry in wanted if entry.mask is not None or entry.keypoints is not None]
+    if not wanted:
+        raise UserError(f'{flag}={folder} holds no labelled image')
+    kinds = (any(entry.mask is not None for entry in wanted), any(entry.keypoints is not None for entry in wanted))
+    return LabelledImages(folder, task.only(*kinds), sorted(wanted, key=lambda entry: entry.image.stem))
+
+
+def read_images(folder: Path, flag: str) -> LabelledImages:
+    """The images of a folder (or of its images/), whatever labels there are.
+
+    Raises:
+        UserError: it holds none.
+    """
+    inner = folder / 'images'
+    paths = list(_images(inner if inner.is_dir() else folder))
+    if not paths:
+        raise UserError(f'{flag}={folder} holds no image ({", ".join(SUFFIXES)})')
+    return LabelledImages(folder, Task((), ()), [_Entry(path) for path in paths])
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Any image as uint8 [H, W, 3].
+
+    Raises:
+        UserError: the file cannot be read as an image.
+    """
+    with _opened(path) as image:
+        return np.asarray(image.convert('RGB'))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[PIL.Image.Image]:
+    try:
+        with PIL.Image.open(path) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise UserError(f'{path} cannot be read as an image: {error}') from error
+
+
+def content_number(image: np.ndarray) -> int:
+    """The first 63 bits of the sha256 of an image's pixels and size."""
+    digest = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
+    return int.from_bytes(digest[:8], 'big') >> 1
+
+
+def _task_of(folder: Path, task: Task | None, flag: str) -> Task:
+    own = None
+    if (folder / DATASET_FILE).is_file():
+        own = Task.from_json(read_info(folder, converted=is_conversion(folder)), folder / DATASET_FILE)
+    elif (folder / TASK_FILE).is_file():
+        own = Task.read(folder / TASK_FILE)
+    if own is None and task is None:
+        raise UserError(f'{flag}={folder} does not say what its labels mean; give --classes=FILE, '
+                        f'or put the class file into it as {TASK_FILE}')
+    if own is None or task is None:
+        return own or task
+    for kind in ('classes', 'keypoints'):
+        names, others = getattr(task, kind), getattr(own, kind)
+        if names and others and names != others:
+            raise UserError(f'{flag}={folder} has the {kind} {", ".join(others)}; asked for are {", ".join(names)}. '
+                            'They must be the same, in the same order')
+    # left and right, and the colours, are as the caller has them
+    return task.only(bool(task.classes and own.classes), bool(task.keypoints and own.keypoints))
+
+
+def _of_dataset(dataset: FolderDataset, task: Task) -> Iterator[_Entry]:
+    for record in dataset.kept(0, TRAIN):
+        yield _Entry(dataset.folder / record['image'], dataset.folder / record['mask'] if 'mask' in record else None,
+                     _keypoints(record['keypoints']) if 'keypoints' in record and task.keypoints else None)
+
+
+def _of_folders(images: Path, masks: Path, keypoints: Path, task: Task) -> Iterator[_Entry]:
+    points = {}
+    if task.keypoints and keypoints.is_file():
+        points = {annotation.name: annotation.keypoints for annotation in annotate(
+            coco.read(keypoints), task.only(classes=False, keypoints=True), str(keypoints))}
+    paths = {path.stem: path for path in _images(images)}
+    painted = {path.stem: path for path in masks.glob('[!.]*.png')} if task.classes else {}
+    strangers = sorted((set(painted) | set(points)) - set(paths))
+    if strangers:
+        raise UserError(f'{images} lacks the image of {len(strangers)} labels, for example {strangers[0]}; images and '
+                        'labels are paired by file name')
+    for name, path in paths.items():
+        yield _Entry(path, painted.get(name), points.get(name))
+
+
+def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
+    for split in ('train', 'val'):
+        found: dict[str, _Entry] = {path.stem: _Entry(path) for path in _images(folder / split)}
+        for kind, part in (('instances', task.only(classes=True, keypoints=False)),
+                           ('keypoints', task.only(classes=False, keypoints=True))):
+            path = folder / 'annotations' / f'{kind}_{split}.json'
+            if not path.is_file() or not (part.classes or part.keypoints) or not found:
+                continue
+            for label in annotate(coco.read(path), part, str(path)):
+                if label.name not in found:
+                    raise UserError(f'{path}: the image {label.name} is not in {folder / split}')
+                found[label.name] = replace(found[label.name], **(
+                    {'mask': label.mask} if part.classes else {'keypoints': label.keypoints}))
+        yield from found.values()
+
+
+def _keypoints(values: Sequence[float]) -> Keypoints:
+    triples = np.reshape(np.asarray(values, dtype=np.float32), (-1, 3))
+    return Keypoints(triples[:, :2], triples[:, 2].astype(np.uint8))
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.glob('*')) if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith('.'))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

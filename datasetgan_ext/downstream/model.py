@@ -1,0 +1,178 @@
+"""A trained segmentation or keypoint network and its file."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from safetensors.torch import save
+from torch import nn
+from tqdm import tqdm
+
+from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import reading_tensors, write_atomically
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.batches import normalise, to_input
+from datasetgan_ext.downstream.labeled import LabelledImage, LabelledImages, content_number
+from datasetgan_ext.downstream.networks import build_network
+from datasetgan_ext.generator.generator import default_device
+from datasetgan_ext.interpreter.keypoints import default_sigma, locate
+from datasetgan_ext.metrics.folds import Score
+from datasetgan_ext.metrics.keypoints import KeypointScore
+from datasetgan_ext.metrics.segmentation import SegmentationScore
+
+METADATA_KEY = 'datasetgan_downstream'
+FORMAT_VERSION = 1
+SEEN = 'seen_images'
+PREDICT_BATCH = 16
+SIGMA_SHARE = 0.01
+"""Width of the heatmaps' Gaussians as a share of the image's longer side: many images allow narrow ones."""
+PRESENT_PEAK = 0.2
+"""Height of a heatmap's peak from which a keypoint counts as present."""
+HEAT_PRIOR = -5.0
+"""Added to the logits of heatmaps, most of whose pixels are near 0 from the start."""
+
+
+class Predicted(NamedTuple):
+    """Labels of an image: uint8 [H, W] class ids, and keypoints; None where the network has no such output."""
+    mask: np.ndarray | None
+    keypoints: Keypoints | None
+
+
+@dataclass
+class DownstreamModel:
+    """A network with a channel for each class and one, a heatmap, for each keypoint.
+
+    Attributes:
+        network: maps images to logits.
+        architecture: its name.
+        task: classes and keypoints.
+        image_hw: size to which images are resized for it.
+        seen: int64 [S], content numbers of the images that trained it or chose it, which must not score it.
+        training: options and results, for the record.
+    """
+    network: nn.Module
+    architecture: str
+    task: Task
+    image_hw: tuple[int, int]
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    training: dict = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, architecture: str, task: Task, image_hw: tuple[int, int]) -> DownstreamModel:
+        """One with random weights, from torch's random state."""
+        network = build_network(architecture, len(task.classes) + len(task.keypoints))
+        return cls(network.to(memory_format=torch.channels_last), architecture, task, image_hw)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
+    def sigma(self) -> float:
+        """Width of the heatmaps' Gaussians in pixels of `image_hw`."""
+        return default_sigma(self.image_hw, SIGMA_SHARE)
+
+    def split(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The network's output [N, K + J, H, W] as logits of classes [N, K, H, W] and of heatmaps [N, J, H, W]."""
+        count = len(self.task.classes)
+        return logits[:, :count], logits[:, count:] + HEAT_PRIOR
+
+    def predict(self, images: Sequence[np.ndarray]) -> list[Predicted]:
+        """Labels of images of any sizes, uint8 [H, W, 3], at their own sizes."""
+        inputs = normalise(torch.stack([to_input(image, self.image_hw) for image in images]).to(self.device))
+        self.network.eval()
+        with torch.inference_mode():
+            logits = self.network(inputs.contiguous(memory_format=torch.channels_last)).float()
+        classes, heats = self.split(logits)
+        return [self._read(classes[index], heats[index], image.shape[:2]) for index, image in enumerate(images)]
+
+    def score_each(self, images: Iterable[LabelledImage], progress: str | None = None) -> Iterator[tuple[int, Score]]:
+        """The content number of each image, and its score alone. Distances of keypoints are in pixels of `image_hw`."""
+        images = tqdm(images, desc=progress, unit='image', disable=None if progress else True, mininterval=0.5)
+        chunk = []
+        for image in images:
+            chunk.append(image)
+            if len(chunk) == PREDICT_BATCH:
+                yield from self._score_chunk(chunk)
+                chunk = []
+        if chunk:
+            yield from self._score_chunk(chunk)
+
+    def score(self, images: LabelledImages) -> Score:
+        """Over all images."""
+        return Score.merged(score for _, score in self.score_each(images))
+
+    def check_unseen(self, images: LabelledImages, contents: Iterable[int], source: str) -> None:
+        """Raises UserError when one of the images trained or chose this network."""
+        known = np.isin(np.fromiter(contents, np.int64), self.seen)
+        if known.any():
+            name = images[int(np.argmax(known))].name
+            raise UserError(f'{source}: {int(known.sum())} of its {len(images)} images, {name} among them, trained '
+                            'this network or chose its checkpoint; a score on them says nothing')
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file: the weights, the images seen, and all else as JSON in its metadata."""
+        content = {'version': FORMAT_VERSION, 'architecture': self.architecture, **self.task.to_json(),
+                   'image_hw': list(self.image_hw), 'training': self.training}
+        state = {f'network.{name}': tensor.detach().cpu().contiguous()
+                 for name, tensor in self.network.state_dict().items()}
+        state[SEEN] = torch.from_numpy(self.seen)
+        write_atomically(path, save(state, metadata={METADATA_KEY: json.dumps(content)}))
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | str | None = None, flag: str = '--model') -> DownstreamModel:
+        """
+        Raises:
+            UserError: the file is missing, damaged, or not one that `save` wrote.
+        """
+        with reading_tensors(path, flag, 'train_downstream.py', METADATA_KEY, FORMAT_VERSION) as (content, state):
+            with torch.random.fork_rng(devices=[]):
+                model = cls.build(content['architecture'], Task.from_json(content, path), tuple(content['image_hw']))
+            model.seen, model.training = state.pop(SEEN).numpy(), content['training']
+            model.network.load_state_dict({name.removeprefix('network.'): tensor for name, tensor in state.items()})
+        model.network.to(device or default_device())
+        return model
+
+    def _read(self, classes: torch.Tensor, heats: torch.Tensor, image_hw: tuple[int, int]) -> Predicted:
+        """Logits [K, h, w] and [J, h, w] as labels of an image of `image_hw`."""
+        mask = keypoints = None
+        if self.task.classes:
+            classes = functional.interpolate(classes[None], image_hw, mode='bilinear', align_corners=False)
+            mask = classes[0].argmax(dim=0).byte().cpu().numpy()
+        if self.task.keypoints:
+            heatmaps = heats.sigmoid()
+            (height, width), (full_height, full_width) = self.image_hw, image_hw
+            points = locate(heatmaps, self.sigma).cpu().numpy() * (full_width / width, full_height / height)
+            there = heatmaps.flatten(1).amax(dim=1).cpu().numpy() >= PRESENT_PEAK
+            keypoints = Keypoints(points.astype(np.float32), np.where(there, VISIBLE, ABSENT).astype(np.uint8))
+        return Predicted(mask, keypoints)
+
+    def _score_chunk(self, images: list[LabelledImage]) -> Iterator[tuple[int, Score]]:
+        for true, found in zip(images, self.predict([image.image for image in images])):
+            segmentation = keypoints = None
+            if true.mask is not None and found.mask is not None:
+                segmentation = SegmentationScore(len(self.task.classes))
+                segmentation.add(true.mask, found.mask)
+            if true.keypoints is not None and found.keypoints is not None:
+                keypoints = KeypointScore(self.image_hw)
+                factor = max(self.image_hw) / max(true.image.shape[:2])
+                keypoints.add(_scaled(true.keypoints, factor), _scaled(found.keypoints, factor),
+                              None if true.mask is None else _resized(true.mask, factor))
+            yield content_number(true.image), Score(segmentation, keypoints)
+
+
+def _scaled(keypoints: Keypoints, factor: float) -> Keypoints:
+    return Keypoints(keypoints.points * factor, keypoints.visibility)
+
+
+def _resized(mask: np.ndarray, factor: float) -> np.ndarray:
+    rows, columns = (np.minimum(np.arange(max(1, round(side * factor))) / factor, side - 1).astype(int)
+                     for side in mask.shape)
+    return mask[rows[:, None], columns]

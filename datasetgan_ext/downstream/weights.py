@@ -1,0 +1,97 @@
+"""Pretrained weights, where they are on the disk: nothing is downloaded here."""
+from __future__ import annotations
+
+import logging
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.downstream.networks import SMALL
+from datasetgan_ext.downstream.vision import import_segmentation
+
+PREFIXES = ('', 'network.', 'network.backbone.')
+"""Where a file's weights may belong: all names as they are, torchvision's network, or its backbone alone."""
+
+log = logging.getLogger(__name__)
+
+
+def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> str | None:
+    """Load pretrained weights into a network; its last layer, which knows other classes, keeps its random ones.
+
+    Args:
+        network: of `networks.build_network`.
+        architecture: its name.
+        pretrained: 'none', 'auto' for torchvision's files in torch's folder of downloads, or a file: a state dict of
+            the network or its backbone, as torch or safetensors save it, or a network of train_downstream.py.
+
+    Returns:
+        The file that was used; None = none was, and a message of the log says why.
+
+    Raises:
+        UserError: the named file cannot be read, or is of another network.
+    """
+    if pretrained == 'none':
+        return None
+    if pretrained != 'auto':
+        _load(network, Path(pretrained))
+        return pretrained
+    if architecture == SMALL:
+        return None
+    folder, offers = Path(torch.hub.get_dir()) / 'checkpoints', _offers(architecture)
+    for kind, url in offers:
+        path = folder / url.rpartition('/')[2]
+        if path.is_file():
+            _load(network, path)
+            log.info(f'--pretrained=auto: begins with {path} ({kind})')
+            return str(path)
+    wanted = ' or '.join(f'{url} ({kind})' for kind, url in offers)
+    log.warning(f'--pretrained=auto: {folder} holds no weights for {architecture}, so it begins with random ones, '
+                f'and needs more images and steps. To have it begin as in the paper, put into that folder {wanted}')
+    return None
+
+
+def _offers(architecture: str) -> list[tuple[str, str]]:
+    """What torchvision has for a network: of each, what it was trained on, and its address."""
+    module = import_segmentation()
+    import torchvision.models
+    own = torchvision.models.get_model_weights(getattr(module, architecture))
+    backbone = next(name for name in ('resnet101', 'resnet50', 'mobilenet_v3_large') if architecture.endswith(name))
+    encoder = torchvision.models.get_model_weights(backbone)
+    return [('COCO, the whole network', next(iter(own)).url), ('ImageNet, its backbone', encoder.IMAGENET1K_V1.url)]
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    found, own = _read(path), network.state_dict()
+    fitting: dict[str, torch.Tensor] = {}
+    for prefix in PREFIXES:
+        named = {prefix + name: tensor for name, tensor in found.items()}
+        fits = {name: tensor for name, tensor in named.items() if name in own and own[name].shape == tensor.shape}
+        fitting = max(fitting, fits, key=len)
+    backbone = [name for name in own if name.startswith(('network.backbone.', 'down.'))]
+    missing = [name for name in backbone if name not in fitting]
+    if missing:
+        raise UserError(f'--pretrained={path} is of another network: it lacks {len(missing)} of the {len(backbone)} '
+                        f'tensors of this one\'s backbone, for example {missing[0]}')
+    network.load_state_dict(fitting, strict=False)
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    """A state dict; one of ours without its own prefix."""
+    if not path.is_file():
+        raise UserError(f'--pretrained={path}: no such file; give auto, none, or a file of weights')
+    try:
+        if path.suffix == '.safetensors':
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location='cpu', weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise UserError(f'--pretrained={path} holds no weights that can be read: {error}') from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise UserError(f'--pretrained={path} is no state dict (names and tensors)')
+    own = 'network.'
+    return {name.removeprefix(own) if 'seen_images' in state else name: tensor for name, tensor in state.items()}

@@ -1,1 +1,0 @@
-"""Datasets out: the run that survives interruption, the folder format, contact sheet and card."""

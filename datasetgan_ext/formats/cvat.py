@@ -1,0 +1,115 @@
+"""CVAT's XML, "CVAT for images 1.1".
+
+The elements box, polygon, ellipse and mask of an image are regions of a class; points are keypoints, by themselves or
+within a skeleton. Shapes are painted in the order of their z_order, then of the file.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, reading
+from datasetgan_ext.formats.shapes import MAX_SIDE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, bits_from_runs
+from datasetgan_ext.formats.shapes import box as rectangle
+
+PATHS = 'FILE.xml, or DIR with annotations.xml'
+FILE = 'annotations.xml'
+"""Name of the file in CVAT's exports."""
+
+
+def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
+    """The drawing of each image, in the order of the file.
+
+    Raises:
+        UserError: the file is not CVAT's for images, or not safe to read.
+    """
+    path = path / FILE if path.is_dir() else path
+    root = read_xml(path, flag)
+    if root.tag != 'annotations' or root.find('track') is not None:
+        what = 'holds tracks of a video' if root.tag == 'annotations' else f'holds <{root.tag}>'
+        raise UserError(f'{flag}={path} {what}, not annotations of images; export it from CVAT as '
+                        '"CVAT for images 1.1"')
+    for image in root.iter('image'):
+        with reading(f'{path} image {image.get("name")}', 'CVAT'):
+            drawing = Drawing(image_name(image.get('name'), str(path)), path)
+            drawing.image_hw = image_size(image.get('height'), image.get('width'), f'{path} image {drawing.name}')
+        layers = []
+        for number, element in enumerate((e for e in image if e.tag not in ('tag', 'attribute')), 1):
+            where = f'{path} image {drawing.name} shape {number}'
+            with reading(where, 'CVAT'):
+                layers.append((int(element.get('z_order') or 0), list(_shapes(element, where))))
+        drawing.shapes = [shape for _, shapes in sorted(layers, key=lambda layer: layer[0]) for shape in shapes]
+        yield drawing
+
+
+def read_xml(path: Path, flag: str) -> ElementTree.Element:
+    """The root of an XML file without a document type, which is where entities that expand to gigabytes are declared.
+
+    Raises:
+        UserError: it cannot be read, or has a document type.
+    """
+    parser = ElementTree.XMLParser(target=_NoDoctype())
+    try:
+        return ElementTree.parse(path, parser).getroot()
+    except _Doctype:
+        raise UserError(f'{flag}: {path} has a DOCTYPE; CVAT writes none, and it can make a reader take up the whole '
+                        'memory. Export the file from CVAT again, or remove the DOCTYPE') from None
+    except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
+        raise UserError(f'{flag}: {path} cannot be read as XML ({error}); export it from CVAT again') from error
+
+
+class _Doctype(Exception):
+    pass
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    def doctype(self, name, pubid, system):
+        raise _Doctype
+
+
+def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
+    if element.tag == 'skeleton':
+        for points in element.iter('points'):
+            yield from _shapes(points, where)
+    elif element.tag == 'points':
+        visibility = OCCLUDED if element.get('occluded') == '1' else VISIBLE
+        for point in _points(element):
+            yield Shape(element.get('label'), where, point=point,
+                        visibility=ABSENT if element.get('outside') == '1' else visibility)
+    else:
+        yield Shape(element.get('label'), where, _region(element))
+
+
+def _region(element: ElementTree.Element) -> Region:
+    if element.tag == 'polygon':
+        return Polygon(_points(element))
+    if element.tag == 'box':
+        return rectangle(*_numbers(element, 'xtl', 'ytl', 'xbr', 'ybr'), degrees=_rotation(element))
+    if element.tag == 'ellipse':
+        return Ellipse(_numbers(element, 'cx', 'cy'), _numbers(element, 'rx', 'ry'), _rotation(element))
+    if element.tag == 'mask':
+        left, top, width, height = (int(value) for value in _numbers(element, 'left', 'top', 'width', 'height'))
+        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+            raise ShapeError(f'its mask is {width} x {height}, which no image can hold')
+        bits = bits_from_runs([int(run) for run in element.attrib['rle'].split(',')], height * width)
+        return Bitmap(bits.reshape(height, width), left, top)
+    return NoArea(f'a {element.tag} has no area; draw a box, polygon, ellipse or mask for a class, '
+                  'points for a keypoint')
+
+
+def _numbers(element: ElementTree.Element, *names: str) -> np.ndarray:
+    return np.array([float(element.attrib[name]) for name in names])
+
+
+def _rotation(element: ElementTree.Element) -> float:
+    return float(element.get('rotation') or 0)
+
+
+def _points(element: ElementTree.Element) -> np.ndarray:
+    """float64 [N, 2] from "x,y;x,y"."""
+    return np.array([[float(value) for value in point.split(',')] for point in element.attrib['points'].split(';')])

@@ -1,0 +1,219 @@
+"""A finished dataset in the folder format, read back: to convert it, or to check it."""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.png import read_image, read_mask
+
+DATASET_FILE = 'dataset.json'
+MANIFEST = 'manifest.jsonl'
+PARTIAL = 'manifest.partial.jsonl'
+"""Where the manifest's lines stand while a run goes on."""
+KEYPOINTS_FILE = 'keypoints.json'
+FORMAT = 'datasetgan-folder'
+FORMAT_VERSION = 1
+CONVERSION = 'conversion'
+"""What the dataset.json of a dataset in another format has beside that of the dataset it was made from."""
+TRAIN, VAL = 'train', 'val'
+
+
+@dataclass
+class Summary:
+    """What a finished run holds.
+
+    Attributes:
+        samples, kept: numbers of images, all and not dropped.
+        uncertainty_cut: the highest uncertainty that was not too high, in nats.
+        class_pixels: share of all pixels that each class has, kept samples only; sums to 1.
+        class_images: number of kept images in which each class occurs.
+        keypoint_images: number of kept images in which each keypoint is present.
+        dropped: number of images that were dropped, by the reason (curation.REASONS).
+    """
+    samples: int
+    kept: int
+    uncertainty_cut: float
+    class_pixels: list[float]
+    class_images: list[int]
+    keypoint_images: list[int]
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def read_manifest(path: Path) -> Iterator[dict]:
+    """Records of a manifest. A last line that was cut off is passed over.
+
+    Raises:
+        UserError: a line in the middle is damaged.
+    """
+    with path.open(encoding='utf-8') as lines:
+        for line in lines:
+            if line.endswith('\n'):
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise UserError(f'{path} is damaged ({error}); start again with --overwrite') from error
+
+
+class FolderDataset:
+    """A dataset of gen_dataset.py.
+
+    Attributes:
+        folder: where it is.
+        info: content of dataset.json.
+        task: classes and keypoints.
+        image_hw: height and width of every image.
+    """
+
+    def __init__(self, folder: Path):
+        """
+        Raises:
+            UserError: the folder holds no dataset of ours, or one that is not finished.
+        """
+        self.folder = folder
+        self.info = read_info(folder)
+        if 'summary' not in self.info or (folder / PARTIAL).exists() or not (folder / MANIFEST).is_file():
+            raise UserError(f'{folder} holds a dataset that is not finished; the command that began it completes it')
+        self.task = Task.from_json(self.info, folder / DATASET_FILE)
+        self.image_hw = tuple(self.info['image_hw'])
+
+    def records(self) -> Iterator[dict]:
+        """The manifest's records, dropped samples too."""
+        return read_manifest(self.folder / MANIFEST)
+
+    def kept(self, val: float, split: str) -> Iterator[dict]:
+        """Records of the kept samples that are in a split.
+
+        Args:
+            val: share of the samples that is meant for validation. A sample's split follows from its name alone, so
+                that it stays when seeds are added.
+            split: TRAIN or VAL.
+
+        Raises:
+            UserError: a file of one is missing.
+        """
+        for record in self.records():
+            if record['kept'] and (split == VAL) == (_unit_interval(sample_name(record)) < val):
+                for kind in ('image', 'mask'):
+                    if kind in record and not (self.folder / record[kind]).is_file():
+                        raise UserError(f'{self.folder / record[kind]} is missing; the command that made the dataset, '
+                                        'given again, makes it again')
+                yield record
+
+    def image(self, record: dict) -> np.ndarray:
+        """uint8 [H, W, C]."""
+        return read_image(self.folder / record['image'])
+
+    def mask(self, record: dict) -> np.ndarray:
+        """uint8 [H, W], class ids."""
+        return read_mask(self.folder / record['mask'])
+
+    def info_of_conversion(self, settings: dict) -> dict:
+        """Content of the dataset.json of this dataset in another format: all that decides that other dataset.
+
+        Args:
+            settings: the format, and what it was told.
+        """
+        manifest_sha256 = hashlib.sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
+        return {**self.info, CONVERSION: {**settings, 'manifest_sha256': manifest_sha256}}
+
+    def outdated_conversions(self) -> Iterator[tuple[str, dict]]:
+        """Folders in this one that hold the dataset in another format as it once was: name, format and settings."""
+        for path in sorted(self.folder.glob(f'*/{DATASET_FILE}')):
+            if is_conversion(path.parent):
+                found = read_info(path.parent, converted=True)
+                settings = {name: value for name, value in found[CONVERSION].items() if name != 'manifest_sha256'}
+                if found != self.info_of_conversion(settings):
+                    yield path.parent.name, settings
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the dataset, in words: each file against its hash, each mask against the class list, the
+        number of samples against the summary, files that belong to no sample, and outdated conversions."""
+        known, samples, kept = set(), 0, 0
+        if self.task.keypoints and not (self.folder / KEYPOINTS_FILE).is_file():
+            yield f'{KEYPOINTS_FILE}: is missing'
+        for record in self.records():
+            samples, kept = samples + 1, kept + record['kept']
+            for kind in ('image', 'mask'):
+                if kind in record and (record['kept'] or not self.info.get('drop')):
+                    known.add(record[kind])
+                    yield from self._file_problems(record, kind)
+        for folder in ('images', 'masks'):
+            for path in sorted((self.folder / folder).glob('*')):
+                if f'{folder}/{path.name}' not in known:
+                    yield f'{folder}/{path.name}: belongs to no sample of {MANIFEST} that has files'
+        for name, settings in self.outdated_conversions():
+            yield f'{name}: was converted before the dataset changed; generate with --format={settings["format"]}'
+        for name, count in (('samples', samples), ('kept', kept)):
+            if count != self.info['summary'][name]:
+                yield f'{MANIFEST}: {count} {name}, but {DATASET_FILE} tells of {self.info["summary"][name]}'
+
+    def _file_problems(self, record: dict, kind: str) -> Iterator[str]:
+        path = self.folder / record[kind]
+        if not path.is_file():
+            yield f'{record[kind]}: is missing'
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != record[f'{kind}_sha256']:
+            yield f'{record[kind]}: is not as it was written (its sha256 differs from {MANIFEST})'
+        elif kind == 'mask':
+            counts = np.bincount(read_mask(path).reshape(-1), minlength=len(self.task.classes)).tolist()
+            if counts != record['pixels_per_class']:
+                yield f'{record[kind]}: its classes are not those of {MANIFEST}'
+
+
+def read_info(folder: Path, converted: bool = False) -> dict:
+    """Content of a folder's dataset.json.
+
+    Args:
+        folder: where it is.
+        converted: whether the dataset is wanted in another format, or as it was generated.
+
+    Raises:
+        UserError: there is none, it is not ours, or the dataset is in the other form.
+    """
+    path = folder / DATASET_FILE
+    if not path.is_file():
+        raise UserError(f'{folder} holds no dataset of ours (no {DATASET_FILE})')
+    try:
+        info = json.loads(path.read_text(encoding='utf-8'))
+        found, options = (info['format'], info['version']), info['options']
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path} was not written by this program, or is damaged') from error
+    if found != (FORMAT, FORMAT_VERSION) or not isinstance(options, dict):
+        raise UserError(f'{path} is of format {found[0]} {found[1]}, this program knows {FORMAT} {FORMAT_VERSION}')
+    if (CONVERSION in info) != converted:
+        raise UserError(f'{folder} holds a dataset '
+                        + ('as it was generated' if converted else 'in another format, made by conversion'))
+    return info
+
+
+def is_conversion(folder: Path) -> bool:
+    """Whether a folder holds a dataset of ours in another format."""
+    try:
+        read_info(folder, converted=True)
+    except UserError:
+        return False
+    return True
+
+
+def sample_name(record: dict) -> str:
+    """A sample's file name without folder and suffix."""
+    return Path(record['image']).stem
+
+
+def _unit_interval(name: str) -> float:
+    """A number in [0, 1) that looks random but follows from the name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], 'big') / 2**48
+
+
+def records_so_far(folder: Path) -> Iterator[dict]:
+    """Records of a run that goes on, of a finished one, or none of one that has only begun."""
+    for path in (folder / PARTIAL, folder / MANIFEST):
+        if path.exists():
+            return read_manifest(path)
+    return iter(())

@@ -1,0 +1,129 @@
+"""Hugging Face: parquet files with image columns, which `datasets.load_dataset(DIR)` reads without this program."""
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from datasetgan_ext.core.errors import import_extra
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
+
+SPLITS = {TRAIN: 'train', VAL: 'validation'}
+SHARD_BYTES = 500_000_000
+"""A file is closed once it has so many, as the Hub recommends."""
+ROW_GROUP = 100
+"""Rows that are held in memory, and that a reader of one row has to read."""
+PLAIN = {'compression': 'none', 'use_dictionary': False, 'write_statistics': False}
+"""PNG files do not get smaller, no two are alike, and statistics would repeat the first and last of them."""
+CARD = '''# Labelled images from {network}
+
+{count} images made with [DatasetGAN](https://arxiv.org/abs/2104.06490): the images were generated, the labels predicted
+by an ensemble that was trained on {labelled} hand-labelled images; they contain errors.
+
+```python
+from datasets import load_dataset
+dataset = load_dataset('DIR')   # columns: {columns}
+```
+
+{names}
+
+'''
+LICENCE = '''\
+## Licence
+None is given here: choose one and write it into this file's header. Mind the licence of the network that the images
+come from, which may bind what the network makes, and with it these images and labels; and that of the images that it
+was trained on. NVIDIA's stylegan2-ada-pytorch is under the NVIDIA Source Code License, which allows use of the work and
+of its derivative works for research or evaluation only, not commercially; networks that NVIDIA published have licences
+of their own. Whether a network trained with that code is bound by it, and whether its images are, is not said here;
+where it matters, ask whoever published the network, or a lawyer.
+'''
+FRONT_MATTER = '''\
+---
+# license: choose one, see "Licence" below
+pretty_name: {name}
+task_categories: {tasks}
+size_categories: [{size}]
+tags: [synthetic, datasetgan]
+configs:
+- config_name: default
+  data_files:
+{files}---
+'''
+SIZES = {1000: 'n<1K', 10_000: '1K<n<10K', 100_000: '10K<n<100K', 1_000_000: '100K<n<1M', float('inf'): '1M<n<10M'}
+"""Hugging Face's names of sizes by the number that is above them."""
+
+
+def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable]) -> None:
+    """Write the kept samples: columns name, image, mask (an image of class ids), keypoints (rows of x, y, visibility),
+    seed, uncertainty. Images are the dataset's PNG files, byte for byte."""
+    pyarrow = import_extra('pyarrow', 'formats')
+    parquet = import_extra('pyarrow.parquet', 'formats')
+    schema = make_schema(dataset, pyarrow)
+    files, count = {}, 0
+    (outdir / 'data').mkdir()
+    for split, name in SPLITS.items():
+        rows = (_row(dataset, record) for record in progress(dataset.kept(val, split)))
+        groups = iter(lambda rows=rows: list(itertools.islice(rows, ROW_GROUP)), [])
+        for shard in itertools.count():
+            group = next(groups, None)
+            if group is None:
+                break
+            files[name] = f'data/{name}-*.parquet'
+            path = outdir / 'data' / f'{name}-{shard:05d}.parquet'
+            with path.open('wb') as file, parquet.ParquetWriter(file, schema, **PLAIN) as writer:
+                while group:
+                    writer.write_table(pyarrow.Table.from_pylist(group, schema))
+                    count += len(group)
+                    group = next(groups, None) if file.tell() < SHARD_BYTES else None
+    (outdir / 'README.md').write_text(_card(dataset, count, files, schema.names), encoding='utf-8')
+
+
+def make_schema(dataset: FolderDataset, pyarrow):
+    """Columns and, in the metadata, which of them `datasets` takes for images."""
+    picture = pyarrow.struct({'bytes': pyarrow.binary(), 'path': pyarrow.string()})
+    images = ['image'] + ['mask'] * bool(dataset.task.classes)
+    columns = {'name': pyarrow.string(), **dict.fromkeys(images, picture)}
+    if dataset.task.keypoints:
+        columns['keypoints'] = pyarrow.list_(pyarrow.list_(pyarrow.float32()))
+    columns |= {'seed': pyarrow.int64(), 'uncertainty': pyarrow.float64()}
+    features = {'info': {'features': {name: {'_type': 'Image'} for name in images}}}
+    return pyarrow.schema(columns, {'huggingface': json.dumps(features)})
+
+
+def _row(dataset: FolderDataset, record: dict) -> dict:
+    row = {'name': sample_name(record), 'seed': record['seed'], 'uncertainty': record['uncertainty']}
+    for kind in ('image', 'mask'):
+        if kind in record:
+            row[kind] = {'bytes': (dataset.folder / record[kind]).read_bytes(), 'path': Path(record[kind]).name}
+    if dataset.task.keypoints:
+        values = record['keypoints']
+        row['keypoints'] = [values[start:start + 3] for start in range(0, len(values), 3)]
+    return row
+
+
+def _card(dataset: FolderDataset, count: int, files: dict[str, str], columns: list[str]) -> str:
+    task = dataset.task
+    names = [f'Classes by the mask\'s value: {", ".join(f"{i} {name}" for i, name in enumerate(task.classes))}.'] \
+        if task.classes else []
+    names += [f'Keypoints in this order: {", ".join(task.keypoints)}.'] if task.keypoints else []
+    text = CARD.format(network=dataset.info['sources']['network'], count=count, columns=', '.join(columns),
+                       labelled=dataset.info['labelled_images'], names='\n\n'.join(names))
+    return front_matter(dataset.info, count, files) + text + LICENCE
+
+
+def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
+    """The header of a card, which Hugging Face reads; JSON is YAML.
+
+    Args:
+        info: content of dataset.json.
+        count: number of samples.
+        files: pattern of the files of each split.
+    """
+    task = Task.from_json(info, 'dataset.json')
+    tasks = ['image-segmentation'] * bool(task.classes) + ['keypoint-detection'] * bool(task.keypoints)
+    return FRONT_MATTER.format(
+        name=json.dumps(f'Labelled images from {info["sources"]["network"]}', ensure_ascii=False),
+        tasks=json.dumps(tasks), size=next(json.dumps(size) for limit, size in SIZES.items() if count < limit),
+        files=''.join(f'  - split: {split}\n    path: {path}\n' for split, path in files.items()))

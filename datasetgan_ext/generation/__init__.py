@@ -1,0 +1,1 @@
+"""The batch job: a run that survives interruption, its executors, curation, upload."""

@@ -1,0 +1,1 @@
+"""How good labels are: segmentation, keypoints, boundaries, folds, and label errors."""

@@ -1,0 +1,1 @@
+"""What a person looks at: contact sheet, report page, dataset card."""

@@ -1,0 +1,243 @@
+"""report.html: a dataset on one page that needs nothing else, neither network nor other files."""
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable
+from html import escape
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import PIL.Image
+
+from datasetgan_ext.core.annotation import ABSENT
+from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.folder import Summary, read_manifest, sample_name
+from datasetgan_ext.formats.png import png_bytes
+from datasetgan_ext.report.preview import keypoint_colours
+from datasetgan_ext.report.strata import DROPPED, Score, read_scores, stratify
+
+PAGE = Path(__file__).with_name('page.html')
+SHOWN = 8
+"""Samples of each stratum, and of the most uncertain ones."""
+THUMBNAIL = 192
+"""Longest side of a picture: so the page stays below a few MB, whatever the dataset's size."""
+JPEG_QUALITY = 88
+BINS = 40
+CHART_WH = (820, 190)
+CHART_FOOT = 26
+
+Pictures = Callable[[dict], tuple[np.ndarray, np.ndarray | None]]
+"""Image, uint8 [H, W, C], and mask, uint8 [H, W] or None, of a manifest's record."""
+
+
+def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictures: Pictures) -> None:
+    """Write the page; its bytes follow from the dataset alone.
+
+    Args:
+        path: HTML file to write.
+        info: content of dataset.json.
+        summary: of the finished manifest.
+        manifest: the finished manifest.jsonl.
+        pictures: gives those of the samples that are shown.
+    """
+    task = Task.from_json(info, path)
+    scores = read_scores(manifest)
+    strata, worst = stratify(scores, SHOWN), scores[:-SHOWN - 1:-1]
+    wanted = {score.seed for part in (*strata.values(), worst) for score in part}
+    records, reasons = {}, Counter()
+    for record in read_manifest(manifest):
+        if record['seed'] in wanted:
+            records[record['seed']] = record
+        if not record['kept']:
+            reasons[record.get('dropped') or 'uncertainty'] += 1
+    figures = {seed: _figure(record, *pictures(record), task) for seed, record in records.items()}
+    height, width = info['image_hw']
+    page = Template(PAGE.read_text(encoding='utf-8')).substitute(
+        title=escape(f'Labelled images from {info["sources"]["network"]}'),
+        facts=_facts(info, summary, reasons, task),
+        rendering='pixelated' if max(height, width) < THUMBNAIL else 'auto',
+        tools=_tools(task),
+        samples=''.join(f'<h3>{escape(name)}</h3>\n<div class="samples">{_joined(part, figures)}</div>\n'
+                        for name, part in strata.items()),
+        worst=_joined(worst, figures),
+        scale_note=" Bars of the pixels' shares are relative to the largest class other than the background."
+        if task.classes else '',
+        labels=_label_tables(summary, task),
+        uncertainty_text=escape(_uncertainty_text(summary)),
+        histogram=_histogram(scores, summary),
+        options=_rows((name, value) for name, value in info['options'].items() if name not in info['sources']),
+        fingerprints=_rows(_fingerprints(info, manifest)))
+    write_atomically(path, page.encode())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Content of a file as an address, so that a page needs no such file."""
+    return f'data:image/{kind};base64,{base64.b64encode(content).decode("ascii")}'
+
+
+def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[str, str | None]:
+    """Addresses of an image (JPEG) and its mask (PNG, background transparent), scaled down to THUMBNAIL if larger."""
+    height, width = image.shape[:2]
+    scale = min(1, THUMBNAIL / max(height, width))
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    picture = PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    buffer = io.BytesIO()
+    picture.resize(size_wh, PIL.Image.Resampling.BOX).save(buffer, 'JPEG', quality=JPEG_QUALITY, subsampling=0)
+    if mask is None:
+        return data_uri('jpeg', buffer.getvalue()), None
+    small = PIL.Image.fromarray(mask).resize(size_wh, PIL.Image.Resampling.NEAREST)
+    small.putpalette(task.flat_palette)
+    content = png_bytes(lambda file: small.save(file, 'PNG', transparency=0, optimize=True))
+    return data_uri('jpeg', buffer.getvalue()), data_uri('png', content)
+
+
+def _figure(record: dict, image: np.ndarray, mask: np.ndarray | None, task: Task) -> str:
+    height, width = image.shape[:2]
+    name = escape(sample_name(record))
+    picture, overlay = thumbnails(image, mask, task)
+    pictures = f'<img src="{picture}" alt="{name}">'
+    if overlay:
+        pictures += f'<img class="mask" src="{overlay}" alt="mask of {name}">'
+    if task.keypoints:
+        pictures += _keypoints(record, task, width, height)
+    caption = f'{name}<br>{record["uncertainty"]:.4f}' + ('' if record['kept'] else f', {DROPPED}')
+    style = '' if record['kept'] else f' class="{DROPPED}"'
+    return (f'<figure><div class="picture" style="aspect-ratio: {width} / {height}">{pictures}</div>'
+            f'<figcaption{style}>{caption}</figcaption></figure>\n')
+
+
+def _keypoints(record: dict, task: Task, width: int, height: int) -> str:
+    points = np.reshape(record['keypoints'], (-1, 3)).tolist()
+    lines = ''.join(f'<line x1="{points[one][0]}" y1="{points[one][1]}" x2="{points[other][0]}" '
+                    f'y2="{points[other][1]}"/>' for one, other in task.skeleton
+                    if points[one][2] != ABSENT and points[other][2] != ABSENT)
+    dots = ''.join(f'<circle cx="{x}" cy="{y}" r="{max(width, height) / 50:g}" fill="{_css(colour)}">'
+                   f'<title>{escape(name)}</title></circle>'
+                   for (x, y, seen), name, colour in zip(points, task.keypoints, keypoint_colours(task))
+                   if seen != ABSENT)
+    return f'<svg viewBox="0 0 {width} {height}">{lines}{dots}</svg>'
+
+
+def _joined(scores: Iterable[Score], figures: dict[int, str]) -> str:
+    return ''.join(figures[score.seed] for score in scores)
+
+
+def _facts(info: dict, summary: Summary, reasons: Counter, task: Task) -> str:
+    height, width = info['image_hw']
+    facts = {'images': summary.samples, 'kept': summary.kept,
+             **{f'dropped: {reason}': count for reason, count in sorted(reasons.items())},
+             'width x height': f'{width} x {height}', 'classes': len(task.classes), 'keypoints': len(task.keypoints),
+             'hand-labelled images': info['labelled_images']}
+    return ''.join(f'<div><dt>{escape(name)}</dt><dd>{escape(f"{value:,}" if isinstance(value, int) else value)}</dd>'
+                   '</div>' for name, value in facts.items() if value)
+
+
+def _tools(task: Task) -> str:
+    """The controls that the task has a use for, and what the colours mean."""
+    tools = ''
+    if task.classes:
+        tools += '<label>Overlay <input id="overlay" type="range" min="0" max="100" value="60"></label>'
+    if task.keypoints:
+        tools += '<label><input id="points" type="checkbox" checked> Keypoints</label>'
+    names = [_named(*item) for item in zip(task.classes, task.palette)]
+    names += [_named(*item, 'point') for item in zip(task.keypoints, keypoint_colours(task))]
+    legend = ''.join(f'<span>{name}</span>' for name in names)
+    return f'<div class="tools">{tools}</div><div class="legend">{legend}</div>'
+
+
+def _named(name: str, colour: tuple[int, int, int], shape: str = '') -> str:
+    return f'<i class="swatch {shape}" style="background: {_css(colour)}"></i>{escape(name)}'
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return '#{:02x}{:02x}{:02x}'.format(*colour)
+
+
+def _label_tables(summary: Summary, task: Task) -> str:
+    tables = ''
+    if task.classes:
+        largest = max(summary.class_pixels[1:]) or 1
+        rows = ''.join(
+            f'<tr><td class="number">{class_id}</td><td>{_named(name, colour)}</td>'
+            f'<td class="number">{100 * share:.2f} %</td>{_bar(share / largest if class_id else 0)}'
+            f'{_images(images, summary.kept)}</tr>'
+            for class_id, (name, colour, share, images)
+            in enumerate(zip(task.classes, task.palette, summary.class_pixels, summary.class_images)))
+        tables += ('<div class="scroll"><table><tr><th>id</th><th>class</th><th colspan="2">share of pixels</th>'
+                   f'<th colspan="2">images with it</th></tr>{rows}</table></div>')
+    if task.keypoints:
+        rows = ''.join(f'<tr><td>{_named(name, colour, "point")}</td>{_images(images, summary.kept)}</tr>'
+                       for name, colour, images
+                       in zip(task.keypoints, keypoint_colours(task), summary.keypoint_images))
+        tables += ('<div class="scroll"><table><tr><th>keypoint</th><th colspan="2">images with it</th></tr>'
+                   f'{rows}</table></div>')
+    return tables
+
+
+def _images(images: int, kept: int) -> str:
+    return f'<td class="number">{images:,} ({100 * images / kept:.0f} %)</td>{_bar(images / kept)}'
+
+
+def _bar(share: float) -> str:
+    return f'<td class="bar"><i style="width: {100 * share:.2f}%"></i></td>'
+
+
+def _uncertainty_text(summary: Summary) -> str:
+    text = "How far the ensemble's members disagree about an image."
+    if summary.kept < summary.samples:
+        text += (f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '
+                 f'{summary.samples - summary.kept:,} of {summary.samples:,} are dropped.')
+    return text
+
+
+def _histogram(scores: list[Score], summary: Summary) -> str:
+    """How many samples have which uncertainty, the dropped ones above the kept ones."""
+    width, height = CHART_WH
+    highest = max(scores[-1].uncertainty, 1e-6)
+    counts = [np.histogram([score.uncertainty for score in scores if score.kept == kept], BINS, (0, highest))[0]
+              for kept in (True, False)]
+    base, step = height - CHART_FOOT, width / BINS
+    unit = (base - 16) / (counts[0] + counts[1]).max()
+    parts = []
+    for index, (kept, dropped) in enumerate(zip(*(part.tolist() for part in counts))):
+        limits = f'{index * highest / BINS:.4f} to {(index + 1) * highest / BINS:.4f}'
+        top = base
+        for style, count in (('kept', kept), (DROPPED, dropped)):
+            if count:
+                top -= count * unit
+                parts.append(f'<rect class="{style}" x="{index * step + 1:.1f}" y="{top:.1f}" width="{step - 2:.1f}" '
+                             f'height="{count * unit:.1f}"><title>{limits}: {count:,} {style}</title></rect>')
+    parts.append(f'<line x1="0" y1="{base}" x2="{width}" y2="{base}"/>')
+    for share, anchor in ((0, 'start'), (0.5, 'middle'), (1, 'end')):
+        parts.append(f'<text x="{share * width:g}" y="{height - 8}" text-anchor="{anchor}">'
+                     f'{share * highest:.4f}</text>')
+    if summary.kept < summary.samples:
+        x = summary.uncertainty_cut / highest * width
+        anchor, shift = ('start', 5) if x < width / 2 else ('end', -5)
+        parts.append(f'<line class="cut" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{base}"/><text class="cut-text" '
+                     f'x="{x + shift:.1f}" y="11" text-anchor="{anchor}">{summary.uncertainty_cut:.4f}</text>')
+    return (f'<svg class="histogram" viewBox="0 0 {width} {height}" role="img" aria-label="histogram of the '
+            f'uncertainty">{"".join(parts)}</svg>')
+
+
+def _fingerprints(info: dict, manifest: Path) -> Iterable[tuple[str, object]]:
+    """What was used, and what tells whether it is the same: sha256 of its tensors or its bytes."""
+    for name, source in info['sources'].items():
+        yield name, f'{source}: {info["options"][name]}'
+    digest = hashlib.sha256()
+    with manifest.open('rb') as file:
+        for line in file:
+            digest.update(line)
+    yield manifest.name, digest.hexdigest()
+    yield from info['versions'].items()
+    yield 'device', f'{info["device"]}, {info["batch"]} at once'
+
+
+def _rows(items: Iterable[tuple[str, object]]) -> str:
+    return ''.join(f'<tr><th>{escape(name)}</th><td><code>{escape("-" if value is None else str(value))}</code></td>'
+                   '</tr>' for name, value in items)

@@ -1,0 +1,44 @@
+"""Which samples of a dataset are shown: of the most certain, the middling, the most uncertain and the dropped ones."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from datasetgan_ext.formats.folder import read_manifest
+
+DROPPED = 'dropped'
+
+
+class Score(NamedTuple):
+    """What a sample is sorted by; scores compare as they are sorted, each seed has its place."""
+    uncertainty: float
+    seed: int
+    kept: bool
+
+
+def read_scores(manifest: Path) -> list[Score]:
+    """The scores of all samples, from the most certain to the most uncertain one."""
+    return sorted(Score(record['uncertainty'], record['seed'], record['kept']) for record in read_manifest(manifest))
+
+
+def stratify(scores: list[Score], count: int) -> dict[str, list[Score]]:
+    """Choose at most `count` samples of each stratum; of kept samples none is in two of them.
+
+    Args:
+        scores: sorted.
+        count: how many to show.
+
+    Returns:
+        The chosen samples, sorted, by the name of their stratum; strata without a sample are left out.
+    """
+    kept = [score for score in scores if score.kept]
+    dropped = [score for score in scores if not score.kept]
+    middle = (len(kept) - count) // 2
+    parts = [kept[:count], kept[middle:middle + count], kept[-count:]] if len(kept) > 3 * count else \
+        [[kept[index] for index in part] for part in np.array_split(np.arange(len(kept)), 3)]
+    steps = np.linspace(0, len(dropped) - 1, min(count, len(dropped))).round().astype(int)
+    strata = dict(zip(('most certain', 'median', 'most uncertain'), parts))
+    strata[DROPPED] = [dropped[step] for step in steps]
+    return {name: part for name, part in strata.items() if part}

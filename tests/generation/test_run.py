@@ -1,0 +1,477 @@
+import copy
+import errno
+import hashlib
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from datasetgan_ext.core import files
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.conversions import convert
+from datasetgan_ext.formats.folder import FolderDataset, Summary, sample_name
+from datasetgan_ext.generation import run as run_module
+from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter.labeler import Labeler
+
+
+class PowerCutError(BaseException):
+    """The process ends here."""
+
+
+def tree(folder) -> dict[str, str]:
+    """Every file below a folder, hidden ones too, and its sha256."""
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob('*')) if path.is_file()}
+
+
+def manifest(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / 'manifest.jsonl').read_text().splitlines()]
+
+
+@pytest.fixture
+def make_run(generator, interpreter, tmp_path):
+    def make(outdir='dataset', seeds=range(6), keep=0.5, batch=1, options=None) -> Run:
+        return Run(Labeler(generator, interpreter, options, batch), list(seeds), tmp_path / outdir, keep, 'test')
+    return make
+
+
+def test_files_and_records(make_run, tmp_path):
+    run = make_run()
+    summary = run()
+    folder = tmp_path / 'dataset'
+    names = [f'seed{seed:07d}.png' for seed in range(6)]
+    assert sorted(tree(folder)) == sorted(
+        [f'images/{name}' for name in names] + [f'masks/{name}' for name in names]
+        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'report.html', 'README.md'])
+    records = manifest(folder)
+    assert [record['seed'] for record in records] == list(range(6))
+    for record, sample in zip(records, run.labeler(range(6))):
+        with PIL.Image.open(folder / record['image']) as image, PIL.Image.open(folder / record['mask']) as mask:
+            assert (image.mode, mask.mode) == ('RGB', 'P')
+            assert np.array_equal(np.asarray(image), sample.image) and np.array_equal(np.asarray(mask), sample.mask)
+        assert record['pixels_per_class'] == np.bincount(sample.mask.ravel(), minlength=3).tolist()
+        assert record['uncertainty'] == pytest.approx(sample.uncertainty, abs=1e-6)
+    info = json.loads((folder / 'dataset.json').read_text())
+    assert info['classes'] == ['background', 'dark', 'bright'] and info['image_hw'] == [16, 16]
+    assert info['options']['seeds'] == '0-5' and info['options']['trunc'] == 0.7
+    assert info['summary']['kept'] == summary.kept == 3
+    assert sum(summary.class_pixels) == pytest.approx(1, abs=1e-5)
+
+
+def test_compression_changes_files_but_no_pixel(make_run, tmp_path):
+    files = {}
+    for compression in (0, 9):
+        run = make_run(str(compression))
+        run.compression = compression
+        run()
+        files[compression] = sorted((tmp_path / str(compression)).glob('*s/*.png'))
+    assert len(files[0]) == len(files[9]) == 12
+    for one, other in zip(files[0], files[9]):
+        assert one.name == other.name and np.array_equal(*(np.asarray(PIL.Image.open(path)) for path in (one, other)))
+    assert sum(path.stat().st_size for path in files[9]) < sum(path.stat().st_size for path in files[0])
+    with pytest.raises(UserError, match='--compression was 9, now 1'):
+        make_run('9')()
+
+
+@pytest.mark.parametrize('keep, kept', [(1.0, 6), (0.9, 6), (0.5, 3), (0.34, 3), (1 / 3, 2), (0.01, 1)])
+def test_the_most_uncertain_are_dropped(make_run, tmp_path, keep, kept):
+    make_run(keep=keep)()
+    records = manifest(tmp_path / 'dataset')
+    by_uncertainty = sorted(records, key=lambda record: (record['uncertainty'], record['seed']))
+    assert [record['kept'] for record in by_uncertainty] == [True] * kept + [False] * (6 - kept)
+    assert [record.get('dropped') for record in by_uncertainty] == [None] * kept + ['uncertainty'] * (6 - kept)
+
+
+def test_curation_is_part_of_the_options(make_run, tmp_path, caplog):
+    make_run(keep=1)()
+    counts = {record['seed']: record['pixels_per_class'][2] for record in manifest(tmp_path / 'dataset')}
+    number = sorted(counts.values())[2] + 1
+    run = make_run('curated', keep=1)
+    run.min_pixels = [('bright', number)]
+    summary = run()
+    records = manifest(tmp_path / 'curated')
+    assert [record['seed'] for record in records if record['kept']] == [s for s in counts if counts[s] >= number]
+    assert {record.get('dropped') for record in records} == {None, 'min-pixels'}
+    assert summary.dropped == {'uncertainty': 0, 'min-pixels': 6 - summary.kept, 'balance-classes': 0}
+    with pytest.raises(UserError, match=f'--min-pixels was bright={number}, now None'):
+        make_run('curated', keep=1)()
+    run.min_pixels = [('bright', 257)]
+    run.outdir = tmp_path / 'none'
+    with pytest.raises(UserError, match='not one image has as many pixels of these classes. Nothing is lost'):
+        run()
+
+
+def test_a_class_too_scarce_to_balance_is_told(make_run, caplog):
+    run = make_run()
+    run.balance = 0.5
+    run._tell_scarce_classes(Summary(6, 6, 0.1, [0.5, 0.3, 0.2], [6, 3, 2], []))
+    assert caplog.messages == ['bright is in 33.3 % of the kept images: too few images have it for '
+                               '--balance-classes=0.5']
+
+
+def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(make_run, tmp_path, monkeypatch):
+    """Also when the process dies at any deletion, or while it makes them again."""
+    def run(drop, seeds, outdir='dataset', keep=0.5):
+        made = make_run(outdir, seeds, keep, batch=2)
+        made.drop = drop
+        made()
+
+    uncertainty = {sample.seed: sample.uncertainty for sample in make_run().labeler(range(12))}
+    order = sorted(range(12), key=uncertainty.get)
+    first, later = order[2:8], [*order[:2], *order[8:]]  # the later ones move the cut
+    first, later = [first[i] for i in (4, 0, 5, 1, 3, 2)], sorted(later, key=lambda seed: -uncertainty[seed])
+
+    folder, whole = tmp_path / 'dataset', tmp_path / 'whole'
+    real = Path.unlink
+    for stop in range(1, 6):
+        left = stop
+
+        def dying(path, missing_ok=False):
+            nonlocal left
+            left -= path.suffix == '.png'
+            if left == 0:
+                raise PowerCutError
+            real(path, missing_ok)
+
+        with monkeypatch.context() as dead:
+            dead.setattr(Path, 'unlink', dying)
+            with pytest.raises(PowerCutError):
+                run(True, first)
+        with pytest.raises(UserError, match='not finished'):
+            FolderDataset(folder)
+    run(True, first)
+    run(False, first, 'whole')
+    assert manifest(folder) == manifest(whole)
+    kept = [record['image'] for record in manifest(folder) if record['kept']]
+    assert len(kept) == 3 and sorted(name for name in tree(folder) if name.startswith('images')) == sorted(kept)
+    assert list(FolderDataset(folder).problems()) == []
+
+    labelled, before = [], tree(folder)
+    monkeypatch.setattr(Labeler, 'label', lambda self, seeds, real=Labeler.label: labelled.append(seeds) or real(
+        self, seeds))
+    monkeypatch.setattr(run_module.Run, '_draw_preview', lambda self: None)
+    monkeypatch.setattr(run_module, 'write_report', lambda *args: None)
+    run(True, first)
+    assert labelled == [] and tree(folder) == before, 'the dropped ones are not wanted'
+
+    back = {record['seed'] for record in manifest(folder) if not record['kept']}
+    run(True, first + later)
+    kept = {record['seed'] for record in manifest(folder) if record['kept']}
+    assert kept & back, 'this test is about them'
+    assert labelled[:3] == [later[:2], later[2:4], later[4:]]
+    assert labelled[3:] == [pair for pair in (first[:2], first[2:4], first[4:]) if set(pair) & kept & back]
+    run(False, first + later, 'whole')
+    assert manifest(folder) == manifest(whole)
+    files = {name: sha for name, sha in tree(folder).items() if name.endswith('.png') and name != 'preview.png'}
+    assert files.items() <= tree(whole).items() and len(files) == 12
+    assert list(FolderDataset(folder).problems()) == []
+
+    (folder / manifest(whole)[0]['image']).unlink(missing_ok=True)
+    stray = folder / next(record['image'] for record in manifest(folder) if not record['kept'])
+    stray.write_bytes(b'')
+    assert any(f'images/{stray.name}: belongs to no sample' in problem for problem in FolderDataset(folder).problems())
+    run(False, first + later)
+    assert all(tree(folder)[name] == tree(whole)[name] for name in tree(whole) if name.endswith('.png')), 'all again'
+
+
+def test_order_of_seeds_does_not_change_a_sample(make_run, tmp_path):
+    make_run(seeds=[5, 1, 3])()
+    make_run('other', seeds=[1, 3, 5])()
+    by_seed = {record['seed']: record for record in manifest(tmp_path / 'dataset')}
+    assert [record['seed'] for record in manifest(tmp_path / 'dataset')] == [5, 1, 3]
+    assert all(by_seed[record['seed']] == record for record in manifest(tmp_path / 'other'))
+
+
+@pytest.mark.parametrize('batch', [1, 4])
+def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_path, monkeypatch, batch):
+    """The run dies at every one of its file renames in turn, once before and once after it."""
+    make_run('whole', batch=batch)()
+    expected = tree(tmp_path / 'whole')
+    real_replace, real_unlink = os.replace, Path.unlink
+    renames = 0
+
+    def counting(source, target):
+        nonlocal renames
+        renames += 1
+        real_replace(source, target)
+
+    # a process that is killed cleans nothing up
+    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False:
+                        path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok))
+    monkeypatch.setattr(files.os, 'replace', counting)
+    make_run('counted', batch=batch)()
+    assert renames > 2 * 6
+    for stop in range(renames):
+        for after in (False, True):
+            left = stop
+
+            def dying(source, target, after=after):
+                nonlocal left
+                if left == 0 and not after:
+                    raise PowerCutError
+                real_replace(source, target)
+                if left == 0:
+                    raise PowerCutError
+                left -= 1
+
+            name = f'stopped-{stop}-{after}'
+            monkeypatch.setattr(files.os, 'replace', dying)
+            with pytest.raises(PowerCutError):
+                make_run(name, batch=batch)()
+            with monkeypatch.context() as alive:
+                alive.setattr(files.os, 'replace', real_replace)
+                alive.setattr(Path, 'unlink', real_unlink)
+                make_run(name, batch=batch)()
+            assert tree(tmp_path / name) == expected, name
+
+
+@pytest.mark.parametrize('step', range(6))
+def test_overwriting_can_be_stopped_anywhere(make_run, tmp_path, monkeypatch, step):
+    make_run('whole', seeds=[7])()
+    make_run()()
+    (tmp_path / 'dataset' / 'notes.txt').write_text('mine')
+    left = step
+    real_rmtree, real_unlink = run_module.shutil.rmtree, Path.unlink
+
+    def dying(real):
+        def call(*arguments, **named):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise PowerCutError
+            real(*arguments, **named)
+        return call
+
+    with monkeypatch.context() as dead:
+        dead.setattr(run_module.shutil, 'rmtree', dying(real_rmtree))
+        dead.setattr(Path, 'unlink', dying(real_unlink))
+        with pytest.raises(PowerCutError):
+            make_run(seeds=[7])(overwrite=True)
+    make_run(seeds=[7])(overwrite=True)
+    (tmp_path / 'dataset' / 'notes.txt').unlink()
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
+
+
+def test_what_is_done_is_not_done_again(make_run, tmp_path, monkeypatch):
+    make_run()()
+    run = make_run()
+    (tmp_path / 'dataset' / 'images' / 'seed0000004.png').unlink()
+    (tmp_path / 'dataset' / 'masks' / 'seed0000002.png').write_bytes(b'damaged')
+    expected_records = manifest(tmp_path / 'dataset')
+    labelled = []
+    label = run.labeler.label
+    monkeypatch.setattr(run.labeler, 'label', lambda seeds: labelled.append(seeds) or label(seeds))
+    run()
+    assert labelled[:2] == [[2], [4]], 'the damaged and the missing one; after them the preview\'s'
+    assert manifest(tmp_path / 'dataset') == expected_records
+
+
+def test_a_cut_off_line_is_made_again(make_run, tmp_path):
+    make_run()()
+    expected = tree(tmp_path / 'dataset')
+    lines = (tmp_path / 'dataset' / 'manifest.jsonl').read_bytes()
+    (tmp_path / 'dataset' / 'manifest.partial.jsonl').write_bytes(lines[:-20])
+    make_run()()
+    assert tree(tmp_path / 'dataset') == expected
+
+
+def test_a_damaged_manifest_is_told(make_run, tmp_path):
+    make_run()()
+    path = tmp_path / 'dataset' / 'manifest.jsonl'
+    path.write_text('nonsense\n' + path.read_text())
+    with pytest.raises(UserError, match='manifest.jsonl is damaged'):
+        make_run()()
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'seeds': range(5)}, '--seeds was 0-5, now 0-4'), ({'keep': 0.9}, '--keep was 0.5, now 0.9'),
+    ({'options': SamplingOptions(trunc=0.5)}, '--trunc was 0.7, now 0.5')])
+def test_other_options_in_the_same_folder_are_refused(make_run, tmp_path, change, message):
+    make_run()()
+    before = tree(tmp_path / 'dataset')
+    with pytest.raises(UserError, match='other options') as error:
+        make_run(**change)()
+    assert message in error.value.message
+    assert tree(tmp_path / 'dataset') == before
+    make_run(**change)(overwrite=True)
+    assert tree(tmp_path / 'dataset') != before
+
+
+@pytest.mark.parametrize('batch', [1, 2])
+def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
+    make_run('whole', batch=batch)()
+    make_run(seeds=range(4), batch=batch)()
+    run = make_run(batch=batch)
+    label = run.labeler.label
+
+    def power_cut(seeds):
+        if 5 in seeds:
+            raise PowerCutError
+        return label(seeds)
+    monkeypatch.setattr(run.labeler, 'label', power_cut)
+    with pytest.raises(PowerCutError):
+        run()
+    with pytest.raises(UserError, match='--seeds was 0-5, now 0-3'):
+        make_run(seeds=range(4), batch=batch)()
+    make_run(batch=batch)()
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize('first, then, batch', [(range(4), [4, 5, *range(4)], 1), (range(3), range(6), 2)])
+def test_seeds_added_elsewhere_or_within_a_batch_are_refused(make_run, first, then, batch):
+    make_run(seeds=first, batch=batch)()
+    with pytest.raises(UserError, match='--seeds may be extended at the end'):
+        make_run(seeds=then, batch=batch)()
+
+
+def test_another_interpreter_in_the_same_folder_is_refused(make_run, tmp_path):
+    make_run()()
+    run = make_run()
+    interpreter = copy.deepcopy(run.labeler.interpreter)
+    interpreter.ensemble.biases[0].data += 1
+    run.labeler = Labeler(run.labeler.generator, interpreter)
+    with pytest.raises(UserError, match='--interpreter was'):
+        run()
+
+
+def test_other_class_names_make_another_interpreter(interpreter):
+    renamed = replace(interpreter, task=replace(interpreter.task, classes=('background', 'dark', 'light')))
+    assert renamed.fingerprint != interpreter.fingerprint
+
+
+def test_two_runs_in_one_folder_at_once(make_run, tmp_path, monkeypatch):
+    run = make_run()
+    label = run.labeler.label
+
+    def label_while_another_starts(seeds):
+        with pytest.raises(UserError, match='is being written by another process'):
+            make_run()()
+        return label(seeds)
+
+    monkeypatch.setattr(run.labeler, 'label', label_while_another_starts)
+    run()
+    assert len(manifest(tmp_path / 'dataset')) == 6
+
+
+def test_overwrite_leaves_what_is_not_ours(make_run, tmp_path):
+    make_run()()
+    (tmp_path / 'dataset' / 'notes.txt').write_text('mine')
+    make_run(seeds=[7])(overwrite=True)
+    assert sorted(path.name for path in (tmp_path / 'dataset' / 'images').iterdir()) == ['seed0000007.png']
+    assert (tmp_path / 'dataset' / 'notes.txt').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+@pytest.mark.parametrize('name, content', [('thesis.txt', 'mine'), ('dataset.json', '{"format": "else"}'),
+                                           ('dataset.json', 'no json'), ('dataset.json', '[1]')])
+def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, name, content):
+    (tmp_path / 'dataset').mkdir()
+    (tmp_path / 'dataset' / name).write_text(content)
+    with pytest.raises(UserError, match='nothing was touched'):
+        make_run()(overwrite)
+    assert [path.name for path in (tmp_path / 'dataset').iterdir()] == [name]
+
+
+def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(make_run, tmp_path, caplog):
+    def run(formats, **settings):
+        made = make_run(**settings)
+        made.formats, made.val = formats, 0.0
+        made()
+
+    folder = tmp_path / 'dataset'
+    run(['voc', 'webdataset'], seeds=range(4))
+    names = (folder / 'voc' / 'ImageSets' / 'Segmentation' / 'train.txt').read_text().split()
+    assert names == [sample_name(record) for record in manifest(folder) if record['kept']]
+    before, written = tree(folder), (folder / 'voc').stat().st_ino
+    run(['voc'], seeds=range(4))
+    assert tree(folder) == before and (folder / 'voc').stat().st_ino == written, 'nothing to do'
+
+    run(['voc'])
+    assert 'webdataset holds the dataset as it was before' in caplog.text and '/voc holds' not in caplog.text
+    assert [problem.partition(':')[0] for problem in FolderDataset(folder).problems()] == ['webdataset']
+    run(['voc', 'webdataset'])
+    assert list(FolderDataset(folder).problems()) == []
+    run_module.shutil.rmtree(folder / 'webdataset')
+    make_run('whole')()
+    convert(FolderDataset(tmp_path / 'whole'), 'voc', tmp_path / 'whole' / 'voc', 0.0, 1)
+    assert tree(folder) == tree(tmp_path / 'whole')
+
+    (folder / 'voc.datasetgan-tmp').mkdir()
+    make_run(seeds=range(4))(overwrite=True)
+    assert not list(folder.glob('voc*'))
+
+
+def test_a_format_that_cannot_be_written_is_told_before_any_work(make_run, tmp_path, monkeypatch):
+    run = make_run()
+    run.formats = ['yolo-pose']
+    with pytest.raises(UserError, match='--format=yolo-pose holds keypoints'):
+        run()
+    run.formats = ['coco']
+    with monkeypatch.context() as bare:
+        bare.setitem(sys.modules, 'pycocotools.mask', None)
+        with pytest.raises(UserError, match=r'datasetgan-ext\[formats\]'):
+            run()
+    assert not (tmp_path / 'dataset').exists()
+    (tmp_path / 'dataset' / 'voc').mkdir(parents=True)
+    (tmp_path / 'dataset' / 'voc' / 'notes.txt').write_text('mine')
+    run.formats = ['voc']
+    with pytest.raises(UserError, match='holds something else; move that away'):
+        run(overwrite=True)
+
+
+def test_a_conversion_is_no_folder_to_generate_into(make_run, tmp_path):
+    run = make_run()
+    run.formats = ['voc']
+    run()
+    with pytest.raises(UserError, match='in another format, made by conversion; nothing was touched'):
+        make_run('dataset/voc')(overwrite=True)
+
+
+def test_outdir_is_a_file(make_run, tmp_path):
+    (tmp_path / 'dataset').write_text('mine')
+    with pytest.raises(UserError, match='File exists'):
+        make_run()()
+
+
+def test_a_full_disk_is_told_and_the_run_can_go_on(make_run, tmp_path, monkeypatch):
+    make_run('whole')()
+    real_replace = os.replace
+    left = 5
+
+    def full(source, target):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, 'No space left on device')
+        real_replace(source, target)
+
+    monkeypatch.setattr(files.os, 'replace', full)
+    with pytest.raises(UserError, match='cannot be written: No space left on device'):
+        make_run()()
+    monkeypatch.setattr(files.os, 'replace', real_replace)
+    make_run()()
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
+
+
+def test_card_says_what_is_in_it(make_run, tmp_path):
+    make_run()()
+    card = (tmp_path / 'dataset' / 'README.md').read_text()
+    assert '6 generated images of 16x16 pixels' in card and '3 are kept' in card
+    assert '| 2 | bright |' in card and 'trained on 4 hand-labelled images' in card
+    with PIL.Image.open(tmp_path / 'dataset' / 'preview.png') as preview:
+        assert preview.width > 4 * 128
+
+
+def test_a_file_system_without_locks_is_told(make_run, monkeypatch, caplog):
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, 'No locks available')
+    monkeypatch.setattr(files.fcntl, 'flock', flock)
+    assert make_run()().samples == 6
+    assert 'is on a file system without locks (No locks available)' in caplog.text

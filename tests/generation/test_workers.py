@@ -1,0 +1,122 @@
+"""Several processes make the same dataset as one, whatever happens to them."""
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from datasetgan_ext import gen_dataset
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.folder import read_manifest
+from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generation.workers import ATTEMPTS
+from datasetgan_ext.interpreter.labeler import Labeler, make_labeler
+from tests.generation.test_run import tree
+from tests.test_cli import invoke
+
+SEEDS = range(7)
+
+
+class DyingLabeler(Labeler):
+    """Its process is killed when it comes to a seed, as often as there are files in a folder."""
+    deaths: Path
+    seed: int
+
+    def label(self, seeds):
+        if self.seed in seeds:
+            for file in self.deaths.iterdir():
+                file.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().label(seeds)
+
+
+def make_dying(deaths, seed) -> Labeler:
+    labeler = make_labeler('demo', 'demo', batch=2)
+    labeler.__class__ = DyingLabeler
+    labeler.deaths, labeler.seed = deaths, seed
+    return labeler
+
+
+def make_broken() -> Labeler:
+    raise UserError('--network=gone.pkl: no such file')
+
+
+def make_run(outdir, recipes) -> Run:
+    return Run(make_labeler('demo', 'demo', batch=2), SEEDS, outdir, 0.5, 'demo', recipes=recipes)
+
+
+@pytest.fixture
+def deaths(tmp_path):
+    def make(count):
+        folder = tmp_path / 'deaths'
+        folder.mkdir()
+        for index in range(count):
+            (folder / str(index)).touch()
+        return folder
+    return make
+
+
+def test_any_number_of_workers_makes_the_same_bytes(tmp_path):
+    for workers in (1, 2, 3):
+        result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / str(workers)}', '--seeds=0-6',
+                        '--device=cpu', f'--workers={workers}')
+        assert result.exit_code == 0, result.output
+        assert tree(tmp_path / str(workers)) == tree(tmp_path / '1')
+
+
+def test_the_number_of_threads_changes_no_byte(tmp_path):
+    """On a CPU: the last layers of some of these images round another way in one thread than in two."""
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            Run(make_labeler('demo', 'demo', device='cpu'), range(24), tmp_path / str(number), 1, 'demo')()
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert tree(tmp_path / '1') == tree(tmp_path / '2')
+
+
+@pytest.mark.parametrize('device, workers, pixels, expected', [
+    (None, None, 10**9, 6), (None, None, 2 * 2**18, 2), (None, None, 1, 1), (torch.device('cpu'), 3, 1, 3),
+    (torch.device('cuda:1'), None, 10**9, 1), (torch.device('cuda:1'), 2, 1, 2)])
+def test_as_many_processes_as_cores_that_have_enough_to_do(monkeypatch, device, workers, pixels, expected):
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 6)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    assert gen_dataset._places(device, workers, pixels) == [device] * expected
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path, deaths, caplog):
+    folder = deaths(ATTEMPTS - 1)
+    recipe = partial(make_dying, folder, 3)
+    make_run(tmp_path / 'killed', [recipe, recipe])()
+    assert list(folder.iterdir()) == []
+    assert [message for message in caplog.messages if 'died' in message] == [
+        'A worker died (exit code -9); another takes its place'] * (ATTEMPTS - 1)
+    make_run(tmp_path / 'whole', [])()
+    assert tree(tmp_path / 'killed') == tree(tmp_path / 'whole')
+
+
+def test_a_job_that_kills_every_worker_is_told_and_the_rest_is_kept(tmp_path, deaths):
+    recipe = partial(make_dying, deaths(ATTEMPTS), 6)
+    with pytest.raises(UserError, match=rf'{ATTEMPTS} processes died at seeds \[6\]'):
+        make_run(tmp_path / 'out', [recipe, recipe])()
+    done = {record['seed'] for record in read_manifest(tmp_path / 'out' / 'manifest.partial.jsonl')}
+    assert done and 6 not in done
+    make_run(tmp_path / 'out', [])()
+    make_run(tmp_path / 'whole', [])()
+    assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path):
+    with pytest.raises(UserError, match='--network=gone.pkl: no such file'):
+        make_run(tmp_path / 'out', [make_broken, make_broken])()
+
+
+def test_a_worker_with_another_interpreter_is_refused(tmp_path, interpreter):
+    run = make_run(tmp_path / 'out', [partial(make_labeler, 'demo', 'demo', batch=2)] * 2)
+    run.labeler.interpreter = interpreter
+    with pytest.raises(UserError, match='changed while it was being read'):
+        run()
