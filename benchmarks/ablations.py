@@ -5,6 +5,7 @@
 The dataset's: mIoU on drawings of a network that was trained on it. Then the interpreter's: mIoU on samples that no
 training saw.
 """
+
 from __future__ import annotations
 
 import sys
@@ -27,13 +28,14 @@ from datasetgan_ext.generator.generator import Generator, Synthesis
 from datasetgan_ext.interpreter.optimization import options_from
 
 IMAGES, SCORED_ON = 16, range(32, 40)
-DROPPED = (.1, .3, .5)
+DROPPED = (0.1, 0.3, 0.5)
 SHARES = {'an eighth': 1 / 8, 'a quarter': 1 / 4, 'half': 1 / 2}
 
 
 @dataclass(frozen=True)
 class Case:
     """An interpreter: how many samples train it, what differs from the default preset, how features are upsampled."""
+
     value: object
     changes: dict = field(default_factory=dict)
     images: int = IMAGES
@@ -43,17 +45,22 @@ class Case:
 STUDIES = {
     'labelled images': [Case(images, images=images) for images in (1, 2, 4, 8, 16, 32)],
     'members of the ensemble': [Case(models, {'models': models}) for models in (1, 2, 5, 10, 20)],
-    'pixels of each labelled image': [Case(pixels, {'pixels_per_image': pixels})
-                                      for pixels in (64, 256, 1024, 4096, 'all')],
-    'share of them spread evenly over the classes': [Case(share, {'balance': share}) for share in (0., .5, 1.)],
+    'pixels of each labelled image': [
+        Case(pixels, {'pixels_per_image': pixels}) for pixels in (64, 256, 1024, 4096, 'all')
+    ],
+    'share of them spread evenly over the classes': [Case(share, {'balance': share}) for share in (0.0, 0.5, 1.0)],
     'differences of neighbouring pixels': [Case('without', {'differences': False}), Case('with')],
     # nearest neighbours differ at the edges of blocks alone
-    'upsampling of the features, without differences': [Case('nearest', {'differences': False}, nearest=True),
-                                                        Case('bilinear', {'differences': False})],
+    'upsampling of the features, without differences': [
+        Case('nearest', {'differences': False}, nearest=True),
+        Case('bilinear', {'differences': False}),
+    ],
 }
-ROWS = (*(Row(f'{name} of the images', 'generated', share=share) for name, share in SHARES.items()),
-        Row('all of the images', 'generated'),
-        *(Row(f'without the most uncertain {share:.0%}', f'without {share}') for share in DROPPED))
+ROWS = (
+    *(Row(f'{name} of the images', 'generated', share=share) for name, share in SHARES.items()),
+    Row('all of the images', 'generated'),
+    *(Row(f'without the most uncertain {share:.0%}', f'without {share}') for share in DROPPED),
+)
 
 
 def upsample_nearest(generator: Generator) -> None:
@@ -80,8 +87,12 @@ def measure_interpreters(runs: int) -> dict:
     with one_thread_each() as pool:
         scores = dict(zip(jobs, pool.map(train_and_score, *zip(*jobs))))
     classes = Task.read(DEMO_FOLDER / 'task.json').classes
-    return {study: {str(case.value): summary_of([scores[job(case, seed)] for seed in range(runs)], classes)
-                    for case in cases} for study, cases in STUDIES.items()}
+    return {
+        study: {
+            str(case.value): summary_of([scores[job(case, seed)] for seed in range(runs)], classes) for case in cases
+        }
+        for study, cases in STUDIES.items()
+    }
 
 
 def without_uncertain(generated: Path) -> dict[str, Path]:
@@ -90,8 +101,16 @@ def without_uncertain(generated: Path) -> dict[str, Path]:
     found = {}
     for share in DROPPED:
         folder = found[f'without {share}'] = generated.with_name(f'without-{share}')
-        gen_dataset.main([f'--network={DEMO}', f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}',
-                          f'--outdir={folder}', f'--keep={1 - share}', f'--reuse={generated}'], standalone_mode=False)
+        gen_dataset.main(
+            [
+                f'--network={DEMO}',
+                f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}',
+                f'--outdir={folder}',
+                f'--keep={1 - share}',
+                f'--reuse={generated}',
+            ],
+            standalone_mode=False,
+        )
     return found
 
 
@@ -100,16 +119,27 @@ def interpreters_table(studies: dict) -> str:
     parts = []
     for study, cases in studies.items():
         cells = [show({'mean': case['mean_iou'], 'std': case['std']}, 1) for case in cases.values()]
-        parts.append('\n'.join([f'| {study} | {" | ".join(cases)} |', '|---' * (1 + len(cases)) + '|',
-                                f'| mIoU, % | {" | ".join(cells)} |']))
+        parts.append(
+            '\n'.join(
+                [
+                    f'| {study} | {" | ".join(cases)} |',
+                    '|---' * (1 + len(cases)) + '|',
+                    f'| mIoU, % | {" | ".join(cells)} |',
+                ]
+            )
+        )
     return '\n\n'.join(parts)
 
 
 def datasets_table(content: dict) -> str:
     """The datasets' rows as Markdown."""
-    return '\n'.join([f'| trained on, of {content["settings"]["images"]} generated images | mIoU on drawings, % |',
-                      '|---|---|', *(f'| {title} | {show(row["mean_iou"], 1)} |'
-                                     for title, row in content['rows'].items())])
+    return '\n'.join(
+        [
+            f'| trained on, of {content["settings"]["images"]} generated images | mIoU on drawings, % |',
+            '|---|---|',
+            *(f'| {title} | {show(row["mean_iou"], 1)} |' for title, row in content['rows'].items()),
+        ]
+    )
 
 
 @click.command(help=__doc__)

@@ -3,6 +3,7 @@
 The reference preset runs without its label clean-up (a class below 30 pixels becomes background), which was made for
 images of 512 pixels and deletes the small parts of these cars.
 """
+
 from __future__ import annotations
 
 import sys
@@ -28,8 +29,12 @@ TRAINED_ON, SCORED_ON = range(16), range(16, 40)
 SEEDS = range(3)
 
 
-def train_and_score(options: TrainingOptions, trained_on: Sequence[int], scored_on: Sequence[int],
-                    change: Callable[[Generator], None] | None = None) -> SegmentationScore:
+def train_and_score(
+    options: TrainingOptions,
+    trained_on: Sequence[int],
+    scored_on: Sequence[int],
+    change: Callable[[Generator], None] | None = None,
+) -> SegmentationScore:
     """Train on some of the demo's samples and score on others; `change` is done to the generator beforehand."""
     generator = load_generator(DEMO, 'cpu')
     if change is not None:
@@ -40,33 +45,47 @@ def train_and_score(options: TrainingOptions, trained_on: Sequence[int], scored_
     training, heldout = (samples.pair(masks, task, list(seeds)) for seeds in (trained_on, scored_on))
     interpreter = TrainingSet(generator, samples, training, task, options, progress=False).train()
     score = SegmentationScore(len(task.classes))
-    for labelled, (_, annotation) in zip(Labeler(generator, interpreter)(scored_on), heldout):
-        score.add(annotation.mask, labelled.mask)
+    for labeled, (_, annotation) in zip(Labeler(generator, interpreter)(scored_on), heldout):
+        score.add(annotation.mask, labeled.mask)
     return score
 
 
 def summary_of(scores: Sequence[SegmentationScore], classes: Sequence[str]) -> dict:
     """Mean over the training seeds of mIoU and IoU, and the standard deviation of mIoU."""
     means = [score.mean_iou for score in scores]
-    return {'mean_iou': float(np.mean(means)), 'std': float(np.std(means, ddof=1)) if len(means) > 1 else None,
-            'iou': {name: float(np.mean([score.iou[index] for score in scores]))
-                    for index, name in enumerate(classes)}}
+    return {
+        'mean_iou': float(np.mean(means)),
+        'std': float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        'iou': {name: float(np.mean([score.iou[index] for score in scores])) for index, name in enumerate(classes)},
+    }
 
 
 def main():
-    jobs = [(options_from(preset, seed=seed, min_class_pixels=0), TRAINED_ON, SCORED_ON)
-            for preset in PRESETS for seed in SEEDS]
+    jobs = [
+        (options_from(preset, seed=seed, min_class_pixels=0), TRAINED_ON, SCORED_ON)
+        for preset in PRESETS
+        for seed in SEEDS
+    ]
     with one_thread_each() as pool:
         scores = list(pool.map(train_and_score, *zip(*jobs)))
     classes = Task.read(DEMO_FOLDER / 'task.json').classes
-    presets = {preset: summary_of(scores[index * len(SEEDS):][:len(SEEDS)], classes)
-               for index, preset in enumerate(PRESETS)}
+    presets = {
+        preset: summary_of(scores[index * len(SEEDS) :][: len(SEEDS)], classes) for index, preset in enumerate(PRESETS)
+    }
     for preset, summary in presets.items():
         print(f'{preset}: mIoU {summary["mean_iou"]:.4f} ± {summary["std"]:.4f}')
     ratio = (1 - presets['default']['mean_iou']) / (1 - presets['reference']['mean_iou'])
     print(f'error (1 - mIoU), default / reference: {ratio:.3f}')
-    write_result('demo_accuracy', {'trained_on': list(TRAINED_ON), 'scored_on': list(SCORED_ON), 'seeds': list(SEEDS),
-                                   'presets': presets, 'error_ratio': ratio})
+    write_result(
+        'demo_accuracy',
+        {
+            'trained_on': list(TRAINED_ON),
+            'scored_on': list(SCORED_ON),
+            'seeds': list(SEEDS),
+            'presets': presets,
+            'error_ratio': ratio,
+        },
+    )
 
 
 if __name__ == '__main__':

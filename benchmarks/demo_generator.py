@@ -4,6 +4,7 @@ The score of Karras et al. 2018 (arXiv 1710.10196, section 5), which needs no tr
 of a Laplacian pyramid, normalised per channel, compared along random directions; times 1000, smaller is better. The
 same score between two sets of drawings is what a perfect generator would get.
 """
+
 from __future__ import annotations
 
 import sys
@@ -30,7 +31,7 @@ SMALLEST_LEVEL = 16
 
 def pyramid(images: torch.Tensor) -> dict[int, torch.Tensor]:
     """Laplacian pyramid of float [N, 3, S, S]: by size, the detail that the next smaller size lacks."""
-    taps = torch.tensor([1., 4, 6, 4, 1]) / 16
+    taps = torch.tensor([1.0, 4, 6, 4, 1]) / 16
     kernel = torch.outer(taps, taps).expand(3, 1, 5, 5)
     levels = {}
     while images.shape[2] > SMALLEST_LEVEL:
@@ -71,14 +72,17 @@ def main():
     drawings = np.stack([draw(FIRST_HELD_OUT + index, RESOLUTION).image for index in range(2 * IMAGES)])
     generator = load_generator(DEMO)
     sets = {'drawings': drawings[IMAGES:]}
-    for trunc in (1., TRUNCATION):
+    for trunc in (1.0, TRUNCATION):
         options = SamplingOptions(trunc=trunc)
         sets[f'generated, truncation {trunc:g}'] = np.concatenate(
-            [generator.synthesize([seed], options).images.numpy() for seed in range(IMAGES)])
+            [generator.synthesize([seed], options).images.numpy() for seed in range(IMAGES)]
+        )
     scores = {name: sliced_wasserstein(drawings[:IMAGES], images) for name, images in sets.items()}
     for name, score in scores.items():
-        print(f'{name}: {np.mean(list(score.values())):.2f}  '
-              + ', '.join(f'{size}: {value:.2f}' for size, value in score.items()))
+        print(
+            f'{name}: {np.mean(list(score.values())):.2f}  '
+            + ', '.join(f'{size}: {value:.2f}' for size, value in score.items())
+        )
     write_result('demo_generator', {'images': IMAGES, 'sliced_wasserstein_1e3': scores})
 
 

@@ -4,6 +4,7 @@ Trained on 16 samples with both heads, scored on the other 24 and on 200 further
 tell what dropping the most uncertain ones does. Absent keypoints are made by a narrow crop of the samples, which cuts
 off lights and bumpers.
 """
+
 from __future__ import annotations
 
 import json
@@ -46,17 +47,20 @@ def score(generator, interpreter, annotations, seeds=SCORED_ON) -> dict:
     by_name = {annotation.name: annotation for annotation in annotations}
     classes = interpreter.task.classes
     segmentation, keypoints, errors = SegmentationScore(len(classes)), KeypointScore(interpreter.image_hw), []
-    for labelled in Labeler(generator, interpreter)(seeds):
-        truth = by_name[labelled.name]
-        segmentation.add(truth.mask, labelled.mask)
-        keypoints.add(truth.keypoints, labelled.keypoints, truth.mask)
-        both = (truth.keypoints.visibility != ABSENT) & (labelled.keypoints.visibility != ABSENT)
-        distance = np.linalg.norm(truth.keypoints.points - labelled.keypoints.points, axis=1)[both]
-        errors.append((labelled.uncertainty, distance))
+    for labeled in Labeler(generator, interpreter)(seeds):
+        truth = by_name[labeled.name]
+        segmentation.add(truth.mask, labeled.mask)
+        keypoints.add(truth.keypoints, labeled.keypoints, truth.mask)
+        both = (truth.keypoints.visibility != ABSENT) & (labeled.keypoints.visibility != ABSENT)
+        distance = np.linalg.norm(truth.keypoints.points - labeled.keypoints.points, axis=1)[both]
+        errors.append((labeled.uncertainty, distance))
     errors.sort(key=lambda error: error[0])
-    certain = errors[:len(errors) - round(DROPPED * len(errors))]
-    return {'mean_iou': segmentation.mean_iou, **keypoints.to_json(),
-            'mean_error_px_of_the_certain': float(np.concatenate([distance for _, distance in certain]).mean())}
+    certain = errors[: len(errors) - round(DROPPED * len(errors))]
+    return {
+        'mean_iou': segmentation.mean_iou,
+        **keypoints.to_json(),
+        'mean_error_px_of_the_certain': float(np.concatenate([distance for _, distance in certain]).mean()),
+    }
 
 
 def cropped(samples, annotations, crop_hw, folder):
@@ -70,8 +74,11 @@ def cropped(samples, annotations, crop_hw, folder):
         points = annotation.keypoints.points - np.array([columns.start, rows.start], dtype=np.float32)
         inside = ((points >= 0) & (points <= np.array(crop_hw[::-1]))).all(axis=1)
         visibility = np.where(inside, annotation.keypoints.visibility, ABSENT).astype(np.uint8)
-        moved.append(Annotation(annotation.name, annotation.mask[rows, columns], annotation.source,
-                                Keypoints(points, visibility)))
+        moved.append(
+            Annotation(
+                annotation.name, annotation.mask[rows, columns], annotation.source, Keypoints(points, visibility)
+            )
+        )
     return narrow, moved
 
 
@@ -89,9 +96,11 @@ def main():
     both = train(generator, samples, annotations, task)
     without = train(generator, samples, annotations, task.only(classes=True, keypoints=False))
     more = read_annotations(task, DEMO_FOLDER / 'more' / 'masks', DEMO_FOLDER / 'more' / 'keypoints.json')
-    scores = {'default': score(generator, both, annotations),
-              f'default, {len(MORE)} more images': score(generator, both, more, MORE),
-              'reference': score(generator, train(generator, samples, annotations, task, 'reference'), annotations)}
+    scores = {
+        'default': score(generator, both, annotations),
+        f'default, {len(MORE)} more images': score(generator, both, more, MORE),
+        'reference': score(generator, train(generator, samples, annotations, task, 'reference'), annotations),
+    }
     with tempfile.TemporaryDirectory() as folder:
         narrow, moved = cropped(samples, annotations, (128, 112), Path(folder))
         scores['narrow crop'] = score(generator, train(generator, narrow, moved, task), moved)

@@ -1,4 +1,5 @@
 """Peak memory and time of `gen_dataset.py --network=demo` for more and more seeds: memory must not grow with them."""
+
 from __future__ import annotations
 
 import os
@@ -18,8 +19,16 @@ COUNTS = (64, 2000)
 def run(count: int, outdir: str) -> dict:
     """Peak resident memory (MiB) and wall time (s) of one whole process."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, ROOT / 'datasetgan_ext' / 'gen_dataset.py', '--network=demo',
-                                f'--seeds=0-{count - 1}', f'--outdir={outdir}'], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / 'datasetgan_ext' / 'gen_dataset.py',
+            '--network=demo',
+            f'--seeds=0-{count - 1}',
+            f'--outdir={outdir}',
+        ],
+        stdout=subprocess.DEVNULL,
+    )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f'gen_dataset.py failed for {count} seeds')

@@ -3,6 +3,7 @@ precision, as upstream's `train.py` sets it up.
 
     python benchmarks/gpu_labels.py    # a minute; needs a GPU and the submodule
 """
+
 from __future__ import annotations
 
 import sys
@@ -29,16 +30,22 @@ def compare(on_cpu: Labeler, on_gpu: Labeler, seeds: range) -> dict:
         same = one.keypoints.visibility == other.keypoints.visibility
         called.append(same)
         moved.append(np.linalg.norm(one.keypoints.points - other.keypoints.points, axis=1)[same])
-    return {'images': len(seeds), 'greatest_difference_in_levels': levels, 'equal_pixels': float(np.mean(equal)),
-            'equal_pixels_of_the_worst_image': float(np.min(equal)), 'equal_presence': float(np.mean(called)),
-            'greatest_move_px': float(np.concatenate(moved).max())}
+    return {
+        'images': len(seeds),
+        'greatest_difference_in_levels': levels,
+        'equal_pixels': float(np.mean(equal)),
+        'equal_pixels_of_the_worst_image': float(np.min(equal)),
+        'equal_presence': float(np.mean(called)),
+        'greatest_move_px': float(np.concatenate(moved).max()),
+    }
 
 
 def main():
     if not torch.cuda.is_available():
         raise SystemExit('This compares a GPU with the CPU, and there is no GPU')
-    on_cpu, on_gpu, in_half = (Labeler(load_generator(DEMO, device), load_interpreter(DEMO))
-                               for device in ('cpu', 'cuda', 'cuda'))
+    on_cpu, on_gpu, in_half = (
+        Labeler(load_generator(DEMO, device), load_interpreter(DEMO)) for device in ('cpu', 'cuda', 'cuda')
+    )
     synthesis = in_half.generator.network.synthesis
     for resolution in synthesis.block_resolutions[-HALF_PRECISION_SIZES:]:
         getattr(synthesis, f'b{resolution}').use_fp16 = True

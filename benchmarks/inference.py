@@ -7,6 +7,7 @@ there is a GPU, that is measured in place of the CPU, and the memory is what PyT
     python benchmarks/inference.py           # all cases: a quarter of an hour on two CPU cores
     python benchmarks/inference.py --quick   # 256 pixels alone
 """
+
 from __future__ import annotations
 
 import math
@@ -31,10 +32,25 @@ from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_sha
 
 OURS, PLAIN, BARE = 'ours', 'plain', 'bare generator'
 # resolution, members, classes, images per forward pass
-CASES = [(64, 10, 8, 1), (256, 10, 8, 1), (256, 1, 8, 1), (256, 20, 8, 1), (256, 10, 34, 1), (256, 10, 8, 4),
-         (512, 10, 8, 1), (1024, 10, 8, 1)]
-GPU_CASES = [(256, 10, 8, 1), (256, 10, 8, 8), (256, 20, 8, 8), (256, 10, 34, 8), (512, 10, 8, 1), (512, 10, 8, 8),
-             (1024, 10, 8, 4)]
+CASES = [
+    (64, 10, 8, 1),
+    (256, 10, 8, 1),
+    (256, 1, 8, 1),
+    (256, 20, 8, 1),
+    (256, 10, 34, 1),
+    (256, 10, 8, 4),
+    (512, 10, 8, 1),
+    (1024, 10, 8, 1),
+]
+GPU_CASES = [
+    (256, 10, 8, 1),
+    (256, 10, 8, 8),
+    (256, 20, 8, 8),
+    (256, 10, 34, 8),
+    (512, 10, 8, 1),
+    (512, 10, 8, 8),
+    (1024, 10, 8, 4),
+]
 ROUNDS, PLAIN_ROUNDS = {64: 20, 256: 6, 512: 3, 1024: 2}, {64: 5, 256: 1, 512: 1, 1024: 1}
 GPU_ROUNDS = 10
 DEVICE = default_device()
@@ -49,7 +65,7 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
         hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean), device=DEVICE), 0
         for one in maps:
             upsampled = torch.nn.functional.interpolate(one[None].float(), size=generator.image_hw, mode='bilinear')
-            hypercolumns[:, first:first + len(one)] = upsampled[0].flatten(1).T
+            hypercolumns[:, first : first + len(one)] = upsampled[0].flatten(1).T
             first += len(one)
         hypercolumns.sub_(ensemble.input_mean).div_(ensemble.input_std)
         probabilities = []
@@ -59,8 +75,14 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
                 x = torch.nn.functional.linear(x, weight[member], bias[member])
                 if depth < len(ensemble.norms):
                     norm, part = ensemble.norms[depth], slice(member * x.shape[1], (member + 1) * x.shape[1])
-                    x = torch.nn.functional.batch_norm(x.relu(), norm.running_mean[part], norm.running_var[part],
-                                                       norm.weight[part], norm.bias[part], eps=norm.eps)
+                    x = torch.nn.functional.batch_norm(
+                        x.relu(),
+                        norm.running_mean[part],
+                        norm.running_var[part],
+                        norm.weight[part],
+                        norm.bias[part],
+                        eps=norm.eps,
+                    )
             probabilities.append(x.softmax(dim=1).T)
         probabilities = torch.stack(probabilities)
         image_uncertainty(jensen_shannon(probabilities).reshape(1, *generator.image_hw))
@@ -81,8 +103,9 @@ def measure(kind: str, resolution: int, members: int, classes: int, batch: int) 
         if kind == PLAIN:
             return plain_masks(generator, interpreter, seeds)[0]
         with torch.inference_mode():
-            images = generator.network.synthesis(generator.ws(seeds, interpreter.options), noise_mode='const',
-                                                 force_fp32=not ON_GPU)
+            images = generator.network.synthesis(
+                generator.ws(seeds, interpreter.options), noise_mode='const', force_fp32=not ON_GPU
+            )
             (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         return None
 
@@ -97,8 +120,11 @@ def measure(kind: str, resolution: int, members: int, classes: int, batch: int) 
         start = time.perf_counter()
         masks.append(work(list(range(first, first + batch))))  # ends with a copy to the host
         seconds.append((time.perf_counter() - start) / batch)
-    peak = torch.cuda.max_memory_allocated() / 2**20 if ON_GPU else (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    peak = (
+        torch.cuda.max_memory_allocated() / 2**20
+        if ON_GPU
+        else (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    )
     return {'seconds': min(seconds), 'peak_mib': peak, 'mask': masks[0]}
 
 
@@ -132,8 +158,7 @@ def main():
             print(row, flush=True)
             rows.append(row)
     if '--quick' not in sys.argv:
-        write_result('inference_gpu' if ON_GPU else 'inference',
-                     {'threads': torch.get_num_threads(), 'cases': rows})
+        write_result('inference_gpu' if ON_GPU else 'inference', {'threads': torch.get_num_threads(), 'cases': rows})
 
 
 if __name__ == '__main__':

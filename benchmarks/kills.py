@@ -4,6 +4,7 @@
 
 The points are spread over the whole run, its end (manifest, preview, deletions, conversion) included.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,9 +23,18 @@ from datasetgan_ext.formats.folder import PARTIAL
 
 
 def start(outdir: Path, seeds: int, options: list[str]) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, ROOT / 'datasetgan_ext' / 'gen_dataset.py', '--network=demo',
-                             f'--seeds=0-{seeds - 1}', f'--outdir={outdir}', *options],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / 'datasetgan_ext' / 'gen_dataset.py',
+            '--network=demo',
+            f'--seeds=0-{seeds - 1}',
+            f'--outdir={outdir}',
+            *options,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def done(outdir: Path) -> int:
@@ -35,8 +45,11 @@ def done(outdir: Path) -> int:
 
 def tree(folder: Path) -> dict[str, str]:
     """Every file below a folder, hidden ones too, and its sha256."""
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in folder.rglob('*') if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
 
 
 def kill_at(process: subprocess.Popen, outdir: Path, images: int, delay: float) -> bool:

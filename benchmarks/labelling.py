@@ -3,6 +3,7 @@
 How much of an image has to be changed after a suggestion, by the number of images labelled so far; and mIoU by the
 number of labelled images, for images labelled in the page's order and at random. Writes docs/labelling-curve.png too.
 """
+
 from __future__ import annotations
 
 import sys
@@ -53,31 +54,38 @@ class Benchmark:
         names = [sample.name for sample in self.samples.samples]
         scored = round(len(names) * SCORED_SHARE)
         self.pool, self.scored = names[:-scored], names[-scored:]
-        self.features = {name: self.generator.synthesize([sample.seed], self.samples.options).features
-                         for name, sample in zip(names, self.samples.samples) if name in self.scored}
+        self.features = {
+            name: self.generator.synthesize([sample.seed], self.samples.options).features
+            for name, sample in zip(names, self.samples.samples)
+            if name in self.scored
+        }
 
     def run(self, seed: int, order: str, bar: tqdm) -> list[dict]:
         """Figures after each of COUNTS images. The first ones are drawn at random in both orders."""
         drawn = np.random.RandomState(seed).permutation(self.pool).tolist()
         figures = []
         with tempfile.TemporaryDirectory() as folder, open_store(self.samples, self.task, Path(folder)) as store:
-            learner, labelled = Learner(self.generator, store), []
+            learner, labeled = Learner(self.generator, store), []
             for count in COUNTS:
-                new = count - len(labelled)
-                next_ones = self._worth(learner, labelled) if order == 'uncertainty' and labelled else \
-                    [name for name in drawn if name not in labelled]
+                new = count - len(labeled)
+                next_ones = (
+                    self._worth(learner, labeled)
+                    if order == 'uncertainty' and labeled
+                    else [name for name in drawn if name not in labeled]
+                )
                 for name in next_ones[:new]:
                     label(store, self.truth[name])
-                labelled += next_ones[:new]
-                figures.append({'labelled': count, **self._changes(learner), 'mean_iou': self._iou(labelled, seed)})
+                labeled += next_ones[:new]
+                figures.append({'labelled': count, **self._changes(learner), 'mean_iou': self._iou(labeled, seed)})
                 bar.update()
         return figures
 
-    def _worth(self, learner: Learner, labelled: list[str]) -> list[str]:
+    def _worth(self, learner: Learner, labeled: list[str]) -> list[str]:
         fused = learner.train(asked='')
-        uncertainty = {name: float(learner.predict(fused, name).uncertainty[0]) for name in self.pool
-                       if name not in labelled}
-        return label_order(uncertainty, {name: learner.style(name) for name in self.pool}, labelled)
+        uncertainty = {
+            name: float(learner.predict(fused, name).uncertainty[0]) for name in self.pool if name not in labeled
+        }
+        return label_order(uncertainty, {name: learner.style(name) for name in self.pool}, labeled)
 
     def _changes(self, learner: Learner) -> dict:
         """Pixels and keypoints of a scored image that differ from the suggestion, and of one that begins empty."""
@@ -87,17 +95,22 @@ class Benchmark:
             found = prediction.keypoint_labels(0)
             near = np.hypot(*(found.points - truth.keypoints.points).T) <= NEAR * max(truth.mask.shape)
             present, proposed = truth.keypoints.visibility != ABSENT, found.visibility != ABSENT
-            changes.append({'pixels': int((prediction.masks[0].numpy() != truth.mask).sum()),
-                            'pixels_from_nothing': int((truth.mask != 0).sum()),
-                            'keypoints': int(((present != proposed) | (present & proposed & ~near)).sum()),
-                            'keypoints_from_nothing': int(present.sum())})
+            changes.append(
+                {
+                    'pixels': int((prediction.masks[0].numpy() != truth.mask).sum()),
+                    'pixels_from_nothing': int((truth.mask != 0).sum()),
+                    'keypoints': int(((present != proposed) | (present & proposed & ~near)).sum()),
+                    'keypoints_from_nothing': int(present.sum()),
+                }
+            )
         return {key: float(np.mean([change[key] for change in changes])) for key in changes[0]}
 
-    def _iou(self, labelled: list[str], seed: int) -> float:
+    def _iou(self, labeled: list[str], seed: int) -> float:
         task = self.task.only(classes=True, keypoints=False)
-        pairs = self.samples.pair([self.truth[name] for name in labelled], task)
-        interpreter = TrainingSet(self.generator, self.samples, pairs, task, replace(TRAINING, seed=seed),
-                                  progress=False).train()
+        pairs = self.samples.pair([self.truth[name] for name in labeled], task)
+        interpreter = TrainingSet(
+            self.generator, self.samples, pairs, task, replace(TRAINING, seed=seed), progress=False
+        ).train()
         fused, score = interpreter.fused_for(self.generator), SegmentationScore(len(task.classes))
         for name in self.scored:
             score.add(self.truth[name].mask, fused(self.features[name]).masks[0].numpy())
@@ -130,12 +143,13 @@ def plot(orders: dict[str, list[dict]], path: Path) -> None:
         raise SystemExit("matplotlib is missing: pip install 'datasetgan-ext[benchmarks]'") from None
     matplotlib.use('Agg')
     from matplotlib import pyplot
+
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout='constrained')
-    for (order, rows), colour in zip(orders.items(), ('#0b5cad', '#d1661c')):
+    for (order, rows), color in zip(orders.items(), ('#0b5cad', '#d1661c')):
         for axes, key, factor in ((left, 'pixels', 1), (right, 'mean_iou', 100)):
             means, deviations = (np.array([row[key][what] for row in rows]) * factor for what in ('mean', 'std'))
-            axes.plot(COUNTS, means, 'o-', color=colour, label=f'labelled {ORDERS[order]}')
-            axes.fill_between(COUNTS, means - deviations, means + deviations, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(COUNTS, means, 'o-', color=color, label=f'labelled {ORDERS[order]}')
+            axes.fill_between(COUNTS, means - deviations, means + deviations, color=color, alpha=0.15, linewidth=0)
     nothing = orders['random'][0]['pixels_from_nothing']['mean']
     left.axhline(nothing, color='#566173', linestyle='--')
     left.annotate('drawing from nothing', (COUNTS[-1], nothing), ha='right', va='bottom', color='#566173')
@@ -158,13 +172,22 @@ def main():
     orders = {order: summary(of_order) for order, of_order in runs.items()}
     for order, rows in orders.items():
         for row in rows:
-            figures = ', '.join(f'{key} {row[key]["mean"]:.4g} ± {row[key]["std"]:.2g}' for key in sorted(row.keys() - {
-                'labelled'}))
+            figures = ', '.join(
+                f'{key} {row[key]["mean"]:.4g} ± {row[key]["std"]:.2g}' for key in sorted(row.keys() - {'labelled'})
+            )
             print(f'{row["labelled"]} images, {ORDERS[order]}: {figures}')
-    write_result('labelling', {'pool': len(benchmark.pool), 'scored': len(benchmark.scored), 'seeds': list(SEEDS),
-                               'training': TRAINING.to_json(),
-                               'pixels_of_an_image': int(np.prod(benchmark.samples.image_hw)),
-                               'keypoint_tolerance': NEAR, 'orders': orders})
+    write_result(
+        'labelling',
+        {
+            'pool': len(benchmark.pool),
+            'scored': len(benchmark.scored),
+            'seeds': list(SEEDS),
+            'training': TRAINING.to_json(),
+            'pixels_of_an_image': int(np.prod(benchmark.samples.image_hw)),
+            'keypoint_tolerance': NEAR,
+            'orders': orders,
+        },
+    )
     plot(orders, ROOT / 'docs' / 'labelling-curve.png')
 
 

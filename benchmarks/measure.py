@@ -1,4 +1,5 @@
 """What the benchmarks share: where results go, a note of the machine, and processes to compute in."""
+
 from __future__ import annotations
 
 import json
@@ -26,13 +27,22 @@ def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
 def write_result(name: str, content: dict) -> None:
     """Write benchmarks/results/NAME.json with machine, versions and commit."""
     commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True)
-    machine = {'processor': _processor(), 'cores': os.cpu_count(), 'system': platform.system(),
-               'gpu': torch.cuda.get_device_name() if torch.cuda.is_available() else None}
-    versions = {'datasetgan-ext': __version__, 'torch': torch.__version__, 'python': platform.python_version(),
-                'commit': commit.stdout.strip()}
+    machine = {
+        'processor': _processor(),
+        'cores': os.cpu_count(),
+        'system': platform.system(),
+        'gpu': torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+    versions = {
+        'datasetgan-ext': __version__,
+        'torch': torch.__version__,
+        'python': platform.python_version(),
+        'commit': commit.stdout.strip(),
+    }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f'{name}.json').write_text(
-        json.dumps({**content, 'machine': machine, 'versions': versions}, indent=1) + '\n')
+        json.dumps({**content, 'machine': machine, 'versions': versions}, indent=1) + '\n'
+    )
 
 
 def _processor() -> str:

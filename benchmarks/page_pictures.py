@@ -2,6 +2,7 @@
 
 Needs `pip install 'datasetgan-ext[test]'` and Debian's chromium.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -13,9 +14,9 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
+from benchmarks.labeling import label
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.labelling import label
 from benchmarks.measure import ROOT
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.task import Task
@@ -27,12 +28,12 @@ from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
 
 CHROMIUM = '/usr/bin/chromium'
-SEEDS, LABELLED = range(12), 5
+SEEDS, LABELED = range(12), 5
 WAIT_MS = 180_000
 
 
 @contextlib.contextmanager
-def labelled_page():
+def labeled_page():
     """The page, served for the demo's first images, of which some are labelled, and the store."""
     samples = DEMO_FOLDER / 'samples'
     task, generator = Task.read(DEMO_FOLDER / 'task.json'), load_generator(DEMO)
@@ -41,10 +42,9 @@ def labelled_page():
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         drawn = generate_samples(generator, SampleSet.read(samples).options, list(SEEDS), folder / 'samples', False)
         store = stack.enter_context(open_store(drawn, task, folder / 'labels'))
-        for name in list(store.samples)[:LABELLED]:
+        for name in list(store.samples)[:LABELED]:
             label(store, truth[name])
-        server = stack.enter_context(Server('127.0.0.1', 0, store,
-                                            stack.enter_context(Suggester(generator, store))))
+        server = stack.enter_context(Server('127.0.0.1', 0, store, stack.enter_context(Suggester(generator, store))))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         stack.callback(server.shutdown)
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM)
@@ -87,7 +87,7 @@ def regions(page: Page, store) -> None:
 
 def suggestion(page: Page, store) -> None:
     """A suggestion with its keypoints; two of these are confirmed."""
-    page.click(f'#list li[data-name={list(store.samples)[LABELLED]}] button')
+    page.click(f'#list li[data-name={list(store.samples)[LABELED]}] button')
     page.keyboard.press('k')
     page.click('#suggest')
     page.wait_for_selector('#accept:enabled')
@@ -120,7 +120,7 @@ def check(page: Page, store) -> None:
 
 
 def main():
-    with labelled_page() as (page, store):
+    with labeled_page() as (page, store):
         for take in (regions, suggestion, check):
             take(page, store)
 

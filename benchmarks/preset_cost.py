@@ -3,6 +3,7 @@ random ones of the official shapes.
 
     python benchmarks/preset_cost.py    # two minutes on two CPU cores
 """
+
 from __future__ import annotations
 
 import sys
@@ -46,8 +47,9 @@ def main():
         cases.append(measure(f'official shape, {resolution}²', make_generator(resolution)))
     for case in cases:
         print(case)
-    write_result('preset_cost', {'members': MEMBERS, 'classes': CLASSES, 'threads': torch.get_num_threads(),
-                                 'cases': cases})
+    write_result(
+        'preset_cost', {'members': MEMBERS, 'classes': CLASSES, 'threads': torch.get_num_threads(), 'cases': cases}
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """Random networks of the official shapes, with an interpreter each: what takes time does not depend on the weights."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -27,8 +28,14 @@ def make_generator(resolution: int, device: torch.device | str = 'cpu') -> Gener
     torch.manual_seed(0)
     channel_base = 32768 if resolution >= 512 else 16384
     network = import_upstream('training.networks').Generator(
-        z_dim=512, c_dim=0, w_dim=512, img_resolution=resolution, img_channels=3, mapping_kwargs={'num_layers': 2},
-        synthesis_kwargs={'channel_base': channel_base, 'channel_max': 512, 'num_fp16_res': 4, 'conv_clamp': 256})
+        z_dim=512,
+        c_dim=0,
+        w_dim=512,
+        img_resolution=resolution,
+        img_channels=3,
+        mapping_kwargs={'num_layers': 2},
+        synthesis_kwargs={'channel_base': channel_base, 'channel_max': 512, 'num_fp16_res': 4, 'conv_clamp': 256},
+    )
     return Generator(network, f'random {resolution}', device)
 
 
@@ -42,9 +49,17 @@ def make_interpreter(generator: Generator, members: int, classes: int, preset: s
     for norm in ensemble.norms:
         torch.nn.init.uniform_(norm.running_mean)
         torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
-    return Interpreter(ensemble.eval().requires_grad_(False), Task.from_names([f'class {i}' for i in range(classes)]),
-                       generator.layers, SamplingOptions(), generator.image_hw, generator.source,
-                       generator.fingerprint, {}, difference_layers=difference_layers)
+    return Interpreter(
+        ensemble.eval().requires_grad_(False),
+        Task.from_names([f'class {i}' for i in range(classes)]),
+        generator.layers,
+        SamplingOptions(),
+        generator.image_hw,
+        generator.source,
+        generator.fingerprint,
+        {},
+        difference_layers=difference_layers,
+    )
 
 
 def label_brightness(generator: Generator, folder: Path) -> tuple[SampleSet, list[tuple[Sample, Annotation]], Task]:
@@ -58,5 +73,5 @@ def label_brightness(generator: Generator, folder: Path) -> tuple[SampleSet, lis
 
 def _brightness_classes(image: np.ndarray) -> np.ndarray:
     """uint8 [H, W], equally many pixels of each class."""
-    grey = image.mean(axis=2)
-    return np.searchsorted(np.quantile(grey, np.arange(1, CLASSES) / CLASSES), grey).astype(np.uint8)
+    gray = image.mean(axis=2)
+    return np.searchsorted(np.quantile(gray, np.arange(1, CLASSES) / CLASSES), gray).astype(np.uint8)

@@ -3,6 +3,7 @@
 Start-up is left out: time counts from the result number WARM_UP on. Give the whole command one core (`taskset -c 0`),
 or the actor has one of its own and this process writes beside it.
 """
+
 from __future__ import annotations
 
 import sys
@@ -44,8 +45,10 @@ def main(images, rounds):
             seconds[name].append(seconds_an_image(labeler, label, images))
     best = {name: min(times) for name, times in seconds.items()}
     print(seconds, 'seconds an image; ray / one process:', best['ray'] / best['one process'])
-    write_result('ray_overhead', {'images': images, 'seconds_an_image': seconds,
-                                  'ray / one process': best['ray'] / best['one process']})
+    write_result(
+        'ray_overhead',
+        {'images': images, 'seconds_an_image': seconds, 'ray / one process': best['ray'] / best['one process']},
+    )
 
 
 def seconds_an_image(labeler, label, images: int) -> float:

@@ -1,4 +1,5 @@
 """Write the tables of README and docs from benchmarks/results/*.json, between their `<!-- table: NAME -->` marks."""
+
 from __future__ import annotations
 
 import json
@@ -17,8 +18,11 @@ def demo_accuracy(result: dict) -> str:
     presets = list(result['presets'].values())
     for name in presets[0]['iou']:
         rows.append(f'| {name} | ' + ' | '.join(f'{100 * preset["iou"][name]:.1f}' for preset in presets) + ' |')
-    rows.append('| **mIoU** | ' + ' | '.join(f'**{100 * preset["mean_iou"]:.1f}** ± {100 * preset["std"]:.1f}'
-                                             for preset in presets) + ' |')
+    rows.append(
+        '| **mIoU** | '
+        + ' | '.join(f'**{100 * preset["mean_iou"]:.1f}** ± {100 * preset["std"]:.1f}' for preset in presets)
+        + ' |'
+    )
     return '\n'.join(rows)
 
 
@@ -32,106 +36,146 @@ def demo_keypoints(result: dict) -> str:
     scores = result['scores']
     rows = ['| | ' + ' | '.join(scores) + ' |', '|---' * (1 + len(scores)) + '|']
     for title, figure in (
-            ('mean error, px', lambda s: f'{s["mean_error_px"]:.2f}'),
-            ('the same without the most uncertain tenth of the images',
-             lambda s: f'{s["mean_error_px_of_the_certain"]:.2f}'),
-            ('PCK at 2 px of 64, %', lambda s: f'{100 * s["pck_at_2_of_64"]:.1f}'),
-            ('PCK at 10 px of 512, %', lambda s: f'{100 * s["pck_at_10_of_512"]:.1f}'),
-            ('PCK at a tenth of the object, %', lambda s: f'{100 * s["pck_at_a_tenth_of_the_object"]:.1f}'),
-            ('present keypoints found', lambda s: f'{s["found"]} of {s["keypoints"]}'),
-            ('absent keypoints called absent', lambda s: f'{s["absent_called_absent"]} of {s["absent"]}'),
-            ('mIoU of the classes, %', lambda s: f'{100 * s["mean_iou"]:.1f}')):
+        ('mean error, px', lambda s: f'{s["mean_error_px"]:.2f}'),
+        (
+            'the same without the most uncertain tenth of the images',
+            lambda s: f'{s["mean_error_px_of_the_certain"]:.2f}',
+        ),
+        ('PCK at 2 px of 64, %', lambda s: f'{100 * s["pck_at_2_of_64"]:.1f}'),
+        ('PCK at 10 px of 512, %', lambda s: f'{100 * s["pck_at_10_of_512"]:.1f}'),
+        ('PCK at a tenth of the object, %', lambda s: f'{100 * s["pck_at_a_tenth_of_the_object"]:.1f}'),
+        ('present keypoints found', lambda s: f'{s["found"]} of {s["keypoints"]}'),
+        ('absent keypoints called absent', lambda s: f'{s["absent_called_absent"]} of {s["absent"]}'),
+        ('mIoU of the classes, %', lambda s: f'{100 * s["mean_iou"]:.1f}'),
+    ):
         rows.append(f'| {title} | ' + ' | '.join(map(figure, scores.values())) + ' |')
-    return '\n'.join([*rows, '', f'Labelling with both heads takes {result["cost_ratio"]:.2f} times the time that it '
-                      'takes with the classes alone.'])
+    return '\n'.join(
+        [
+            *rows,
+            '',
+            f'Labelling with both heads takes {result["cost_ratio"]:.2f} times the time that it '
+            'takes with the classes alone.',
+        ]
+    )
 
 
 def inference(result: dict) -> str:
-    rows = ['| image | members | classes | batch | bare generator | ours | plain '
-            '| plain / ours | memory, ours / plain |',
-            '|---' * 9 + '|']
+    rows = [
+        '| image | members | classes | batch | bare generator | ours | plain | plain / ours | memory, ours / plain |',
+        '|---' * 9 + '|',
+    ]
     for case in result['cases']:
         bare, ours, plain = case['bare generator'], case['ours'], case['plain']
         measured = isinstance(plain, dict)
-        cells = [f'{case["resolution"]}²', case['members'], case['classes'], case['batch'], f'{bare["seconds"]:.2f} s',
-                 f'{ours["seconds"]:.2f} s, {ours["peak_mib"]:.0f} MiB',
-                 f'{plain["seconds"]:.1f} s, {plain["peak_mib"]:.0f} MiB' if measured else plain,
-                 f'**{case["plain_to_ours"]:.1f}**' if measured else '',
-                 f'{case["peak_ours_to_plain"]:.2f}' if measured else '']
+        cells = [
+            f'{case["resolution"]}²',
+            case['members'],
+            case['classes'],
+            case['batch'],
+            f'{bare["seconds"]:.2f} s',
+            f'{ours["seconds"]:.2f} s, {ours["peak_mib"]:.0f} MiB',
+            f'{plain["seconds"]:.1f} s, {plain["peak_mib"]:.0f} MiB' if measured else plain,
+            f'**{case["plain_to_ours"]:.1f}**' if measured else '',
+            f'{case["peak_ours_to_plain"]:.2f}' if measured else '',
+        ]
         rows.append(f'| {" | ".join(map(str, cells))} |')
     return '\n'.join(rows)
 
 
 def inference_gpu(result: dict) -> str:
-    rows = ['| image | members | classes | batch | bare generator | ours | ours / bare | plain | plain / ours '
-            '| memory, ours / plain |', '|---' * 10 + '|']
+    rows = [
+        '| image | members | classes | batch | bare generator | ours | ours / bare | plain | plain / ours '
+        '| memory, ours / plain |',
+        '|---' * 10 + '|',
+    ]
     for case in result['cases']:
         bare, ours, plain = (1000 * case[kind]['seconds'] for kind in ('bare generator', 'ours', 'plain'))
-        rows.append(f'| {case["resolution"]}² | {case["members"]} | {case["classes"]} | {case["batch"]} '
-                    f'| {bare:.1f} ms | {ours:.1f} ms, {case["ours"]["peak_mib"]:.0f} MiB '
-                    f'| **{case["ours_to_bare"]:.2f}** | {plain:.0f} ms, {case["plain"]["peak_mib"]:.0f} MiB '
-                    f'| **{case["plain_to_ours"]:.1f}** | {case["peak_ours_to_plain"]:.2f} |')
+        rows.append(
+            f'| {case["resolution"]}² | {case["members"]} | {case["classes"]} | {case["batch"]} '
+            f'| {bare:.1f} ms | {ours:.1f} ms, {case["ours"]["peak_mib"]:.0f} MiB '
+            f'| **{case["ours_to_bare"]:.2f}** | {plain:.0f} ms, {case["plain"]["peak_mib"]:.0f} MiB '
+            f'| **{case["plain_to_ours"]:.1f}** | {case["peak_ours_to_plain"]:.2f} |'
+        )
     return '\n'.join(rows)
 
 
 def gpu_labels(result: dict) -> str:
     rows = ['| | float32 | half precision |', '|---' * 3 + '|']
     for title, figure in (
-            ('pixels with the same class, %', lambda case: f'{100 * case["equal_pixels"]:.3f}'),
-            ('the same in the worst image, %', lambda case: f'{100 * case["equal_pixels_of_the_worst_image"]:.3f}'),
-            ('farthest move of a keypoint, px', lambda case: f'{case["greatest_move_px"]:.2f}'),
-            ('greatest difference of a colour, levels', lambda case: case['greatest_difference_in_levels'])):
+        ('pixels with the same class, %', lambda case: f'{100 * case["equal_pixels"]:.3f}'),
+        ('the same in the worst image, %', lambda case: f'{100 * case["equal_pixels_of_the_worst_image"]:.3f}'),
+        ('farthest move of a keypoint, px', lambda case: f'{case["greatest_move_px"]:.2f}'),
+        ('greatest difference of a colour, levels', lambda case: case['greatest_difference_in_levels']),
+    ):
         rows.append(f'| {title} | ' + ' | '.join(str(figure(case)) for case in result['cases'].values()) + ' |')
     return '\n'.join(rows)
 
 
 def training(result: dict) -> str:
-    return '\n'.join([
-        '| labelled images | members | pixels learned from | features | training | peak memory |', '|---' * 6 + '|',
-        f'| {result["images"]} of {result["resolution"]}² | {result["members"]} | {result["pixels"]} '
-        f'| {result["features_seconds"]:.0f} s | {result["training_seconds"]:.0f} s | {result["peak_mib"]:.0f} MiB |'])
+    return '\n'.join(
+        [
+            '| labelled images | members | pixels learned from | features | training | peak memory |',
+            '|---' * 6 + '|',
+            f'| {result["images"]} of {result["resolution"]}² | {result["members"]} | {result["pixels"]} '
+            f'| {result["features_seconds"]:.0f} s | {result["training_seconds"]:.0f} s '
+            f'| {result["peak_mib"]:.0f} MiB |',
+        ]
+    )
 
 
 def writing(result: dict) -> str:
     best = {name: result['images'] / min(times) for name, times in result['seconds'].items()}
     more = 100 * (result['ratios']['files / no files'] - 1)
-    return '\n'.join([
-        f'| {result["images"]} images of the demo | the generator alone | with labels | with labels and files |',
-        '|---' * 4 + '|',
-        f'| images a second | {best["images"]:.0f} | {best["labels"]:.1f} | {best["files"]:.1f} |', '',
-        f'Writing the dataset, with its preview and report, takes {more:.0f} % of the time that labelling '
-        'takes (median of the rounds).'])
+    return '\n'.join(
+        [
+            f'| {result["images"]} images of the demo | the generator alone | with labels | with labels and files |',
+            '|---' * 4 + '|',
+            f'| images a second | {best["images"]:.0f} | {best["labels"]:.1f} | {best["files"]:.1f} |',
+            '',
+            f'Writing the dataset, with its preview and report, takes {more:.0f} % of the time that labelling '
+            'takes (median of the rounds).',
+        ]
+    )
 
 
 def suggestion_time(result: dict) -> str:
     rows = ['| labels were saved | suggestion | slowest answer to the page meanwhile |', '|---' * 3 + '|']
-    rows += [f'| {case} | {run["seconds"]:.1f} s | {1000 * run["slowest_answer"]:.0f} ms |'
-             for case, run in (('just before', result['runs']['at once']),
-                               ('20 s before', result['runs']['after drawing']))]
+    rows += [
+        f'| {case} | {run["seconds"]:.1f} s | {1000 * run["slowest_answer"]:.0f} ms |'
+        for case, run in (('just before', result['runs']['at once']), ('20 s before', result['runs']['after drawing']))
+    ]
     return '\n'.join(rows)
 
 
-def labelling(result: dict) -> str:
+def labeling(result: dict) -> str:
     orders = result['orders']
-    rows = ['| labelled images | ' + ' | '.join(str(row['labelled']) for row in orders['random']) + ' |',
-            '|---' * (1 + len(orders['random'])) + '|']
+    rows = [
+        '| labelled images | ' + ' | '.join(str(row['labelled']) for row in orders['random']) + ' |',
+        '|---' * (1 + len(orders['random'])) + '|',
+    ]
     for title, order, key, factor in (
-            ('pixels to change after a suggestion', 'random', 'pixels', 1),
-            ('pixels to draw from nothing', 'random', 'pixels_from_nothing', 1),
-            ('keypoints to place or move after a suggestion', 'random', 'keypoints', 1),
-            ('keypoints to place from nothing', 'random', 'keypoints_from_nothing', 1),
-            ("mIoU, %, in the page's order", 'uncertainty', 'mean_iou', 100),
-            ('mIoU, %, at random', 'random', 'mean_iou', 100)):
+        ('pixels to change after a suggestion', 'random', 'pixels', 1),
+        ('pixels to draw from nothing', 'random', 'pixels_from_nothing', 1),
+        ('keypoints to place or move after a suggestion', 'random', 'keypoints', 1),
+        ('keypoints to place from nothing', 'random', 'keypoints_from_nothing', 1),
+        ("mIoU, %, in the page's order", 'uncertainty', 'mean_iou', 100),
+        ('mIoU, %, at random', 'random', 'mean_iou', 100),
+    ):
         cells = [f'{factor * row[key]["mean"]:.1f} ± {factor * row[key]["std"]:.1f}' for row in orders[order]]
         rows.append(f'| {title} | {" | ".join(cells)} |')
     return '\n'.join(rows)
 
 
 def preset_cost(result: dict) -> str:
-    rows = ['| seconds for a labelled image | reference preset | default preset | default / reference |',
-            '|---' * 4 + '|']
-    rows += [f'| {case["network"]} | {case["seconds"]["reference"]:.2f} | {case["seconds"]["default"]:.2f} '
-             f'| **{case["ratio"]:.2f}** |' for case in result['cases']]
+    rows = [
+        '| seconds for a labelled image | reference preset | default preset | default / reference |',
+        '|---' * 4 + '|',
+    ]
+    rows += [
+        f'| {case["network"]} | {case["seconds"]["reference"]:.2f} | {case["seconds"]["default"]:.2f} '
+        f'| **{case["ratio"]:.2f}** |'
+        for case in result['cases']
+    ]
     return '\n'.join(rows)
 
 
@@ -141,10 +185,22 @@ def methods(result: dict) -> str:
     return '\n'.join(rows)
 
 
-TABLES = {'demo_accuracy': demo_accuracy, 'demo_keypoints': demo_keypoints, 'demo_memory': demo_memory,
-          'gpu_labels': gpu_labels, 'inference': inference, 'inference_gpu': inference_gpu, 'labelling': labelling,
-          'methods': methods, 'preset_cost': preset_cost, 'suggestion_time': suggestion_time, 'table1': table1.table,
-          'table2': table2.table, 'training': training, 'writing': writing}
+TABLES = {
+    'demo_accuracy': demo_accuracy,
+    'demo_keypoints': demo_keypoints,
+    'demo_memory': demo_memory,
+    'gpu_labels': gpu_labels,
+    'inference': inference,
+    'inference_gpu': inference_gpu,
+    'labelling': labeling,
+    'methods': methods,
+    'preset_cost': preset_cost,
+    'suggestion_time': suggestion_time,
+    'table1': table1.table,
+    'table2': table2.table,
+    'training': training,
+    'writing': writing,
+}
 SOURCES = {'methods': 'table1'}
 PAGES = ('README.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
@@ -160,8 +216,10 @@ def main():
     texts = {page: (ROOT / page).read_text() for page in PAGES}
     lacking = set(TABLES) - {mark[2] for text in texts.values() for mark in MARKED.finditer(text)}
     if lacking:
-        raise SystemExit(f'{" and ".join(PAGES)} lack the marks "<!-- table: NAME -->" and "<!-- end -->" of '
-                         f'{", ".join(sorted(lacking))}')
+        raise SystemExit(
+            f'{" and ".join(PAGES)} lack the marks "<!-- table: NAME -->" and "<!-- end -->" of '
+            f'{", ".join(sorted(lacking))}'
+        )
     for page, text in texts.items():
         (ROOT / page).write_text(MARKED.sub(filled, text))
 

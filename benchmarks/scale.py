@@ -5,6 +5,7 @@
 
 The pictures are drawn: soft shapes with some noise, which PNG packs to about as many bytes as a photograph.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -51,9 +52,11 @@ def measure_files(side: int, count: int, folder: Path) -> dict:
     task = Task.from_names([f'class {index}' for index in range(CLASSES)])
     writer, encoded, records = FolderWriter(folder, task, (side, side)), [], []
     samples = [draw(seed, side) for seed in range(count)]
-    times = {'encode': milliseconds(lambda: encoded.extend(map(writer.encode, samples)), count),
-             'write': milliseconds(lambda: records.extend(map(writer.write, encoded)), count),
-             'check': milliseconds(lambda: all(map(writer.is_whole, records)), count)}
+    times = {
+        'encode': milliseconds(lambda: encoded.extend(map(writer.encode, samples)), count),
+        'write': milliseconds(lambda: records.extend(map(writer.write, encoded)), count),
+        'check': milliseconds(lambda: all(map(writer.is_whole, records)), count),
+    }
     image, mask = (np.mean([len(one.files[one.record[kind]]) for one in encoded]) for kind in ('image', 'mask'))
     return {'side': side, **times, 'image_bytes': round(image), 'mask_bytes': round(mask)}
 
@@ -68,9 +71,17 @@ def measure_manifest(lines: int, folder: Path) -> dict:
     def append():
         for seed in range(lines):
             counts = np.where(random.rand(CLASSES) < frequent, 100, 0).tolist()
-            manifest.append({'seed': seed, 'image': f'images/{sample_name(seed)}.png',
-                             'mask': f'masks/{sample_name(seed)}.png', 'uncertainty': round(random.rand(), 6),
-                             'pixels_per_class': counts, 'image_sha256': 64 * '0', 'mask_sha256': 64 * '0'})
+            manifest.append(
+                {
+                    'seed': seed,
+                    'image': f'images/{sample_name(seed)}.png',
+                    'mask': f'masks/{sample_name(seed)}.png',
+                    'uncertainty': round(random.rand(), 6),
+                    'pixels_per_class': counts,
+                    'image_sha256': 64 * '0',
+                    'mask_sha256': 64 * '0',
+                }
+            )
 
     seeds, times = range(lines), {'append': milliseconds(append, lines)}
     times['take up'] = milliseconds(lambda: RunManifest(folder, lambda record: True), lines)

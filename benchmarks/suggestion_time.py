@@ -1,6 +1,7 @@
 """Seconds from pressing Suggest to the suggestion, for a random 256 x 256 network of official shape after 4 labelled
 images, and how long the server takes to answer the page meanwhile. It runs in a process of its own, as with the
 command."""
+
 from __future__ import annotations
 
 import http.client
@@ -26,19 +27,23 @@ from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
 
-RESOLUTION, CLASSES, LABELLED = 256, 8, 4
+RESOLUTION, CLASSES, LABELED = 256, 8, 4
 PAUSE = 0.1
 
 
 def serve(connection) -> None:
-    """Serve `LABELLED` + 1 samples of a random network and send port, token and names."""
+    """Serve `LABELED` + 1 samples of a random network and send port, token and names."""
     generator = make_generator(RESOLUTION)
     task = Task.from_names([f'class {index}' for index in range(CLASSES)])
     with tempfile.TemporaryDirectory() as folder:
-        samples = generate_samples(generator, SamplingOptions(trunc=0.7), list(range(LABELLED + 1)),
-                                   Path(folder) / 'samples', progress=False)
-        with (open_store(samples, task, Path(folder) / 'labels') as store, Suggester(generator, store) as suggester,
-              Server('127.0.0.1', 0, store, suggester) as server):
+        samples = generate_samples(
+            generator, SamplingOptions(trunc=0.7), list(range(LABELED + 1)), Path(folder) / 'samples', progress=False
+        )
+        with (
+            open_store(samples, task, Path(folder) / 'labels') as store,
+            Suggester(generator, store) as suggester,
+            Server('127.0.0.1', 0, store, suggester) as server,
+        ):
             connection.send((server.port, server.token, list(store.samples)))
             server.serve_forever()
 
@@ -83,9 +88,14 @@ def suggestion(page: Page, server: psutil.Process, name: str, mask_path: str) ->
         page('PUT', mask_path, mask_of(strokes := strokes + 1))
         time.sleep(PAUSE)
     seconds = time.perf_counter() - start
-    return {'seconds': seconds, 'server_cpu_seconds': sum(server.cpu_times()[:2]) - used,
-            'answers': len(page.seconds), 'slowest_answer': max(page.seconds),
-            'answer_99': float(np.quantile(page.seconds, 0.99)), 'answer_median': float(np.median(page.seconds))}
+    return {
+        'seconds': seconds,
+        'server_cpu_seconds': sum(server.cpu_times()[:2]) - used,
+        'answers': len(page.seconds),
+        'slowest_answer': max(page.seconds),
+        'answer_99': float(np.quantile(page.seconds, 0.99)),
+        'answer_median': float(np.median(page.seconds)),
+    }
 
 
 def main():
@@ -97,7 +107,7 @@ def main():
     wait_until_idle(page)
     runs = {}
     for case, pause in (('at once', 0), ('after drawing', 20)):
-        for number, name in enumerate(names[:LABELLED]):
+        for number, name in enumerate(names[:LABELED]):
             page('PUT', f'/api/samples/{name}/mask', mask_of(number + pause))
         time.sleep(pause)
         # strokes on an image that is not asked for
@@ -105,9 +115,17 @@ def main():
         print(f'{case}: {runs[case]}', flush=True)
         wait_until_idle(page)
     process.kill()
-    write_result('suggestion_time', {'resolution': RESOLUTION, 'classes': CLASSES, 'labelled': LABELLED,
-                                     'load_average': os.getloadavg()[0], 'usable_cores': len(os.sched_getaffinity(0)),
-                                     'runs': runs})
+    write_result(
+        'suggestion_time',
+        {
+            'resolution': RESOLUTION,
+            'classes': CLASSES,
+            'labelled': LABELED,
+            'load_average': os.getloadavg()[0],
+            'usable_cores': len(os.sched_getaffinity(0)),
+            'runs': runs,
+        },
+    )
 
 
 if __name__ == '__main__':

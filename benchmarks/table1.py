@@ -1,7 +1,8 @@
 """Table 1 of the paper (segmentation) in miniature: mIoU of each method on real test images, by five folds.
 
-    python benchmarks/table1.py --miniature    # 20 minutes on two CPU cores
+python benchmarks/table1.py --miniature    # 20 minutes on two CPU cores
 """
+
 from __future__ import annotations
 
 import sys
@@ -16,8 +17,8 @@ from benchmarks.tables import FEW, Row, measure, show, table_options
 ROWS = (
     Row('Transfer-Learning', 'labelled', FEW),
     Row('Transfer-Learning (in-domain)', 'train', FEW),
-    Row('Semi-Supervised', 'labelled', FEW, unlabelled='train'),
-    Row('Semi-Supervised (in-domain)', 'train', FEW, unlabelled='train'),
+    Row('Semi-Supervised', 'labelled', FEW, unlabeled='train'),
+    Row('Semi-Supervised (in-domain)', 'train', FEW, unlabeled='train'),
     Row('DatasetGAN', 'generated'),
     Row('Fully-Supervised', 'train'),
 )
@@ -37,8 +38,11 @@ def table(content: dict) -> str:
     heads = ('method', 'demo, mIoU', 'accuracy', 'boundary F', *PAPER_COLUMNS)
     lines = [f'| {" | ".join(heads)} |', '|---' * len(heads) + '|']
     for title, row in content['rows'].items():
-        cells = [title, *(show(row[name]) for name in ('mean_iou', 'pixel_accuracy', 'mean_boundary_f')),
-                 *PAPER.get(title, ('–',) * len(PAPER_COLUMNS))]
+        cells = [
+            title,
+            *(show(row[name]) for name in ('mean_iou', 'pixel_accuracy', 'mean_boundary_f')),
+            *PAPER.get(title, ('–',) * len(PAPER_COLUMNS)),
+        ]
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
 

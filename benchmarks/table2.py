@@ -1,7 +1,8 @@
 """The paper's table of keypoints in miniature: L2 and PCK of each method on real test images, by five folds.
 
-    python benchmarks/table2.py --miniature    # less than a quarter of an hour on two CPU cores
+python benchmarks/table2.py --miniature    # less than a quarter of an hour on two CPU cores
 """
+
 from __future__ import annotations
 
 import sys
@@ -13,8 +14,7 @@ import click
 
 from benchmarks.tables import FEW, Row, measure, show, table_options
 
-ROWS = (Row('Transfer-Learning', 'labelled', FEW), Row('DatasetGAN', 'generated'),
-        Row('Fully-Supervised', 'train'))
+ROWS = (Row('Transfer-Learning', 'labelled', FEW), Row('DatasetGAN', 'generated'), Row('Fully-Supervised', 'train'))
 FIGURES = ('pck_at_25_of_512', 'pck_at_15_of_512', 'pck_at_10_of_512', 'pck_at_5_of_512')
 PAPER_COLUMNS = ('Car-20: L2', '15', '10', '5', 'CUB: L2', '25', '15', '10')
 # arXiv 2104.06490; PCK in per cent, at thresholds in pixels

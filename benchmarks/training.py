@@ -1,4 +1,5 @@
 """Time and peak memory of training an interpreter for 16 labelled images of 256 pixels."""
+
 from __future__ import annotations
 
 import resource
@@ -22,17 +23,25 @@ RESOLUTION = 256
 def main():
     generator = make_generator(RESOLUTION)
     with tempfile.TemporaryDirectory() as folder:
-        labelled = label_brightness(generator, Path(folder))
+        labeled = label_brightness(generator, Path(folder))
         start = time.perf_counter()
-        training_set = TrainingSet(generator, *labelled, options_from('default'))
+        training_set = TrainingSet(generator, *labeled, options_from('default'))
         features = time.perf_counter()
         interpreter = training_set.train()
         end = time.perf_counter()
-    result = {'resolution': RESOLUTION, 'images': IMAGES, 'classes': CLASSES, 'threads': torch.get_num_threads(),
-              'features_seconds': features - start, 'training_seconds': end - features,
-              'steps': interpreter.training['steps'], 'members': interpreter.training['models'],
-              'pixels': interpreter.training['pixels'], 'heldout_accuracy': interpreter.training['heldout_accuracy'],
-              'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    result = {
+        'resolution': RESOLUTION,
+        'images': IMAGES,
+        'classes': CLASSES,
+        'threads': torch.get_num_threads(),
+        'features_seconds': features - start,
+        'training_seconds': end - features,
+        'steps': interpreter.training['steps'],
+        'members': interpreter.training['models'],
+        'pixels': interpreter.training['pixels'],
+        'heldout_accuracy': interpreter.training['heldout_accuracy'],
+        'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
     print(result)
     write_result('training', result)
 

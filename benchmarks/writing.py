@@ -3,6 +3,7 @@
 `files / no files` is a run into a folder against a bare loop over the same labelled images; `labels / no labels` that
 loop against the generator's images alone. All in one thread, as a run on a CPU labels.
 """
+
 from __future__ import annotations
 
 import statistics
@@ -50,8 +51,10 @@ def main():
             start = time.perf_counter()
             work()
             seconds[work.__name__].append(time.perf_counter() - start)
-    ratios = {'files / no files': ratio(seconds['files'], seconds['labels']),
-              'labels / no labels': ratio(seconds['labels'], seconds['images'])}
+    ratios = {
+        'files / no files': ratio(seconds['files'], seconds['labels']),
+        'labels / no labels': ratio(seconds['labels'], seconds['images']),
+    }
     best = {name: min(times) for name, times in seconds.items()}
     print({name: len(SEEDS) / value for name, value in best.items()}, 'images a second;', ratios)
     write_result('writing', {'images': len(SEEDS), 'seconds': seconds, 'ratios': ratios})

@@ -1,4 +1,5 @@
 """The console command `datasetgan`: the scripts' verbs as subcommands."""
+
 import click
 
 from datasetgan_ext import (

@@ -1,4 +1,5 @@
-"""Turn a dataset of gen_dataset.py into another format."""
+"""Turn a dataset of datasetgan generate into another format."""
+
 from __future__ import annotations
 
 import sys
@@ -11,12 +12,17 @@ import click
 
 from datasetgan_ext.formats.conversions import CONVERTERS, convert
 from datasetgan_ext.formats.folder import FolderDataset
-from datasetgan_ext.options import conversion_options
+from datasetgan_ext.options import Command, conversion_options
 
 
-@click.command()
-@click.option('--dataset', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
-              help='Written by gen_dataset.py')
+@click.command(cls=Command)
+@click.option(
+    '--dataset',
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar='DIR',
+    required=True,
+    help='Written by datasetgan generate',
+)
 @click.option('--format', 'format_name', type=click.Choice(list(CONVERTERS)), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
 @conversion_options
@@ -29,11 +35,11 @@ def main(dataset, format_name, outdir, val, shard_size, segmentation):
     Examples:
 
     \b
-    python datasetgan_ext/convert.py --dataset=out/cars --format=coco --outdir=out/cars-coco
+    datasetgan convert --dataset=out/cars --format=coco --outdir=out/cars-coco
 
     \b
     # tar files of 5,000 images, all of them for training
-    python datasetgan_ext/convert.py --dataset=out/cars --format=webdataset --outdir=out/cars-tars --shard-size=5000 \\
+    datasetgan convert --dataset=out/cars --format=webdataset --outdir=out/cars-tars --shard-size=5000 \\
         --val=0
     """
     found = FolderDataset(dataset)

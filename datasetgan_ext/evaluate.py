@@ -1,4 +1,5 @@
 """Score an interpreter, or networks trained on a dataset, on labelled images that they were not trained on."""
+
 from __future__ import annotations
 
 import json
@@ -15,10 +16,10 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.seeds import format_seeds
 from datasetgan_ext.downstream.fitting import checkpoints_of
-from datasetgan_ext.downstream.labeled import read_labelled
+from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
-from datasetgan_ext.formats.labels import labelled_part, read_annotations
+from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.interpreter import Interpreter
@@ -26,25 +27,46 @@ from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.metrics.folds import FOLDS, Score
 from datasetgan_ext.metrics.keypoints import KeypointScore
 from datasetgan_ext.metrics.segmentation import SegmentationScore
-from datasetgan_ext.options import label_options, loading_options, seeds_option, start_logging
+from datasetgan_ext.options import Command, label_options, loading_options, seeds_option, start_logging
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option('--network', metavar='PKL|URL|demo', help='To score an interpreter: the generator that it is for')
 @loading_options
-@click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
-@click.option('--samples', metavar='DIR', help='Folder written by gen_samples.py; --network=demo brings its own')
+@click.option('--interpreter', metavar='FILE', help='From datasetgan train; --network=demo brings its own')
+@click.option('--samples', metavar='DIR', help='Folder written by datasetgan samples; --network=demo brings its own')
 @label_options('; --network=demo brings its own')
 @seeds_option(default=None, show_default='all labelled samples that were not trained on')
-@click.option('--model', 'models', multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar='FILE',
-              help='To score a network of train_downstream.py instead; several, or one with the checkpoints that '
-                   '--keep-checkpoints left beside it, are scored by folds')
-@click.option('--data', type=click.Path(file_okay=False, path_type=Path), metavar='DIR',
-              help='Real labelled images for --model: images/ with masks/, keypoints.json or both')
-@click.option('--folds', type=click.IntRange(min=2), default=FOLDS, show_default=True, metavar='N',
-              help='A part in N of --data chooses among the networks, the others score the chosen one, in turn')
-@click.option('--json', 'json_path', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE',
-              help='Also write the scores here')
+@click.option(
+    '--model',
+    'models',
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar='FILE',
+    help='To score a network of datasetgan train-downstream instead; several, or one with the checkpoints that '
+    '--keep-checkpoints left beside it, are scored by folds',
+)
+@click.option(
+    '--data',
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar='DIR',
+    help='Real labelled images for --model: images/ with masks/, keypoints.json or both',
+)
+@click.option(
+    '--folds',
+    type=click.IntRange(min=2),
+    default=FOLDS,
+    show_default=True,
+    metavar='N',
+    help='A part in N of --data chooses among the networks, the others score the chosen one, in turn',
+)
+@click.option(
+    '--json',
+    'json_path',
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar='FILE',
+    help='Also write the scores here',
+)
 def main(network, models, data, folds, device, json_path, **options):
     """Score an interpreter on labelled images that it was not trained on, or (--model) networks that were trained on a
     dataset: IoU and boundary F-score per class, their means, pixel accuracy; of keypoints the mean error, L2 and PCK.
@@ -56,11 +78,11 @@ def main(network, models, data, folds, device, json_path, **options):
 
     \b
     # The embedded demo: trained on 16 samples, scored on 24 others
-    python datasetgan_ext/evaluate.py --network=demo
+    datasetgan evaluate --network=demo
 
     \b
     # A network, on real images; with checkpoints beside it (--keep-checkpoints), the paper's five folds
-    python datasetgan_ext/evaluate.py --model=out/deeplab.safetensors --data=real
+    datasetgan evaluate --model=out/deeplab.safetensors --data=real
     """
     start_logging()
     if bool(network) == bool(models):
@@ -74,7 +96,7 @@ def _score_models(models, data, folds, device) -> dict:
     if data is None:
         raise UserError('--data is missing: labelled images to score --model on')
     paths = (checkpoints_of(models[0]) or list(models)) if len(models) == 1 else list(models)
-    images = read_labelled(data, DownstreamModel.load(paths[0], 'cpu').task)
+    images = read_labeled(data, DownstreamModel.load(paths[0], 'cpu').task)
     if len(paths) > 1:
         print(f'{len(paths)} networks, {folds} folds of {len(images)} images, one of which chose; in per cent:')
         content = score_by_folds(paths, images, folds, device=device)
@@ -86,42 +108,56 @@ def _score_models(models, data, folds, device) -> dict:
     return {'models': [str(paths[0])], 'images': len(images), **to_json(score, images)}
 
 
-def _score_interpreter(network, device, allow_pickle_code, interpreter, samples, labels, keypoints, label_format,
-                       unlabelled, seeds) -> dict:
-    missing = [flag for flag, value in (('--interpreter', interpreter), ('--samples', samples),
-                                        ('--labels or --keypoints', labels or keypoints)) if value is None]
+def _score_interpreter(
+    network, device, allow_pickle_code, interpreter, samples, labels, keypoints, label_format, unlabeled, seeds
+) -> dict:
+    missing = [
+        flag
+        for flag, value in (
+            ('--interpreter', interpreter),
+            ('--samples', samples),
+            ('--labels or --keypoints', labels or keypoints),
+        )
+        if value is None
+    ]
     if network != DEMO and missing:
         raise UserError(f'{", ".join(missing)} is missing (only --network=demo brings its own)')
     loaded = Interpreter.load(interpreter or DEMO)
     sample_set = SampleSet.read(samples or DEMO_FOLDER / 'samples')
     trained_on = set(loaded.training['seeds'])
     if trained_on & set(seeds or ()):
-        raise UserError(f'--seeds: the interpreter was trained on {format_seeds(sorted(trained_on & set(seeds)))}; '
-                        'a score on them says nothing')
+        raise UserError(
+            f'--seeds: the interpreter was trained on {format_seeds(sorted(trained_on & set(seeds)))}; '
+            'a score on them says nothing'
+        )
     if labels is None and keypoints is None:
         labels = DEMO_FOLDER / 'samples' / 'masks' if loaded.task.classes else None
         keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json' if loaded.task.keypoints else None
-    annotations = read_annotations(loaded.task, labels, keypoints, label_format, unlabelled)
-    task = labelled_part(loaded.task, annotations)
+    annotations = read_annotations(loaded.task, labels, keypoints, label_format, unlabeled)
+    task = labeled_part(loaded.task, annotations)
     pairs = sample_set.pair(annotations, task, seeds)
     chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
     if not chosen:
-        raise UserError('the interpreter was trained on every labelled sample; label more images to score it on, '
-                        'or see train_interpreter.py --cross-validate')
+        raise UserError(
+            'the interpreter was trained on every labelled sample; label more images to score it on, '
+            'or see datasetgan train --cross-validate'
+        )
     generator = load_generator(network, device, allow_pickle_code)
     sample_set.check_network(generator)
     if sample_set.image_hw != loaded.image_hw:
-        raise UserError(f'--samples={sample_set.folder} has images of {size_text(sample_set.image_hw)}, the '
-                        f'interpreter makes masks of {size_text(loaded.image_hw)} (height x width); '
-                        'generate the samples with the same --crop')
+        raise UserError(
+            f'--samples={sample_set.folder} has images of {size_text(sample_set.image_hw)}, the '
+            f'interpreter makes masks of {size_text(loaded.image_hw)} (height x width); '
+            'generate the samples with the same --crop'
+        )
     labeler = Labeler(generator, loaded, sample_set.options)
     score, found = SegmentationScore(len(task.classes)), KeypointScore(loaded.image_hw)
-    for labelled, (sample, annotation) in zip(labeler(sample.seed for sample, _ in chosen), chosen):
-        sample_set.check_image(sample, labelled.image)
+    for labeled, (sample, annotation) in zip(labeler(sample.seed for sample, _ in chosen), chosen):
+        sample_set.check_image(sample, labeled.image)
         if annotation.mask is not None:
-            score.add(annotation.mask, labelled.mask)
+            score.add(annotation.mask, labeled.mask)
         if annotation.keypoints is not None:
-            found.add(annotation.keypoints, labelled.keypoints, annotation.mask)
+            found.add(annotation.keypoints, labeled.keypoints, annotation.mask)
     if task.classes and not score.confusion.any():
         raise UserError('--labels: every pixel of the masks is 255, "no label"; there is nothing to score')
     print(f'Trained on {len(trained_on)} labelled images, scored on {len(chosen)} others, in per cent:')

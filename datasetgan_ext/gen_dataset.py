@@ -1,4 +1,5 @@
 """Generate images with labels."""
+
 from __future__ import annotations
 
 import logging
@@ -27,6 +28,7 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, make_labeler
 from datasetgan_ext.options import (
     ClassPixels,
+    Command,
     check_share,
     conversion_options,
     network_options,
@@ -42,46 +44,132 @@ PIXELS_PER_CPU_WORKER = 2**18
 log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(cls=Command)
 @network_options
-@click.option('--interpreter', metavar='FILE', help='From train_interpreter.py; --network=demo brings its own')
-@click.option('--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
-              help='Where to write')
+@click.option('--interpreter', metavar='FILE', help='From datasetgan train; --network=demo brings its own')
+@click.option(
+    '--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True, help='Where to write'
+)
 @seeds_option()
 @sampling_options(*3 * ['as the labelled images'])
-@click.option('--mix-styles', type=float, default=0.0, show_default=True, metavar='PROB',
-              help='Share of the images whose later layers take the styles of a second seed')
-@click.option('--projected-w', type=click.Path(path_type=Path), metavar='NPZ',
-              help="Label the images of a projected_w.npz of upstream's projector.py, in place of --seeds")
-@click.option('--keep', type=float, default=0.9, show_default=True, metavar='SHARE', callback=check_share,
-              help='Share of the images that is kept; the others, the most uncertain ones, are marked as dropped')
-@click.option('--min-pixels', type=ClassPixels(), multiple=True,
-              help='Drop images that have fewer pixels of a class; may be given for several classes')
-@click.option('--balance-classes', type=float, metavar='SHARE', callback=check_share,
-              help='Drop images of which there are plenty, until each class that occurs is in this share of the kept '
-              'ones; a tenth of the images stays in any case')
+@click.option(
+    '--mix-styles',
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar='PROB',
+    help='Share of the images whose later layers take the styles of a second seed',
+)
+@click.option(
+    '--projected-w',
+    type=click.Path(path_type=Path),
+    metavar='NPZ',
+    help="Label the images of a projected_w.npz of upstream's projector.py, in place of --seeds",
+)
+@click.option(
+    '--keep',
+    type=float,
+    default=0.9,
+    show_default=True,
+    metavar='SHARE',
+    callback=check_share,
+    help='Share of the images that is kept; the others, the most uncertain ones, are marked as dropped',
+)
+@click.option(
+    '--min-pixels',
+    type=ClassPixels(),
+    multiple=True,
+    help='Drop images that have fewer pixels of a class; may be given for several classes',
+)
+@click.option(
+    '--balance-classes',
+    type=float,
+    metavar='SHARE',
+    callback=check_share,
+    help='Drop images of which there are plenty, until each class that occurs is in this share of the kept '
+    'ones; a tenth of the images stays in any case',
+)
 @click.option('--drop', is_flag=True, help='Delete the files of dropped images; their lines in manifest.jsonl stay')
-@click.option('--format', 'formats', type=click.Choice(['folder', *CONVERTERS]), multiple=True, default=['folder'],
-              show_default=True, help='What to write beside the folders of images and masks, into a folder of that '
-              'name in DIR; may be given several times')
+@click.option(
+    '--format',
+    'formats',
+    type=click.Choice(['folder', *CONVERTERS]),
+    multiple=True,
+    default=['folder'],
+    show_default=True,
+    help='What to write beside the folders of images and masks, into a folder of that '
+    'name in DIR; may be given several times',
+)
 @conversion_options
-@click.option('--compression', type=click.IntRange(0, 9), default=COMPRESSION, show_default=True, metavar='0-9',
-              help='Of the PNG files: 9 makes the smallest ones, slowly')
-@click.option('--batch', type=click.IntRange(min=1), metavar='N',
-              help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]')
-@click.option('--workers', type=click.IntRange(min=1), metavar='N',
-              help='Processes that label at once  [default: one for each GPU; else one for each CPU core, up to 8, if '
-              'there is enough to do]')
-@click.option('--ray', 'ray_address', metavar='auto|ADDRESS',
-              help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md')
-@click.option('--reuse', type=click.Path(file_okay=False, path_type=Path), multiple=True, metavar='DIR',
-              help='Copy what an earlier run, or several in one folder, made for the same options and batches of seeds')
-@click.option('--upload', metavar='URL',
-              help='Copy the finished dataset there, for example s3://BUCKET/FOLDER; any protocol of fsspec')
+@click.option(
+    '--compression',
+    type=click.IntRange(0, 9),
+    default=COMPRESSION,
+    show_default=True,
+    metavar='0-9',
+    help='Of the PNG files: 9 makes the smallest ones, slowly',
+)
+@click.option(
+    '--batch',
+    type=click.IntRange(min=1),
+    metavar='N',
+    help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]',
+)
+@click.option(
+    '--workers',
+    type=click.IntRange(min=1),
+    metavar='N',
+    help='Processes that label at once  [default: one for each GPU; else one for each CPU core, up to 8, if '
+    'there is enough to do]',
+)
+@click.option(
+    '--ray',
+    'ray_address',
+    metavar='auto|ADDRESS',
+    help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
+)
+@click.option(
+    '--reuse',
+    type=click.Path(file_okay=False, path_type=Path),
+    multiple=True,
+    metavar='DIR',
+    help='Copy what an earlier run, or several in one folder, made for the same options and batches of seeds',
+)
+@click.option(
+    '--upload',
+    metavar='URL',
+    help='Copy the finished dataset there, for example s3://BUCKET/FOLDER; any protocol of fsspec',
+)
 @click.option('--overwrite', is_flag=True, help='Delete a dataset that is in the folder, and start anew')
-def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, trunc_cutoff, noise_mode, class_idx,
-         mix_styles, projected_w, keep, min_pixels, balance_classes, drop, formats, val, shard_size, segmentation,
-         compression, batch, workers, ray_address, reuse, upload, overwrite):
+def main(
+    network,
+    device,
+    allow_pickle_code,
+    interpreter,
+    outdir,
+    seeds,
+    trunc,
+    trunc_cutoff,
+    noise_mode,
+    class_idx,
+    mix_styles,
+    projected_w,
+    keep,
+    min_pixels,
+    balance_classes,
+    drop,
+    formats,
+    val,
+    shard_size,
+    segmentation,
+    compression,
+    batch,
+    workers,
+    ray_address,
+    reuse,
+    upload,
+    overwrite,
+):
     """Generate images with labels from a trained generator.
 
     Truncation, noise mode and class are those of the images that were labelled, unless given here; the crop always is
@@ -91,51 +179,68 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
 
     \b
     # 64 labelled cars from the embedded demo
-    python datasetgan_ext/gen_dataset.py --network=demo --outdir=out/cars --seeds=0-63
+    datasetgan generate --network=demo --outdir=out/cars --seeds=0-63
 
     \b
     # 10,000 labelled images from a network of your own
-    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+    datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
         --seeds=0-9999
 
     \b
     # The same, and in out/dataset/coco what a trainer for COCO reads
-    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+    datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
         --seeds=0-9999 --format=coco
 
     \b
     # The same on all GPUs of a Ray cluster that this machine belongs to
-    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
+    datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/dataset \\
         --seeds=0-9999 --ray=auto
 
     \b
     # A photo of your own, once upstream's projector.py has found its w
-    python datasetgan_ext/gen_dataset.py --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
+    datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
         --projected-w=projected_w.npz
     """
     start_logging()
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
-        raise UserError('--interpreter is missing: train one with train_interpreter.py (--network=demo brings its own)')
+        raise UserError('--interpreter is missing: train one with datasetgan train (--network=demo brings its own)')
     destination = Destination(upload) if upload else None
     cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code)
-    options = replace(loaded.options, mix_styles=mix_styles,
-                      **{name: value for name, value in given.items() if value is not None})
+    options = replace(
+        loaded.options, mix_styles=mix_styles, **{name: value for name, value in given.items() if value is not None}
+    )
     projected = None if projected_w is None else read_projected(projected_w, generator.num_ws, generator.w_dim)
     seeds = seeds or range(len(projected))
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
-    recipes = [partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
-               for place in _places(device, workers, len(seeds) * math.prod(loaded.image_hw))]
-    run = Run(Labeler(generator, loaded, options, batch, projected), seeds, outdir, keep, interpreter, compression,
-              recipes, formats=[name for name in dict.fromkeys(formats) if name != 'folder'], val=val,
-              shard_size=shard_size, segmentation=segmentation, min_pixels=min_pixels, balance=balance_classes,
-              drop=drop, destination=destination, reuse=reuse)
+    recipes = [
+        partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
+        for place in _places(device, workers, len(seeds) * math.prod(loaded.image_hw))
+    ]
+    run = Run(
+        Labeler(generator, loaded, options, batch, projected),
+        seeds,
+        outdir,
+        keep,
+        interpreter,
+        compression,
+        recipes,
+        formats=[name for name in dict.fromkeys(formats) if name != 'folder'],
+        val=val,
+        shard_size=shard_size,
+        segmentation=segmentation,
+        min_pixels=min_pixels,
+        balance=balance_classes,
+        drop=drop,
+        destination=destination,
+        reuse=reuse,
+    )
     if cluster:
         shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
         run.cluster, run.device = partial(cluster.label, shipment), cluster.device
@@ -145,17 +250,22 @@ def main(network, device, allow_pickle_code, interpreter, outdir, seeds, trunc, 
         raise UserError("the GPU's memory is too small for a single image; free it, or give --device=cpu") from None
     except KeyboardInterrupt:
         raise UserError(f'stopped; the same command continues in {outdir}') from None
-    print(f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
-          f'{summary.samples - summary.kept} {"deleted" if drop else "marked as dropped in manifest.jsonl"}'
-          f'{_reasons(summary)}')
+    print(
+        f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
+        f'{summary.samples - summary.kept} {"deleted" if drop else "marked as dropped in manifest.jsonl"}'
+        f'{_reasons(summary)}'
+    )
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
     if upload:
         print(f'Copied to {upload}')
 
 
 def _reasons(summary):
-    words = {UNCERTAINTY: f'with an uncertainty above {summary.uncertainty_cut:.4f}', MIN_PIXELS: 'by --min-pixels',
-             BALANCE: 'by --balance-classes'}
+    words = {
+        UNCERTAINTY: f'with an uncertainty above {summary.uncertainty_cut:.4f}',
+        MIN_PIXELS: 'by --min-pixels',
+        BALANCE: 'by --balance-classes',
+    }
     counts = ', '.join(f'{count} {words[reason]}' for reason, count in summary.dropped.items() if count)
     return f' ({counts})' if counts else ''
 
@@ -177,8 +287,9 @@ def _check_source(seeds, projected_w, given):
     for name in ('trunc', 'trunc_cutoff', 'class_idx', 'mix_styles'):
         if projected_w is not None and given[name] is not None:
             flag = '--class' if name == 'class_idx' else f'--{name.replace("_", "-")}'
-            raise UserError(f'{flag} has no meaning with --projected-w, whose w vectors are taken as they are; '
-                            'leave it out')
+            raise UserError(
+                f'{flag} has no meaning with --projected-w, whose w vectors are taken as they are; leave it out'
+            )
 
 
 if __name__ == '__main__':

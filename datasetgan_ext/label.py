@@ -1,4 +1,5 @@
 """Label images on a page in the browser."""
+
 from __future__ import annotations
 
 import contextlib
@@ -18,38 +19,49 @@ from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
 from datasetgan_ext.labeling.suggest import Suggester
-from datasetgan_ext.options import network_options, start_logging
+from datasetgan_ext.options import Command, network_options, start_logging
 
 
-@click.command()
+@click.command(cls=Command)
 @network_options
-@click.option('--samples', metavar='DIR', required=True, help='Folder written by gen_samples.py')
-@click.option('--classes', metavar='FILE', required=True,
-              help='Class names, keypoints, or both, as for train_interpreter.py')
-@click.option('--labels', type=click.Path(file_okay=False, path_type=Path), metavar='DIR',
-              help='Where the labels are kept; those that are there are continued  [default: SAMPLES/labels]')
-@click.option('--host', metavar='ADDRESS', default='127.0.0.1', show_default=True,
-              help='Address to serve on; 0.0.0.0 lets other machines in, with the token but without encryption')
-@click.option('--port', type=click.IntRange(0, 65535), metavar='N', default=0, show_default='a free one',
-              help='Port to serve on')
+@click.option('--samples', metavar='DIR', required=True, help='Folder written by datasetgan samples')
+@click.option(
+    '--classes', metavar='FILE', required=True, help='Class names, keypoints, or both, as for datasetgan train'
+)
+@click.option(
+    '--labels',
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar='DIR',
+    help='Where the labels are kept; those that are there are continued  [default: SAMPLES/labels]',
+)
+@click.option(
+    '--host',
+    metavar='ADDRESS',
+    default='127.0.0.1',
+    show_default=True,
+    help='Address to serve on; 0.0.0.0 lets other machines in, with the token but without encryption',
+)
+@click.option(
+    '--port', type=click.IntRange(0, 65535), metavar='N', default=0, show_default='a free one', help='Port to serve on'
+)
 @click.option('--open', 'open_browser', is_flag=True, help='Open the page in the browser')
 def main(network, device, allow_pickle_code, samples, classes, labels, host, port, open_browser):
     """Label images on a page in the browser: brush, polygon, fill, keypoints, and suggestions that learn meanwhile.
 
-    Prints the page's address. Every stroke is saved at once, in the formats that train_interpreter.py takes; Ctrl-C
+    Prints the page's address. Every stroke is saved at once, in the formats that datasetgan train takes; Ctrl-C
     stops the server. On a machine that you reach by ssh, give a --port and forward it: ssh -L 8000:127.0.0.1:8000
 
     Examples:
 
     \b
     # Sixteen images of the embedded demo
-    python datasetgan_ext/gen_samples.py --network=demo --outdir=out/samples --seeds=0-15 --trunc=0.7
-    python datasetgan_ext/label.py --network=demo --samples=out/samples --classes=datasetgan_ext/demo/task.json
+    datasetgan samples --network=demo --outdir=out/samples --seeds=0-15 --trunc=0.7
+    datasetgan label --network=demo --samples=out/samples --classes=datasetgan_ext/demo/task.json
     """
     start_logging()
     sample_set, task = SampleSet.read(samples), Task.read(classes)
     if not sample_set.samples:
-        raise UserError(f'--samples={samples} lists no images; let gen_samples.py finish first')
+        raise UserError(f'--samples={samples} lists no images; let datasetgan samples finish first')
     with open_store(sample_set, task, labels or sample_set.folder / 'labels') as store:
         generator = load_generator(network, device, allow_pickle_code)
         sample_set.check_network(generator)

@@ -1,8 +1,11 @@
 """Command-line options that several commands share, in upstream's names."""
+
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -11,16 +14,53 @@ import torch
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
 from datasetgan_ext.formats.coco import SEGMENTATIONS
-from datasetgan_ext.formats.labels import FORMATS, UNLABELLED
+from datasetgan_ext.formats.labels import FORMATS, UNLABELED
 from datasetgan_ext.generator.sampling import NOISE_MODES
 from datasetgan_ext.generator.upstream import use_upstream
+
+
+class Command(click.Command):
+    """A command that ends with a UserError as with an error of click's: without a traceback, with status 1."""
+
+    def make_context(self, info_name, args, parent=None, **extra):
+        with self._errors_as_clicks():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx):
+        with self._errors_as_clicks():
+            return super().invoke(ctx)
+
+    @contextmanager
+    def _errors_as_clicks(self) -> Iterator[None]:
+        try:
+            yield
+        except UserError as error:
+            raise click.ClickException(self.with_flags(error.message)) from error
+
+    def with_flags(self, text: str) -> str:
+        """A message of the library, with this command's flags in place of the arguments' names: `trunc` -> --trunc."""
+        flags = {}
+        for param in self.params:
+            for flag in (*param.opts, *param.secondary_opts):
+                flags.setdefault(param.name, flag)
+                flags[flag.lstrip('-').replace('-', '_')] = flag
+        return re.sub('`([a-z_]+)`', lambda match: flags.get(match[1], match[0]), text)
+
+
+class _Plain(logging.Formatter):
+    """A message alone, with the flags of the command that runs."""
+
+    def format(self, record):
+        text = super().format(record)
+        context = click.get_current_context(silent=True)
+        return context.command.with_flags(text) if context and isinstance(context.command, Command) else text
 
 
 class Seeds(click.ParamType):
     name = 'LIST'
 
     def convert(self, value, param, ctx):
-        return parse_seeds(value, param.opts[0]) if isinstance(value, str) else value
+        return parse_seeds(value, param.name) if isinstance(value, str) else value
 
 
 class Size(click.ParamType):
@@ -47,8 +87,9 @@ class Device(click.ParamType):
                 raise RuntimeError('only CPUs and CUDA devices are supported')
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise UserError(f'--device={value} cannot be used: {str(error).splitlines()[0]}. '
-                            'Write cpu, cuda or cuda:N') from error
+            raise UserError(
+                f'--device={value} cannot be used: {str(error).splitlines()[0]}. Write cpu, cuda or cuda:N'
+            ) from error
         return device
 
 
@@ -84,10 +125,12 @@ def check_share(ctx, param, share):
 
 def joined(*options):
     """One decorator out of several, in the order of the help text."""
+
     def decorate(command):
         for option in reversed(options):
             command = option(command)
         return command
+
     return decorate
 
 
@@ -97,16 +140,27 @@ def _use_upstream(ctx, param, folder):
 
 
 network_option = click.option(
-    '--network', metavar='PKL|URL|demo', required=True,
-    help='Trained generator: a .pkl of upstream\'s train.py or of NVIDIA, its URL, or "demo"')
+    '--network',
+    metavar='PKL|URL|demo',
+    required=True,
+    help='Trained generator: a .pkl of upstream\'s train.py or of NVIDIA, its URL, or "demo"',
+)
 loading_options = joined(
     click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]'),
-    click.option('--allow-pickle-code', is_flag=True,
-                 help='Let upstream\'s loader run the code inside the pickle; only for files that you trust'),
-    click.option('--upstream', type=click.Path(path_type=Path), metavar='DIR', callback=_use_upstream,
-                 expose_value=False,
-                 help='Checkout of NVIDIA\'s code: StyleGAN3\'s for its networks  '
-                      '[default: $DATASETGAN_UPSTREAM, or the submodule]'),
+    click.option(
+        '--allow-pickle-code',
+        is_flag=True,
+        help="Let upstream's loader run the code inside the pickle; only for files that you trust",
+    ),
+    click.option(
+        '--upstream',
+        type=click.Path(path_type=Path),
+        metavar='DIR',
+        callback=_use_upstream,
+        expose_value=False,
+        help="Checkout of NVIDIA's code: StyleGAN3's for its networks  "
+        '[default: $DATASETGAN_UPSTREAM, or the submodule]',
+    ),
 )
 network_options = joined(network_option, loading_options)
 
@@ -115,10 +169,17 @@ def sampling_options(trunc: str, cutoff: str, noise_mode: str):
     """The options that decide an image; the arguments say in words what each one's default is."""
     return joined(
         click.option('--trunc', type=float, help=f'Truncation psi  [default: {trunc}]'),
-        click.option('--trunc-cutoff', type=click.IntRange(min=0), metavar='N',
-                     help=f'Truncate the first N w vectors only  [default: {cutoff}]'),
-        click.option('--noise-mode', type=click.Choice(NOISE_MODES),
-                     help=f'Noise of the synthesis layers  [default: {noise_mode}]'),
+        click.option(
+            '--trunc-cutoff',
+            type=click.IntRange(min=0),
+            metavar='N',
+            help=f'Truncate the first N w vectors only  [default: {cutoff}]',
+        ),
+        click.option(
+            '--noise-mode',
+            type=click.Choice(NOISE_MODES),
+            help=f'Noise of the synthesis layers  [default: {noise_mode}]',
+        ),
         click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network'),
     )
 
@@ -126,14 +187,33 @@ def sampling_options(trunc: str, cutoff: str, noise_mode: str):
 def label_options(default: str = ''):
     """The options that say where hand labels are; the argument says in words what their default is."""
     return joined(
-        click.option('--labels', metavar='DIR|FILE', help='Hand labels: a folder of masks, or what a labelling tool '
-                     f'exports; with keypoints in it, if it has any{default}'),
-        click.option('--keypoints', metavar='FILE|DIR', help='Keypoints, where --labels holds none: a file of COCO, '
-                     f'CVAT or Label Studio, or a folder of LabelMe files{default}'),
-        click.option('--label-format', type=click.Choice(['auto', *FORMATS]), default='auto', show_default=True,
-                     help='Format of --labels; auto recognises it by its content'),
-        click.option('--unlabelled', type=click.Choice(list(UNLABELLED)), default='background', show_default=True,
-                     help='What pixels are that no shape covers: the first class, or left out of training and scores'),
+        click.option(
+            '--labels',
+            metavar='DIR|FILE',
+            help='Hand labels: a folder of masks, or what a labelling tool '
+            f'exports; with keypoints in it, if it has any{default}',
+        ),
+        click.option(
+            '--keypoints',
+            metavar='FILE|DIR',
+            help='Keypoints, where --labels holds none: a file of COCO, '
+            f'CVAT or Label Studio, or a folder of LabelMe files{default}',
+        ),
+        click.option(
+            '--label-format',
+            type=click.Choice(['auto', *FORMATS]),
+            default='auto',
+            show_default=True,
+            help='Format of --labels; auto recognises it by its content',
+        ),
+        click.option(
+            '--unlabeled',
+            '--unlabelled',
+            type=click.Choice(list(UNLABELED)),
+            default='background',
+            show_default=True,
+            help='What pixels are that no shape covers: the first class, or left out of training and scores',
+        ),
     )
 
 
@@ -145,12 +225,30 @@ def check_val(ctx, param, val):
 
 
 conversion_options = joined(
-    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=check_val,
-                 help='Share of the images that is set apart for validation, in formats other than folder'),
-    click.option('--shard-size', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
-                 help='Images in each tar of a WebDataset'),
-    click.option('--segmentation', type=click.Choice(SEGMENTATIONS), default=SEGMENTATIONS[0], show_default=True,
-                 help="Of COCO's objects: run lengths, or polygons along the pixels' edges"),
+    click.option(
+        '--val',
+        type=float,
+        default=0.1,
+        show_default=True,
+        metavar='SHARE',
+        callback=check_val,
+        help='Share of the images that is set apart for validation, in formats other than folder',
+    ),
+    click.option(
+        '--shard-size',
+        type=click.IntRange(min=1),
+        default=1000,
+        show_default=True,
+        metavar='N',
+        help='Images in each tar of a WebDataset',
+    ),
+    click.option(
+        '--segmentation',
+        type=click.Choice(SEGMENTATIONS),
+        default=SEGMENTATIONS[0],
+        show_default=True,
+        help="Of COCO's objects: run lengths, or polygons along the pixels' edges",
+    ),
 )
 
 
@@ -160,4 +258,6 @@ def seeds_option(**settings):
 
 def start_logging() -> None:
     """Messages of the library go to stderr, as plain lines."""
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,4 +1,5 @@
 """Patch the submodule so that upstream's scripts run on today's PyTorch, and on a CPU."""
+
 from __future__ import annotations
 
 import sys
@@ -12,9 +13,10 @@ import click
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.upstream import find_upstream
+from datasetgan_ext.options import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option('--check', 'action', flag_value='check', help='Change nothing; exit with 1 if a patch is missing')
 @click.option('--revert', 'action', flag_value='revert', help='Take the patches back')
 def main(action):

@@ -1,4 +1,5 @@
 """Train a segmentation or keypoint network on a labelled dataset."""
+
 from __future__ import annotations
 
 import sys
@@ -14,59 +15,141 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.fitting import FitOptions, Supervised
-from datasetgan_ext.downstream.labeled import LabelledImages, read_labelled
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, read_labeled
 from datasetgan_ext.downstream.networks import DEFAULT, SMALL
 from datasetgan_ext.downstream.training import Recipe, limited
-from datasetgan_ext.options import Device, Size, check_val, joined, start_logging
+from datasetgan_ext.options import Command, Device, Size, check_val, joined, start_logging
 
 folder = click.Path(file_okay=False, path_type=Path)
 training_options = joined(
-    click.option('--data', type=folder, metavar='DIR', required=True,
-                 help='Labelled images: a dataset of gen_dataset.py or convert.py (voc, coco), '
-                      'or images/ with masks/, keypoints.json or both'),
-    click.option('--classes', metavar='FILE', help='Class file, where --data does not say what its labels mean '
-                 '(dataset.json or task.json); or the name of a ready-made one, such as car-20'),
+    click.option(
+        '--data',
+        type=folder,
+        metavar='DIR',
+        required=True,
+        help='Labelled images: a dataset of datasetgan generate or datasetgan convert (voc, coco), '
+        'or images/ with masks/, keypoints.json or both',
+    ),
+    click.option(
+        '--classes',
+        metavar='FILE',
+        help='Class file, where --data does not say what its labels mean '
+        '(dataset.json or task.json); or the name of a ready-made one, such as car-20',
+    ),
     click.option('--num', type=click.IntRange(min=1), metavar='N', help='Take the first N images  [default: all]'),
-    click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
-                 help='Network to write (.safetensors)'),
-    click.option('--architecture', default=DEFAULT, show_default=True, metavar='NAME',
-                 help=f"One of torchvision's segmentation networks, or {SMALL}, which a CPU trains in minutes"),
-    click.option('--pretrained', default='auto', show_default=True, metavar='auto|none|FILE',
-                 help="Weights to begin with: auto takes torchvision's if they are in torch's folder of downloads"),
+    click.option(
+        '--out',
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar='FILE',
+        required=True,
+        help='Network to write (.safetensors)',
+    ),
+    click.option(
+        '--architecture',
+        default=DEFAULT,
+        show_default=True,
+        metavar='NAME',
+        help=f"One of torchvision's segmentation networks, or {SMALL}, which a CPU trains in minutes",
+    ),
+    click.option(
+        '--pretrained',
+        default='auto',
+        show_default=True,
+        metavar='auto|none|FILE',
+        help="Weights to begin with: auto takes torchvision's if they are in torch's folder of downloads",
+    ),
     click.option('--size', type=Size(), help="Resize the images for the network  [default: --data's size]"),
-    click.option('--val', type=float, default=0.1, show_default=True, metavar='SHARE', callback=check_val,
-                 help='Share of --data that is set apart to choose the checkpoint and to stop early; 0: the last one'),
-    click.option('--select', type=folder, metavar='DIR',
-                 help='Labelled images that do so in its place, for example a few real ones'),
-    click.option('--steps', type=click.IntRange(min=1), default=20_000, show_default=True, metavar='N',
-                 help='Updates at most'),
-    click.option('--batch', type=click.IntRange(min=2), default=8, show_default=True, metavar='N',
-                 help='Images in each'),
-    click.option('--lr', type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True,
-                 help="Adam's learning rate at the start"),
-    click.option('--dice', type=click.FloatRange(min=0), default=1, show_default=True, metavar='WEIGHT',
-                 help='Of the Dice loss, for small classes, beside the cross-entropy; 0: as in the paper'),
-    click.option('--every', type=click.IntRange(min=1), default=1000, show_default=True, metavar='N',
-                 help='Steps from one checkpoint to the next'),
-    click.option('--patience', type=click.IntRange(min=1), default=5, show_default=True, metavar='N',
-                 help='Stop after N checkpoints without a better score'),
-    click.option('--keep-checkpoints', is_flag=True,
-                 help='Leave each checkpoint beside --out, for the folds of evaluate.py'),
-    click.option('--mirror/--no-mirror', default=True, show_default=True,
-                 help='Train on mirror images too; not where classes are left or right'),
-    click.option('--workers', type=click.IntRange(min=0), default=0, show_default=True, metavar='N',
-                 help='Processes that read images'),
-    click.option('--seed', type=click.IntRange(0, MAX_SEED), default=0, show_default=True, metavar='INT',
-                 help='Of every random choice'),
+    click.option(
+        '--val',
+        type=float,
+        default=0.1,
+        show_default=True,
+        metavar='SHARE',
+        callback=check_val,
+        help='Share of --data that is set apart to choose the checkpoint and to stop early; 0: the last one',
+    ),
+    click.option(
+        '--select',
+        type=folder,
+        metavar='DIR',
+        help='Labelled images that do so in its place, for example a few real ones',
+    ),
+    click.option(
+        '--steps', type=click.IntRange(min=1), default=20_000, show_default=True, metavar='N', help='Updates at most'
+    ),
+    click.option(
+        '--batch', type=click.IntRange(min=2), default=8, show_default=True, metavar='N', help='Images in each'
+    ),
+    click.option(
+        '--lr',
+        type=click.FloatRange(min=0, min_open=True),
+        default=1e-3,
+        show_default=True,
+        help="Adam's learning rate at the start",
+    ),
+    click.option(
+        '--dice',
+        type=click.FloatRange(min=0),
+        default=1,
+        show_default=True,
+        metavar='WEIGHT',
+        help='Of the Dice loss, for small classes, beside the cross-entropy; 0: as in the paper',
+    ),
+    click.option(
+        '--every',
+        type=click.IntRange(min=1),
+        default=1000,
+        show_default=True,
+        metavar='N',
+        help='Steps from one checkpoint to the next',
+    ),
+    click.option(
+        '--patience',
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        metavar='N',
+        help='Stop after N checkpoints without a better score',
+    ),
+    click.option(
+        '--keep-checkpoints',
+        is_flag=True,
+        help='Leave each checkpoint beside --out, for the folds of datasetgan evaluate',
+    ),
+    click.option(
+        '--mirror/--no-mirror',
+        default=True,
+        show_default=True,
+        help='Train on mirror images too; not where classes are left or right',
+    ),
+    click.option(
+        '--workers',
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar='N',
+        help='Processes that read images',
+    ),
+    click.option(
+        '--seed',
+        type=click.IntRange(0, MAX_SEED),
+        default=0,
+        show_default=True,
+        metavar='INT',
+        help='Of every random choice',
+    ),
     click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]'),
     click.option('--overwrite', is_flag=True, help='Start anew, and replace --out if it exists'),
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @training_options
-@click.option('--only', type=click.Choice(['classes', 'keypoints']),
-              help='Learn these alone, where --data has both  [default: all there are]')
+@click.option(
+    '--only',
+    type=click.Choice(['classes', 'keypoints']),
+    help='Learn these alone, where --data has both  [default: all there are]',
+)
 def main(only, **options):
     """Train a segmentation network, a keypoint network (heatmaps), or both in one, on a labelled dataset.
 
@@ -76,11 +159,11 @@ def main(only, **options):
 
     \b
     # On generated images, as in the paper: DeepLabV3 with a ResNet-101
-    python datasetgan_ext/train_downstream.py --data=out/dataset --out=out/deeplab.safetensors
+    datasetgan train-downstream --data=out/dataset --out=out/deeplab.safetensors
 
     \b
     # A small network on a CPU, on the demo's hand-labelled samples alone (the baseline "transfer learning")
-    python datasetgan_ext/train_downstream.py --data=datasetgan_ext/demo/samples --num=16 \\
+    datasetgan train-downstream --data=datasetgan_ext/demo/samples --num=16 \\
         --classes=datasetgan_ext/demo/task.json --architecture=small-unet --steps=300 --every=100 \\
         --out=out/few.safetensors
     """
@@ -88,25 +171,34 @@ def main(only, **options):
     train(Supervised, options, only=only)
 
 
-def train(learner, options: dict, unlabelled: LabelledImages | None = None, only: str | None = None) -> None:
+def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only: str | None = None) -> None:
     """Train as the options of a command say, and print what became of it."""
     task = None if options['classes'] is None else Task.read(options['classes'])
-    data = limited(read_labelled(options['data'], task), options['num'])
+    data = limited(read_labeled(options['data'], task), options['num'])
     if only:
         data = data.only(only == 'classes', only == 'keypoints')
         if not data:
             raise UserError(f'--only={only}: --data={options["data"]} has no {only}')
-    selection = read_labelled(options['select'], data.task, '--select') if options['select'] else None
-    recipe = Recipe(data, selection, options['val'], unlabelled, options['size'], options['architecture'],
-                    options['pretrained'], options['mirror'],
-                    FitOptions(*(options[name] for name in FitOptions.__dataclass_fields__)))
+    selection = read_labeled(options['select'], data.task, 'select') if options['select'] else None
+    recipe = Recipe(
+        data,
+        selection,
+        options['val'],
+        unlabeled,
+        options['size'],
+        options['architecture'],
+        options['pretrained'],
+        options['mirror'],
+        FitOptions(*(options[name] for name in FitOptions.__dataclass_fields__)),
+    )
     try:
         model = recipe(options['out'], learner, options['device'], options['overwrite'])
     except torch.cuda.OutOfMemoryError:
         raise UserError("the GPU's memory is full; give a smaller --batch or --size") from None
     except KeyboardInterrupt:
-        raise UserError(f'stopped; the same command goes on from the last checkpoint (--every) of {options["out"]}') \
-            from None
+        raise UserError(
+            f'stopped; the same command goes on from the last checkpoint (--every) of {options["out"]}'
+        ) from None
     best = model.training['history'][-1]
     chosen = '' if best['score'] is None else f', score {best["score"]:.4f} on the images that chose it'
     print(f'{len(data)} labelled images, step {best["step"]} of {options["steps"]}: loss {best["loss"]:.4f}{chosen}')

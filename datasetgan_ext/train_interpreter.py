@@ -1,4 +1,5 @@
 """Train a Style Interpreter on hand-labelled images."""
+
 from __future__ import annotations
 
 import os
@@ -15,44 +16,97 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import writing
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import labelled_part, read_annotations
+from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.keypoints import SIGMA_SHARE
 from datasetgan_ext.interpreter.optimization import PRESETS, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.options import CountOrAll, label_options, network_options, seeds_option, start_logging
+from datasetgan_ext.options import Command, CountOrAll, label_options, network_options, seeds_option, start_logging
 
 SHOWN_DOUBTS = 10
 
 
-@click.command()
+@click.command(cls=Command)
 @network_options
-@click.option('--samples', metavar='DIR', required=True, help='Folder written by gen_samples.py')
+@click.option('--samples', metavar='DIR', required=True, help='Folder written by datasetgan samples')
 @label_options()
-@click.option('--classes', metavar='FILE', required=True,
-              help='Class names in the order of their ids, background first: a text file, or JSON with a palette, '
-                   'keypoints, or both; or the name of a ready-made one, such as car-20')
-@click.option('--out', type=click.Path(dir_okay=False, path_type=Path), metavar='FILE', required=True,
-              help='Interpreter to write (.safetensors)')
+@click.option(
+    '--classes',
+    metavar='FILE',
+    required=True,
+    help='Class names in the order of their ids, background first: a text file, or JSON with a palette, '
+    'keypoints, or both; or the name of a ready-made one, such as car-20',
+)
+@click.option(
+    '--out',
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar='FILE',
+    required=True,
+    help='Interpreter to write (.safetensors)',
+)
 @seeds_option(default=None, show_default='all labelled samples')
-@click.option('--preset', type=click.Choice(list(PRESETS)), default='default', show_default=True,
-              help='Training constants; "reference" has those of the released DatasetGAN')
+@click.option(
+    '--preset',
+    type=click.Choice(list(PRESETS)),
+    default='default',
+    show_default=True,
+    help='Training constants; "reference" has those of the released DatasetGAN',
+)
 @click.option('--models', type=click.IntRange(min=1), metavar='N', help='Members of the ensemble  [default: 10]')
-@click.option('--pixels-per-image', type=CountOrAll(), help='Pixels drawn from each labelled image  [default: '
-              f'{PRESETS["default"].pixels_per_image}; reference: all]')
-@click.option('--min-class-pixels', type=click.IntRange(min=0), metavar='N',
-              help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]')
-@click.option('--sigma', type=click.FloatRange(min=0.3), metavar='PIXELS',
-              help=f"Width of the keypoints' heatmaps  [default: {100 * SIGMA_SHARE:g} % of the image's longer side, "
-                   'at least 1.5]')
-@click.option('--seed', type=click.IntRange(0, MAX_SEED), default=0, show_default=True, metavar='INT',
-              help='Of every random choice')
-@click.option('--cross-validate', is_flag=True,
-              help='Also train once without each labelled image, and score the labels predicted for it')
+@click.option(
+    '--pixels-per-image',
+    type=CountOrAll(),
+    help=f'Pixels drawn from each labelled image  [default: {PRESETS["default"].pixels_per_image}; reference: all]',
+)
+@click.option(
+    '--min-class-pixels',
+    type=click.IntRange(min=0),
+    metavar='N',
+    help='In an image, a class with fewer pixels becomes background  [default: 0; reference: 30]',
+)
+@click.option(
+    '--sigma',
+    type=click.FloatRange(min=0.3),
+    metavar='PIXELS',
+    help=f"Width of the keypoints' heatmaps  [default: {100 * SIGMA_SHARE:g} % of the image's longer side, "
+    'at least 1.5]',
+)
+@click.option(
+    '--seed',
+    type=click.IntRange(0, MAX_SEED),
+    default=0,
+    show_default=True,
+    metavar='INT',
+    help='Of every random choice',
+)
+@click.option(
+    '--cross-validate',
+    is_flag=True,
+    help='Also train once without each labelled image, and score the labels predicted for it',
+)
 @click.option('--overwrite', is_flag=True, help='Replace --out if it exists')
-def main(network, device, allow_pickle_code, samples, labels, keypoints, label_format, unlabelled, classes, out, seeds,
-         preset, models, pixels_per_image, min_class_pixels, sigma, seed, cross_validate, overwrite):
+def main(
+    network,
+    device,
+    allow_pickle_code,
+    samples,
+    labels,
+    keypoints,
+    label_format,
+    unlabeled,
+    classes,
+    out,
+    seeds,
+    preset,
+    models,
+    pixels_per_image,
+    min_class_pixels,
+    sigma,
+    seed,
+    cross_validate,
+    overwrite,
+):
     """Train a Style Interpreter on hand-labelled images.
 
     Every labelled image is made again from its seed and compared with the picture that was labelled; labels that are
@@ -62,18 +116,18 @@ def main(network, device, allow_pickle_code, samples, labels, keypoints, label_f
 
     \b
     # The embedded demo's own labels, the first sixteen
-    python datasetgan_ext/train_interpreter.py --network=demo --samples=datasetgan_ext/demo/samples \\
+    datasetgan train --network=demo --samples=datasetgan_ext/demo/samples \\
         --labels=datasetgan_ext/demo/samples/masks --classes=datasetgan_ext/demo/task.json \\
         --seeds=0-15 --out=out/interpreter.safetensors
 
     \b
     # Polygons and points from CVAT ("CVAT for images 1.1"); the tool's other formats go in the same way
-    python datasetgan_ext/train_interpreter.py --network=car.pkl --samples=samples --labels=annotations.xml \\
+    datasetgan train --network=car.pkl --samples=samples --labels=annotations.xml \\
         --classes=task.json --out=interpreter.safetensors
 
     \b
     # As the released DatasetGAN trains
-    python datasetgan_ext/train_interpreter.py --network=car.pkl --samples=samples --labels=masks \\
+    datasetgan train --network=car.pkl --samples=samples --labels=masks \\
         --classes=classes.txt --preset=reference --out=interpreter.safetensors
     """
     start_logging()
@@ -85,23 +139,34 @@ def main(network, device, allow_pickle_code, samples, labels, keypoints, label_f
         raise UserError(f'--out={out}: its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    annotations = read_annotations(task, labels, keypoints, label_format, unlabelled)
-    task = labelled_part(task, annotations)
+    annotations = read_annotations(task, labels, keypoints, label_format, unlabeled)
+    task = labeled_part(task, annotations)
     pairs = sample_set.pair(annotations, task, seeds)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')
-    options = options_from(preset, models=models, pixels_per_image=pixels_per_image,
-                           min_class_pixels=min_class_pixels, sigma=sigma, seed=seed)
+    options = options_from(
+        preset,
+        models=models,
+        pixels_per_image=pixels_per_image,
+        min_class_pixels=min_class_pixels,
+        sigma=sigma,
+        seed=seed,
+    )
     generator = load_generator(network, device, allow_pickle_code)
     try:
         training_set = TrainingSet(generator, sample_set, pairs, task, options)
         interpreter = training_set.train()
         interpreter.save(out)
         report = interpreter.training
-        heldout = '' if report['heldout_accuracy'] is None else \
-            f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
-        print(f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
-              f'loss {report["loss"]:.4f}{heldout}')
+        heldout = (
+            ''
+            if report['heldout_accuracy'] is None
+            else f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
+        )
+        print(
+            f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
+            f'loss {report["loss"]:.4f}{heldout}'
+        )
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')
@@ -113,10 +178,12 @@ def main(network, device, allow_pickle_code, samples, labels, keypoints, label_f
             if doubts:
                 print('Look again at these places: the ensemble, which never saw their labels, is sure of others.')
             for doubt in doubts[:SHOWN_DOUBTS]:
-                print(f'  {doubt.name}: {doubt.area} pixels around ({doubt.x:.0f}, {doubt.y:.0f}) are labelled '
-                      f'{task.classes[doubt.labelled]}, expected {task.classes[doubt.expected]}')
+                print(
+                    f'  {doubt.name}: {doubt.area} pixels around ({doubt.x:.0f}, {doubt.y:.0f}) are labelled '
+                    f'{task.classes[doubt.labeled]}, expected {task.classes[doubt.expected]}'
+                )
     except torch.cuda.OutOfMemoryError:
-        raise UserError('the GPU\'s memory is full; give a smaller --pixels-per-image, or --device=cpu') from None
+        raise UserError("the GPU's memory is full; give a smaller --pixels-per-image, or --device=cpu") from None
 
 
 if __name__ == '__main__':

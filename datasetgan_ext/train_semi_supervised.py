@@ -1,4 +1,5 @@
 """Train a segmentation network on a few labelled and many unlabelled images: a baseline."""
+
 from __future__ import annotations
 
 import sys
@@ -11,21 +12,38 @@ if not __package__:
 import click
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.downstream.labeled import read_images
+from datasetgan_ext.downstream.labeled_dataset import read_images
 from datasetgan_ext.downstream.semi_supervised import WIDTH, SemiSupervised
-from datasetgan_ext.options import start_logging
+from datasetgan_ext.options import Command, start_logging
 from datasetgan_ext.train_downstream import folder, train, training_options
 
 
-@click.command()
+@click.command(cls=Command)
 @training_options
-@click.option('--unlabelled', type=folder, metavar='DIR', required=True,
-              help='Images, or a folder with images/, whose labels, if there are any, are not looked at')
-@click.option('--num-unlabelled', type=click.IntRange(min=1), metavar='N',
-              help='Take the first N of them  [default: all]')
-@click.option('--discriminator-width', type=click.IntRange(min=1), default=WIDTH, show_default=True, metavar='N',
-              help="Channels of the discriminator's first layer")
-def main(unlabelled, num_unlabelled, discriminator_width, **options):
+@click.option(
+    '--unlabeled',
+    '--unlabelled',
+    type=folder,
+    metavar='DIR',
+    required=True,
+    help='Images, or a folder with images/, whose labels, if there are any, are not looked at',
+)
+@click.option(
+    '--num-unlabeled',
+    '--num-unlabelled',
+    type=click.IntRange(min=1),
+    metavar='N',
+    help='Take the first N of them  [default: all]',
+)
+@click.option(
+    '--discriminator-width',
+    type=click.IntRange(min=1),
+    default=WIDTH,
+    show_default=True,
+    metavar='N',
+    help="Channels of the discriminator's first layer",
+)
+def main(unlabeled, num_unlabeled, discriminator_width, **options):
     """Train a segmentation network on a few labelled and many unlabelled images, by the s4GAN of Mittal et al. (arXiv
     1908.05724): the baseline "semi-supervised" of DatasetGAN's paper. Classes only, no keypoints.
 
@@ -33,16 +51,16 @@ def main(unlabelled, num_unlabelled, discriminator_width, **options):
 
     \b
     # Labelled: the demo's sixteen samples; unlabelled: its other ones
-    python datasetgan_ext/train_semi_supervised.py --data=datasetgan_ext/demo/samples --num=16 \\
-        --classes=datasetgan_ext/demo/task.json --unlabelled=datasetgan_ext/demo/samples --architecture=small-unet \\
+    datasetgan train-semi-supervised --data=datasetgan_ext/demo/samples --num=16 \\
+        --classes=datasetgan_ext/demo/task.json --unlabeled=datasetgan_ext/demo/samples --architecture=small-unet \\
         --steps=300 --every=100 --out=out/semi.safetensors
     """
     start_logging()
-    images = read_images(unlabelled, '--unlabelled')
-    if num_unlabelled is not None:
-        if num_unlabelled > len(images):
-            raise UserError(f'--num-unlabelled={num_unlabelled}: --unlabelled={unlabelled} holds {len(images)} images')
-        images = images.take(range(num_unlabelled))
+    images = read_images(unlabeled, 'unlabeled')
+    if num_unlabeled is not None:
+        if num_unlabeled > len(images):
+            raise UserError(f'--num-unlabeled={num_unlabeled}: --unlabeled={unlabeled} holds {len(images)} images')
+        images = images.take(range(num_unlabeled))
     train(partial(SemiSupervised, width=discriminator_width), options, images, only='classes')
 
 

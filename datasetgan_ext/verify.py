@@ -1,4 +1,5 @@
-"""Check a dataset of gen_dataset.py against its manifest."""
+"""Check a dataset of datasetgan generate against its manifest."""
+
 from __future__ import annotations
 
 import itertools
@@ -12,31 +13,45 @@ import click
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.folder import FolderDataset
+from datasetgan_ext.options import Command
 
 SHOWN = 20
 
 
-@click.command()
-@click.option('--dataset', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True,
-              help='Written by gen_dataset.py')
+@click.command(cls=Command)
+@click.option(
+    '--dataset',
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar='DIR',
+    required=True,
+    help='Written by datasetgan generate',
+)
 def main(dataset):
     """Check that every image and mask of a dataset is there and as it was written, and that masks and manifest agree.
 
-    Ends with status 1 when something is wrong; gen_dataset.py, given the same options again, mends it.
+    Ends with status 1 when something is wrong; datasetgan generate, given the same options again, mends it.
 
     Example:
 
     \b
-    python datasetgan_ext/verify.py --dataset=out/cars
+    datasetgan verify --dataset=out/cars
     """
     found = FolderDataset(dataset)
     problems = found.problems()
     shown = list(itertools.islice(problems, SHOWN))
     more = sum(1 for _ in problems)
     if shown:
-        raise UserError('\n'.join([f'{dataset} is damaged:', *shown, *([f'... and {more} more'] if more else []),
-                                   'The command that made it, given again, makes what is missing or damaged; '
-                                   'delete files that belong to no sample']))
+        raise UserError(
+            '\n'.join(
+                [
+                    f'{dataset} is damaged:',
+                    *shown,
+                    *([f'... and {more} more'] if more else []),
+                    'The command that made it, given again, makes what is missing or damaged; '
+                    'delete files that belong to no sample',
+                ]
+            )
+        )
     print(f'{found.info["summary"]["samples"]} labelled images in {dataset}: all as they were written')
 
 

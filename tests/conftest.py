@@ -1,4 +1,5 @@
 """Small things that many tests need: a tiny random generator with labelled samples, and an interpreter for it."""
+
 from __future__ import annotations
 
 import os
@@ -53,9 +54,9 @@ def labels(samples, task, tmp_path) -> Path:
     folder = tmp_path / 'labels'
     folder.mkdir()
     for sample in samples.samples:
-        grey = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
-        low, high = np.quantile(grey, [0.5, 0.8])
-        mask = (grey > low).astype(np.uint8) + (grey > high)
+        gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
+        low, high = np.quantile(gray, [0.5, 0.8])
+        mask = (gray > low).astype(np.uint8) + (gray > high)
         png.write_mask(folder / f'{sample.name}.png', mask.astype(np.uint8), task.flat_palette)
     return folder
 

@@ -1,4 +1,5 @@
 """The command lines: the examples of their help, and every mistake that a user can make, without a traceback."""
+
 import json
 import re
 import shlex
@@ -35,9 +36,14 @@ from tests.downstream.helping import write_world
 from tests.generation.test_run import manifest, tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
-SCRIPTS = {'gen_samples': gen_samples, 'train_interpreter': train_interpreter, 'gen_dataset': gen_dataset,
-           'evaluate': evaluate, 'train_downstream': train_downstream,
-           'train_semi_supervised': train_semi_supervised}
+SCRIPTS = {
+    'gen_samples': gen_samples,
+    'train_interpreter': train_interpreter,
+    'gen_dataset': gen_dataset,
+    'evaluate': evaluate,
+    'train_downstream': train_downstream,
+    'train_semi_supervised': train_semi_supervised,
+}
 MASKS = DEMO_FOLDER / 'samples' / 'masks'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
 
@@ -50,9 +56,17 @@ def invoke(command, *arguments):
 
 def train_arguments(tmp_path, **changes) -> list[str]:
     """Arguments that train a small interpreter of the demo on seeds 0-3 in seconds."""
-    arguments = {'network': 'demo', 'samples': DEMO_FOLDER / 'samples', 'labels': MASKS,
-                 'classes': DEMO_FOLDER / 'task.json', 'seeds': '0-3', 'models': 1, 'pixels-per-image': 100,
-                 'out': tmp_path / 'interpreter.safetensors', **changes}
+    arguments = {
+        'network': 'demo',
+        'samples': DEMO_FOLDER / 'samples',
+        'labels': MASKS,
+        'classes': DEMO_FOLDER / 'task.json',
+        'seeds': '0-3',
+        'models': 1,
+        'pixels-per-image': 100,
+        'out': tmp_path / 'interpreter.safetensors',
+        **changes,
+    }
     return [f'--{name}={value}' for name, value in arguments.items() if value is not None]
 
 
@@ -81,24 +95,42 @@ def test_every_script_has_an_example_with_the_demo():
 
 @pytest.mark.parametrize('name', [*SCRIPTS, 'label', 'convert', 'verify'])
 def test_scripts_run_from_a_checkout(name, tmp_path):
-    result = subprocess.run([sys.executable, ROOT / 'datasetgan_ext' / f'{name}.py', '--help'], cwd=tmp_path,
-                            capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, ROOT / 'datasetgan_ext' / f'{name}.py', '--help'], cwd=tmp_path, capture_output=True, text=True
+    )
     assert result.returncode == 0 and 'Example' in result.stdout, result.stderr
 
 
 def test_console_command_has_the_same_verbs():
     assert cli.commands == {
-        'samples': gen_samples.main, 'label': label.main, 'train': train_interpreter.main, 'generate': gen_dataset.main,
-        'convert': convert.main, 'verify': verify.main, 'train-downstream': train_downstream.main,
-        'train-semi-supervised': train_semi_supervised.main, 'evaluate': evaluate.main,
-        'patch-upstream': patch_upstream.main}
+        'samples': gen_samples.main,
+        'label': label.main,
+        'train': train_interpreter.main,
+        'generate': gen_dataset.main,
+        'convert': convert.main,
+        'verify': verify.main,
+        'train-downstream': train_downstream.main,
+        'train-semi-supervised': train_semi_supervised.main,
+        'evaluate': evaluate.main,
+        'patch-upstream': patch_upstream.main,
+    }
     assert datasetgan_ext.__version__ in invoke(cli, '--version').output
 
 
 def test_from_samples_to_a_dataset(tmp_path):
     """All verbs in a row, with masks that a person could have drawn for new seeds."""
-    assert invoke(cli, 'samples', '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=100-107', '--trunc=0.6',
-                  f'--crop={SIDE // 2}x{SIDE}').exit_code == 0
+    assert (
+        invoke(
+            cli,
+            'samples',
+            '--network=demo',
+            f'--outdir={tmp_path}/samples',
+            '--seeds=100-107',
+            '--trunc=0.6',
+            f'--crop={SIDE // 2}x{SIDE}',
+        ).exit_code
+        == 0
+    )
     labels = tmp_path / 'labels'
     labels.mkdir()
     for seed in range(100, 108):
@@ -106,12 +138,28 @@ def test_from_samples_to_a_dataset(tmp_path):
         assert image.shape == (SIDE // 2, SIDE, 3)
         PIL.Image.fromarray((image.mean(axis=2) > 128).astype(np.uint8)).save(labels / f'seed{seed:07d}.png')
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
-    result = invoke(cli, 'train', '--network=demo', f'--samples={tmp_path}/samples', f'--labels={labels}',
-                    f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--models=2',
-                    '--pixels-per-image=200', '--cross-validate')
+    result = invoke(
+        cli,
+        'train',
+        '--network=demo',
+        f'--samples={tmp_path}/samples',
+        f'--labels={labels}',
+        f'--classes={tmp_path}/classes.txt',
+        f'--out={tmp_path}/i.safetensors',
+        '--models=2',
+        '--pixels-per-image=200',
+        '--cross-validate',
+    )
     assert result.exit_code == 0 and 'held-out pixels' in result.output and 'mIoU' in result.output, result.output
-    result = invoke(cli, 'generate', '--network=demo', f'--interpreter={tmp_path}/i.safetensors',
-                    f'--outdir={tmp_path}/dataset', '--seeds=0-3,7', '--keep=0.8')
+    result = invoke(
+        cli,
+        'generate',
+        '--network=demo',
+        f'--interpreter={tmp_path}/i.safetensors',
+        f'--outdir={tmp_path}/dataset',
+        '--seeds=0-3,7',
+        '--keep=0.8',
+    )
     assert result.exit_code == 0 and 'Preview:' in result.output, result.output
     records = manifest(tmp_path / 'dataset')
     assert [record['seed'] for record in records] == [0, 1, 2, 3, 7]
@@ -127,13 +175,24 @@ def test_from_samples_to_a_dataset(tmp_path):
 @pytest.mark.parametrize('stop', [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
     def command(folder):
-        return [sys.executable, ROOT / 'datasetgan_ext' / 'gen_dataset.py', '--network=demo', '--seeds=0-39',
-                f'--outdir={tmp_path / folder}']
+        return [
+            sys.executable,
+            ROOT / 'datasetgan_ext' / 'gen_dataset.py',
+            '--network=demo',
+            '--seeds=0-39',
+            f'--outdir={tmp_path / folder}',
+        ]
+
     subprocess.run(command('whole'), check=True, capture_output=True)
     partial = tmp_path / 'stopped' / 'manifest.partial.jsonl'
     # a shell that runs the tests in the background has them ignore Ctrl-C
-    with subprocess.Popen(command('stopped'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
+    with subprocess.Popen(
+        command('stopped'),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         while process.poll() is None and not (partial.exists() and partial.read_bytes().count(b'\n') >= 5):
             time.sleep(0.01)
         process.send_signal(stop)
@@ -145,45 +204,59 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
     assert tree(tmp_path / 'stopped') == tree(tmp_path / 'whole')
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['--seeds=3-1'], '--seeds=3-1: the range 3-1 runs backwards'),
-    (['--seeds=cat'], "'cat' is neither a number nor a range"),
-    (['--seeds=0', '--keep=0'], '--keep=0.0 is not a share'),
-    (['--seeds=0', '--min-pixels=hub'], '--min-pixels=hub is not CLASS=N'),
-    (['--seeds=0', '--min-pixels=no such=1'], "--min-pixels: no class of that name: 'no such'"),
-    (['--seeds=0', '--reuse=nowhere'], '--reuse=nowhere is not the folder of a run'),
-    (['--seeds=0', '--balance-classes=2'], '--balance-classes=2.0 is not a share'),
-    (['--seeds=0', '--keep=1.5'], '--keep=1.5 is not a share'),
-    (['--seeds=0', '--keep=nan'], '--keep=nan is not a share'),
-    (['--seeds=0', '--device=quantum'], '--device=quantum cannot be used'),
-    (['--seeds=0', '--device=meta'], '--device=meta cannot be used'),
-    (['--seeds=0', '--trunc=nan'], '--trunc=nan is not a number'),
-    (['--seeds=0', '--trunc-cutoff=99'], '--trunc-cutoff=99'),
-    (['--seeds=0', '--interpreter=nowhere'], '--interpreter=nowhere: no such file'),
-    (['--seeds=0', '--network=nowhere.pkl'], '--interpreter is missing'),
-    (['--seeds=0', '--network=nowhere.pkl', '--interpreter=demo'], '--network=nowhere.pkl: no such file'),
-    (['--seeds=0', f'--interpreter={DEMO_FOLDER}/generator.safetensors'], 'not one that train_interpreter.py wrote'),
-    (['--seeds=0', '--mix-styles=2'], '--mix-styles=2.0 is not a share'),
-    ([], 'one of the two'),
-    (['--seeds=0', '--projected-w=w.npz'], 'one of the two'),
-    (['--projected-w=w.npz', '--trunc=0.5'], '--trunc has no meaning with --projected-w'),
-    (['--projected-w=w.npz', '--mix-styles=0.5'], '--mix-styles has no meaning with --projected-w'),
-    (['--projected-w=nowhere.npz'], '--projected-w=nowhere.npz cannot be read')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--seeds=3-1'], '--seeds=3-1: the range 3-1 runs backwards'),
+        (['--seeds=cat'], "'cat' is neither a number nor a range"),
+        (['--seeds=0', '--keep=0'], '--keep=0.0 is not a share'),
+        (['--seeds=0', '--min-pixels=hub'], '--min-pixels=hub is not CLASS=N'),
+        (['--seeds=0', '--min-pixels=no such=1'], "--min-pixels: no class of that name: 'no such'"),
+        (['--seeds=0', '--reuse=nowhere'], '--reuse=nowhere is not the folder of a run'),
+        (['--seeds=0', '--balance-classes=2'], '--balance-classes=2.0 is not a share'),
+        (['--seeds=0', '--keep=1.5'], '--keep=1.5 is not a share'),
+        (['--seeds=0', '--keep=nan'], '--keep=nan is not a share'),
+        (['--seeds=0', '--device=quantum'], '--device=quantum cannot be used'),
+        (['--seeds=0', '--device=meta'], '--device=meta cannot be used'),
+        (['--seeds=0', '--trunc=nan'], '--trunc=nan is not a number'),
+        (['--seeds=0', '--trunc-cutoff=99'], '--trunc-cutoff=99'),
+        (['--seeds=0', '--interpreter=nowhere'], '--interpreter=nowhere: no such file'),
+        (['--seeds=0', '--network=nowhere.pkl'], '--interpreter is missing'),
+        (['--seeds=0', '--network=nowhere.pkl', '--interpreter=demo'], '--network=nowhere.pkl: no such file'),
+        (
+            ['--seeds=0', f'--interpreter={DEMO_FOLDER}/generator.safetensors'],
+            'not one that train_interpreter.py wrote',
+        ),
+        (['--seeds=0', '--mix-styles=2'], '--mix-styles=2.0 is not a share'),
+        ([], 'one of the two'),
+        (['--seeds=0', '--projected-w=w.npz'], 'one of the two'),
+        (['--projected-w=w.npz', '--trunc=0.5'], '--trunc has no meaning with --projected-w'),
+        (['--projected-w=w.npz', '--mix-styles=0.5'], '--mix-styles has no meaning with --projected-w'),
+        (['--projected-w=nowhere.npz'], '--projected-w=nowhere.npz cannot be read'),
+    ],
+)
 def test_gen_dataset_refuses(arguments, message, tmp_path):
     result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/out', *arguments)
     assert result.exit_code != 0 and message in result.output, result.output
     assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize('save, message', [
-    (lambda path, shape: np.savez(path, w=np.zeros((1, shape[0] + 1, shape[1]), np.float32)), 'Was it projected with'),
-    (lambda path, shape: np.savez(path, w=np.zeros(shape, np.float32)), 'Was it projected with'),
-    (lambda path, shape: np.savez(path, w=np.zeros((0, *shape), np.float32)), 'Was it projected with'),
-    (lambda path, shape: np.savez(path, w=np.full((1, *shape), np.nan, np.float32)), 'not finite'),
-    (lambda path, shape: np.savez(path, w=np.zeros((1, *shape), object)), 'cannot be read'),
-    (lambda path, shape: np.savez(path, v=np.zeros((1, *shape), np.float32)), 'cannot be read'),
-    (lambda path, shape: path.write_bytes(b'PK nonsense'), 'cannot be read'),
-    (lambda path, shape: np.save(path.open('wb'), np.zeros((1, *shape), np.float32)), 'cannot be read')])
+@pytest.mark.parametrize(
+    'save, message',
+    [
+        (
+            lambda path, shape: np.savez(path, w=np.zeros((1, shape[0] + 1, shape[1]), np.float32)),
+            'Was it projected with',
+        ),
+        (lambda path, shape: np.savez(path, w=np.zeros(shape, np.float32)), 'Was it projected with'),
+        (lambda path, shape: np.savez(path, w=np.zeros((0, *shape), np.float32)), 'Was it projected with'),
+        (lambda path, shape: np.savez(path, w=np.full((1, *shape), np.nan, np.float32)), 'not finite'),
+        (lambda path, shape: np.savez(path, w=np.zeros((1, *shape), object)), 'cannot be read'),
+        (lambda path, shape: np.savez(path, v=np.zeros((1, *shape), np.float32)), 'cannot be read'),
+        (lambda path, shape: path.write_bytes(b'PK nonsense'), 'cannot be read'),
+        (lambda path, shape: np.save(path.open('wb'), np.zeros((1, *shape), np.float32)), 'cannot be read'),
+    ],
+)
 def test_projected_w_of_another_shape_or_kind(save, message, tmp_path):
     generator = load_generator('demo')
     save(tmp_path / 'w.npz', (generator.num_ws, generator.w_dim))
@@ -193,7 +266,7 @@ def test_projected_w_of_another_shape_or_kind(save, message, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_projected_w_is_labelled_as_its_seed_would_be(tmp_path):
+def test_projected_w_is_labeled_as_its_seed_would_be(tmp_path):
     generator, options = load_generator('demo'), Interpreter.load('demo').options
     np.savez(tmp_path / 'w.npz', w=np.concatenate([generator.ws([seed], options).numpy() for seed in (5, 3)]))
     for name, source in (('seeds', '--seeds=5,3'), ('projected', f'--projected-w={tmp_path}/w.npz')):
@@ -205,8 +278,9 @@ def test_projected_w_is_labelled_as_its_seed_would_be(tmp_path):
             assert projected == (tmp_path / 'seeds' / kind / f'seed{seed:07d}.png').read_bytes()
     assert json.loads((tmp_path / 'projected' / 'dataset.json').read_text())['options']['trunc'] is None
     np.savez(tmp_path / 'w.npz', w=generator.ws([5, 4], options).numpy())
-    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/projected',
-                    f'--projected-w={tmp_path}/w.npz')
+    result = invoke(
+        gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/projected', f'--projected-w={tmp_path}/w.npz'
+    )
     assert result.exit_code == 1 and '--projected-w was' in result.output
 
 
@@ -217,12 +291,15 @@ def test_mixed_styles_are_recorded(tmp_path):
     records = manifest(tmp_path / 'out')
     mixings = [mixing_of(record['seed'], 0.5, generator.num_ws) for record in records]
     assert [(record.get('mixed_with'), record.get('mixed_from_w')) for record in records] == [
-        tuple(mixing) if mixing else (None, None) for mixing in mixings]
+        tuple(mixing) if mixing else (None, None) for mixing in mixings
+    ]
     assert 0 < sum(mixing is not None for mixing in mixings) < 8
 
 
-@pytest.mark.parametrize('crop, message', [('384', 'is not HEIGHTxWIDTH'), ('0x32', 'is not HEIGHTxWIDTH'),
-                                           (f'{SIDE + 1}x{SIDE}', 'is larger than')])
+@pytest.mark.parametrize(
+    'crop, message',
+    [('384', 'is not HEIGHTxWIDTH'), ('0x32', 'is not HEIGHTxWIDTH'), (f'{SIDE + 1}x{SIDE}', 'is larger than')],
+)
 def test_gen_samples_refuses_crops(crop, message, tmp_path):
     result = invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/out', f'--crop={crop}')
     assert result.exit_code != 0 and message in result.output
@@ -260,10 +337,15 @@ def nothing(folder):
     (folder / 'notes.txt').write_text('later')
 
 
-@pytest.mark.parametrize('make, message', [
-    (wrong_size, f'seed0000001.png is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
-    (unknown_id, 'seed0000001.png: class id 77 is outside the class list'),
-    (stranger, 'cat.png: no sample of that name'), (nothing, 'labels is in no known format')])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (wrong_size, f'seed0000001.png is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
+        (unknown_id, 'seed0000001.png: class id 77 is outside the class list'),
+        (stranger, 'cat.png: no sample of that name'),
+        (nothing, 'labels is in no known format'),
+    ],
+)
 def test_train_refuses_labels(make, message, tmp_path):
     folder = tmp_path / 'labels'
     folder.mkdir()
@@ -273,14 +355,18 @@ def test_train_refuses_labels(make, message, tmp_path):
     assert not (tmp_path / 'interpreter.safetensors').exists()
 
 
-@pytest.mark.parametrize('changes, message', [
-    ({'samples': 'nowhere'}, '--samples=nowhere holds no samples.json'),
-    ({'labels': 'nowhere'}, '--labels=nowhere: no such file or folder'),
-    ({'classes': 'nowhere.txt'}, '--classes=nowhere.txt cannot be read'),
-    ({'seeds': '0,50'}, 'no label for seed 50'),
-    ({'pixels-per-image': 'some'}, '--pixels-per-image=some is neither'),
-    ({'pixels-per-image': '0'}, '--pixels-per-image=0 is neither'),
-    ({'seed': '-1'}, '-1 is not in the range')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'samples': 'nowhere'}, '--samples=nowhere holds no samples.json'),
+        ({'labels': 'nowhere'}, '--labels=nowhere: no such file or folder'),
+        ({'classes': 'nowhere.txt'}, '--classes=nowhere.txt cannot be read'),
+        ({'seeds': '0,50'}, 'no label for seed 50'),
+        ({'pixels-per-image': 'some'}, '--pixels-per-image=some is neither'),
+        ({'pixels-per-image': '0'}, '--pixels-per-image=0 is neither'),
+        ({'seed': '-1'}, '-1 is not in the range'),
+    ],
+)
 def test_train_refuses(changes, message, tmp_path):
     result = invoke(train_interpreter.main, *train_arguments(tmp_path, **changes))
     assert result.exit_code != 0 and message in result.output, result.output
@@ -307,12 +393,23 @@ def test_evaluate_never_scores_what_it_was_trained_on(tmp_path):
 
 def test_evaluate_refuses_samples_of_another_crop(tmp_path):
     assert invoke(train_interpreter.main, *train_arguments(tmp_path)).exit_code == 0
-    invoke(gen_samples.main, '--network=demo', f'--outdir={tmp_path}/samples', '--seeds=9', '--trunc=0.7',
-           f'--crop={SIDE // 2}x{SIDE}')
+    invoke(
+        gen_samples.main,
+        '--network=demo',
+        f'--outdir={tmp_path}/samples',
+        '--seeds=9',
+        '--trunc=0.7',
+        f'--crop={SIDE // 2}x{SIDE}',
+    )
     (tmp_path / 'labels').mkdir()
     PIL.Image.fromarray(np.zeros((SIDE // 2, SIDE), dtype=np.uint8)).save(tmp_path / 'labels' / 'seed0000009.png')
-    result = invoke(evaluate.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
-                    f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels')
+    result = invoke(
+        evaluate.main,
+        '--network=demo',
+        f'--interpreter={tmp_path}/interpreter.safetensors',
+        f'--samples={tmp_path}/samples',
+        f'--labels={tmp_path}/labels',
+    )
     assert result.exit_code == 1 and f'has images of {SIDE // 2}x{SIDE}' in result.output
 
 
@@ -325,8 +422,13 @@ def test_the_demos_interpreter_reaches_its_score(tmp_path):
 
 def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
     assert invoke(train_interpreter.main, *train_arguments(tmp_path)).exit_code == 0
-    invoke(gen_dataset.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
-           f'--outdir={tmp_path}/out', '--seeds=0-1')
+    invoke(
+        gen_dataset.main,
+        '--network=demo',
+        f'--interpreter={tmp_path}/interpreter.safetensors',
+        f'--outdir={tmp_path}/out',
+        '--seeds=0-1',
+    )
     assert 'never unsure' in caplog.text
 
 
@@ -340,8 +442,13 @@ def test_train_and_evaluate_keypoints(tmp_path):
     arguments = train_arguments(tmp_path, labels=None, keypoints=keypoints, **{'pixels-per-image': 300})
     result = invoke(train_interpreter.main, *arguments)
     assert result.exit_code == 0, result.output
-    result = invoke(evaluate.main, '--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors',
-                    '--seeds=20-23', f'--json={tmp_path}/score.json')
+    result = invoke(
+        evaluate.main,
+        '--network=demo',
+        f'--interpreter={tmp_path}/interpreter.safetensors',
+        '--seeds=20-23',
+        f'--json={tmp_path}/score.json',
+    )
     assert result.exit_code == 0, result.output
     assert 'PCK within 2 of 64 pixels' in result.output and 'mIoU' not in result.output
     score = json.loads((tmp_path / 'score.json').read_text())['keypoints']
@@ -356,13 +463,17 @@ def test_bad_keypoint_files_are_named(tmp_path):
 
 def test_train_on_shapes_and_points_of_one_file(tmp_path):
     (tmp_path / 'task.json').write_text(json.dumps({'classes': ['background', 'car'], 'keypoints': ['hub']}))
-    images = ''.join(f'<image name="images/seed000000{seed}.png" width="{SIDE}" height="{SIDE}">'
-                     f'<box label="car" xtl="9" ytl="20" xbr="50" ybr="44"/>'
-                     f'<points label="hub" points="{20 + seed},40.5"/></image>'
-                     for seed in range(2))
+    images = ''.join(
+        f'<image name="images/seed000000{seed}.png" width="{SIDE}" height="{SIDE}">'
+        f'<box label="car" xtl="9" ytl="20" xbr="50" ybr="44"/>'
+        f'<points label="hub" points="{20 + seed},40.5"/></image>'
+        for seed in range(2)
+    )
     (tmp_path / 'annotations.xml').write_text(f'<annotations><version>1.1</version>{images}</annotations>')
-    result = invoke(train_interpreter.main, *train_arguments(
-        tmp_path, labels=tmp_path / 'annotations.xml', classes=tmp_path / 'task.json', seeds='0-1'))
+    result = invoke(
+        train_interpreter.main,
+        *train_arguments(tmp_path, labels=tmp_path / 'annotations.xml', classes=tmp_path / 'task.json', seeds='0-1'),
+    )
     assert result.exit_code == 0, result.output
     task = Interpreter.load(tmp_path / 'interpreter.safetensors').task
     assert task.classes == ('background', 'car') and task.keypoints == ('hub',)
@@ -370,8 +481,14 @@ def test_train_on_shapes_and_points_of_one_file(tmp_path):
 
 def downstream_arguments(tmp_path, **changes) -> list[str]:
     """Arguments that train a small network on squares in a second."""
-    arguments = {'data': tmp_path / 'world', 'architecture': 'small-unet', 'steps': 4, 'every': 2,
-                 'out': tmp_path / 'm.safetensors', **changes}
+    arguments = {
+        'data': tmp_path / 'world',
+        'architecture': 'small-unet',
+        'steps': 4,
+        'every': 2,
+        'out': tmp_path / 'm.safetensors',
+        **changes,
+    }
     return [f'--{name}={value}' for name, value in arguments.items() if value is not None]
 
 
@@ -380,12 +497,18 @@ def test_train_downstream_and_evaluate_on_real_images(tmp_path):
     write_world(tmp_path / 'real', range(100, 106))
     result = invoke(cli, 'train-downstream', *downstream_arguments(tmp_path), '--keep-checkpoints')
     assert result.exit_code == 0 and 'on the images that chose it' in result.output, result.output
-    result = invoke(cli, 'evaluate', f'--model={tmp_path}/m.safetensors', f'--data={tmp_path}/real',
-                    f'--json={tmp_path}/folds.json')
+    result = invoke(
+        cli, 'evaluate', f'--model={tmp_path}/m.safetensors', f'--data={tmp_path}/real', f'--json={tmp_path}/folds.json'
+    )
     assert result.exit_code == 0 and '2 networks, 5 folds of 6 images' in result.output, result.output
     assert len(json.loads((tmp_path / 'folds.json').read_text())['folds']) == 5
-    result = invoke(cli, 'evaluate', f'--model={tmp_path}/m-step000002.safetensors', f'--data={tmp_path}/real',
-                    f'--json={tmp_path}/score.json')
+    result = invoke(
+        cli,
+        'evaluate',
+        f'--model={tmp_path}/m-step000002.safetensors',
+        f'--data={tmp_path}/real',
+        f'--json={tmp_path}/score.json',
+    )
     assert result.exit_code == 0 and 'boundary F' in result.output and 'PCK' in result.output, result.output
     score = json.loads((tmp_path / 'score.json').read_text())
     assert 0 < score['mean_iou'] < 1 and score['keypoints']['keypoints'] == 12
@@ -395,8 +518,11 @@ def test_train_downstream_and_evaluate_on_real_images(tmp_path):
 
 def test_a_killed_training_goes_on(tmp_path):
     write_world(tmp_path / 'world', range(10))
-    command = [sys.executable, ROOT / 'datasetgan_ext' / 'train_downstream.py',
-               *downstream_arguments(tmp_path, steps=60, every=10)]
+    command = [
+        sys.executable,
+        ROOT / 'datasetgan_ext' / 'train_downstream.py',
+        *downstream_arguments(tmp_path, steps=60, every=10),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not (tmp_path / 'm.safetensors.partial').exists():
             time.sleep(0.01)
@@ -407,12 +533,19 @@ def test_a_killed_training_goes_on(tmp_path):
     assert 'going on from step' in result.stderr and not (tmp_path / 'm.safetensors.partial').exists()
 
 
-@pytest.mark.parametrize('changes, message', [
-    ({'data': 'nowhere'}, '--data=nowhere is no folder'), ({'num': 11}, '--num=11'),
-    ({'val': 1}, '--val=1.0 is not a share'), ({'size': '16'}, '--size=16 is not HEIGHTxWIDTH'),
-    ({'architecture': 'resnet'}, '--architecture=resnet: no such network; there are small-unet, deeplabv3'),
-    ({'classes': 'car-20'}, 'has the classes background, left, right; asked for are'),
-    ({'select': 'nowhere'}, '--select=nowhere is no folder'), ({'pretrained': 'nowhere'}, '--pretrained=nowhere')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'data': 'nowhere'}, '--data=nowhere is no folder'),
+        ({'num': 11}, '--num=11'),
+        ({'val': 1}, '--val=1.0 is not a share'),
+        ({'size': '16'}, '--size=16 is not HEIGHTxWIDTH'),
+        ({'architecture': 'resnet'}, '--architecture=resnet: no such network; there are small-unet, deeplabv3'),
+        ({'classes': 'car-20'}, 'has the classes background, left, right; asked for are'),
+        ({'select': 'nowhere'}, '--select=nowhere is no folder'),
+        ({'pretrained': 'nowhere'}, '--pretrained=nowhere'),
+    ],
+)
 def test_train_downstream_refuses(changes, message, tmp_path):
     write_world(tmp_path / 'world', range(10))
     result = invoke(train_downstream.main, *downstream_arguments(tmp_path, **changes))
@@ -423,10 +556,10 @@ def test_train_downstream_refuses(changes, message, tmp_path):
 def test_train_semi_supervised_refuses(tmp_path):
     write_world(tmp_path / 'world', range(4), masks=False)
     arguments = downstream_arguments(tmp_path)
-    result = invoke(train_semi_supervised.main, *arguments, f'--unlabelled={tmp_path}/world')
+    result = invoke(train_semi_supervised.main, *arguments, f'--unlabeled={tmp_path}/world')
     assert result.exit_code == 1 and 'has no classes' in result.output
-    result = invoke(train_semi_supervised.main, *arguments, f'--unlabelled={tmp_path}/world', '--num-unlabelled=9')
-    assert result.exit_code == 1 and '--num-unlabelled=9' in result.output
+    result = invoke(train_semi_supervised.main, *arguments, f'--unlabeled={tmp_path}/world', '--num-unlabeled=9')
+    assert result.exit_code == 1 and '--num-unlabeled=9' in result.output
 
 
 def test_evaluate_takes_an_interpreter_or_networks():

@@ -1,4 +1,5 @@
 """The commands in docs/ do what the text says."""
+
 import os
 import re
 import subprocess
@@ -22,8 +23,13 @@ def test_the_tasks_of_the_array_have_all_seeds_in_whole_batches(tmp_path):
     path = f'{tmp_path}:{os.environ["PATH"]}'
     seeds = []
     for task in range(first, last + 1):
-        output = subprocess.run(['bash', '-c', script], env={'PATH': path, 'SLURM_ARRAY_TASK_ID': str(task)},
-                                check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(
+            ['bash', '-c', script],
+            env={'PATH': path, 'SLURM_ARRAY_TASK_ID': str(task)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
         assert f'--outdir=parts/{task} ' in output
         part = parse_seeds(re.search(r'--seeds=(\S+)', output)[1])
         assert part[0] % DEFAULT_BATCH['cuda'] == 0
@@ -34,6 +40,17 @@ def test_the_tasks_of_the_array_have_all_seeds_in_whole_batches(tmp_path):
 
 @pytest.mark.parametrize('flag', sorted(set(re.findall(r'--[a-z][a-z-]+', SCALE.read_text()))))
 def test_flags_are_those_of_the_command(flag):
-    others = {'--array', '--job-name', '--gres', '--cpus-per-task', '--mem', '--requeue', '--parsable', '--dependency',
-              '--wrap', '--dataset', '--ray'}
+    others = {
+        '--array',
+        '--job-name',
+        '--gres',
+        '--cpus-per-task',
+        '--mem',
+        '--requeue',
+        '--parsable',
+        '--dependency',
+        '--wrap',
+        '--dataset',
+        '--ray',
+    }
     assert flag in others or any(flag in parameter.opts for parameter in generate.params)

@@ -1,4 +1,5 @@
 """Options that all commands with --network share."""
+
 import pickle
 
 import pytest
@@ -8,8 +9,9 @@ from click.testing import CliRunner
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 
-COMMANDS = [name for name, command in cli.commands.items()
-            if any(parameter.name == 'network' for parameter in command.params)]
+COMMANDS = [
+    name for name, command in cli.commands.items() if any(parameter.name == 'network' for parameter in command.params)
+]
 
 
 def test_all_commands_are_found():
@@ -29,7 +31,8 @@ def test_upstream_wins_over_the_environment(tmp_path, monkeypatch):
     checkout = find_upstream()
     torch.manual_seed(0)
     network = import_upstream('training.networks').Generator(
-        z_dim=8, c_dim=0, w_dim=8, img_resolution=16, img_channels=3, synthesis_kwargs={'channel_max': 8})
+        z_dim=8, c_dim=0, w_dim=8, img_resolution=16, img_channels=3, synthesis_kwargs={'channel_max': 8}
+    )
     (tmp_path / 'network.pkl').write_bytes(pickle.dumps({'G_ema': network}))
     monkeypatch.setenv('DATASETGAN_UPSTREAM', str(tmp_path))
     arguments = ['samples', f'--network={tmp_path}/network.pkl', f'--outdir={tmp_path}/out', '--seeds=0']

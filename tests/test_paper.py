@@ -1,4 +1,5 @@
 """docs/paper.md: its commands have the options that it gives, its code reads the data that it speaks of."""
+
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import PIL.Image
 import datasetgan_ext
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.core.task import READY_MADE, Task
-from datasetgan_ext.downstream.labeled import read_labelled
+from datasetgan_ext.downstream.labeled_dataset import read_labeled
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 TEXT = (ROOT / 'docs' / 'paper.md').read_text()
@@ -38,7 +39,7 @@ def test_cub_becomes_a_test_folder(tmp_path, monkeypatch):
     (tmp_path / 'parts' / 'part_locs.txt').write_text('1 2 9.0 9.0 1\n2 2 31.0 12.0 1\n2 7 0.0 0.0 0\n')
     monkeypatch.chdir(tmp_path)
     exec(compile(re.search(r'```python\n(.*?)```', TEXT, flags=re.DOTALL)[1], 'paper.md', 'exec'), {})
-    images = read_labelled(Path('real-test'), Task.read('cub-15'))
+    images = read_labeled(Path('real-test'), Task.read('cub-15'))
     assert [image.name for image in images] == ['b2']
     beak = images.task.keypoints.index('beak')
     assert images[0].keypoints.points[beak].tolist() == [31, 12]

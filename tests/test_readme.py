@@ -1,4 +1,5 @@
 """The README shows what it says it shows."""
+
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def test_pictures_and_linked_files_are_there():
 def test_tables_are_those_of_the_benchmarks(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import readme_tables
+
     monkeypatch.setattr(readme_tables, 'ROOT', tmp_path)
     before = {page: (ROOT / page).read_text() for page in readme_tables.PAGES}
     (tmp_path / 'docs').mkdir()

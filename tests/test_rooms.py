@@ -1,4 +1,5 @@
 """The house: a folder imports only from folders below it, and a circle of files is in none of them."""
+
 from __future__ import annotations
 
 import ast
@@ -10,8 +11,18 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'datasetgan_ext'
 COMMANDS = 'the commands'
-ROOMS = (COMMANDS, 'generation', 'report', 'labeling', 'downstream', 'interpreter', 'generator', 'metrics', 'formats',
-         'core')
+ROOMS = (
+    COMMANDS,
+    'generation',
+    'report',
+    'labeling',
+    'downstream',
+    'interpreter',
+    'generator',
+    'metrics',
+    'formats',
+    'core',
+)
 """From top to bottom; the files beside the folders are the topmost room."""
 FILES = sorted(PACKAGE.rglob('*.py'))
 
@@ -43,8 +54,7 @@ def test_all_folders_with_code_are_rooms():
 @pytest.mark.parametrize('file', FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_a_room_imports_only_from_rooms_below(file):
     floor = ROOMS.index(room_of(file))
-    upward = [str(other.relative_to(PACKAGE)) for other in imported_files(file)
-              if ROOMS.index(room_of(other)) < floor]
+    upward = [str(other.relative_to(PACKAGE)) for other in imported_files(file) if ROOMS.index(room_of(other)) < floor]
     assert not upward, f'{file.relative_to(PACKAGE)} imports from a room above its own'
 
 

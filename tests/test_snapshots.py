@@ -1,4 +1,5 @@
 """From a snapshot of upstream's own classes to a dataset, for the kinds of network that the demo is not."""
+
 import json
 import pickle
 
@@ -12,8 +13,9 @@ from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from tests.generation.test_run import manifest, tree
 
-pytestmark = pytest.mark.skipif(find_upstream() is None,
-                                reason='the stylegan2_ada_pytorch submodule is not checked out')
+pytestmark = pytest.mark.skipif(
+    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
+)
 
 KINDS = {
     'conditional': ({'c_dim': 3}, ['--class=2']),
@@ -32,13 +34,27 @@ def run(*arguments) -> str:
 def write_snapshot(path, c_dim=0, img_channels=3, architecture='skip') -> None:
     torch.manual_seed(0)
     network = import_upstream('training.networks').Generator(
-        z_dim=16, c_dim=c_dim, w_dim=16, img_resolution=32, img_channels=img_channels,
-        synthesis_kwargs={'channel_base': 256, 'channel_max': 16, 'architecture': architecture})
+        z_dim=16,
+        c_dim=c_dim,
+        w_dim=16,
+        img_resolution=32,
+        img_channels=img_channels,
+        synthesis_kwargs={'channel_base': 256, 'channel_max': 16, 'architecture': architecture},
+    )
     for name, tensor in network.state_dict().items():
         if name.endswith('noise_strength'):
             tensor.fill_(0.1)
-    path.write_bytes(pickle.dumps({'G': network, 'D': network, 'G_ema': network.eval().requires_grad_(False),
-                                   'augment_pipe': None, 'training_set_kwargs': {}}))
+    path.write_bytes(
+        pickle.dumps(
+            {
+                'G': network,
+                'D': network,
+                'G_ema': network.eval().requires_grad_(False),
+                'augment_pipe': None,
+                'training_set_kwargs': {},
+            }
+        )
+    )
 
 
 @pytest.mark.parametrize('network, options', KINDS.values(), ids=KINDS)
@@ -52,8 +68,16 @@ def test_snapshot_to_dataset(network, options, tmp_path):
         bright = (image if image.ndim == 2 else image.mean(axis=2)) > 128
         PIL.Image.fromarray(bright.astype(np.uint8)).save(tmp_path / 'labels' / path.name)
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
-    run('train', source, f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels', '--models=2',
-        f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--pixels-per-image=all')
+    run(
+        'train',
+        source,
+        f'--samples={tmp_path}/samples',
+        f'--labels={tmp_path}/labels',
+        '--models=2',
+        f'--classes={tmp_path}/classes.txt',
+        f'--out={tmp_path}/i.safetensors',
+        '--pixels-per-image=all',
+    )
 
     generate = ['generate', source, f'--interpreter={tmp_path}/i.safetensors', '--seeds=0-4', '--batch=2']
     run(*generate, f'--outdir={tmp_path}/dataset')

@@ -1,4 +1,5 @@
 """Every command of docs/walkthrough.md is run, with a few values made small."""
+
 from __future__ import annotations
 
 import os
@@ -37,30 +38,41 @@ def write_labels(folder) -> None:
     (folder / 'classes.txt').write_text('background\nbright\n')
     (folder / 'labels').mkdir()
     for path in (folder / 'samples' / 'images').iterdir():
-        grey = np.asarray(PIL.Image.open(path)).mean(axis=2)
-        PIL.Image.fromarray((grey > np.median(grey)).astype(np.uint8)).save(folder / 'labels' / path.name)
+        gray = np.asarray(PIL.Image.open(path)).mean(axis=2)
+        PIL.Image.fromarray((gray > np.median(gray)).astype(np.uint8)).save(folder / 'labels' / path.name)
 
 
 @pytest.fixture
 def environment(tmp_path):
     """`python` and `datasetgan` are those of this test, and upstream is a clone of its own."""
-    scripts = {'python': f'exec "{sys.executable}" "$@"',
-               'datasetgan': f'exec "{sys.executable}" -c "from datasetgan_ext.cli import main; main()" "$@"'}
+    scripts = {
+        'python': f'exec "{sys.executable}" "$@"',
+        'datasetgan': f'exec "{sys.executable}" -c "from datasetgan_ext.cli import main; main()" "$@"',
+    }
     (tmp_path / 'bin').mkdir()
     for name, script in scripts.items():
         (tmp_path / 'bin' / name).write_text(f'#!/bin/sh\n{script}\n')
         (tmp_path / 'bin' / name).chmod(0o755)
     return os.environ | {
-        'PATH': f'{tmp_path}/bin{os.pathsep}{os.environ["PATH"]}', 'PYTHONPATH': str(ROOT),
+        'PATH': f'{tmp_path}/bin{os.pathsep}{os.environ["PATH"]}',
+        'PYTHONPATH': str(ROOT),
         'TRAIN_TINY': str(ROOT / 'tests' / 'train_tiny.py'),
-        'DATASETGAN_UPSTREAM': str(tmp_path / 'stylegan2_ada_pytorch')}
+        'DATASETGAN_UPSTREAM': str(tmp_path / 'stylegan2_ada_pytorch'),
+    }
 
 
 def test_there_is_a_command_for_each_step():
     words = [re.match(r'python \S+/(\w+\.py)|datasetgan \S+|\w+', command)[0] for command in commands()]
-    assert words == ['datasetgan patch-upstream', 'python stylegan2_ada_pytorch/dataset_tool.py',
-                     'python stylegan2_ada_pytorch/train.py', 'cp', 'datasetgan samples', 'datasetgan train',
-                     'datasetgan generate', 'datasetgan convert']
+    assert words == [
+        'datasetgan patch-upstream',
+        'python stylegan2_ada_pytorch/dataset_tool.py',
+        'python stylegan2_ada_pytorch/train.py',
+        'cp',
+        'datasetgan samples',
+        'datasetgan train',
+        'datasetgan generate',
+        'datasetgan convert',
+    ]
     assert [value for value in SMALLER if not any(value in command for command in commands())] == []
 
 

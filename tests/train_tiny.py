@@ -2,12 +2,14 @@
 
 Upstream is the folder that DATASETGAN_UPSTREAM names.
 """
+
 import os
 import sys
 
 if __name__ == '__main__':  # not in the processes that it starts
     sys.path[0] = os.environ['DATASETGAN_UPSTREAM']
     import train
+
     setup = train.setup_training_loop_kwargs
 
     def setup_tiny(**options):

@@ -3,6 +3,7 @@
 A U-Net with a class for each pixel, a heatmap for each keypoint, and for each keypoint whether it is visible, occluded
 or absent. It is used for nothing but the demo's labels.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -27,7 +28,7 @@ from datasetgan_ext.metrics.segmentation import SegmentationScore
 WIDTHS = (16, 32, 64, 96, 128)
 FIRST_SEED = 1_000_000
 DRAWINGS, STEPS, BATCH = 12_000, 3000, 8
-HEATMAP_SIGMA = 1.5   # pixels
+HEATMAP_SIGMA = 1.5  # pixels
 SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
 
 
@@ -39,6 +40,7 @@ class Labels(NamedTuple):
         keypoints: float32 [N, K, 2], x and y in pixels (pixel centres at .5); 0 where absent.
         visibility: uint8 [N, K], as in `world.Drawing`.
     """
+
     masks: np.ndarray
     keypoints: np.ndarray
     visibility: np.ndarray
@@ -94,8 +96,10 @@ class Annotator(nn.Module):
         classes, heatmaps, visibility = self(_window(padded, shift, (height, width)))
         shares = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
         back = (-shift[0], -shift[1])
-        classes, shares = (_window(functional.pad(maps, (1, 1, 1, 1), 'replicate'), back, (height, width))
-                           for maps in (classes.softmax(dim=1), shares))
+        classes, shares = (
+            _window(functional.pad(maps, (1, 1, 1, 1), 'replicate'), back, (height, width))
+            for maps in (classes.softmax(dim=1), shares)
+        )
         return classes, shares, visibility.softmax(dim=2)
 
     @classmethod
@@ -114,19 +118,24 @@ def measure(annotator: Annotator, drawings: list[Drawing]) -> dict:
     score = SegmentationScore(len(CLASSES))
     for drawing, mask in zip(drawings, said.masks):
         score.add(drawing.mask, mask)
-    points, visibility = (np.stack([getattr(drawing, name) for drawing in drawings])
-                          for name in ('keypoints', 'visibility'))
+    points, visibility = (
+        np.stack([getattr(drawing, name) for drawing in drawings]) for name in ('keypoints', 'visibility')
+    )
     found = (visibility != ABSENT) & (said.visibility != ABSENT)
     distance = np.where(found, np.linalg.norm(points - said.keypoints, axis=2), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', RuntimeWarning)  # a keypoint that was never found has no distance
         means = np.nanmean(distance, axis=0)
-    return {**score.to_json(CLASSES),
-            'keypoint_error_px': {'mean': float(distance[found].mean()), **dict(zip(KEYPOINTS, means.tolist()))},
-            'keypoints_within_2px': float((distance[found] <= 2).mean()),
-            # rows: true; columns: called absent, occluded, visible
-            'visibility': [[int(((visibility == true) & (said.visibility == called)).sum())
-                            for called in (ABSENT, OCCLUDED, VISIBLE)] for true in (ABSENT, OCCLUDED, VISIBLE)]}
+    return {
+        **score.to_json(CLASSES),
+        'keypoint_error_px': {'mean': float(distance[found].mean()), **dict(zip(KEYPOINTS, means.tolist()))},
+        'keypoints_within_2px': float((distance[found] <= 2).mean()),
+        # rows: true; columns: called absent, occluded, visible
+        'visibility': [
+            [int(((visibility == true) & (said.visibility == called)).sum()) for called in (ABSENT, OCCLUDED, VISIBLE)]
+            for true in (ABSENT, OCCLUDED, VISIBLE)
+        ],
+    }
 
 
 def train_annotator(resolution: int, drawings: int = DRAWINGS, steps: int = STEPS, seed: int = 0) -> Annotator:
@@ -142,8 +151,13 @@ def train_annotator(resolution: int, drawings: int = DRAWINGS, steps: int = STEP
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
     for _ in tqdm(range(steps), desc='annotator', unit='step'):
         chosen = torch.randint(drawings, (BATCH,))
-        loss = _loss(network, _augment(_to_input(images[chosen])), masks[chosen].long(), points[chosen],
-                     visibility[chosen].long())
+        loss = _loss(
+            network,
+            _augment(_to_input(images[chosen])),
+            masks[chosen].long(),
+            points[chosen],
+            visibility[chosen].long(),
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -162,7 +176,7 @@ def _convolutions(before: int, after: int) -> nn.Sequential:
 def _window(padded: torch.Tensor, shift: tuple[int, int], size_hw: tuple[int, int]) -> torch.Tensor:
     """The part of maps [N, C, H + 2, W + 2] that lies `shift` (rows, columns) off their middle."""
     row, column = 1 + shift[0], 1 + shift[1]
-    return padded[:, :, row:row + size_hw[0], column:column + size_hw[1]]
+    return padded[:, :, row : row + size_hw[0], column : column + size_hw[1]]
 
 
 def _to_input(images: torch.Tensor) -> torch.Tensor:
@@ -171,28 +185,30 @@ def _to_input(images: torch.Tensor) -> torch.Tensor:
 
 def _augment(images: torch.Tensor) -> torch.Tensor:
     """Each image recoloured; the batch blurred (as generated images are) and noisy."""
-    images = images * (.8 + .4 * torch.rand(len(images), 3, 1, 1)) + .3 * (torch.rand(len(images), 3, 1, 1) - .5)
-    if torch.rand(()) < .7:
-        sigma = .3 + .9 * float(torch.rand(()))
-        taps = torch.exp(-.5 * (torch.arange(-3., 4) / sigma)**2)
+    images = images * (0.8 + 0.4 * torch.rand(len(images), 3, 1, 1)) + 0.3 * (torch.rand(len(images), 3, 1, 1) - 0.5)
+    if torch.rand(()) < 0.7:
+        sigma = 0.3 + 0.9 * float(torch.rand(()))
+        taps = torch.exp(-0.5 * (torch.arange(-3.0, 4) / sigma) ** 2)
         taps = (taps / taps.sum()).expand(3, 1, 1, 7)
         images = functional.conv2d(functional.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
         images = functional.conv2d(functional.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)
-    images = images + .06 * torch.rand(len(images), 1, 1, 1) * torch.randn_like(images)
+    images = images + 0.06 * torch.rand(len(images), 1, 1, 1) * torch.randn_like(images)
     return images.clamp(-1, 1)
 
 
 def _loss(network, images, masks, points, visibility) -> torch.Tensor:
     classes, heatmaps, judged = network(images)
     height, width = masks.shape[1:]
-    columns = torch.exp(-.5 * ((torch.arange(width) + .5 - points[..., :1]) / HEATMAP_SIGMA)**2)
-    rows = torch.exp(-.5 * ((torch.arange(height) + .5 - points[..., 1:]) / HEATMAP_SIGMA)**2)
+    columns = torch.exp(-0.5 * ((torch.arange(width) + 0.5 - points[..., :1]) / HEATMAP_SIGMA) ** 2)
+    rows = torch.exp(-0.5 * ((torch.arange(height) + 0.5 - points[..., 1:]) / HEATMAP_SIGMA) ** 2)
     target = (rows[..., :, None] * columns[..., None, :]).flatten(2)
     target = target / target.sum(dim=2, keepdim=True).clamp(min=1e-6)
     shown = (visibility != ABSENT).float()
     distance = -(target * heatmaps.flatten(2).log_softmax(dim=2)).sum(dim=2)
     rare = torch.ones(len(CLASSES))
     rare[[CLASSES.index(name) for name in ('handle', 'mirror', 'plate', 'grille')]] = 2
-    return (functional.cross_entropy(classes, masks, weight=rare)
-            + .1 * (distance * shown).sum() / shown.sum().clamp(min=1)
-            + .2 * functional.cross_entropy(judged.flatten(0, 1), visibility.flatten()))
+    return (
+        functional.cross_entropy(classes, masks, weight=rare)
+        + 0.1 * (distance * shown).sum() / shown.sum().clamp(min=1)
+        + 0.2 * functional.cross_entropy(judged.flatten(0, 1), visibility.flatten())
+    )

@@ -1,4 +1,5 @@
 """Trains the demo's generator on drawings with upstream's own training loop, from small images to larger ones."""
+
 from __future__ import annotations
 
 import json
@@ -17,19 +18,27 @@ from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.upstream import import_upstream
 
 WORKERS = 1
-COLOURS = 4096
+COLORS = 4096
 # drawings are free of noise, and layers that have it learn to strew dots around edges
 GENERATOR = {
-    'class_name': f'{__name__}.generator_for_cpu', 'z_dim': 128, 'w_dim': 128, 'mapping_kwargs': {'num_layers': 4},
-    'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 96, 'use_noise': False}}
+    'class_name': f'{__name__}.generator_for_cpu',
+    'z_dim': 128,
+    'w_dim': 128,
+    'mapping_kwargs': {'num_layers': 4},
+    'synthesis_kwargs': {'channel_base': 2048, 'channel_max': 96, 'use_noise': False},
+}
 DISCRIMINATOR = {
-    'class_name': f'{__name__}.discriminator_for_cpu', 'channel_base': 2048, 'channel_max': 96,
-    'epilogue_kwargs': {'mbstd_group_size': 4}}
+    'class_name': f'{__name__}.discriminator_for_cpu',
+    'channel_base': 2048,
+    'channel_max': 96,
+    'epilogue_kwargs': {'mbstd_group_size': 4},
+}
 
 
 @dataclass(frozen=True)
 class Stage:
     """One step of the growing: `kimg` thousands of drawings of `resolution`² pixels are shown."""
+
     resolution: int
     kimg: int
     learning_rate: float
@@ -37,8 +46,13 @@ class Stage:
     batch: int = 16
 
 
-STAGES = (Stage(16, 70, .003, .01, batch=32), Stage(32, 70, .003, .03), Stage(64, 50, .003, .2),
-          Stage(128, 45, .002, .5), Stage(128, 15, .0007, .5))
+STAGES = (
+    Stage(16, 70, 0.003, 0.01, batch=32),
+    Stage(32, 70, 0.003, 0.03),
+    Stage(64, 50, 0.003, 0.2),
+    Stage(128, 45, 0.002, 0.5),
+    Stage(128, 15, 0.0007, 0.5),
+)
 
 
 def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = STAGES) -> Path:
@@ -66,16 +80,36 @@ def train_generator(drawings: Path, outdir: Path, stages: tuple[Stage, ...] = ST
         folder.mkdir(parents=True, exist_ok=True)
         start = str(_start_from(weights[index - 1], folder / 'start.pkl', stage.resolution)) if index else None
         training_loop(
-            run_dir=str(folder), random_seed=index, resume_pkl=start, total_kimg=stage.kimg, ema_kimg=4,
-            training_set_kwargs={'class_name': 'training.dataset.ImageFolderDataset', 'use_labels': False,
-                                 'path': str(drawings_path(drawings, stage.resolution)), 'xflip': False},
+            run_dir=str(folder),
+            random_seed=index,
+            resume_pkl=start,
+            total_kimg=stage.kimg,
+            ema_kimg=4,
+            training_set_kwargs={
+                'class_name': 'training.dataset.ImageFolderDataset',
+                'use_labels': False,
+                'path': str(drawings_path(drawings, stage.resolution)),
+                'xflip': False,
+            },
             data_loader_kwargs={'num_workers': WORKERS, 'prefetch_factor': 2},
-            G_kwargs=GENERATOR, D_kwargs=DISCRIMINATOR, G_opt_kwargs=_adam(stage), D_opt_kwargs=_adam(stage),
-            G_reg_interval=None, D_reg_interval=16,
-            loss_kwargs={'class_name': 'training.loss.StyleGAN2Loss', 'r1_gamma': stage.r1_gamma,
-                         'style_mixing_prob': 0.1, 'pl_weight': 0},
-            batch_size=stage.batch, batch_gpu=stage.batch, kimg_per_tick=1,
-            image_snapshot_ticks=None, network_snapshot_ticks=5)
+            G_kwargs=GENERATOR,
+            D_kwargs=DISCRIMINATOR,
+            G_opt_kwargs=_adam(stage),
+            D_opt_kwargs=_adam(stage),
+            G_reg_interval=None,
+            D_reg_interval=16,
+            loss_kwargs={
+                'class_name': 'training.loss.StyleGAN2Loss',
+                'r1_gamma': stage.r1_gamma,
+                'style_mixing_prob': 0.1,
+                'pl_weight': 0,
+            },
+            batch_size=stage.batch,
+            batch_gpu=stage.batch,
+            kimg_per_tick=1,
+            image_snapshot_ticks=None,
+            network_snapshot_ticks=5,
+        )
         _keep_weights(folder / f'network-snapshot-{stage.kimg:06d}.pkl', weights[index])
     return weights[-1]
 
@@ -104,21 +138,31 @@ def export_generator(weights: Path, resolution: int, path: Path) -> None:
     widths = {name: value for name, value in GENERATOR['synthesis_kwargs'].items() if name != 'use_noise'}
     init_kwargs |= {'c_dim': 0, 'img_resolution': resolution, 'img_channels': 3, 'synthesis_kwargs': widths}
     trained = load_file(weights)
-    state = {name: trained.get(f'G_ema.{name}', torch.zeros_like(tensor)).half()
-             for name, tensor in StandInGenerator(**init_kwargs).state_dict().items()}
+    state = {
+        name: trained.get(f'G_ema.{name}', torch.zeros_like(tensor)).half()
+        for name, tensor in StandInGenerator(**init_kwargs).state_dict().items()
+    }
     write_atomically(path, save(state, metadata={'init_kwargs': json.dumps(init_kwargs)}))
 
 
 def _adam(stage: Stage) -> dict:
-    return {'class_name': 'torch.optim.Adam', 'lr': stage.learning_rate, 'betas': [0., 0.99], 'eps': 1e-8}
+    return {'class_name': 'torch.optim.Adam', 'lr': stage.learning_rate, 'betas': [0.0, 0.99], 'eps': 1e-8}
 
 
 def _keep_weights(snapshot: Path, path: Path) -> None:
     """The tensors of the three networks of upstream's snapshot, without its code."""
     with snapshot.open('rb') as file:
         networks = pickle.load(file)
-    write_atomically(path, save({f'{name}.{key}': tensor.contiguous() for name in ('G', 'D', 'G_ema')
-                                 for key, tensor in networks[name].state_dict().items()}))
+    write_atomically(
+        path,
+        save(
+            {
+                f'{name}.{key}': tensor.contiguous()
+                for name in ('G', 'D', 'G_ema')
+                for key, tensor in networks[name].state_dict().items()
+            }
+        ),
+    )
 
 
 def _start_from(weights: Path, path: Path, resolution: int) -> Path:
@@ -138,8 +182,9 @@ def _start_from(weights: Path, path: Path, resolution: int) -> Path:
         if first.format(resolution) not in known:
             if name == 'D':
                 layer = f'D.b{resolution // 2}.fromrgb'
-                _hand_on_colours(network.get_submodule(f'b{resolution}'), before[f'{layer}.weight'],
-                                 before[f'{layer}.bias'])
+                _hand_on_colors(
+                    network.get_submodule(f'b{resolution}'), before[f'{layer}.weight'], before[f'{layer}.bias']
+                )
             else:
                 torch.nn.init.zeros_(network.get_parameter(first.format(resolution)))
         networks[name] = network.eval().requires_grad_(False)
@@ -148,7 +193,7 @@ def _start_from(weights: Path, path: Path, resolution: int) -> Path:
     return path
 
 
-def _hand_on_colours(block: torch.nn.Module, weight: torch.Tensor, bias: torch.Tensor) -> None:
+def _hand_on_colors(block: torch.nn.Module, weight: torch.Tensor, bias: torch.Tensor) -> None:
     """Start a discriminator's new first block as a layer from RGB and a halving of the size.
 
     The block then gives the next one nearly what that one's own layer from RGB gave it before: the old layer's most
@@ -159,14 +204,14 @@ def _hand_on_colours(block: torch.nn.Module, weight: torch.Tensor, bias: torch.T
         weight: [old channels, 3, 1, 1], of the old layer from RGB.
         bias: [old channels], the same.
     """
-    rgb = torch.rand(COLOURS, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    old = functional.leaky_relu(rgb @ weight[:, :, 0, 0].T / 3**.5 + bias, .2) * 2**.5
+    rgb = torch.rand(COLORS, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    old = functional.leaky_relu(rgb @ weight[:, :, 0, 0].T / 3**0.5 + bias, 0.2) * 2**0.5
     channels = len(block.fromrgb.bias)
     telling = scipy.linalg.qr(old.numpy(), mode='r', pivoting=True)[1][:channels]
-    known = torch.cat([old[:, telling], torch.ones(COLOURS, 1)], dim=1)
+    known = torch.cat([old[:, telling], torch.ones(COLORS, 1)], dim=1)
     mixture = torch.linalg.lstsq(known, old).solution
     block.fromrgb.weight.data, block.fromrgb.bias.data = weight[telling], bias[telling]
     # the shortcut is scaled by channels^-1/2 at run time, both branches by 2^-1/2; the other one adds the constant
-    block.skip.weight.data = (mixture[:-1].T * (2 * channels)**.5)[:, :, None, None]
+    block.skip.weight.data = (mixture[:-1].T * (2 * channels) ** 0.5)[:, :, None, None]
     block.conv1.weight.data.zero_()
-    block.conv1.bias.data = torch.where(mixture[-1] > 0, mixture[-1], mixture[-1] / .2)
+    block.conv1.bias.data = torch.where(mixture[-1] > 0, mixture[-1], mixture[-1] / 0.2)

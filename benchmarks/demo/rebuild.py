@@ -8,6 +8,7 @@ python -m benchmarks.demo.rebuild labels       # has it label generated images
 python -m benchmarks.demo.rebuild interpreter  # trains the Style Interpreter on 16 of them
 python -m benchmarks.demo.rebuild sheets       # contact sheets of drawings and of generated cars
 """
+
 from __future__ import annotations
 
 import io
@@ -49,8 +50,14 @@ SAMPLING = SamplingOptions(trunc=TRUNCATION)
 RESOLUTION = growing.STAGES[-1].resolution
 SHEET_SIDE = 8
 
-work_option = click.option('--work', type=click.Path(file_okay=False, path_type=Path), metavar='DIR',
-                           default=Path('out/rebuild'), show_default=True, help='Where intermediate files are kept')
+work_option = click.option(
+    '--work',
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar='DIR',
+    default=Path('out/rebuild'),
+    show_default=True,
+    help='Where intermediate files are kept',
+)
 
 
 @click.group(help=__doc__)
@@ -69,8 +76,13 @@ def drawings(work):
     (folder / 'images').mkdir(parents=True)
     for name, drawing in zip(names, held_out):
         write_image(folder / 'images' / f'{name}.png', drawing.image)
-    _write_labels(folder, names, [drawing.mask for drawing in held_out], [drawing.keypoints for drawing in held_out],
-                  [drawing.visibility for drawing in held_out])
+    _write_labels(
+        folder,
+        names,
+        [drawing.mask for drawing in held_out],
+        [drawing.keypoints for drawing in held_out],
+        [drawing.visibility for drawing in held_out],
+    )
 
 
 @main.command()
@@ -104,30 +116,45 @@ def labels(work):
     judge = Annotator.load(work / 'annotator.safetensors')
     said = judge.label(images)
     _write_labels(folder, [sample.name for sample in samples.samples], *said)
-    task = {'classes': CLASSES, 'palette': PALETTE, 'keypoints': KEYPOINTS, 'left_right_pairs': LEFT_RIGHT_PAIRS,
-            'skeleton': SKELETON}
+    task = {
+        'classes': CLASSES,
+        'palette': PALETTE,
+        'keypoints': KEYPOINTS,
+        'left_right_pairs': LEFT_RIGHT_PAIRS,
+        'skeleton': SKELETON,
+    }
     write_atomically(DEMO_FOLDER / 'task.json', (json.dumps(task, indent=1) + '\n').encode())
     more = DEMO_FOLDER / 'more'
     shutil.rmtree(more, ignore_errors=True)
     _write_labels(more, [sample_name(seed) for seed in MORE], *judge.label(np.stack(_generated(network, MORE))))
-    write_sheet(work / 'labels.png', [tile for pair in zip(images, np.array(PALETTE, np.uint8)[said.masks])
-                                      for tile in pair])
+    write_sheet(
+        work / 'labels.png', [tile for pair in zip(images, np.array(PALETTE, np.uint8)[said.masks]) for tile in pair]
+    )
 
 
 @main.command()
 def interpreter():
     """Train the demo's Style Interpreter on the first sixteen samples."""
     samples = DEMO_FOLDER / 'samples'
-    train_interpreter.main([
-        f'--network={DEMO}', f'--samples={samples}', f'--labels={samples / "masks"}',
-        f'--keypoints={samples / "keypoints.json"}',
-        f'--classes={DEMO_FOLDER / "task.json"}', f'--seeds={format_seeds(list(TRAINED_ON))}',
-        f'--out={DEMO_FOLDER / "interpreter.safetensors"}', '--overwrite'], standalone_mode=False)
+    train_interpreter.main(
+        [
+            f'--network={DEMO}',
+            f'--samples={samples}',
+            f'--labels={samples / "masks"}',
+            f'--keypoints={samples / "keypoints.json"}',
+            f'--classes={DEMO_FOLDER / "task.json"}',
+            f'--seeds={format_seeds(list(TRAINED_ON))}',
+            f'--out={DEMO_FOLDER / "interpreter.safetensors"}',
+            '--overwrite',
+        ],
+        standalone_mode=False,
+    )
 
 
 @main.command()
-@click.option('--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', default=Path('docs'),
-              show_default=True)
+@click.option(
+    '--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', default=Path('docs'), show_default=True
+)
 def sheets(outdir):
     """Draw the contact sheets: drawings.png, and generated.png of as many random cars at the demo's truncation."""
     count = SHEET_SIDE**2
@@ -139,8 +166,9 @@ def write_drawings(folder: Path, resolutions: Sequence[int], count: int) -> None
     """Write the drawings of seeds 0 .. count - 1 as training images for upstream, a zip for each resolution."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack, ProcessPoolExecutor() as pool:
-        archives = [stack.enter_context(zipfile.ZipFile(growing.drawings_path(folder, size), 'w'))
-                    for size in resolutions]
+        archives = [
+            stack.enter_context(zipfile.ZipFile(growing.drawings_path(folder, size), 'w')) for size in resolutions
+        ]
         encoded = pool.map(partial(_encode, resolutions=resolutions), range(count), chunksize=64)
         for seed, images in enumerate(tqdm(encoded, total=count, desc='drawings', unit='image')):
             for archive, image in zip(archives, images):
@@ -149,7 +177,7 @@ def write_drawings(folder: Path, resolutions: Sequence[int], count: int) -> None
 
 def write_sheet(path: Path, tiles: Sequence[np.ndarray]) -> None:
     """Write images of one size, uint8 [H, W, 3], as rows of `SHEET_SIDE`."""
-    rows = [np.concatenate(tiles[start:start + SHEET_SIDE], axis=1) for start in range(0, len(tiles), SHEET_SIDE)]
+    rows = [np.concatenate(tiles[start : start + SHEET_SIDE], axis=1) for start in range(0, len(tiles), SHEET_SIDE)]
     path.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
 
@@ -174,20 +202,40 @@ def _held_out():
     return [draw(FIRST_HELD_OUT + index, RESOLUTION) for index in range(HELD_OUT)]
 
 
-def _write_labels(folder: Path, names: Sequence[str], masks: Iterable[np.ndarray], keypoints: Iterable[np.ndarray],
-                  visibility: Iterable[np.ndarray]) -> None:
+def _write_labels(
+    folder: Path,
+    names: Sequence[str],
+    masks: Iterable[np.ndarray],
+    keypoints: Iterable[np.ndarray],
+    visibility: Iterable[np.ndarray],
+) -> None:
     """Write `masks/NAME.png`, and all keypoints as `keypoints.json` in COCO's format."""
     (folder / 'masks').mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
     for index, (name, mask, points, seen) in enumerate(zip(names, masks, keypoints, visibility)):
-        write_mask(folder / 'masks' / f'{name}.png', mask, [value for colour in PALETTE for value in colour])
+        write_mask(folder / 'masks' / f'{name}.png', mask, [value for color in PALETTE for value in color])
         images.append({'id': index, 'file_name': f'{name}.png', 'height': mask.shape[0], 'width': mask.shape[1]})
-        annotations.append({'id': index, 'image_id': index, 'category_id': 1, 'num_keypoints': int((seen > 0).sum()),
-                            'keypoints': flat_keypoints(Keypoints(points, seen))})
-    category = {'id': 1, 'name': 'car', 'keypoints': KEYPOINTS,
-                'skeleton': [[start + 1, end + 1] for start, end in SKELETON]}
-    content = {'info': {'description': 'x and y in pixels; the centre of the first pixel is (0.5, 0.5)'},
-               'images': images, 'annotations': annotations, 'categories': [category]}
+        annotations.append(
+            {
+                'id': index,
+                'image_id': index,
+                'category_id': 1,
+                'num_keypoints': int((seen > 0).sum()),
+                'keypoints': flat_keypoints(Keypoints(points, seen)),
+            }
+        )
+    category = {
+        'id': 1,
+        'name': 'car',
+        'keypoints': KEYPOINTS,
+        'skeleton': [[start + 1, end + 1] for start, end in SKELETON],
+    }
+    content = {
+        'info': {'description': 'x and y in pixels; the centre of the first pixel is (0.5, 0.5)'},
+        'images': images,
+        'annotations': annotations,
+        'categories': [category],
+    }
     write_atomically(folder / 'keypoints.json', (json.dumps(content) + '\n').encode())
 
 

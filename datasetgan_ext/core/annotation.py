@@ -1,4 +1,5 @@
 """What every label format is read into."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Keypoints:
             pixel is (0.5, 0.5); of no meaning where absent.
         visibility: uint8 [J], ABSENT, OCCLUDED or VISIBLE.
     """
+
     points: np.ndarray
     visibility: np.ndarray
 
@@ -41,6 +43,7 @@ class Annotation:
         keypoints: of the task's list; None = no keypoints for this image.
         image_hw: height and width of the labelled image, as the label file says; None = it does not.
     """
+
     name: str
     mask: np.ndarray | None
     source: Path
@@ -51,26 +54,32 @@ class Annotation:
         """Raises UserError when mask or keypoints do not suit the image's size or the task, if it has such."""
         height, width = image_hw
         masked = self.mask is not None and task.classes
-        for labelled_hw in (self.mask.shape if masked else None, self.image_hw):
-            if labelled_hw not in (None, image_hw):
-                resized = factor_text(labelled_hw, image_hw)
-                raise UserError(f'{self.source} is {size_text(labelled_hw)}, its image is {size_text(image_hw)} '
-                                f'(height x width; image {self.name}){resized}. Labels are not resized here: have the '
-                                'tool work on the files of --samples as they are, and export again')
+        for labeled_hw in (self.mask.shape if masked else None, self.image_hw):
+            if labeled_hw not in (None, image_hw):
+                resized = factor_text(labeled_hw, image_hw)
+                raise UserError(
+                    f'{self.source} is {size_text(labeled_hw)}, its image is {size_text(image_hw)} '
+                    f'(height x width; image {self.name}){resized}. Labels are not resized here: have the '
+                    'tool work on the files of `samples` as they are, and export again'
+                )
         if masked:
             self.check_classes(task.classes)
         if self.keypoints is not None and task.keypoints:
             for name, (x, y), seen in zip(task.keypoints, self.keypoints.points, self.keypoints.visibility):
                 if seen != ABSENT and not (0 <= x <= width and 0 <= y <= height):
-                    raise UserError(f'{self.source}: keypoint {name} of {self.name} is at ({x:g}, {y:g}), outside the '
-                                    f'image of {width} x {height} pixels; mark it as absent, or move it')
+                    raise UserError(
+                        f'{self.source}: keypoint {name} of {self.name} is at ({x:g}, {y:g}), outside the '
+                        f'image of {width} x {height} pixels; mark it as absent, or move it'
+                    )
 
     def check_classes(self, classes: list[str]) -> None:
         """Raises UserError when the mask holds an id outside the class list."""
         unknown = sorted(set(np.unique(self.mask).tolist()) - set(range(len(classes))) - {IGNORE})
         if unknown:
-            raise UserError(f'{self.source}: class id {", ".join(map(str, unknown))} is outside the class list, '
-                            f'which has ids 0..{len(classes) - 1} ({", ".join(classes)}); {IGNORE} means "no label"')
+            raise UserError(
+                f'{self.source}: class id {", ".join(map(str, unknown))} is outside the class list, '
+                f'which has ids 0..{len(classes) - 1} ({", ".join(classes)}); {IGNORE} means "no label"'
+            )
 
 
 def object_box(mask: np.ndarray | None, points: np.ndarray) -> np.ndarray:
@@ -96,12 +105,12 @@ def size_text(sizes: tuple[int, ...]) -> str:
     return 'x'.join(map(str, sizes))
 
 
-def factor_text(labelled_hw: tuple[int, int], image_hw: tuple[int, int]) -> str:
+def factor_text(labeled_hw: tuple[int, int], image_hw: tuple[int, int]) -> str:
     """For a message: by how much a labelled copy was resized; empty if its shape is another one, to the pixel."""
-    (labelled_height, labelled_width), (height, width) = labelled_hw, image_hw
-    if abs(labelled_height * width - labelled_width * height) >= max(height, width):
+    (labeled_height, labeled_width), (height, width) = labeled_hw, image_hw
+    if abs(labeled_height * width - labeled_width * height) >= max(height, width):
         return ''
-    return f', a copy resized by {labelled_height / height:.4g}'
+    return f', a copy resized by {labeled_height / height:.4g}'
 
 
 def clean_up(mask: np.ndarray, min_pixels: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Files that are either whole or not there, and files of tensors with a description."""
+
 from __future__ import annotations
 
 import json
@@ -33,12 +34,12 @@ def holds_files(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(folder: Path, flag: str = '--outdir') -> Iterator[None]:
+def locked(folder: Path, argument: str = 'outdir') -> Iterator[None]:
     """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
 
     Args:
         folder: exists.
-        flag: the option that named it, for the message.
+        argument: name of the argument that gave it, for the message.
 
     Raises:
         UserError: another process holds it.
@@ -51,11 +52,15 @@ def locked(folder: Path, flag: str = '--outdir') -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f'{flag}={folder} is being written by another process; wait for it, '
-                            'or give another folder') from error
+            raise UserError(
+                f'`{argument}`={folder} is being written by another process; wait for it, or give another folder'
+            ) from error
         except OSError as error:
-            log.warning('%s is on a file system without locks (%s): see to it that no other process writes there',
-                        folder, error.strerror)
+            log.warning(
+                '%s is on a file system without locks (%s): see to it that no other process writes there',
+                folder,
+                error.strerror,
+            )
         yield
     finally:
         os.close(descriptor)
@@ -105,13 +110,14 @@ def save_atomically(path: Path, save: Callable[[Path], object], durable: bool = 
 
 
 @contextmanager
-def reading_tensors(path: Path, flag: str, writer: str, key: str,
-                    version: int) -> Iterator[tuple[dict, dict[str, torch.Tensor]]]:
+def reading_tensors(
+    path: Path, argument: str, writer: str, key: str, version: int
+) -> Iterator[tuple[dict, dict[str, torch.Tensor]]]:
     """Read a safetensors file of ours, and turn what fails while its content is used into a UserError that names it.
 
     Args:
         path: the file.
-        flag: the option that named it.
+        argument: name of the argument that gave it.
         writer: the script that writes such files.
         key: of the metadata, under which the JSON that describes the tensors is kept.
         version: of the format, which the description has to have.
@@ -123,19 +129,21 @@ def reading_tensors(path: Path, flag: str, writer: str, key: str,
         UserError: the file is missing, damaged, of another kind or another version.
     """
     if not path.is_file():
-        raise UserError(f'{flag}={path}: no such file; {writer} writes one')
+        raise UserError(f'`{argument}`={path}: no such file; {writer} writes one')
     try:
         with safe_open(path, 'pt') as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise UserError(f'{flag}={path} is not a safetensors file, or damaged: {error}') from error
+        raise UserError(f'`{argument}`={path} is not a safetensors file, or damaged: {error}') from error
     if key not in metadata:
-        raise UserError(f'{flag}={path} is a safetensors file, but not one that {writer} wrote')
+        raise UserError(f'`{argument}`={path} is a safetensors file, but not one that {writer} wrote')
     try:
         content = json.loads(metadata[key])
         if content['version'] != version:
-            raise UserError(f'{flag}={path} has format version {content["version"]}, this program reads {version}')
+            raise UserError(
+                f'`{argument}`={path} has format version {content["version"]}, this program reads {version}'
+            )
         yield content, state
     except (ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise UserError(f'{flag}={path} is damaged ({type(error).__name__}: {error})') from error
+        raise UserError(f'`{argument}`={path} is damaged ({type(error).__name__}: {error})') from error

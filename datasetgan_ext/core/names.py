@@ -1,4 +1,5 @@
 """Names in label files against those of the class file."""
+
 from __future__ import annotations
 
 import difflib
@@ -10,8 +11,9 @@ MAX_PLACES = 10
 """Places that a message lists for one name."""
 
 
-def check_names(source: str, places: Mapping[str, Sequence[str]], known: Sequence[str], kind: str,
-                others: Sequence[str] = ()) -> None:
+def check_names(
+    source: str, places: Mapping[str, Sequence[str]], known: Sequence[str], kind: str, others: Sequence[str] = ()
+) -> None:
     """Raises one UserError for all the names that the class file lacks, each with the nearest that it has.
 
     Args:
@@ -25,8 +27,9 @@ def check_names(source: str, places: Mapping[str, Sequence[str]], known: Sequenc
     if not unknown:
         return
     lines = [f'{name!r}{_hint(name, known, others)}, at {_listed(where)}' for name, where in unknown.items()]
-    raise UserError(f'{source}: no {kind} of that name: ' + '; '.join(lines)
-                    + f'. The class file lists {", ".join(known)}')
+    raise UserError(
+        f'{source}: no {kind} of that name: ' + '; '.join(lines) + f'. The class file lists {", ".join(known)}'
+    )
 
 
 def _hint(name: str, known: Sequence[str], others: Sequence[str]) -> str:

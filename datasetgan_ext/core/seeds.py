@@ -1,4 +1,5 @@
 """Seed lists such as `0-99,200`."""
+
 from __future__ import annotations
 
 import re
@@ -20,7 +21,7 @@ def projected_name(row: int) -> str:
     return f'proj{row:07d}'
 
 
-def parse_seeds(text: str, flag: str = '--seeds') -> list[int]:
+def parse_seeds(text: str, argument: str = 'seeds') -> list[int]:
     """Seeds of a list of numbers and ranges: '1,4-6' -> [1, 4, 5, 6].
 
     Raises:
@@ -30,21 +31,23 @@ def parse_seeds(text: str, flag: str = '--seeds') -> list[int]:
     for part in text.split(','):
         match = re.fullmatch(r'\s*(\d+)\s*(?:-\s*(\d+)\s*)?', part, flags=re.ASCII)
         if not match:
-            raise UserError(f'{flag}={text}: {part.strip()!r} is neither a number nor a range; '
-                            'write for example 0-99 or 1,4-6')
+            raise UserError(
+                f'`{argument}`={text}: {part.strip()!r} is neither a number nor a range; '
+                'write for example 0-99 or 1,4-6'
+            )
         first = int(match[1])
         last = int(match[2]) if match[2] else first
         if last < first:
-            raise UserError(f'{flag}={text}: the range {first}-{last} runs backwards; write {last}-{first}')
+            raise UserError(f'`{argument}`={text}: the range {first}-{last} runs backwards; write {last}-{first}')
         if last > MAX_SEED:
-            raise UserError(f'{flag}={text}: {last} is too large; seeds go up to {MAX_SEED}')
+            raise UserError(f'`{argument}`={text}: {last} is too large; seeds go up to {MAX_SEED}')
         if len(seeds) + last - first >= MAX_COUNT:
-            raise UserError(f'{flag}={text} is more than {MAX_COUNT} seeds; split it into several folders')
+            raise UserError(f'`{argument}`={text} is more than {MAX_COUNT} seeds; split it into several folders')
         seeds.extend(range(first, last + 1))
     if len(set(seeds)) < len(seeds):
         seen: set[int] = set()
         repeated = next(seed for seed in seeds if seed in seen or seen.add(seed))
-        raise UserError(f'{flag}={text}: seed {repeated} is there twice')
+        raise UserError(f'`{argument}`={text}: seed {repeated} is there twice')
     return seeds
 
 

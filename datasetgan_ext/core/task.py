@@ -1,4 +1,5 @@
 """The task: which classes and keypoints there are."""
+
 from __future__ import annotations
 
 import json
@@ -25,6 +26,7 @@ class Task:
         left_right_pairs: indices of keypoints that change places in a mirror image.
         skeleton: indices of keypoints that are joined by a line.
     """
+
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     keypoints: tuple[str, ...] = ()
@@ -45,16 +47,19 @@ class Task:
         try:
             text = path.read_text(encoding='utf-8-sig')
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f'--classes={path} cannot be read ({error}); give a text file with a class a line, '
-                            f'JSON with "classes" or "keypoints", or one of {", ".join(READY_MADE)}') from error
+            raise UserError(
+                f'`classes`={path} cannot be read ({error}); give a text file with a class a line, '
+                f'JSON with "classes" or "keypoints", or one of {", ".join(READY_MADE)}'
+            ) from error
         if path.suffix == '.json':
             try:
                 content = json.loads(text)
             except json.JSONDecodeError as error:
-                raise UserError(f'--classes={path} is not valid JSON: {error}') from error
-            if not isinstance(content, dict) or not any(isinstance(content.get(key), list)
-                                                        for key in ('classes', 'keypoints')):
-                raise UserError(f'--classes={path} has no list named "classes" or "keypoints"')
+                raise UserError(f'`classes`={path} is not valid JSON: {error}') from error
+            if not isinstance(content, dict) or not any(
+                isinstance(content.get(key), list) for key in ('classes', 'keypoints')
+            ):
+                raise UserError(f'`classes`={path} has no list named "classes" or "keypoints"')
         else:
             content = {'classes': [line.strip() for line in text.splitlines() if line.strip()]}
         return cls.from_json(content, path)
@@ -66,45 +71,57 @@ class Task:
         task = cls.from_names(names, content.get('palette'), source) if names or not keypoints else cls((), ())
         for name in keypoints:
             if not isinstance(name, str) or not name.isprintable() or not name.strip() or keypoints.count(name) > 1:
-                raise UserError(f'--classes={source}: keypoint {name!r} is listed twice or is not a name')
+                raise UserError(f'`classes`={source}: keypoint {name!r} is listed twice or is not a name')
         pairs = {}
         for key in ('left_right_pairs', 'skeleton'):
             pairs[key] = content.get(key) or []
             if not isinstance(pairs[key], list) or not all(_is_pair(pair, len(keypoints)) for pair in pairs[key]):
-                raise UserError(f'--classes={source}: "{key}" must be a list of pairs of two different keypoints, '
-                                f'by their index in 0..{len(keypoints) - 1}')
+                raise UserError(
+                    f'`classes`={source}: "{key}" must be a list of pairs of two different keypoints, '
+                    f'by their index in 0..{len(keypoints) - 1}'
+                )
             pairs[key] = tuple(tuple(pair) for pair in pairs[key])
         sides = [index for pair in pairs['left_right_pairs'] for index in pair]
         if len(set(sides)) < len(sides):
-            raise UserError(f'--classes={source}: "left_right_pairs" holds a keypoint twice')
+            raise UserError(f'`classes`={source}: "left_right_pairs" holds a keypoint twice')
         return replace(task, keypoints=tuple(keypoints), **pairs)
 
     def to_json(self) -> dict:
         """JSON-ready dict; `from_json` reads it back."""
-        content = {'classes': list(self.classes), 'palette': [list(colour) for colour in self.palette]}
+        content = {'classes': list(self.classes), 'palette': [list(color) for color in self.palette]}
         if self.keypoints:
-            content |= {'keypoints': list(self.keypoints), 'skeleton': [list(pair) for pair in self.skeleton],
-                        'left_right_pairs': [list(pair) for pair in self.left_right_pairs]}
+            content |= {
+                'keypoints': list(self.keypoints),
+                'skeleton': [list(pair) for pair in self.skeleton],
+                'left_right_pairs': [list(pair) for pair in self.left_right_pairs],
+            }
         return content
 
     @classmethod
     def from_names(cls, names: list[str], palette: list | None = None, source: str | Path = 'classes') -> Task:
         """Check names and colours; without a palette, make one of clearly different colours."""
         if not 2 <= len(names) <= MAX_CLASSES:
-            raise UserError(f'--classes={source} lists {len(names)} classes; it takes 2 to {MAX_CLASSES}, '
-                            'the first of which is the background')
+            raise UserError(
+                f'`classes`={source} lists {len(names)} classes; it takes 2 to {MAX_CLASSES}, '
+                'the first of which is the background'
+            )
         for name in names:
             if not isinstance(name, str) or not name.isprintable() or not name.strip() or names.count(name) > 1:
-                raise UserError(f'--classes={source}: {name!r} is listed twice or is not a name')
-        colours = distinct_colours(len(names)) if palette is None else palette
-        valid = isinstance(colours, list) and all(
-            isinstance(colour, (list, tuple)) and len(colour) == 3
-            and all(type(value) is int and 0 <= value <= 255 for value in colour) for colour in colours)
-        colours = [tuple(colour) for colour in colours] if valid else []
-        if len(colours) != len(names) or len(set(colours)) != len(colours):
-            raise UserError(f'--classes={source}: "palette" must give each of the {len(names)} classes '
-                            'an RGB colour of its own, three whole numbers in 0..255')
-        return cls(tuple(names), tuple(colours))
+                raise UserError(f'`classes`={source}: {name!r} is listed twice or is not a name')
+        colors = distinct_colors(len(names)) if palette is None else palette
+        valid = isinstance(colors, list) and all(
+            isinstance(color, (list, tuple))
+            and len(color) == 3
+            and all(type(value) is int and 0 <= value <= 255 for value in color)
+            for color in colors
+        )
+        colors = [tuple(color) for color in colors] if valid else []
+        if len(colors) != len(names) or len(set(colors)) != len(colors):
+            raise UserError(
+                f'`classes`={source}: "palette" must give each of the {len(names)} classes '
+                'an RGB colour of its own, three whole numbers in 0..255'
+            )
+        return cls(tuple(names), tuple(colors))
 
     def only(self, classes: bool, keypoints: bool) -> Task:
         """The task without its classes, or without its keypoints."""
@@ -114,15 +131,19 @@ class Task:
     @property
     def flat_palette(self) -> list[int]:
         """Colours as Pillow's putpalette takes them."""
-        return [value for colour in self.palette for value in colour]
+        return [value for color in self.palette for value in color]
 
 
 def _is_pair(pair: object, count: int) -> bool:
-    return (isinstance(pair, list) and len(pair) == 2 and pair[0] != pair[1]
-            and all(type(index) is int and 0 <= index < count for index in pair))
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and pair[0] != pair[1]
+        and all(type(index) is int and 0 <= index < count for index in pair)
+    )
 
 
-def distinct_colours(count: int) -> list[tuple[int, int, int]]:
+def distinct_colors(count: int) -> list[tuple[int, int, int]]:
     """Black for the background, then `count - 1` RGB colours, each as far as can be from all before it."""
     levels = np.linspace(0, 255, 8).round().astype(int)
     candidates = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), axis=-1).reshape(-1, 3)
@@ -132,4 +153,4 @@ def distinct_colours(count: int) -> list[tuple[int, int, int]]:
     while len(chosen) < count:
         nearest = np.minimum(nearest, np.square(candidates - chosen[-1]).sum(axis=1))
         chosen.append(candidates[nearest.argmax()])
-    return [tuple(colour.tolist()) for colour in chosen]
+    return [tuple(color.tolist()) for color in chosen]

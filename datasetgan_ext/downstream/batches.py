@@ -1,5 +1,6 @@
 """Batches of labelled images for training, each a function of its number alone: so a run that was stopped goes on with
 the batches that it would have had, however many processes read them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ import torch
 import torch.nn.functional as functional
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE
-from datasetgan_ext.downstream.labeled import LabelledImage, LabelledImages
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)   # ImageNet's
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 
 class Batch(NamedTuple):
@@ -23,6 +24,7 @@ class Batch(NamedTuple):
         points: float32 [N, J, 2], x and y in pixels of `images`.
         present: float32 [N, J]; 1 where the keypoint is in the image, 0 where it is absent, nan where nobody said.
     """
+
     images: torch.Tensor
     masks: torch.Tensor
     points: torch.Tensor
@@ -44,6 +46,7 @@ class Augmentation:
         blur: chance that the batch is blurred, by a Gaussian of 0.3 to 1.2 pixels.
         noise: largest standard deviation of noise (of 0..1).
     """
+
     mirror: float = 0.5
     scale: float = 0.2
     shift: float = 0.08
@@ -56,8 +59,14 @@ class Augmentation:
 class Batches(torch.utils.data.Dataset):
     """Batch number 0, 1, 2, ... without end: every image once in each round, the rounds shuffled."""
 
-    def __init__(self, images: LabelledImages, image_hw: tuple[int, int], size: int, seed: int,
-                 augmentation: Augmentation | None = None):
+    def __init__(
+        self,
+        images: LabeledDataset,
+        image_hw: tuple[int, int],
+        size: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
+    ):
         """
         Args:
             images: to draw from.
@@ -78,16 +87,17 @@ class Batches(torch.utils.data.Dataset):
         if self.augmentation is not None:
             # numpy's seeds are lists of numbers, torch's a single one
             seed = np.random.RandomState([self.seed, number, 1]).randint(2**31)
-            batch = augment(batch, self.augmentation, self.images.task.left_right_pairs,
-                            torch.Generator().manual_seed(int(seed)))
-        return batch._replace(images=normalise(batch.images))
+            batch = augment(
+                batch, self.augmentation, self.images.task.left_right_pairs, torch.Generator().manual_seed(int(seed))
+            )
+        return batch._replace(images=normalize(batch.images))
 
     def _index(self, place: int) -> int:
         turn, position = divmod(place, len(self.images))
         return int(np.random.RandomState([self.seed, turn, 0]).permutation(len(self.images))[position])
 
 
-def stack(images: list[LabelledImage], image_hw: tuple[int, int], keypoints: tuple[str, ...] = ()) -> Batch:
+def stack(images: list[LabeledImage], image_hw: tuple[int, int], keypoints: tuple[str, ...] = ()) -> Batch:
     """Images of any sizes, resized to one, with their labels; the images in 0..1, not yet normalised."""
     height, width = image_hw
     pictures, masks, points, present = [], [], [], []
@@ -113,21 +123,24 @@ def to_input(image: np.ndarray, image_hw: tuple[int, int]) -> torch.Tensor:
     return tensor[0]
 
 
-def normalise(images: torch.Tensor) -> torch.Tensor:
+def normalize(images: torch.Tensor) -> torch.Tensor:
     """float [N, 3, H, W] in 0..1 to ImageNet's mean and standard deviation."""
     mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
     return (images - mean) / std
 
 
-def augment(batch: Batch, options: Augmentation, left_right_pairs: tuple[tuple[int, int], ...],
-            random: torch.Generator) -> Batch:
+def augment(
+    batch: Batch, options: Augmentation, left_right_pairs: tuple[tuple[int, int], ...], random: torch.Generator
+) -> Batch:
     """A changed batch. What a shift brings in from outside has no label; keypoints that it takes out are absent."""
+
     def uniform(*shape: int) -> torch.Tensor:
         return 2 * torch.rand(shape, generator=random) - 1
+
     count, _, height, width = batch.images.shape
     mirrored = torch.rand(count, generator=random) < options.mirror
     zoom = torch.exp(options.scale * uniform(count))
-    shift = 2 * options.shift * uniform(count, 2)    # in grid_sample's units, where the image is from -1 to 1
+    shift = 2 * options.shift * uniform(count, 2)  # in grid_sample's units, where the image is from -1 to 1
     # a pixel at p shows what was at flip * p / zoom + shift
     flip = torch.where(mirrored, -1.0, 1.0)
     theta = torch.zeros(count, 2, 3)
@@ -156,7 +169,7 @@ def augment(batch: Batch, options: Augmentation, left_right_pairs: tuple[tuple[i
 
 
 def _blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
-    taps = torch.exp(-0.5 * (torch.arange(-3.0, 4.0) / sigma)**2)
+    taps = torch.exp(-0.5 * (torch.arange(-3.0, 4.0) / sigma) ** 2)
     taps = (taps / taps.sum()).expand(3, 1, 1, 7)
     images = functional.conv2d(functional.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
     return functional.conv2d(functional.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)

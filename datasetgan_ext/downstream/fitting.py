@@ -1,4 +1,5 @@
 """Training of a downstream network: what a step does, and a run of steps that goes on where it was stopped."""
+
 from __future__ import annotations
 
 import copy
@@ -20,7 +21,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import save_atomically
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.downstream.batches import Batch, Batches
-from datasetgan_ext.downstream.labeled import LabelledImages
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 from datasetgan_ext.downstream.model import DownstreamModel
 
 PARTIAL_SUFFIX = '.partial'
@@ -40,10 +41,11 @@ class FitOptions:
         dice: weight of the Dice loss beside the cross-entropy of classes.
         every: steps from one checkpoint to the next.
         patience: checkpoints without a better score after which training stops; without a selection set it never does.
-        keep_checkpoints: leave every checkpoint beside the result, for the folds of evaluate.py.
+        keep_checkpoints: leave every checkpoint beside the result, for the folds of datasetgan evaluate.
         workers: processes that read images; 0 = none but this one.
         seed: of weights, order and augmentation.
     """
+
     steps: int
     batch: int
     lr: float
@@ -81,7 +83,7 @@ class Supervised:
         """
         self.decay(progress)
         self.model.network.train()
-        loss = self.labelled_loss(self.logits(batches[0].images), batches[0])
+        loss = self.labeled_loss(self.logits(batches[0].images), batches[0])
         self.update('network', loss)
         return loss.item()
 
@@ -90,7 +92,7 @@ class Supervised:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 start = group.setdefault('first_lr', group['lr'])
-                group['lr'] = start * (1 - progress)**DECAY
+                group['lr'] = start * (1 - progress) ** DECAY
 
     def update(self, name: str, loss: torch.Tensor) -> None:
         self.optimizers[name].zero_grad(set_to_none=True)
@@ -105,7 +107,7 @@ class Supervised:
             logits = self.model.network(images.contiguous(memory_format=torch.channels_last))
         return logits.float()
 
-    def labelled_loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def labeled_loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Of a batch of which there are labels."""
         loss = logits.sum() * 0
         classes, heats = self.model.split(logits)
@@ -118,8 +120,10 @@ class Supervised:
         return loss
 
     def state(self) -> dict:
-        return {'networks': {name: network.state_dict() for name, network in self.networks.items()},
-                'optimizers': {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}}
+        return {
+            'networks': {name: network.state_dict() for name, network in self.networks.items()},
+            'optimizers': {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+        }
 
     def load_state(self, state: dict) -> None:
         for kind in ('networks', 'optimizers'):
@@ -154,8 +158,10 @@ def heatmap_loss(logits: torch.Tensor, points: torch.Tensor, present: torch.Tens
         sigma: of the Gaussians, in pixels.
     """
     height, width = logits.shape[2:]
-    x, y = (torch.exp(-0.5 * ((torch.arange(side, device=logits.device) + 0.5 - points[..., axis, None]) / sigma)**2)
-            for side, axis in ((width, 0), (height, 1)))
+    x, y = (
+        torch.exp(-0.5 * ((torch.arange(side, device=logits.device) + 0.5 - points[..., axis, None]) / sigma) ** 2)
+        for side, axis in ((width, 0), (height, 1))
+    )
     known = ~present.isnan()
     target = y[..., :, None] * x[..., None, :] * present.nan_to_num()[..., None, None]
     least = functional.binary_cross_entropy(target, target, reduction='none')
@@ -163,8 +169,9 @@ def heatmap_loss(logits: torch.Tensor, points: torch.Tensor, present: torch.Tens
     return (loss.sum(dim=(2, 3)) * known).sum() / known.sum().clamp(min=1) / (2 * torch.pi * sigma**2)
 
 
-def fit(learner: Supervised, batches: tuple[Batches, ...], out: Path, record: dict,
-        selection: LabelledImages | None = None) -> DownstreamModel:
+def fit(
+    learner: Supervised, batches: tuple[Batches, ...], out: Path, record: dict, selection: LabeledDataset | None = None
+) -> DownstreamModel:
     """Train, and write the result to `out`: the checkpoint that does best on `selection`, or the last one.
 
     Beside `out` stands a file from which the same call goes on when it was stopped; on a CPU the result is then the
@@ -186,11 +193,14 @@ def fit(learner: Supervised, batches: tuple[Batches, ...], out: Path, record: di
     run = _Run(learner, out, record)
     options, device = learner.options, learner.model.device
     todo = range(run.done, run.done if run.stale >= options.patience else options.steps)
-    loaders = [torch.utils.data.DataLoader(source, batch_size=None, sampler=todo,
-                                           num_workers=options.workers) for source in batches]
+    loaders = [
+        torch.utils.data.DataLoader(source, batch_size=None, sampler=todo, num_workers=options.workers)
+        for source in batches
+    ]
     losses = []
-    with tqdm(total=options.steps, initial=run.done, desc='training', unit='step', disable=None,
-              mininterval=0.5) as bar:
+    with tqdm(
+        total=options.steps, initial=run.done, desc='training', unit='step', disable=None, mininterval=0.5
+    ) as bar:
         for step, parts in enumerate(zip(*loaders), run.done):
             # what a network draws, its dropout, depends on the step alone
             torch.manual_seed(int(np.random.RandomState([options.seed, step, 2]).randint(2**31)))
@@ -219,7 +229,7 @@ class _Run:
         if self.partial.exists():
             self._go_on()
 
-    def checkpoint(self, step: int, loss: float, selection: LabelledImages | None) -> None:
+    def checkpoint(self, step: int, loss: float, selection: LabeledDataset | None) -> None:
         score = None
         if selection is not None:
             score = self.learner.model.score(selection).merit
@@ -234,29 +244,47 @@ class _Run:
             self.learner.model.save(checkpoint_path(self.out, step))
         shown = '' if score is None else f', score {score:.4f}'
         log.info(f'step {step}: loss {loss:.4f}{shown}')
-        state = {'learner': self.learner.state(), 'done': step, 'stale': self.stale, 'best': self.best,
-                 'history': self.history, 'record': json.dumps(self.record)}
+        state = {
+            'learner': self.learner.state(),
+            'done': step,
+            'stale': self.stale,
+            'best': self.best,
+            'history': self.history,
+            'record': json.dumps(self.record),
+        }
         save_atomically(self.partial, lambda path: torch.save(state, path))
 
     def _result(self, step: int) -> dict:
-        return {**self.record, 'step': step, 'history': copy.deepcopy(self.history),
-                'options': asdict(self.learner.options),
-                'versions': {'datasetgan-ext': __version__, 'torch': torch.__version__,
-                             'python': platform.python_version()}}
+        return {
+            **self.record,
+            'step': step,
+            'history': copy.deepcopy(self.history),
+            'options': asdict(self.learner.options),
+            'versions': {
+                'datasetgan-ext': __version__,
+                'torch': torch.__version__,
+                'python': platform.python_version(),
+            },
+        }
 
     def _go_on(self) -> None:
         try:
             state = torch.load(self.partial, map_location=self.learner.model.device, weights_only=True)
             begun = json.loads(state['record'])
         except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-            raise UserError(f'{self.partial}, from which this training would go on, cannot be read '
-                            f'({type(error).__name__}); start again with --overwrite') from error
+            raise UserError(
+                f'{self.partial}, from which this training would go on, cannot be read '
+                f'({type(error).__name__}); start again with `overwrite`'
+            ) from error
         now = json.loads(json.dumps(self.record))
-        differing = [f'{name} was {begun.get(name)}, now {value}' for name, value in now.items()
-                     if begun.get(name) != value]
+        differing = [
+            f'{name} was {begun.get(name)}, now {value}' for name, value in now.items() if begun.get(name) != value
+        ]
         if differing:
-            raise UserError(f'--out={self.out}: a training was begun there with other options: '
-                            f'{"; ".join(differing)}. Give them again, another file, or --overwrite')
+            raise UserError(
+                f'`out`={self.out}: a training was begun there with other options: '
+                f'{"; ".join(differing)}. Give them again, another file, or `overwrite`'
+            )
         self.learner.load_state(state['learner'])
         self.done, self.stale, self.best = state['done'], state['stale'], state['best']
         self.history = state['history']
@@ -277,4 +305,3 @@ def forget(out: Path) -> None:
     """Delete a training's result, checkpoints and state."""
     for path in (out, out.with_name(out.name + PARTIAL_SUFFIX), *checkpoints_of(out)):
         path.unlink(missing_ok=True)
-

@@ -1,4 +1,5 @@
 """A trained segmentation or keypoint network and its file."""
+
 from __future__ import annotations
 
 import json
@@ -18,8 +19,8 @@ from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import reading_tensors, write_atomically
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.downstream.batches import normalise, to_input
-from datasetgan_ext.downstream.labeled import LabelledImage, LabelledImages, content_number
+from datasetgan_ext.downstream.batches import normalize, to_input
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage, content_number
 from datasetgan_ext.downstream.networks import build_network
 from datasetgan_ext.generator.generator import default_device
 from datasetgan_ext.interpreter.keypoints import default_sigma, locate
@@ -41,6 +42,7 @@ HEAT_PRIOR = -5.0
 
 class Predicted(NamedTuple):
     """Labels of an image: uint8 [H, W] class ids, and keypoints; None where the network has no such output."""
+
     mask: np.ndarray | None
     keypoints: Keypoints | None
 
@@ -57,6 +59,7 @@ class DownstreamModel:
         seen: int64 [S], content numbers of the images that trained it or chose it, which must not score it.
         training: options and results, for the record.
     """
+
     network: nn.Module
     architecture: str
     task: Task
@@ -86,14 +89,14 @@ class DownstreamModel:
 
     def predict(self, images: Sequence[np.ndarray]) -> list[Predicted]:
         """Labels of images of any sizes, uint8 [H, W, 3], at their own sizes."""
-        inputs = normalise(torch.stack([to_input(image, self.image_hw) for image in images]).to(self.device))
+        inputs = normalize(torch.stack([to_input(image, self.image_hw) for image in images]).to(self.device))
         self.network.eval()
         with torch.inference_mode():
             logits = self.network(inputs.contiguous(memory_format=torch.channels_last)).float()
         classes, heats = self.split(logits)
         return [self._read(classes[index], heats[index], image.shape[:2]) for index, image in enumerate(images)]
 
-    def score_each(self, images: Iterable[LabelledImage], progress: str | None = None) -> Iterator[tuple[int, Score]]:
+    def score_each(self, images: Iterable[LabeledImage], progress: str | None = None) -> Iterator[tuple[int, Score]]:
         """The content number of each image, and its score alone. Distances of keypoints are in pixels of `image_hw`."""
         images = tqdm(images, desc=progress, unit='image', disable=None if progress else True, mininterval=0.5)
         chunk = []
@@ -105,34 +108,45 @@ class DownstreamModel:
         if chunk:
             yield from self._score_chunk(chunk)
 
-    def score(self, images: LabelledImages) -> Score:
+    def score(self, images: LabeledDataset) -> Score:
         """Over all images."""
         return Score.merged(score for _, score in self.score_each(images))
 
-    def check_unseen(self, images: LabelledImages, contents: Iterable[int], source: str) -> None:
+    def check_unseen(self, images: LabeledDataset, contents: Iterable[int], source: str) -> None:
         """Raises UserError when one of the images trained or chose this network."""
         known = np.isin(np.fromiter(contents, np.int64), self.seen)
         if known.any():
             name = images[int(np.argmax(known))].name
-            raise UserError(f'{source}: {int(known.sum())} of its {len(images)} images, {name} among them, trained '
-                            'this network or chose its checkpoint; a score on them says nothing')
+            raise UserError(
+                f'{source}: {int(known.sum())} of its {len(images)} images, {name} among them, trained '
+                'this network or chose its checkpoint; a score on them says nothing'
+            )
 
     def save(self, path: Path) -> None:
         """Write a safetensors file: the weights, the images seen, and all else as JSON in its metadata."""
-        content = {'version': FORMAT_VERSION, 'architecture': self.architecture, **self.task.to_json(),
-                   'image_hw': list(self.image_hw), 'training': self.training}
-        state = {f'network.{name}': tensor.detach().cpu().contiguous()
-                 for name, tensor in self.network.state_dict().items()}
+        content = {
+            'version': FORMAT_VERSION,
+            'architecture': self.architecture,
+            **self.task.to_json(),
+            'image_hw': list(self.image_hw),
+            'training': self.training,
+        }
+        state = {
+            f'network.{name}': tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
+        }
         state[SEEN] = torch.from_numpy(self.seen)
         write_atomically(path, save(state, metadata={METADATA_KEY: json.dumps(content)}))
 
     @classmethod
-    def load(cls, path: Path, device: torch.device | str | None = None, flag: str = '--model') -> DownstreamModel:
+    def load(cls, path: Path, device: torch.device | str | None = None, argument: str = 'model') -> DownstreamModel:
         """
         Raises:
             UserError: the file is missing, damaged, or not one that `save` wrote.
         """
-        with reading_tensors(path, flag, 'train_downstream.py', METADATA_KEY, FORMAT_VERSION) as (content, state):
+        with reading_tensors(path, argument, 'datasetgan train-downstream', METADATA_KEY, FORMAT_VERSION) as (
+            content,
+            state,
+        ):
             with torch.random.fork_rng(devices=[]):
                 model = cls.build(content['architecture'], Task.from_json(content, path), tuple(content['image_hw']))
             model.seen, model.training = state.pop(SEEN).numpy(), content['training']
@@ -154,7 +168,7 @@ class DownstreamModel:
             keypoints = Keypoints(points.astype(np.float32), np.where(there, VISIBLE, ABSENT).astype(np.uint8))
         return Predicted(mask, keypoints)
 
-    def _score_chunk(self, images: list[LabelledImage]) -> Iterator[tuple[int, Score]]:
+    def _score_chunk(self, images: list[LabeledImage]) -> Iterator[tuple[int, Score]]:
         for true, found in zip(images, self.predict([image.image for image in images])):
             segmentation = keypoints = None
             if true.mask is not None and found.mask is not None:
@@ -163,8 +177,11 @@ class DownstreamModel:
             if true.keypoints is not None and found.keypoints is not None:
                 keypoints = KeypointScore(self.image_hw)
                 factor = max(self.image_hw) / max(true.image.shape[:2])
-                keypoints.add(_scaled(true.keypoints, factor), _scaled(found.keypoints, factor),
-                              None if true.mask is None else _resized(true.mask, factor))
+                keypoints.add(
+                    _scaled(true.keypoints, factor),
+                    _scaled(found.keypoints, factor),
+                    None if true.mask is None else _resized(true.mask, factor),
+                )
             yield content_number(true.image), Score(segmentation, keypoints)
 
 
@@ -173,6 +190,7 @@ def _scaled(keypoints: Keypoints, factor: float) -> Keypoints:
 
 
 def _resized(mask: np.ndarray, factor: float) -> np.ndarray:
-    rows, columns = (np.minimum(np.arange(max(1, round(side * factor))) / factor, side - 1).astype(int)
-                     for side in mask.shape)
+    rows, columns = (
+        np.minimum(np.arange(max(1, round(side * factor))) / factor, side - 1).astype(int) for side in mask.shape
+    )
     return mask[rows[:, None], columns]

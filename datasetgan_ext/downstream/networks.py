@@ -2,6 +2,7 @@
 
 Each maps images, float [N, 3, H, W] in ImageNet's normalisation, to logits [N, outputs, H, W].
 """
+
 from __future__ import annotations
 
 import torch
@@ -24,8 +25,10 @@ class SmallUNet(nn.Module):
     def __init__(self, outputs: int):
         super().__init__()
         self.down = nn.ModuleList([_convolution(12, WIDTHS[0])])
-        self.down.extend(nn.Sequential(_convolution(before, after), _convolution(after, after))
-                         for before, after in zip(WIDTHS, WIDTHS[1:]))
+        self.down.extend(
+            nn.Sequential(_convolution(before, after), _convolution(after, after))
+            for before, after in zip(WIDTHS, WIDTHS[1:])
+        )
         self.narrow = nn.ModuleList(nn.Conv2d(after, before, 1) for before, after in zip(WIDTHS, WIDTHS[1:]))
         self.up = nn.ModuleList(_convolution(width, width) for width in WIDTHS[:-1])
         self.head = nn.Conv2d(WIDTHS[0], 4 * outputs, 1)
@@ -79,7 +82,7 @@ def build_network(name: str, outputs: int) -> nn.Module:
     if name == SMALL:
         return SmallUNet(outputs)
     if name not in (names := network_names()):
-        raise UserError(f'--architecture={name}: no such network; there are {", ".join(names)}')
+        raise UserError(f'`architecture`={name}: no such network; there are {", ".join(names)}')
     return TorchvisionNetwork(name, outputs)
 
 

@@ -1,4 +1,5 @@
 """Scores of trained networks on labelled images: of one network on all of them, or of checkpoints by folds."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,18 +9,18 @@ import numpy as np
 import torch
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.downstream.labeled import LabelledImages
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.metrics.folds import FOLDS, Score, make_folds
 
 PAPER_PCK = ('pck_at_5_of_512', 'pck_at_10_of_512', 'pck_at_15_of_512', 'pck_at_25_of_512')
 
 
-def scores_of(path: Path, images: LabelledImages, device: torch.device | None = None) -> dict[int, Score]:
+def scores_of(path: Path, images: LabeledDataset, device: torch.device | None = None) -> dict[int, Score]:
     """The score of each image by its content number.
 
     Args:
-        path: network of train_downstream.py.
+        path: network of datasetgan train-downstream.
         images: labelled; only what the network knows is scored.
         device: where to compute.
 
@@ -30,14 +31,17 @@ def scores_of(path: Path, images: LabelledImages, device: torch.device | None = 
     for kind in ('classes', 'keypoints'):
         known, asked = getattr(model.task, kind), getattr(images.task, kind)
         if asked and known != asked:
-            raise UserError(f'--model={path} knows the {kind} {", ".join(known) or "(none)"}; '
-                            f'{images.source} has {", ".join(asked)}')
-    model.check_unseen(images, images.contents().tolist(), f'--model={path}: {images.source}')
+            raise UserError(
+                f'`model`={path} knows the {kind} {", ".join(known) or "(none)"}; '
+                f'{images.source} has {", ".join(asked)}'
+            )
+    model.check_unseen(images, images.contents().tolist(), f'`model`={path}: {images.source}')
     return dict(model.score_each(images, path.name))
 
 
-def score_by_folds(paths: Sequence[Path], images: LabelledImages, folds: int = FOLDS, seed: int = 0,
-                   device: torch.device | None = None) -> dict:
+def score_by_folds(
+    paths: Sequence[Path], images: LabeledDataset, folds: int = FOLDS, seed: int = 0, device: torch.device | None = None
+) -> dict:
     """The scores of several networks by folds, as JSON: one part of the images chooses the network that the others
     score, each part in turn.
 
@@ -50,13 +54,24 @@ def score_by_folds(paths: Sequence[Path], images: LabelledImages, folds: int = F
     rotations = []
     for fold in make_folds(checkpoints[0], folds, seed):
         chosen, score = fold.judge(checkpoints)
-        rotations.append({'chosen': paths[chosen].name, 'chosen_on': len(fold.select), 'scored_on': len(fold.report),
-                          **to_json(score, images)})
-    return {'models': [str(path) for path in paths], 'images': len(images), 'folds': rotations,
-            'mean': _over(rotations, np.mean), 'std': _over(rotations, np.std, ddof=1)}
+        rotations.append(
+            {
+                'chosen': paths[chosen].name,
+                'chosen_on': len(fold.select),
+                'scored_on': len(fold.report),
+                **to_json(score, images),
+            }
+        )
+    return {
+        'models': [str(path) for path in paths],
+        'images': len(images),
+        'folds': rotations,
+        'mean': _over(rotations, np.mean),
+        'std': _over(rotations, np.std, ddof=1),
+    }
 
 
-def to_json(score: Score, images: LabelledImages) -> dict:
+def to_json(score: Score, images: LabeledDataset) -> dict:
     """A score's figures."""
     content = {}
     if score.segmentation is not None:
@@ -66,10 +81,11 @@ def to_json(score: Score, images: LabelledImages) -> dict:
     return content
 
 
-def score_table(score: Score, images: LabelledImages) -> str:
+def score_table(score: Score, images: LabeledDataset) -> str:
     """A score as lines of text."""
     parts = ([score.segmentation.table(images.task.classes)] if score.segmentation else []) + (
-        [score.keypoints.table()] if score.keypoints else [])
+        [score.keypoints.table()] if score.keypoints else []
+    )
     return '\n'.join(parts)
 
 
@@ -80,14 +96,24 @@ def fold_table(result: dict) -> str:
     rows = []
     if 'iou' in mean:
         rows += [(name, mean['iou'][name], std['iou'][name]) for name in mean['iou']]
-        rows += [(title, mean[name], std[name]) for title, name in (
-            ('mIoU', 'mean_iou'), ('pixel accuracy', 'pixel_accuracy'), ('boundary F', 'mean_boundary_f'))]
+        rows += [
+            (title, mean[name], std[name])
+            for title, name in (
+                ('mIoU', 'mean_iou'),
+                ('pixel accuracy', 'pixel_accuracy'),
+                ('boundary F', 'mean_boundary_f'),
+            )
+        ]
     if 'keypoints' in mean:
-        rows += [(f'PCK within {name.split("_")[2]} of 512 pixels', mean['keypoints'][name], std['keypoints'][name])
-                 for name in PAPER_PCK]
+        rows += [
+            (f'PCK within {name.split("_")[2]} of 512 pixels', mean['keypoints'][name], std['keypoints'][name])
+            for name in PAPER_PCK
+        ]
     width = max(len(name) for name, *_ in rows)
-    lines = [f'{name:{width}}  ' + ('absent' if value is None else f'{100 * value:6.2f} ± {100 * spread:.2f}')
-             for name, value, spread in rows]
+    lines = [
+        f'{name:{width}}  ' + ('absent' if value is None else f'{100 * value:6.2f} ± {100 * spread:.2f}')
+        for name, value, spread in rows
+    ]
     if 'keypoints' in mean:
         lines.append(f'{"L2":{width}}  {_scientific(mean["keypoints"]["l2"])} ± {_scientific(std["keypoints"]["l2"])}')
     return '\n'.join(lines)

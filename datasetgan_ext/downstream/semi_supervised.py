@@ -5,6 +5,7 @@ unlabelled images by having the discriminator's features of its label maps match
 label maps of those unlabelled images that deceive the discriminator. The paper's second branch, a classifier of whole
 images, needs images without some of the classes; DatasetGAN's experiments have none.
 """
+
 from __future__ import annotations
 
 import torch
@@ -31,8 +32,9 @@ class Discriminator(nn.Module):
     def __init__(self, classes: int, width: int):
         super().__init__()
         widths = (width, 2 * width, 4 * width, 8 * width)
-        self.convolutions = nn.ModuleList(nn.Conv2d(before, after, 4, stride=2, padding=1)
-                                          for before, after in zip((3 + classes, *widths), widths))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 4, stride=2, padding=1) for before, after in zip((3 + classes, *widths), widths)
+        )
         self.judge = nn.Linear(widths[-1], 1)
 
     def forward(self, images: torch.Tensor, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,8 +60,9 @@ class SemiSupervised(Supervised):
         self.width = width
         discriminator = Discriminator(len(model.task.classes), width).to(model.device)
         self.networks['discriminator'] = discriminator
-        self.optimizers['discriminator'] = torch.optim.Adam(discriminator.parameters(), lr=DISCRIMINATOR_LR,
-                                                            betas=DISCRIMINATOR_BETAS)
+        self.optimizers['discriminator'] = torch.optim.Adam(
+            discriminator.parameters(), lr=DISCRIMINATOR_LR, betas=DISCRIMINATOR_BETAS
+        )
 
     def describe(self) -> dict:
         return {'method': 's4gan', 'discriminator_width': self.width}
@@ -74,21 +77,21 @@ class SemiSupervised(Supervised):
         Returns:
             The segmentation network's loss on the labelled images.
         """
-        labelled, unlabelled = batches
+        labeled, unlabeled = batches
         discriminator = self.networks['discriminator']
         self.decay(progress)
         self.model.network.train()
         discriminator.train()
-        true_images, images = _shown(labelled.images), _shown(unlabelled.images)
+        true_images, images = _shown(labeled.images), _shown(unlabeled.images)
 
         discriminator.requires_grad_(False)
-        labelled_logits = self.logits(labelled.images)
-        supervised = self.labelled_loss(labelled_logits, labelled)
-        logits = self.logits(unlabelled.images)  # of classes alone
+        labeled_logits = self.logits(labeled.images)
+        supervised = self.labeled_loss(labeled_logits, labeled)
+        logits = self.logits(unlabeled.images)  # of classes alone
         guesses = logits.softmax(dim=1)
         judged, features = discriminator(images, guesses)
         with torch.no_grad():
-            truth = _true_maps(labelled.masks, labelled_logits.softmax(dim=1))
+            truth = _true_maps(labeled.masks, labeled_logits.softmax(dim=1))
             _, true_features = discriminator(true_images, truth)
         matching = (features.mean(dim=0) - true_features.mean(dim=0)).abs().mean()
         self_training = self._self_training(logits, judged.detach().sigmoid())
@@ -97,9 +100,11 @@ class SemiSupervised(Supervised):
         discriminator.requires_grad_(True)
         true_judged, _ = discriminator(true_images, truth)
         judged, _ = discriminator(images, guesses.detach())
-        self.update('discriminator',
-                    functional.binary_cross_entropy_with_logits(true_judged, torch.ones_like(true_judged))
-                    + functional.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged)))
+        self.update(
+            'discriminator',
+            functional.binary_cross_entropy_with_logits(true_judged, torch.ones_like(true_judged))
+            + functional.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged)),
+        )
         return supervised.item()
 
     @staticmethod
@@ -115,8 +120,8 @@ def _true_maps(masks: torch.Tensor, guesses: torch.Tensor) -> torch.Tensor:
     """float [N, K, H, W]: 1 for the labelled class. Where there is no label the network's guess stands in, so that
     the discriminator cannot tell true maps by their holes."""
     known = (masks != IGNORE)[:, None]
-    labelled = functional.one_hot(masks * known[:, 0], guesses.shape[1]).permute(0, 3, 1, 2)
-    return torch.where(known, labelled.float(), guesses)
+    labeled = functional.one_hot(masks * known[:, 0], guesses.shape[1]).permute(0, 3, 1, 2)
+    return torch.where(known, labeled.float(), guesses)
 
 
 def _shown(images: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,5 @@
 """From the options of the training commands to a trained network."""
+
 from __future__ import annotations
 
 import os
@@ -15,7 +16,7 @@ from datasetgan_ext.core.files import writing
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.downstream.batches import Augmentation, Batches
 from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, FitOptions, Supervised, fit, forget
-from datasetgan_ext.downstream.labeled import LabelledImages
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.weights import use_pretrained
 from datasetgan_ext.generator.generator import default_device
@@ -38,18 +39,24 @@ class Recipe:
         mirror: whether the mirror image of an image is one, too.
         options: of the training.
     """
-    data: LabelledImages
-    selection: LabelledImages | None
+
+    data: LabeledDataset
+    selection: LabeledDataset | None
     val: float
-    unlabelled: LabelledImages | None
+    unlabeled: LabeledDataset | None
     image_hw: tuple[int, int] | None
     architecture: str
     pretrained: str
     mirror: bool
     options: FitOptions
 
-    def __call__(self, out: Path, learner: Callable[[DownstreamModel, FitOptions], Supervised] = Supervised,
-                 device: torch.device | None = None, overwrite: bool = False) -> DownstreamModel:
+    def __call__(
+        self,
+        out: Path,
+        learner: Callable[[DownstreamModel, FitOptions], Supervised] = Supervised,
+        device: torch.device | None = None,
+        overwrite: bool = False,
+    ) -> DownstreamModel:
         """Train, or go on with a training that was stopped.
 
         Raises:
@@ -58,11 +65,13 @@ class Recipe:
         prepare_out(out, overwrite)
         image_hw = self.image_hw or common_size(self.data)
         train, selection = self._split()
-        trained_on = [images.contents() for images in (self.data, self.unlabelled) if images is not None]
+        trained_on = [images.contents() for images in (self.data, self.unlabeled) if images is not None]
         chosen_by = [] if self.selection is None else [self.selection.contents()]
         if chosen_by and np.isin(chosen_by[0], np.concatenate(trained_on)).any():
-            raise UserError(f'--select={self.selection.source} holds images that are trained on; they must not choose '
-                            'the checkpoint')
+            raise UserError(
+                f'`select`={self.selection.source} holds images that are trained on; they must not choose '
+                'the checkpoint'
+            )
         torch.manual_seed(self.options.seed)
         model = DownstreamModel.build(self.architecture, self.data.task, image_hw)
         begun_with = use_pretrained(model.network, self.architecture, self.pretrained)
@@ -70,20 +79,27 @@ class Recipe:
         augmentation = Augmentation() if self.mirror else Augmentation(mirror=0)
         options = self.options
         sources = [Batches(train, image_hw, options.batch, options.seed, augmentation)]
-        if self.unlabelled is not None:
+        if self.unlabeled is not None:
             other_seed = (options.seed + 1) % (MAX_SEED + 1)
-            sources.append(Batches(self.unlabelled, image_hw, options.batch, other_seed, augmentation))
+            sources.append(Batches(self.unlabeled, image_hw, options.batch, other_seed, augmentation))
         model.seen = np.unique(np.concatenate(trained_on + chosen_by))
         learning = learner(model, options)
-        record = {**learning.describe(), 'architecture': self.architecture, 'pretrained': begun_with,
-                  'images': len(train), 'data': self.data.fingerprint(), 'val': self.val,
-                  'selection': self.selection.fingerprint() if self.selection else None,
-                  'unlabelled': self.unlabelled.fingerprint() if self.unlabelled else None,
-                  'size': size_text(image_hw), 'mirror': self.mirror,
-                  **{name: value for name, value in asdict(options).items() if name != 'workers'}}
+        record = {
+            **learning.describe(),
+            'architecture': self.architecture,
+            'pretrained': begun_with,
+            'images': len(train),
+            'data': self.data.fingerprint(),
+            'val': self.val,
+            'selection': self.selection.fingerprint() if self.selection else None,
+            'unlabelled': self.unlabeled.fingerprint() if self.unlabeled else None,
+            'size': size_text(image_hw),
+            'mirror': self.mirror,
+            **{name: value for name, value in asdict(options).items() if name != 'workers'},
+        }
         return fit(learning, tuple(sources), out, record, selection)
 
-    def _split(self) -> tuple[LabelledImages, LabelledImages | None]:
+    def _split(self) -> tuple[LabeledDataset, LabeledDataset | None]:
         """What trains, and what chooses the checkpoint."""
         count = len(self.data)
         apart = min(MAX_VAL, round(self.val * count)) if self.selection is None else 0
@@ -91,7 +107,7 @@ class Recipe:
             return self.data, self.selection
         order = np.random.RandomState(self.options.seed).permutation(count)
         if apart == count:
-            raise UserError(f'--val={self.val} of {count} images leaves none to train on')
+            raise UserError(f'`val`={self.val} of {count} images leaves none to train on')
         return self.data.take(sorted(order[apart:].tolist())), self.data.take(sorted(order[:apart].tolist()))
 
 
@@ -100,14 +116,14 @@ def prepare_out(out: Path, overwrite: bool) -> None:
     if overwrite:
         forget(out)
     if out.exists() and not out.with_name(out.name + PARTIAL_SUFFIX).exists():
-        raise UserError(f'--out={out} exists; give another file, or --overwrite')
+        raise UserError(f'`out`={out} exists; give another file, or `overwrite`')
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(out.parent, os.W_OK):
-        raise UserError(f'--out={out}: its folder cannot be written')
+        raise UserError(f'`out`={out}: its folder cannot be written')
 
 
-def common_size(images: LabelledImages) -> tuple[int, int]:
+def common_size(images: LabeledDataset) -> tuple[int, int]:
     """Height and width that all images have.
 
     Raises:
@@ -116,12 +132,14 @@ def common_size(images: LabelledImages) -> tuple[int, int]:
     sizes = images.sizes()
     if len(sizes) > 1:
         some = ', '.join(size_text(size) for size in sorted(sizes)[:3])
-        raise UserError(f'--data={images.source} holds images of different sizes ({some}, ...; height x width); '
-                        'give the size to train at, for example --size=256x256')
+        raise UserError(
+            f'`data`={images.source} holds images of different sizes ({some}, ...; height x width); '
+            'give the size to train at, for example `size`=256x256'
+        )
     return sizes.pop()
 
 
-def limited(images: LabelledImages, count: int | None) -> LabelledImages:
+def limited(images: LabeledDataset, count: int | None) -> LabeledDataset:
     """The first `count` images; None = all.
 
     Raises:
@@ -130,5 +148,5 @@ def limited(images: LabelledImages, count: int | None) -> LabelledImages:
     if count is None:
         return images
     if count > len(images):
-        raise UserError(f'--num={count}: {images.source} holds {len(images)} labelled images')
+        raise UserError(f'`num`={count}: {images.source} holds {len(images)} labelled images')
     return images.take(range(count))

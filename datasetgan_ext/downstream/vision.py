@@ -1,4 +1,5 @@
 """torchvision, imported where it is needed, also beside a torch without CUDA."""
+
 from __future__ import annotations
 
 import sys

@@ -1,4 +1,5 @@
 """Pretrained weights, where they are on the disk: nothing is downloaded here."""
+
 from __future__ import annotations
 
 import logging
@@ -27,7 +28,7 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
         network: of `networks.build_network`.
         architecture: its name.
         pretrained: 'none', 'auto' for torchvision's files in torch's folder of downloads, or a file: a state dict of
-            the network or its backbone, as torch or safetensors save it, or a network of train_downstream.py.
+            the network or its backbone, as torch or safetensors save it, or a network of datasetgan train-downstream.
 
     Returns:
         The file that was used; None = none was, and a message of the log says why.
@@ -47,11 +48,13 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
         path = folder / url.rpartition('/')[2]
         if path.is_file():
             _load(network, path)
-            log.info(f'--pretrained=auto: begins with {path} ({kind})')
+            log.info(f'`pretrained`=auto: begins with {path} ({kind})')
             return str(path)
     wanted = ' or '.join(f'{url} ({kind})' for kind, url in offers)
-    log.warning(f'--pretrained=auto: {folder} holds no weights for {architecture}, so it begins with random ones, '
-                f'and needs more images and steps. To have it begin as in the paper, put into that folder {wanted}')
+    log.warning(
+        f'`pretrained`=auto: {folder} holds no weights for {architecture}, so it begins with random ones, '
+        f'and needs more images and steps. To have it begin as in the paper, put into that folder {wanted}'
+    )
     return None
 
 
@@ -59,6 +62,7 @@ def _offers(architecture: str) -> list[tuple[str, str]]:
     """What torchvision has for a network: of each, what it was trained on, and its address."""
     module = import_segmentation()
     import torchvision.models
+
     own = torchvision.models.get_model_weights(getattr(module, architecture))
     backbone = next(name for name in ('resnet101', 'resnet50', 'mobilenet_v3_large') if architecture.endswith(name))
     encoder = torchvision.models.get_model_weights(backbone)
@@ -75,23 +79,25 @@ def _load(network: nn.Module, path: Path) -> None:
     backbone = [name for name in own if name.startswith(('network.backbone.', 'down.'))]
     missing = [name for name in backbone if name not in fitting]
     if missing:
-        raise UserError(f'--pretrained={path} is of another network: it lacks {len(missing)} of the {len(backbone)} '
-                        f'tensors of this one\'s backbone, for example {missing[0]}')
+        raise UserError(
+            f'`pretrained`={path} is of another network: it lacks {len(missing)} of the {len(backbone)} '
+            f"tensors of this one's backbone, for example {missing[0]}"
+        )
     network.load_state_dict(fitting, strict=False)
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     """A state dict; one of ours without its own prefix."""
     if not path.is_file():
-        raise UserError(f'--pretrained={path}: no such file; give auto, none, or a file of weights')
+        raise UserError(f'`pretrained`={path}: no such file; give auto, none, or a file of weights')
     try:
         if path.suffix == '.safetensors':
             state = load_file(path)
         else:
             state = torch.load(path, map_location='cpu', weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f'--pretrained={path} holds no weights that can be read: {error}') from error
+        raise UserError(f'`pretrained`={path} holds no weights that can be read: {error}') from error
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise UserError(f'--pretrained={path} is no state dict (names and tensors)')
+        raise UserError(f'`pretrained`={path} is no state dict (names and tensors)')
     own = 'network.'
     return {name.removeprefix(own) if 'seen_images' in state else name: tensor for name, tensor in state.items()}

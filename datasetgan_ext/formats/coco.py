@@ -5,6 +5,7 @@ the class that its category names; its "keypoints" are x, y and visibility of ea
 
 Written: `train/`, `val/` with images, `annotations/instances_*.json` and `keypoints_*.json`.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -29,13 +30,13 @@ RLE, POLYGONS = SEGMENTATIONS = ('rle', 'polygons')
 FIRST_ID = 1  # COCO's own evaluation takes an annotation 0 for none
 
 
-def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
+def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     """The drawing of each image; annotations in the order of the file.
 
     Raises:
         UserError: the file is not COCO's, or an annotation is of an unknown image or category.
     """
-    content, source = read_json(path, flag), f'{flag}={path}'
+    content, source = read_json(path, argument), f'`{argument}`={path}'
     with reading(source, 'COCO ("images", "annotations" and "categories")'):
         drawings, categories = {}, {category['id']: category for category in content['categories']}
         for image in content['images']:
@@ -50,11 +51,14 @@ def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
     for number, annotation in enumerate(annotations, 1):
         with reading(f'{source}: annotation {number}', 'COCO'):
             if annotation['image_id'] not in drawings:
-                raise UserError(f'{source}: annotation {number} is of image {annotation["image_id"]!r}, which is not '
-                                'among "images"')
+                raise UserError(
+                    f'{source}: annotation {number} is of image {annotation["image_id"]!r}, which is not among "images"'
+                )
             if annotation['category_id'] not in categories:
-                raise UserError(f'{source}: annotation {number} is of category {annotation["category_id"]!r}, which '
-                                'is not among "categories"')
+                raise UserError(
+                    f'{source}: annotation {number} is of category {annotation["category_id"]!r}, which '
+                    'is not among "categories"'
+                )
             drawing = drawings[annotation['image_id']]
             where = f'{path} image {drawing.name} annotation {annotation.get("id", number)}'
         with reading(where, 'COCO'):
@@ -64,8 +68,11 @@ def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
 
 def flat_keypoints(keypoints: Keypoints) -> list[float]:
     """x, y and visibility of each keypoint in a row, as COCO has them; hundredths of pixels."""
-    return [value for (x, y), seen in zip(keypoints.points.tolist(), keypoints.visibility.tolist())
-            for value in (round(x, 2), round(y, 2), seen)]
+    return [
+        value
+        for (x, y), seen in zip(keypoints.points.tolist(), keypoints.visibility.tolist())
+        for value in (round(x, 2), round(y, 2), seen)
+    ]
 
 
 def _shapes(annotation: dict, category: dict, image_hw: tuple[int, int] | None, where: str) -> list[Shape]:
@@ -77,16 +84,24 @@ def _shapes(annotation: dict, category: dict, image_hw: tuple[int, int] | None, 
         values = annotation['keypoints']
         if not isinstance(values, list) or len(values) != 3 * len(names):
             count = len(values) if isinstance(values, list) else 'no'
-            raise ShapeError(f'it has {count} values under "keypoints"; {len(names)} keypoints take {3 * len(names)}: '
-                             'x, y and visibility of each')
+            raise ShapeError(
+                f'it has {count} values under "keypoints"; {len(names)} keypoints take {3 * len(names)}: '
+                'x, y and visibility of each'
+            )
         triples = finite(values, (len(values),)).reshape(-1, 3)
         if not np.isin(triples[:, 2], (ABSENT, OCCLUDED, VISIBLE)).all():
             raise ShapeError('a visibility is none of 0 (absent), 1 (occluded), 2 (visible)')
-        shapes += [Shape(name, where, point=triple[:2], visibility=int(triple[2]))
-                   for name, triple in zip(names, triples)]
+        shapes += [
+            Shape(name, where, point=triple[:2], visibility=int(triple[2])) for name, triple in zip(names, triples)
+        ]
     if not shapes:
-        shapes.append(Shape(category['name'], where, NoArea(
-            'it has neither "segmentation" nor "keypoints", a box at most; draw polygons or masks')))
+        shapes.append(
+            Shape(
+                category['name'],
+                where,
+                NoArea('it has neither "segmentation" nor "keypoints", a box at most; draw polygons or masks'),
+            )
+        )
     return shapes
 
 
@@ -123,8 +138,9 @@ def _runs(text: str) -> list[int]:
     return runs
 
 
-def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable],
-            segmentation: str = RLE) -> None:
+def convert(
+    dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable], segmentation: str = RLE
+) -> None:
     """Write the kept samples; each region of a class is an object, its category id is the class id.
 
     Segmentations are run lengths, or polygons along the pixels' edges, several where a region has holes. Both hold each
@@ -142,18 +158,34 @@ def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable
         images = [lambda record: f'{sample_name(record)}.png', records, dataset.image_hw]
         (outdir / 'annotations').mkdir(exist_ok=True)
         if dataset.task.classes:
-            categories = [{'id': class_id, 'name': name, 'supercategory': ''}
-                          for class_id, name in enumerate(dataset.task.classes) if class_id > 0]
-            write_coco(outdir / 'annotations' / f'instances_{split}.json', categories, *images,
-                       lambda record: _objects(dataset.mask(record), encode))
+            categories = [
+                {'id': class_id, 'name': name, 'supercategory': ''}
+                for class_id, name in enumerate(dataset.task.classes)
+                if class_id > 0
+            ]
+            write_coco(
+                outdir / 'annotations' / f'instances_{split}.json',
+                categories,
+                *images,
+                lambda record: _objects(dataset.mask(record), encode),
+            )
         if dataset.task.keypoints:
-            write_coco(outdir / 'annotations' / f'keypoints_{split}.json', [keypoint_category(dataset.task)], *images,
-                       keypoint_object)
+            write_coco(
+                outdir / 'annotations' / f'keypoints_{split}.json',
+                [keypoint_category(dataset.task)],
+                *images,
+                keypoint_object,
+            )
 
 
-def write_coco(path: Path, categories: list[dict], file_name: Callable[[dict], str],
-               records: Callable[[], Iterator[dict]], image_hw: tuple[int, int],
-               objects: Callable[[dict], Iterable[dict]]) -> None:
+def write_coco(
+    path: Path,
+    categories: list[dict],
+    file_name: Callable[[dict], str],
+    records: Callable[[], Iterator[dict]],
+    image_hw: tuple[int, int],
+    objects: Callable[[dict], Iterable[dict]],
+) -> None:
     """Write an annotation file object by object, so that memory does not grow with the dataset.
 
     Args:
@@ -165,14 +197,21 @@ def write_coco(path: Path, categories: list[dict], file_name: Callable[[dict], s
         objects: a record's annotations, without `id` and `image_id`.
     """
     height, width = image_hw
-    images = ({'id': number, 'file_name': file_name(record), 'height': height, 'width': width}
-              for number, record in enumerate(records(), FIRST_ID))
+    images = (
+        {'id': number, 'file_name': file_name(record), 'height': height, 'width': width}
+        for number, record in enumerate(records(), FIRST_ID)
+    )
     ids = itertools.count(FIRST_ID)
-    annotations = ({'id': next(ids), 'image_id': number, **found}
-                   for number, record in enumerate(records(), FIRST_ID) for found in objects(record))
+    annotations = (
+        {'id': next(ids), 'image_id': number, **found}
+        for number, record in enumerate(records(), FIRST_ID)
+        for found in objects(record)
+    )
     with path.open('w', encoding='utf-8') as file:
-        file.write('{"info": {"description": "x and y from the upper left corner: the centre of the first pixel is '
-                   f'(0.5, 0.5)"}},\n"categories": {json.dumps(categories)},\n"images": [')
+        file.write(
+            '{"info": {"description": "x and y from the upper left corner: the centre of the first pixel is '
+            f'(0.5, 0.5)"}},\n"categories": {json.dumps(categories)},\n"images": ['
+        )
         file.writelines(_separated(images))
         file.write('],\n"annotations": [')
         file.writelines(_separated(annotations))
@@ -181,27 +220,42 @@ def write_coco(path: Path, categories: list[dict], file_name: Callable[[dict], s
 
 def keypoint_category(task: Task) -> dict:
     """The category of keypoints; COCO counts them from 1."""
-    return {'id': 1, 'name': 'object', 'supercategory': '', 'keypoints': task.keypoints,
-            'skeleton': [[one + 1, other + 1] for one, other in task.skeleton]}
+    return {
+        'id': 1,
+        'name': 'object',
+        'supercategory': '',
+        'keypoints': task.keypoints,
+        'skeleton': [[one + 1, other + 1] for one, other in task.skeleton],
+    }
 
 
 def keypoint_object(record: dict) -> Iterator[dict]:
     """The one annotation with keypoints of a manifest's record."""
-    yield {'category_id': 1, 'iscrowd': 0, 'keypoints': record['keypoints'],
-           'num_keypoints': sum(seen > 0 for seen in record['keypoints'][2::3]), 'bbox': record['box'],
-           'area': record['box'][2] * record['box'][3]}
+    yield {
+        'category_id': 1,
+        'iscrowd': 0,
+        'keypoints': record['keypoints'],
+        'num_keypoints': sum(seen > 0 for seen in record['keypoints'][2::3]),
+        'bbox': record['box'],
+        'area': record['box'][2] * record['box'][3],
+    }
 
 
 def _objects(mask: np.ndarray, encode: Callable[[regions.Region, tuple[int, int]], object]) -> Iterator[dict]:
     for region in regions.find_regions(mask):
-        yield {'category_id': region.class_id, 'iscrowd': 0, 'bbox': list(region.box), 'area': region.area,
-               'segmentation': encode(region, mask.shape)}
+        yield {
+            'category_id': region.class_id,
+            'iscrowd': 0,
+            'bbox': list(region.box),
+            'area': region.area,
+            'segmentation': encode(region, mask.shape),
+        }
 
 
 def _run_lengths(encode: Callable[[np.ndarray], dict], region: regions.Region, image_hw: tuple[int, int]) -> dict:
     x, y, width, height = region.box
     pixels = np.zeros(image_hw, dtype=np.uint8, order='F')
-    pixels[y:y + height, x:x + width] = region.pixels
+    pixels[y : y + height, x : x + width] = region.pixels
     run_lengths = encode(pixels)
     return {'size': run_lengths['size'], 'counts': run_lengths['counts'].decode('ascii')}
 

@@ -1,4 +1,5 @@
 """The dataset formats by name: one module each, all written from a finished dataset in the folder format."""
+
 from __future__ import annotations
 
 import json
@@ -15,12 +16,18 @@ from datasetgan_ext.formats import coco, huggingface, voc, webdataset, yolo
 from datasetgan_ext.formats.folder import DATASET_FILE, MANIFEST, FolderDataset, is_conversion, read_info
 
 CONVERTERS: dict[str, Callable] = {
-    'coco': coco.convert, 'voc': voc.convert, 'yolo': yolo.convert_masks, 'yolo-pose': yolo.convert_keypoints,
-    'webdataset': webdataset.convert, 'huggingface': huggingface.convert}
+    'coco': coco.convert,
+    'voc': voc.convert,
+    'yolo': yolo.convert_masks,
+    'yolo-pose': yolo.convert_keypoints,
+    'webdataset': webdataset.convert,
+    'huggingface': huggingface.convert,
+}
 
 
-def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int,
-            segmentation: str = coco.RLE) -> None:
+def convert(
+    dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int, segmentation: str = coco.RLE
+) -> None:
     """Write the kept samples of a dataset in another format, and beside them its dataset.json with a note of what was
     converted.
 
@@ -39,10 +46,15 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
     """
     outdir = outdir.resolve()
     if holds_files(outdir) or outdir.is_file():
-        raise UserError(f'--outdir={outdir} is there and not empty; give a new folder')
+        raise UserError(f'`outdir`={outdir} is there and not empty; give a new folder')
     temporary = _temporary(outdir)
-    with writing(outdir), tqdm(total=dataset.info['summary']['kept'], desc=format_name, unit='image',
-                               disable=None, mininterval=0.5) as bar:
+    with (
+        writing(outdir),
+        tqdm(
+            total=dataset.info['summary']['kept'], desc=format_name, unit='image', disable=None, mininterval=0.5
+        ) as bar,
+    ):
+
         def progress(records: Iterable[dict]) -> Iterable[dict]:
             for record in records:
                 yield record
@@ -62,8 +74,9 @@ def convert(dataset: FolderDataset, format_name: str, outdir: Path, val: float, 
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def convert_within(dataset: FolderDataset, format_name: str, val: float, shard_size: int,
-                   segmentation: str = coco.RLE) -> Path:
+def convert_within(
+    dataset: FolderDataset, format_name: str, val: float, shard_size: int, segmentation: str = coco.RLE
+) -> Path:
     """Write a dataset in another format too, into the folder of that name in its own, and return that folder.
 
     What is there already stays, unless the dataset or an argument has changed since; then it is replaced.
@@ -106,7 +119,7 @@ def check_format(format_name: str, info: dict, folder: Path) -> None:
     """
     place = folder / format_name
     if (holds_files(place) or place.is_file()) and not is_conversion(place):
-        raise UserError(f'--format={format_name} is written to {place}, which holds something else; move that away')
+        raise UserError(f'`format`={format_name} is written to {place}, which holds something else; move that away')
     with writing(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as scratch:
         empty, outdir = Path(scratch, 'dataset'), Path(scratch, format_name)
         empty.mkdir()

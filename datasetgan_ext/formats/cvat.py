@@ -3,6 +3,7 @@
 The elements box, polygon, ellipse and mask of an image are regions of a class; points are keypoints, by themselves or
 within a skeleton. Shapes are painted in the order of their z_order, then of the file.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -22,18 +23,19 @@ FILE = 'annotations.xml'
 """Name of the file in CVAT's exports."""
 
 
-def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
+def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     """The drawing of each image, in the order of the file.
 
     Raises:
         UserError: the file is not CVAT's for images, or not safe to read.
     """
     path = path / FILE if path.is_dir() else path
-    root = read_xml(path, flag)
+    root = read_xml(path, argument)
     if root.tag != 'annotations' or root.find('track') is not None:
         what = 'holds tracks of a video' if root.tag == 'annotations' else f'holds <{root.tag}>'
-        raise UserError(f'{flag}={path} {what}, not annotations of images; export it from CVAT as '
-                        '"CVAT for images 1.1"')
+        raise UserError(
+            f'`{argument}`={path} {what}, not annotations of images; export it from CVAT as "CVAT for images 1.1"'
+        )
     for image in root.iter('image'):
         with reading(f'{path} image {image.get("name")}', 'CVAT'):
             drawing = Drawing(image_name(image.get('name'), str(path)), path)
@@ -47,7 +49,7 @@ def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
         yield drawing
 
 
-def read_xml(path: Path, flag: str) -> ElementTree.Element:
+def read_xml(path: Path, argument: str) -> ElementTree.Element:
     """The root of an XML file without a document type, which is where entities that expand to gigabytes are declared.
 
     Raises:
@@ -57,10 +59,12 @@ def read_xml(path: Path, flag: str) -> ElementTree.Element:
     try:
         return ElementTree.parse(path, parser).getroot()
     except _Doctype:
-        raise UserError(f'{flag}: {path} has a DOCTYPE; CVAT writes none, and it can make a reader take up the whole '
-                        'memory. Export the file from CVAT again, or remove the DOCTYPE') from None
+        raise UserError(
+            f'`{argument}`: {path} has a DOCTYPE; CVAT writes none, and it can make a reader take up the whole '
+            'memory. Export the file from CVAT again, or remove the DOCTYPE'
+        ) from None
     except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
-        raise UserError(f'{flag}: {path} cannot be read as XML ({error}); export it from CVAT again') from error
+        raise UserError(f'`{argument}`: {path} cannot be read as XML ({error}); export it from CVAT again') from error
 
 
 class _Doctype(Exception):
@@ -79,8 +83,12 @@ def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
     elif element.tag == 'points':
         visibility = OCCLUDED if element.get('occluded') == '1' else VISIBLE
         for point in _points(element):
-            yield Shape(element.get('label'), where, point=point,
-                        visibility=ABSENT if element.get('outside') == '1' else visibility)
+            yield Shape(
+                element.get('label'),
+                where,
+                point=point,
+                visibility=ABSENT if element.get('outside') == '1' else visibility,
+            )
     else:
         yield Shape(element.get('label'), where, _region(element))
 
@@ -98,8 +106,9 @@ def _region(element: ElementTree.Element) -> Region:
             raise ShapeError(f'its mask is {width} x {height}, which no image can hold')
         bits = bits_from_runs([int(run) for run in element.attrib['rle'].split(',')], height * width)
         return Bitmap(bits.reshape(height, width), left, top)
-    return NoArea(f'a {element.tag} has no area; draw a box, polygon, ellipse or mask for a class, '
-                  'points for a keypoint')
+    return NoArea(
+        f'a {element.tag} has no area; draw a box, polygon, ellipse or mask for a class, points for a keypoint'
+    )
 
 
 def _numbers(element: ElementTree.Element, *names: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 The formats' modules read their files into drawings. Later shapes are painted over earlier ones.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -36,6 +37,7 @@ class Shape:
         point: x and y in pixels of a keypoint, (0.5, 0.5) the centre of the first pixel.
         visibility: of a keypoint.
     """
+
     label: str
     where: str
     region: Region | None = None
@@ -59,13 +61,14 @@ class Drawing:
         image_hw: height and width of the image, as the file says; None = it does not.
         shapes: see there.
     """
+
     name: str
     source: Path
     image_hw: tuple[int, int] | None = None
     shapes: list[Shape] = field(default_factory=list)
 
 
-def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabelled: int = 0) -> list[Annotation]:
+def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabeled: int = 0) -> list[Annotation]:
     """Masks and keypoints out of shapes.
 
     Images on which nothing is drawn that the task asks for are passed over, with a warning: most probably nobody has
@@ -82,12 +85,16 @@ def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabelled: i
         UserError: labels that the task lacks (all of them in one message), an image or a keypoint that is there
             twice, or a shape that cannot be painted.
     """
-    wanted = [(drawing, [shape for shape in drawing.shapes
-                         if (task.keypoints if shape.region is None else task.classes)]) for drawing in drawings]
+    wanted = [
+        (drawing, [shape for shape in drawing.shapes if (task.keypoints if shape.region is None else task.classes)])
+        for drawing in drawings
+    ]
     left_out = sum(len(drawing.shapes) - len(shapes) for drawing, shapes in wanted)
     if left_out:
-        log.info(f'{source}: {left_out} {"points" if task.classes else "regions"} are passed over, no '
-                 f'{"keypoints" if task.classes else "classes"} are asked for')
+        log.info(
+            f'{source}: {left_out} {"points" if task.classes else "regions"} are passed over, no '
+            f'{"keypoints" if task.classes else "classes"} are asked for'
+        )
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
     empty = [drawing.name for drawing, shapes in wanted if not shapes]
     if empty:
@@ -97,27 +104,37 @@ def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabelled: i
         if not shapes:
             continue
         if drawing.name in sources:
-            raise UserError(f'{source}: there are two images named {drawing.name}, in {sources[drawing.name]} and '
-                            f'{drawing.source}; keep the labels of one')
+            raise UserError(
+                f'{source}: there are two images named {drawing.name}, in {sources[drawing.name]} and '
+                f'{drawing.source}; keep the labels of one'
+            )
         sources[drawing.name] = drawing.source
         regions = [shape for shape in shapes if shape.region is not None]
         points = [shape for shape in shapes if shape.region is None]
-        annotations.append(Annotation(drawing.name, _mask(drawing, regions, task, unlabelled) if regions else None,
-                                      drawing.source, _keypoints(drawing, points, task) if points else None,
-                                      drawing.image_hw))
+        annotations.append(
+            Annotation(
+                drawing.name,
+                _mask(drawing, regions, task, unlabeled) if regions else None,
+                drawing.source,
+                _keypoints(drawing, points, task) if points else None,
+                drawing.image_hw,
+            )
+        )
     if not annotations:
         asked = ' or '.join(kind for kind, names in (('regions', task.classes), ('points', task.keypoints)) if names)
         raise UserError(f'{source} holds no labelled image: there are no {asked} on any; label some, or export again')
     return annotations
 
 
-def read_json(path: Path, flag: str = '--labels') -> object:
+def read_json(path: Path, argument: str = 'labels') -> object:
     """What a JSON file holds; UserError where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding='utf-8-sig'))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f'{flag}: {path} cannot be read as JSON ({type(error).__name__}: {error}); '
-                        'export it from the labelling tool again') from error
+        raise UserError(
+            f'`{argument}`: {path} cannot be read as JSON ({type(error).__name__}: {error}); '
+            'export it from the labelling tool again'
+        ) from error
 
 
 def image_name(path: object, where: str) -> str:
@@ -130,8 +147,9 @@ def image_name(path: object, where: str) -> str:
         raise UserError(f'{where} names no image file')
     parts = PurePosixPath(path.replace('\\', '/'))
     if parts.is_absolute() or '..' in parts.parts or parts.parts[:1] and parts.parts[0].endswith(':'):
-        raise UserError(f'{where}: the image path {path!r} leaves the folder of the images; '
-                        'give it relative to that folder')
+        raise UserError(
+            f'{where}: the image path {path!r} leaves the folder of the images; give it relative to that folder'
+        )
     return parts.stem
 
 
@@ -142,8 +160,10 @@ def image_size(height: object, width: object, where: str) -> tuple[int, int]:
     except (TypeError, ValueError, OverflowError):
         sizes = 0, 0
     if not all(1 <= size <= MAX_SIDE and size == int(size) for size in sizes):
-        raise UserError(f'{where}: height {height!r} and width {width!r} are no size of an image '
-                        f'(whole numbers from 1 to {MAX_SIDE})')
+        raise UserError(
+            f'{where}: height {height!r} and width {width!r} are no size of an image '
+            f'(whole numbers from 1 to {MAX_SIDE})'
+        )
     return int(sizes[0]), int(sizes[1])
 
 
@@ -155,13 +175,17 @@ def reading(where: str, tool: str) -> Iterator[None]:
     except ShapeError as error:
         raise UserError(f'{where}: {error}') from error
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        raise UserError(f'{where} is not as {tool} writes it ({type(error).__name__}: {error}); export it from there '
-                        'again, or name the format with --label-format') from error
+        raise UserError(
+            f'{where} is not as {tool} writes it ({type(error).__name__}: {error}); export it from there '
+            'again, or name the format with `label_format`'
+        ) from error
 
 
 def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
-    for known, others, kind, regions in ((task.classes, task.keypoints, 'class', True),
-                                         (task.keypoints, task.classes, 'keypoint', False)):
+    for known, others, kind, regions in (
+        (task.classes, task.keypoints, 'class', True),
+        (task.keypoints, task.classes, 'keypoint', False),
+    ):
         places = {}
         for shape in shapes:
             if (shape.region is not None) == regions and not (regions and shape.label == IGNORE_LABEL):
@@ -169,11 +193,13 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
         check_names(source, places, known, kind, others)
 
 
-def _mask(drawing: Drawing, regions: list[Shape], task: Task, unlabelled: int) -> np.ndarray:
+def _mask(drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int) -> np.ndarray:
     if drawing.image_hw is None:
-        raise UserError(f'{drawing.source}: height and width of image {drawing.name} are missing; without them its '
-                        'shapes cannot be painted')
-    mask = np.full(drawing.image_hw, unlabelled, dtype=np.uint8)
+        raise UserError(
+            f'{drawing.source}: height and width of image {drawing.name} are missing; without them its '
+            'shapes cannot be painted'
+        )
+    mask = np.full(drawing.image_hw, unlabeled, dtype=np.uint8)
     for shape in regions:
         try:
             shape.region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else task.classes.index(shape.label))
@@ -187,8 +213,10 @@ def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:
     seen = {}
     for shape in points:
         if shape.label in seen:
-            raise UserError(f'{shape.where}: keypoint {shape.label!r} is there twice on {drawing.name} (the other is '
-                            f'{seen[shape.label]}); label one object an image')
+            raise UserError(
+                f'{shape.where}: keypoint {shape.label!r} is there twice on {drawing.name} (the other is '
+                f'{seen[shape.label]}); label one object an image'
+            )
         seen[shape.label] = shape.where
         index = task.keypoints.index(shape.label)
         found.points[index], found.visibility[index] = shape.point, shape.visibility

@@ -1,4 +1,5 @@
 """A finished dataset in the folder format, read back: to convert it, or to check it."""
+
 from __future__ import annotations
 
 import hashlib
@@ -37,6 +38,7 @@ class Summary:
         keypoint_images: number of kept images in which each keypoint is present.
         dropped: number of images that were dropped, by the reason (curation.REASONS).
     """
+
     samples: int
     kept: int
     uncertainty_cut: float
@@ -58,11 +60,11 @@ def read_manifest(path: Path) -> Iterator[dict]:
                 try:
                     yield json.loads(line)
                 except ValueError as error:
-                    raise UserError(f'{path} is damaged ({error}); start again with --overwrite') from error
+                    raise UserError(f'{path} is damaged ({error}); start again with `overwrite`') from error
 
 
 class FolderDataset:
-    """A dataset of gen_dataset.py.
+    """A dataset of datasetgan generate.
 
     Attributes:
         folder: where it is.
@@ -102,8 +104,10 @@ class FolderDataset:
             if record['kept'] and (split == VAL) == (_unit_interval(sample_name(record)) < val):
                 for kind in ('image', 'mask'):
                     if kind in record and not (self.folder / record[kind]).is_file():
-                        raise UserError(f'{self.folder / record[kind]} is missing; the command that made the dataset, '
-                                        'given again, makes it again')
+                        raise UserError(
+                            f'{self.folder / record[kind]} is missing; the command that made the dataset, '
+                            'given again, makes it again'
+                        )
                 yield record
 
     def image(self, record: dict) -> np.ndarray:
@@ -149,7 +153,7 @@ class FolderDataset:
                 if f'{folder}/{path.name}' not in known:
                     yield f'{folder}/{path.name}: belongs to no sample of {MANIFEST} that has files'
         for name, settings in self.outdated_conversions():
-            yield f'{name}: was converted before the dataset changed; generate with --format={settings["format"]}'
+            yield f'{name}: was converted before the dataset changed; generate with `format`={settings["format"]}'
         for name, count in (('samples', samples), ('kept', kept)):
             if count != self.info['summary'][name]:
                 yield f'{MANIFEST}: {count} {name}, but {DATASET_FILE} tells of {self.info["summary"][name]}'
@@ -187,8 +191,10 @@ def read_info(folder: Path, converted: bool = False) -> dict:
     if found != (FORMAT, FORMAT_VERSION) or not isinstance(options, dict):
         raise UserError(f'{path} is of format {found[0]} {found[1]}, this program knows {FORMAT} {FORMAT_VERSION}')
     if (CONVERSION in info) != converted:
-        raise UserError(f'{folder} holds a dataset '
-                        + ('as it was generated' if converted else 'in another format, made by conversion'))
+        raise UserError(
+            f'{folder} holds a dataset '
+            + ('as it was generated' if converted else 'in another format, made by conversion')
+        )
     return info
 
 

@@ -1,4 +1,5 @@
 """Hugging Face: parquet files with image columns, which `datasets.load_dataset(DIR)` reads without this program."""
+
 from __future__ import annotations
 
 import itertools
@@ -17,10 +18,10 @@ ROW_GROUP = 100
 """Rows that are held in memory, and that a reader of one row has to read."""
 PLAIN = {'compression': 'none', 'use_dictionary': False, 'write_statistics': False}
 """PNG files do not get smaller, no two are alike, and statistics would repeat the first and last of them."""
-CARD = '''# Labelled images from {network}
+CARD = """# Labelled images from {network}
 
 {count} images made with [DatasetGAN](https://arxiv.org/abs/2104.06490): the images were generated, the labels predicted
-by an ensemble that was trained on {labelled} hand-labelled images; they contain errors.
+by an ensemble that was trained on {labeled} hand-labelled images; they contain errors.
 
 ```python
 from datasets import load_dataset
@@ -29,8 +30,8 @@ dataset = load_dataset('DIR')   # columns: {columns}
 
 {names}
 
-'''
-LICENCE = '''\
+"""
+LICENSE = """\
 ## Licence
 None is given here: choose one and write it into this file's header. Mind the licence of the network that the images
 come from, which may bind what the network makes, and with it these images and labels; and that of the images that it
@@ -38,8 +39,8 @@ was trained on. NVIDIA's stylegan2-ada-pytorch is under the NVIDIA Source Code L
 of its derivative works for research or evaluation only, not commercially; networks that NVIDIA published have licences
 of their own. Whether a network trained with that code is bound by it, and whether its images are, is not said here;
 where it matters, ask whoever published the network, or a lawyer.
-'''
-FRONT_MATTER = '''\
+"""
+FRONT_MATTER = """\
 ---
 # license: choose one, see "Licence" below
 pretty_name: {name}
@@ -50,7 +51,7 @@ configs:
 - config_name: default
   data_files:
 {files}---
-'''
+"""
 SIZES = {1000: 'n<1K', 10_000: '1K<n<10K', 100_000: '10K<n<100K', 1_000_000: '100K<n<1M', float('inf'): '1M<n<10M'}
 """Hugging Face's names of sizes by the number that is above them."""
 
@@ -99,18 +100,26 @@ def _row(dataset: FolderDataset, record: dict) -> dict:
             row[kind] = {'bytes': (dataset.folder / record[kind]).read_bytes(), 'path': Path(record[kind]).name}
     if dataset.task.keypoints:
         values = record['keypoints']
-        row['keypoints'] = [values[start:start + 3] for start in range(0, len(values), 3)]
+        row['keypoints'] = [values[start : start + 3] for start in range(0, len(values), 3)]
     return row
 
 
 def _card(dataset: FolderDataset, count: int, files: dict[str, str], columns: list[str]) -> str:
     task = dataset.task
-    names = [f'Classes by the mask\'s value: {", ".join(f"{i} {name}" for i, name in enumerate(task.classes))}.'] \
-        if task.classes else []
+    names = (
+        [f"Classes by the mask's value: {', '.join(f'{i} {name}' for i, name in enumerate(task.classes))}."]
+        if task.classes
+        else []
+    )
     names += [f'Keypoints in this order: {", ".join(task.keypoints)}.'] if task.keypoints else []
-    text = CARD.format(network=dataset.info['sources']['network'], count=count, columns=', '.join(columns),
-                       labelled=dataset.info['labelled_images'], names='\n\n'.join(names))
-    return front_matter(dataset.info, count, files) + text + LICENCE
+    text = CARD.format(
+        network=dataset.info['sources']['network'],
+        count=count,
+        columns=', '.join(columns),
+        labeled=dataset.info['labelled_images'],
+        names='\n\n'.join(names),
+    )
+    return front_matter(dataset.info, count, files) + text + LICENSE
 
 
 def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
@@ -125,5 +134,7 @@ def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
     tasks = ['image-segmentation'] * bool(task.classes) + ['keypoint-detection'] * bool(task.keypoints)
     return FRONT_MATTER.format(
         name=json.dumps(f'Labelled images from {info["sources"]["network"]}', ensure_ascii=False),
-        tasks=json.dumps(tasks), size=next(json.dumps(size) for limit, size in SIZES.items() if count < limit),
-        files=''.join(f'  - split: {split}\n    path: {path}\n' for split, path in files.items()))
+        tasks=json.dumps(tasks),
+        size=next(json.dumps(size) for limit, size in SIZES.items() if count < limit),
+        files=''.join(f'  - split: {split}\n    path: {path}\n' for split, path in files.items()),
+    )

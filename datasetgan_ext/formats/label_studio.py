@@ -3,6 +3,7 @@
 Results of the types polygonlabels, rectanglelabels, ellipselabels and brushlabels are regions of a class, those of type
 keypointlabels are keypoints. Coordinates are per cent of the image's width and height.
 """
+
 from __future__ import annotations
 
 import re
@@ -23,17 +24,19 @@ TYPES = ('polygonlabels', 'rectanglelabels', 'ellipselabels', 'brushlabels', 'ke
 NOT_SHAPES = ('choices', 'textarea', 'rating', 'number', 'datetime', 'taxonomy', 'pairwise', 'ranker', 'relation')
 
 
-def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
+def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     """The drawing of each task's image, in the order of the file. Predictions and cancelled annotations are left out.
 
     Raises:
         UserError: the file is not Label Studio's, an image was annotated twice, or a result is of another type.
     """
-    content, source = read_json(path, flag), f'{flag}={path}'
+    content, source = read_json(path, argument), f'`{argument}`={path}'
     with reading(source, 'Label Studio ("JSON" export)'):
         if not isinstance(content, list) or not all('annotations' in task for task in content):
-            raise UserError(f'{source} is no list of tasks with "annotations"; export it from Label Studio as "JSON" '
-                            '("JSON-MIN" leaves out what is needed)')
+            raise UserError(
+                f'{source} is no list of tasks with "annotations"; export it from Label Studio as "JSON" '
+                '("JSON-MIN" leaves out what is needed)'
+            )
     for number, task in enumerate(content, 1):
         where = f'{path} task {task.get("id", number)}' if isinstance(task, dict) else source
         with reading(where, 'Label Studio'):
@@ -52,8 +55,10 @@ def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
                     raise ShapeError(f'results of type {kind!r} cannot be read; label with {", ".join(TYPES)}')
                 image_hw = image_size(result.get('original_height'), result.get('original_width'), shape_where)
                 if drawing.image_hw not in (None, image_hw) or result.get('image_rotation'):
-                    raise ShapeError('it is of another size than the results before, or of a rotated image; label the '
-                                     'images as they are')
+                    raise ShapeError(
+                        'it is of another size than the results before, or of a rotated image; label the '
+                        'images as they are'
+                    )
                 drawing.image_hw = image_hw
                 drawing.shapes.append(_shape(kind, result['value'], image_hw, shape_where))
         yield drawing
@@ -61,8 +66,11 @@ def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
 
 def _image(task: dict, where: str) -> str:
     """Name of the task's image. Label Studio puts eight characters of its own before the names of uploaded files."""
-    images = [text for text in task['data'].values() if isinstance(text, str)
-              and any(suffix in text.lower() for suffix in IMAGE_SUFFIXES)]
+    images = [
+        text
+        for text in task['data'].values()
+        if isinstance(text, str) and any(suffix in text.lower() for suffix in IMAGE_SUFFIXES)
+    ]
     if len(images) != 1:
         raise UserError(f'{where} has {len(images)} images under "data"; one is needed')
     address = urlsplit(images[0])
@@ -93,8 +101,9 @@ def _region(kind: str, value: dict, image_hw: tuple[int, int]) -> Region:
         x, y = _pixels((value['x'], value['y']), image_hw)
         width, height = _pixels((value['width'], value['height']), image_hw)
         return box(x, y, x + width, y + height, degrees, pivot=(x, y))
-    return Ellipse(_pixels((value['x'], value['y']), image_hw),
-                   _pixels((value['radiusX'], value['radiusY']), image_hw), degrees)
+    return Ellipse(
+        _pixels((value['x'], value['y']), image_hw), _pixels((value['radiusX'], value['radiusY']), image_hw), degrees
+    )
 
 
 def _pixels(per_cent: Sequence, image_hw: tuple[int, int]) -> np.ndarray:
@@ -125,13 +134,15 @@ def brush_bits(encoded: list[int], image_hw: tuple[int, int]) -> np.ndarray:
         place += size
         if place > len(text):
             raise ShapeError('its "rle" ends too early')
-        return int(text[place - size:place], 2)
+        return int(text[place - size : place], 2)
 
     count, word = take(32), take(5) + 1
     widths = [take(4) + 1 for _ in range(4)]
     if count != 4 * image_hw[0] * image_hw[1] or word != 8:
-        raise ShapeError(f'its "rle" has {count} values of {word} bits, an image of {image_hw[1]} x {image_hw[0]} '
-                         f'pixels has {4 * image_hw[0] * image_hw[1]} of 8')
+        raise ShapeError(
+            f'its "rle" has {count} values of {word} bits, an image of {image_hw[1]} x {image_hw[0]} '
+            f'pixels has {4 * image_hw[0] * image_hw[1]} of 8'
+        )
     values, filled = np.empty(count, np.uint8), 0
     while filled < count:
         repeated = take(1)
@@ -139,13 +150,11 @@ def brush_bits(encoded: list[int], image_hw: tuple[int, int]) -> np.ndarray:
         if filled + length > count:
             raise ShapeError('its "rle" holds more values than it says')
         if repeated:
-            values[filled:filled + length] = take(word)
+            values[filled : filled + length] = take(word)
         elif place + length * word > len(text):
             raise ShapeError('its "rle" ends too early')
         else:
-            values[filled:filled + length] = np.packbits(bits[place:place + length * word])
+            values[filled : filled + length] = np.packbits(bits[place : place + length * word])
             place += length * word
         filled += length
     return values.reshape(*image_hw, 4)[:, :, 3] > 0
-
-

@@ -3,6 +3,7 @@
 Shapes of the types polygon, rectangle, oriented_rectangle, circle and mask are regions of a class, those of type point
 are keypoints. A point whose flag "occluded" is ticked is occluded. The label `__ignore__` leaves a region out.
 """
+
 from __future__ import annotations
 
 import base64
@@ -23,15 +24,15 @@ from datasetgan_ext.formats.shapes import Bitmap, Ellipse, NoArea, Polygon, Regi
 PATHS = 'FILE or DIR of JSON files'
 
 
-def read(path: Path, flag: str = '--labels') -> Iterator[Drawing]:
+def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     """The drawing of each JSON file of a folder, in the order of names, or of a single file; not of hidden ones.
 
     Raises:
         UserError: a file is not LabelMe's, or labels an image of another name.
     """
-    for file in (sorted(path.glob('*.json')) if path.is_dir() else [path]):
+    for file in sorted(path.glob('*.json')) if path.is_dir() else [path]:
         if not file.name.startswith('.'):
-            yield _drawing(file, read_json(file, flag))
+            yield _drawing(file, read_json(file, argument))
 
 
 def _drawing(path: Path, content: object) -> Drawing:
@@ -50,9 +51,10 @@ def _drawing(path: Path, content: object) -> Drawing:
         with reading(where, 'LabelMe'):
             if shape['shape_type'] == 'point':
                 occluded = bool((shape.get('flags') or {}).get('occluded'))
-                point, = finite(shape['points'], (1, 2))
-                drawing.shapes.append(Shape(shape['label'], where, point=point,
-                                            visibility=OCCLUDED if occluded else VISIBLE))
+                (point,) = finite(shape['points'], (1, 2))
+                drawing.shapes.append(
+                    Shape(shape['label'], where, point=point, visibility=OCCLUDED if occluded else VISIBLE)
+                )
             else:
                 drawing.shapes.append(Shape(shape['label'], where, _region(shape)))
     return drawing
@@ -67,14 +69,16 @@ def _region(shape: dict) -> Region:
     if kind == 'rectangle':
         return box(*finite(points, (2, 2)).ravel())
     if kind == 'circle':
-        centre, rim = finite(points, (2, 2))
-        return Ellipse(centre, np.repeat(np.hypot(*(rim - centre)), 2))
+        center, rim = finite(points, (2, 2))
+        return Ellipse(center, np.repeat(np.hypot(*(rim - center)), 2))
     if kind == 'mask':
         corners = finite(points, (2, 2))
         left, top = corners[0].round().astype(int)
         return Bitmap(_bits(shape['mask']), int(left), int(top))
-    return NoArea(f'a shape of type {kind!r} has no area; draw a polygon, rectangle, circle or mask for a class, '
-                  'a point for a keypoint')
+    return NoArea(
+        f'a shape of type {kind!r} has no area; draw a polygon, rectangle, circle or mask for a class, '
+        'a point for a keypoint'
+    )
 
 
 def _bits(text: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 A mask is an 8-bit palette or grey image whose pixel value is the class id, or an RGB image in the colours of the class
 file's palette.
 """
+
 from __future__ import annotations
 
 import io
@@ -17,12 +18,12 @@ from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 
 PATHS = 'DIR of masks'
-MAX_COLOURS = 10
+MAX_COLORS = 10
 """Unknown colours that a message lists for one file."""
 COMPRESSION = 1
 """Of the PNG files, 0 (none) to 9 (slow)."""
 
-Colours = Mapping[tuple[int, int, int], int]
+Colors = Mapping[tuple[int, int, int], int]
 """The class id of each RGB colour."""
 
 
@@ -39,10 +40,10 @@ def read_folder(folder: str | Path, palette: Sequence[tuple[int, int, int]] = ()
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f'--labels={folder} is not a folder')
+        raise UserError(f'`labels`={folder} is not a folder')
     paths = [path for path in sorted(folder.glob('*.png')) if not path.name.startswith('.')]
-    colours = {tuple(colour): index for index, colour in enumerate(palette)}
-    return annotations(paths, lambda path: read_ids(path, colours), 'the palette of --classes')
+    colors = {tuple(color): index for index, color in enumerate(palette)}
+    return annotations(paths, lambda path: read_ids(path, colors), 'the palette of `classes`')
 
 
 def annotations(paths: Sequence[Path], read, table: str) -> list[Annotation]:
@@ -56,13 +57,15 @@ def annotations(paths: Sequence[Path], read, table: str) -> list[Annotation]:
         mask, unknown = read(path)
         found.append(Annotation(path.stem, mask, path))
         if unknown:
-            counts = sorted(unknown.items(), key=lambda item: -item[1])[:MAX_COLOURS]
-            listed = ', '.join(f'{colour}: {count} pixels' for colour, count in counts)
-            more = f' and {len(unknown) - MAX_COLOURS} more colours' if len(unknown) > MAX_COLOURS else ''
+            counts = sorted(unknown.items(), key=lambda item: -item[1])[:MAX_COLORS]
+            listed = ', '.join(f'{color}: {count} pixels' for color, count in counts)
+            more = f' and {len(unknown) - MAX_COLORS} more colours' if len(unknown) > MAX_COLORS else ''
             problems.append(f'{path} ({listed}{more})')
     if problems:
-        raise UserError(f'--labels: colours that {table} lacks, in {"; ".join(problems)}. Many of them mean a brush '
-                        'with soft edges, or JPEG: paint with hard edges, save as PNG')
+        raise UserError(
+            f'`labels`: colours that {table} lacks, in {"; ".join(problems)}. Many of them mean a brush '
+            'with soft edges, or JPEG: paint with hard edges, save as PNG'
+        )
     return found
 
 
@@ -75,18 +78,20 @@ def read_mask(path: Path) -> np.ndarray:
     return read_ids(path, {})[0]
 
 
-def read_ids(path: Path, colours: Colours) -> tuple[np.ndarray, dict]:
+def read_ids(path: Path, colors: Colors) -> tuple[np.ndarray, dict]:
     """Class ids of a mask, which is read by `colours` if it is in colours: uint8 [H, W]; and its unknown colours.
 
     Raises:
         UserError: the file cannot be read as an image, or has other pixels than a mask.
     """
     mode, pixels, _ = read_pixels(path)
-    if mode in ('RGB', 'RGBA') and colours:
-        return ids_of_colours(pixels, colours)
+    if mode in ('RGB', 'RGBA') and colors:
+        return ids_of_colors(pixels, colors)
     if mode not in ('P', 'L', '1'):
-        raise UserError(f'{path} has {mode} pixels; a mask is an 8-bit grey or palette PNG whose pixel values are '
-                        'class ids, or an RGB one in the colours of the class file')
+        raise UserError(
+            f'{path} has {mode} pixels; a mask is an 8-bit grey or palette PNG whose pixel values are '
+            'class ids, or an RGB one in the colours of the class file'
+        )
     return pixels.astype(np.uint8), {}
 
 
@@ -100,7 +105,7 @@ def read_pixels(path: Path) -> tuple[str, np.ndarray, np.ndarray]:
         raise UserError(f'{path} cannot be read as an image: {error}') from error
 
 
-def ids_of_colours(pixels: np.ndarray, colours: Colours) -> tuple[np.ndarray, dict[tuple[int, ...], int]]:
+def ids_of_colors(pixels: np.ndarray, colors: Colors) -> tuple[np.ndarray, dict[tuple[int, ...], int]]:
     """Class ids of pixels in colours, and the number of pixels of each colour that is unknown.
 
     Args:
@@ -108,16 +113,17 @@ def ids_of_colours(pixels: np.ndarray, colours: Colours) -> tuple[np.ndarray, di
         colours: the id of each colour.
     """
     shifts = 8 * np.arange(pixels.shape[2])
-    found, inverse, counts = np.unique((pixels.astype(np.int64) << shifts).sum(axis=2), return_inverse=True,
-                                       return_counts=True)
+    found, inverse, counts = np.unique(
+        (pixels.astype(np.int64) << shifts).sum(axis=2), return_inverse=True, return_counts=True
+    )
     ids, unknown = np.full(len(found), IGNORE, np.uint8), {}
     for index, (code, count) in enumerate(zip(found.tolist(), counts.tolist())):
-        colour = tuple(code >> int(shift) & 255 for shift in shifts)
-        alpha = colour[3] if len(colour) == 4 else 255
-        if alpha == 255 and colour[:3] in colours:
-            ids[index] = colours[colour[:3]]
+        color = tuple(code >> int(shift) & 255 for shift in shifts)
+        alpha = color[3] if len(color) == 4 else 255
+        if alpha == 255 and color[:3] in colors:
+            ids[index] = colors[color[:3]]
         elif alpha:
-            unknown[colour] = count
+            unknown[color] = count
     return ids[inverse].reshape(pixels.shape[:2]), unknown
 
 
@@ -137,12 +143,14 @@ def read_image(path: Path) -> np.ndarray:
 
 def write_image(path: Path | BinaryIO, image: np.ndarray, compression: int = COMPRESSION) -> None:
     """Write a uint8 [H, W, C] image as PNG, grey where C is 1; compression 0 (none) to 9 (slow)."""
-    PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(path, format='PNG',
-                                                                               compress_level=compression)
+    PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(
+        path, format='PNG', compress_level=compression
+    )
 
 
-def write_mask(path: Path | BinaryIO, mask: np.ndarray, flat_palette: list[int],
-               compression: int = COMPRESSION) -> None:
+def write_mask(
+    path: Path | BinaryIO, mask: np.ndarray, flat_palette: list[int], compression: int = COMPRESSION
+) -> None:
     """Write uint8 [H, W] class ids as an 8-bit palette PNG; compression 0 (none) to 9 (slow)."""
     image = PIL.Image.fromarray(mask)
     # a shorter palette would make Pillow pack the pixels into fewer bits

@@ -1,4 +1,5 @@
 """Masks as the regions that detection and instance formats want."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=int)
+EIGHT_NEIGHBORS = np.ones((3, 3), dtype=int)
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Region:
         box: x, y of the upper left pixel, width and height, in pixels.
         pixels: bool [height, width], inside the box.
     """
+
     class_id: int
     box: tuple[int, int, int, int]
     pixels: np.ndarray
@@ -32,7 +34,7 @@ class Region:
 def find_regions(mask: np.ndarray) -> Iterator[Region]:
     """All regions of a mask, uint8 [H, W]; together they are all that is not background."""
     for class_id in np.unique(mask[mask > 0]).tolist():
-        numbered, _ = ndimage.label(mask == class_id, EIGHT_NEIGHBOURS)
+        numbered, _ = ndimage.label(mask == class_id, EIGHT_NEIGHBORS)
         for number, (rows, columns) in enumerate(ndimage.find_objects(numbered), start=1):
             box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
             yield Region(class_id, box, numbered[rows, columns] == number)
@@ -53,7 +55,7 @@ def _simple_parts(pixels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]
         part = numbered[rows, columns] == number
         offset = np.array([columns.start, rows.start])
         # what touches the outside by a corner is no hole
-        holes = np.flatnonzero((ndimage.binary_fill_holes(part, EIGHT_NEIGHBOURS) & ~part).any(axis=0))
+        holes = np.flatnonzero((ndimage.binary_fill_holes(part, EIGHT_NEIGHBORS) & ~part).any(axis=0))
         if not holes.size:
             yield part, offset
             continue

@@ -4,6 +4,7 @@ A pixel belongs to an outline if its centre, (column + 0.5, row + 0.5), lies ins
 numbers covers exactly the pixels between them, and two shapes that share an edge share no pixel and leave none between
 them. What is outside the image is cut off: TOLERANCE pixels are forgiven, more is a mistake.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Polygon:
     Attributes:
         corners: float64 [N, 2], x and y in pixels; the last is joined with the first.
     """
+
     corners: np.ndarray
 
     def __post_init__(self):
@@ -52,17 +54,20 @@ class Polygon:
                 raise ShapeError(f'the corner ({x:g}, {y:g}) is outside the image of {width} x {height} pixels')
         crossing = self_crossing(self.corners)
         if crossing is not None:
-            raise ShapeError('its outline crosses itself near ({:g}, {:g}); move the corners, or draw two shapes'
-                             .format(*crossing.round(1)))
+            raise ShapeError(
+                'its outline crosses itself near ({:g}, {:g}); move the corners, or draw two shapes'.format(
+                    *crossing.round(1)
+                )
+            )
         rows, columns = _window(self.corners.min(axis=0), self.corners.max(axis=0), mask.shape)
-        centres = np.arange(rows.start, rows.stop) + 0.5
+        centers = np.arange(rows.start, rows.stop) + 0.5
         # True where a row's pixels change between outside and inside; one column more than there are pixels
-        changes = np.zeros((len(centres), columns.stop - columns.start + 1), dtype=bool)
+        changes = np.zeros((len(centers), columns.stop - columns.start + 1), dtype=bool)
         for start, end in zip(self.corners, np.roll(self.corners, -1, axis=0)):
             (x0, y0), (x1, y1) = sorted((start, end), key=lambda corner: (corner[1], corner[0]))
-            crossed = np.flatnonzero((y0 <= centres) & (centres < y1))
+            crossed = np.flatnonzero((y0 <= centers) & (centers < y1))
             if len(crossed):
-                x = x0 + (centres[crossed] - y0) * ((x1 - x0) / (y1 - y0))
+                x = x0 + (centers[crossed] - y0) * ((x1 - x0) / (y1 - y0))
                 first = np.ceil(x - 0.5) - columns.start
                 changes[crossed, np.clip(first, 0, changes.shape[1] - 1).astype(int)] ^= True
         mask[rows, columns][np.logical_xor.accumulate(changes[:, :-1], axis=1)] = value
@@ -77,12 +82,13 @@ class Ellipse:
         radii: float64 [2], in pixels, before the rotation.
         degrees: clockwise rotation about the centre.
     """
-    centre: np.ndarray
+
+    center: np.ndarray
     radii: np.ndarray
     degrees: float = 0.0
 
     def __post_init__(self):
-        self.centre, self.radii = finite(self.centre, (2,)), finite(self.radii, (2,))
+        self.center, self.radii = finite(self.center, (2,)), finite(self.radii, (2,))
         self.degrees = float(finite(self.degrees, ()))
 
     def paint(self, mask: np.ndarray, value: int) -> None:
@@ -94,15 +100,17 @@ class Ellipse:
         height, width = mask.shape
         if not (self.radii > 0).all():
             raise ShapeError('its radius is not above 0')
-        x, y = self.centre
+        x, y = self.center
         if not (0 <= x <= width and 0 <= y <= height):
             raise ShapeError(f'its centre ({x:g}, {y:g}) is outside the image of {width} x {height} pixels')
-        rows, columns = _window(self.centre - self.radii.max(), self.centre + self.radii.max(), mask.shape)
+        rows, columns = _window(self.center - self.radii.max(), self.center + self.radii.max(), mask.shape)
         across = np.arange(columns.start, columns.stop) + 0.5 - x
         down = (np.arange(rows.start, rows.stop) + 0.5 - y)[:, None]
         cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
-        inside = (np.square((across * cosine + down * sine) / self.radii[0])
-                  + np.square((down * cosine - across * sine) / self.radii[1])) <= 1
+        inside = (
+            np.square((across * cosine + down * sine) / self.radii[0])
+            + np.square((down * cosine - across * sine) / self.radii[1])
+        ) <= 1
         mask[rows, columns][inside] = value
 
 
@@ -114,6 +122,7 @@ class Bitmap:
         bits: bool [h, w].
         left, top: column and row of the box's first pixel in the image.
     """
+
     bits: np.ndarray
     left: int = 0
     top: int = 0
@@ -127,17 +136,20 @@ class Bitmap:
         height, width = mask.shape
         bottom, right = self.top + self.bits.shape[0], self.left + self.bits.shape[1]
         if min(self.left, self.top) < -TOLERANCE or right > width + TOLERANCE or bottom > height + TOLERANCE:
-            raise ShapeError(f'its mask covers columns {self.left} to {right} and rows {self.top} to {bottom}, which '
-                             f'is outside the image of {width} x {height} pixels')
+            raise ShapeError(
+                f'its mask covers columns {self.left} to {right} and rows {self.top} to {bottom}, which '
+                f'is outside the image of {width} x {height} pixels'
+            )
         top, left = max(self.top, 0), max(self.left, 0)
         part = mask[top:bottom, left:right]
-        bits = self.bits[top - self.top:, left - self.left:]
-        part[bits[:part.shape[0], :part.shape[1]]] = value
+        bits = self.bits[top - self.top :, left - self.left :]
+        part[bits[: part.shape[0], : part.shape[1]]] = value
 
 
 @dataclass
 class Together:
     """Several regions as one, as COCO has them: parts of an object that something in front divides."""
+
     parts: Sequence[Polygon]
 
     def paint(self, mask: np.ndarray, value: int) -> None:
@@ -148,6 +160,7 @@ class Together:
 @dataclass
 class NoArea:
     """A shape that has no pixels: it can be passed over, but not painted."""
+
     reason: str
 
     def paint(self, mask: np.ndarray, value: int) -> None:
@@ -157,8 +170,9 @@ class NoArea:
 Region = Polygon | Ellipse | Bitmap | Together | NoArea
 
 
-def box(x0: float, y0: float, x1: float, y1: float, degrees: float = 0.0, pivot: Sequence[float] | None = None
-        ) -> Polygon:
+def box(
+    x0: float, y0: float, x1: float, y1: float, degrees: float = 0.0, pivot: Sequence[float] | None = None
+) -> Polygon:
     """A rectangle from two opposite corners, turned clockwise about the pivot; None = about its centre."""
     corners = finite([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], (4, 2))
     if degrees:
@@ -192,11 +206,15 @@ def self_crossing(corners: np.ndarray) -> np.ndarray | None:
     starts, ends = corners, np.roll(corners, -1, axis=0)
     for index in range(len(corners) - 2):
         start, end = starts[index], ends[index]
-        others, other_ends = starts[index + 2:], ends[index + 2:]
+        others, other_ends = starts[index + 2 :], ends[index + 2 :]
         before, after = _side(start, end, others), _side(start, end, other_ends)
         here, there = _side(others, other_ends, start), _side(others, other_ends, end)
-        found = np.flatnonzero((np.minimum(before, after) < -EPSILON) & (np.maximum(before, after) > EPSILON)
-                               & (np.minimum(here, there) < -EPSILON) & (np.maximum(here, there) > EPSILON))
+        found = np.flatnonzero(
+            (np.minimum(before, after) < -EPSILON)
+            & (np.maximum(before, after) > EPSILON)
+            & (np.minimum(here, there) < -EPSILON)
+            & (np.maximum(here, there) > EPSILON)
+        )
         if len(found):
             share = here[found[0]] / (here[found[0]] - there[found[0]])
             return start + share * (end - start)

@@ -5,6 +5,7 @@ With it, colours stand for the names that it gives them, and those are looked up
 
 Written: `JPEGImages/`, `SegmentationClass/`, lists of names in `ImageSets/Segmentation/`, `labelmap.txt`.
 """
+
 from __future__ import annotations
 
 import shutil
@@ -26,10 +27,11 @@ MASKS, LABEL_MAP = 'SegmentationClass', 'labelmap.txt'
 QUALITY = 95
 
 
-def colour(index: int) -> tuple[int, int, int]:
+def color(index: int) -> tuple[int, int, int]:
     """VOC's colour of a class: the bits of its id, three by three from the lowest, are the highest bits of R, G, B."""
-    red, green, blue = (sum((index >> 3 * place + channel & 1) << 7 - place for place in range(3))
-                        for channel in range(3))
+    red, green, blue = (
+        sum((index >> 3 * place + channel & 1) << 7 - place for place in range(3)) for channel in range(3)
+    )
     return red, green, blue
 
 
@@ -40,22 +42,27 @@ def read(folder: Path, task: Task) -> list[Annotation]:
         UserError: the folder has another form; a colour or a name is unknown, all of them in one message.
     """
     if not (folder / MASKS).is_dir():
-        raise UserError(f'--labels={folder} holds no folder {MASKS}; give the folder that does')
+        raise UserError(f'`labels`={folder} holds no folder {MASKS}; give the folder that does')
     paths = [path for path in sorted((folder / MASKS).glob('*.png')) if not path.name.startswith('.')]
     if not (folder / LABEL_MAP).is_file():
-        colours = {colour(index): index for index in range(256)}
-        return png.annotations(paths, lambda path: png.read_ids(path, colours), "VOC's palette")
+        colors = {color(index): index for index in range(256)}
+        return png.annotations(paths, lambda path: png.read_ids(path, colors), "VOC's palette")
     names = _read_label_map(folder / LABEL_MAP)
     labels = list(dict.fromkeys(names.values()))
-    colours = {colour(255): IGNORE} | {rgb: labels.index(name) for rgb, name in names.items()}
-    annotations = png.annotations(paths, lambda path: _by_colours(path, colours), str(folder / LABEL_MAP))
+    colors = {color(255): IGNORE} | {rgb: labels.index(name) for rgb, name in names.items()}
+    annotations = png.annotations(paths, lambda path: _by_colors(path, colors), str(folder / LABEL_MAP))
     places = {}
     for annotation in annotations:
         for index in np.unique(annotation.mask[annotation.mask != IGNORE]):
             places.setdefault(labels[index], []).append(str(annotation.source))
     # CVAT calls what no shape covers "background"
-    check_names(f'--labels={folder / LABEL_MAP}', {name: where for name, where in places.items()
-                                                   if name != 'background'}, task.classes, 'class', task.keypoints)
+    check_names(
+        f'`labels`={folder / LABEL_MAP}',
+        {name: where for name, where in places.items() if name != 'background'},
+        task.classes,
+        'class',
+        task.keypoints,
+    )
     ids = np.full(256, IGNORE, np.uint8)
     for index, name in enumerate(labels):
         ids[index] = task.classes.index(name) if name in task.classes else 0
@@ -64,7 +71,7 @@ def read(folder: Path, task: Task) -> list[Annotation]:
     return annotations
 
 
-def _by_colours(path: Path, colours: png.Colours) -> tuple[np.ndarray, dict]:
+def _by_colors(path: Path, colors: png.Colors) -> tuple[np.ndarray, dict]:
     mode, pixels, palette = png.read_pixels(path)
     if mode == 'P':
         if pixels.max(initial=0) >= len(palette):
@@ -74,7 +81,7 @@ def _by_colours(path: Path, colours: png.Colours) -> tuple[np.ndarray, dict]:
         pixels = np.repeat(pixels.astype(np.uint8)[:, :, None] * (255 if mode == '1' else 1), 3, axis=2)
     elif mode not in ('RGB', 'RGBA'):
         raise UserError(f'{path} has {mode} pixels; a VOC mask is a palette or RGB PNG')
-    return png.ids_of_colours(pixels, colours)
+    return png.ids_of_colors(pixels, colors)
 
 
 def _read_label_map(path: Path) -> dict[tuple[int, int, int], str]:
@@ -102,7 +109,7 @@ def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable
         UserError: the dataset has no masks.
     """
     if not dataset.task.classes:
-        raise UserError('--format=voc holds masks, and this dataset has keypoints alone; use coco or yolo-pose')
+        raise UserError('`format`=voc holds masks, and this dataset has keypoints alone; use coco or yolo-pose')
     images, masks, lists = (outdir / name for name in ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'))
     for folder in (images, masks, lists):
         folder.mkdir(parents=True)
@@ -115,6 +122,7 @@ def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable
                 shutil.copyfile(dataset.folder / record['mask'], masks / f'{name}.png')
                 file.write(f'{name}\n')
     (lists / 'trainval.txt').write_text(''.join((lists / f'{split}.txt').read_text() for split in (TRAIN, VAL)))
-    rows = [f'{name}:{",".join(map(str, colour))}::\n' for name, colour in zip(dataset.task.classes,
-                                                                             dataset.task.palette)]
+    rows = [
+        f'{name}:{",".join(map(str, color))}::\n' for name, color in zip(dataset.task.classes, dataset.task.palette)
+    ]
     (outdir / 'labelmap.txt').write_text('# label:color_rgb:parts:actions\n' + ''.join(rows), encoding='utf-8')

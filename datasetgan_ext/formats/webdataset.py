@@ -1,4 +1,5 @@
 """WebDataset: tar files `train-000000.tar`, ... with `NAME.image.png`, `NAME.mask.png` and `NAME.json`."""
+
 from __future__ import annotations
 
 import io
@@ -12,8 +13,9 @@ from pathlib import Path
 from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
 
 
-def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable],
-            shard_size: int) -> None:
+def convert(
+    dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable], shard_size: int
+) -> None:
     """Write the kept samples, `shard_size` to a tar; the JSON is the manifest's record without its file names."""
     for split in (TRAIN, VAL):
         records = iter(progress(dataset.kept(val, split)))
@@ -27,8 +29,11 @@ def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable
                     for kind in ('image', 'mask'):
                         if kind in record:
                             add(f'{kind}.png', (dataset.folder / record[kind]).read_bytes())
-                    label = {key: value for key, value in record.items()
-                             if not key.startswith(('image', 'mask')) and key != 'kept'}
+                    label = {
+                        key: value
+                        for key, value in record.items()
+                        if not key.startswith(('image', 'mask')) and key != 'kept'
+                    }
                     add('json', json.dumps(label).encode())
 
 

@@ -1,4 +1,5 @@
 """YOLO: `images/{train,val}/`, `labels/{train,val}/` with a line per object, `data.yaml`."""
+
 from __future__ import annotations
 
 import json
@@ -23,18 +24,20 @@ def convert_masks(dataset: FolderDataset, outdir: Path, val: float, progress: Ca
         UserError: the dataset has no masks.
     """
     if not dataset.task.classes:
-        raise UserError('--format=yolo holds masks, and this dataset has keypoints alone; use yolo-pose')
+        raise UserError('`format`=yolo holds masks, and this dataset has keypoints alone; use yolo-pose')
     cv2 = import_extra('cv2', 'formats')
     height, width = dataset.image_hw
 
     def lines(record: dict) -> Iterator[str]:
         for region in sorted(find_regions(dataset.mask(record)), key=_box_area, reverse=True):
             yield _line(region.class_id - 1, (_outline(region, cv2) + 0.5) / (width, height))
+
     _write(dataset, outdir, val, progress, lines, {'names': dict(enumerate(dataset.task.classes[1:]))})
 
 
-def convert_keypoints(dataset: FolderDataset, outdir: Path, val: float,
-                      progress: Callable[[Iterable], Iterable]) -> None:
+def convert_keypoints(
+    dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable]
+) -> None:
     """Write the kept samples for pose estimation: the object's box, then x, y and visibility of each keypoint.
 
     Raises:
@@ -42,7 +45,7 @@ def convert_keypoints(dataset: FolderDataset, outdir: Path, val: float,
     """
     task, (height, width) = dataset.task, dataset.image_hw
     if not task.keypoints:
-        raise UserError('--format=yolo-pose holds keypoints, and this dataset has none; use yolo')
+        raise UserError('`format`=yolo-pose holds keypoints, and this dataset has none; use yolo')
 
     def lines(record: dict) -> Iterator[str]:
         x, y, box_width, box_height = record['box']
@@ -50,16 +53,33 @@ def convert_keypoints(dataset: FolderDataset, outdir: Path, val: float,
         box = ((x + box_width / 2) / width, (y + box_height / 2) / height, box_width / width, box_height / height)
         if points[:, 2].any():
             yield _line(0, np.concatenate([box, points.reshape(-1)]))
+
     mirrored = list(range(len(task.keypoints)))
     for one, other in task.left_right_pairs:
         mirrored[one], mirrored[other] = other, one
-    _write(dataset, outdir, val, progress, lines, {
-        'names': {0: 'object'}, 'kpt_shape': [len(task.keypoints), 3], 'flip_idx': mirrored,
-        'kpt_names': {0: list(task.keypoints)}})
+    _write(
+        dataset,
+        outdir,
+        val,
+        progress,
+        lines,
+        {
+            'names': {0: 'object'},
+            'kpt_shape': [len(task.keypoints), 3],
+            'flip_idx': mirrored,
+            'kpt_names': {0: list(task.keypoints)},
+        },
+    )
 
 
-def _write(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable],
-           lines: Callable[[dict], Iterator[str]], description: dict) -> None:
+def _write(
+    dataset: FolderDataset,
+    outdir: Path,
+    val: float,
+    progress: Callable[[Iterable], Iterable],
+    lines: Callable[[dict], Iterator[str]],
+    description: dict,
+) -> None:
     for split in (TRAIN, VAL):
         for folder in ('images', 'labels'):
             (outdir / folder / split).mkdir(parents=True)
@@ -68,8 +88,9 @@ def _write(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[
             shutil.copyfile(dataset.folder / record['image'], outdir / 'images' / split / f'{name}.png')
             (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)))
     rows = {'train': f'images/{TRAIN}', 'val': f'images/{VAL}', **description}
-    (outdir / 'data.yaml').write_text(''.join(f'{name}: {_yaml(value)}\n' for name, value in rows.items()),
-                                      encoding='utf-8')
+    (outdir / 'data.yaml').write_text(
+        ''.join(f'{name}: {_yaml(value)}\n' for name, value in rows.items()), encoding='utf-8'
+    )
 
 
 def _outline(region: Region, cv2) -> np.ndarray:

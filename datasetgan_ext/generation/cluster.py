@@ -1,4 +1,5 @@
 """A Ray cluster that labels: actors anywhere make samples and send them; the process that asked writes it all."""
+
 from __future__ import annotations
 
 import logging
@@ -42,6 +43,7 @@ class Shipment:
         network, interpreter: content of the files; None = the demo's.
         options, batch, projected, allow_pickle_code: see `make_labeler`.
     """
+
     network: bytes | None
     interpreter: bytes | None
     options: SamplingOptions
@@ -51,7 +53,7 @@ class Shipment:
 
     @classmethod
     def pack(cls, network: str, interpreter: str, *others: object) -> Shipment:
-        """Read the files of `--network` and `--interpreter`, both of which have been loaded here before."""
+        """Read the files of `network` and `interpreter`, both of which have been loaded here before."""
         if network.startswith(('http://', 'https://')):
             network = str(fetch_url(network))
         return cls(*(None if name == DEMO else Path(name).read_bytes() for name in (network, interpreter)), *others)
@@ -103,8 +105,10 @@ class Actor:
 
     def _make_labeler(self, shipment: Shipment) -> Labeler:
         if self.version != __version__:
-            raise UserError(f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
-                            'started; install one version on all nodes')
+            raise UserError(
+                f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
+                'started; install one version on all nodes'
+            )
         labeler = shipment.labeler(self.device)
         check_fingerprints(labeler, self.fingerprints)
         return labeler
@@ -135,19 +139,30 @@ class Cluster:
                 host, _, port = address.removeprefix('ray://').rpartition(':')
                 socket.create_connection((host, int(port)), CONNECT_S).close()
             if not self._ray.is_initialized():
-                self._ray.init(address, log_to_driver=False, logging_level=logging.ERROR,
-                               runtime_env={'env_vars': environment} if environment else None)
+                self._ray.init(
+                    address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    runtime_env={'env_vars': environment} if environment else None,
+                )
         except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(f'--ray={address}: no Ray cluster can be reached there ({str(error).splitlines()[0]}). '
-                            'Start one with: ray start --head') from error
+            raise UserError(
+                f'`ray`={address}: no Ray cluster can be reached there ({str(error).splitlines()[0]}). '
+                'Start one with: ray start --head'
+            ) from error
         resources = self._ray.cluster_resources()
         self.device = 'cuda' if resources.get('GPU') and device != 'cpu' else 'cpu'
         self.workers = workers or int(resources.get('GPU' if self.device == 'cuda' else 'CPU', 0)) or 1
-        log.info('Ray: %d actors with a %s each, on %d nodes', self.workers, 'GPU' if self.device == 'cuda' else 'CPU',
-                 sum(node['Alive'] for node in self._ray.nodes()))
+        log.info(
+            'Ray: %d actors with a %s each, on %d nodes',
+            self.workers,
+            'GPU' if self.device == 'cuda' else 'CPU',
+            sum(node['Alive'] for node in self._ray.nodes()),
+        )
 
-    def label(self, shipment: Shipment, jobs: Iterable[Job], writer: FolderWriter,
-              fingerprints: tuple[str, str]) -> Iterator[list[Encoded]]:
+    def label(
+        self, shipment: Shipment, jobs: Iterable[Job], writer: FolderWriter, fingerprints: tuple[str, str]
+    ) -> Iterator[list[Encoded]]:
         """Do the jobs. Actors and nodes may be lost and may come: as long as there is one, all jobs get done.
 
         An actor that finds no new job begins one that another has not finished yet; what is ready first counts. So
@@ -166,8 +181,9 @@ class Cluster:
             UserError: a labeler cannot be made, or the actors at one job were lost again and again.
         """
         ray = self._ray
-        actor = ray.remote(num_cpus=1, num_gpus=int(self.device == 'cuda'), max_restarts=-1,
-                           max_task_retries=RETRIES)(Actor)
+        actor = ray.remote(num_cpus=1, num_gpus=int(self.device == 'cuda'), max_restarts=-1, max_task_retries=RETRIES)(
+            Actor
+        )
         goods = [ray.put(shipment)]
         actors = [actor.remote(self.device, writer, fingerprints, __version__) for _ in range(self.workers)]
         desk = _Desk(jobs)
@@ -241,7 +257,9 @@ class _Desk:
         self._holders[number].discard(actor)
         self._failures[number] += 1
         if self._failures[number] == ATTEMPTS:
-            raise UserError(f'--ray: actors were lost at seeds {self.unfinished[number].seeds} again and again '
-                            f'({str(error).strip().splitlines()[-1].strip()}), perhaps for want of memory or because '
-                            'datasetgan-ext is not installed on a node. The same command continues')
+            raise UserError(
+                f'`ray`: actors were lost at seeds {self.unfinished[number].seeds} again and again '
+                f'({str(error).strip().splitlines()[-1].strip()}), perhaps for want of memory or because '
+                'datasetgan-ext is not installed on a node. The same command continues'
+            )
         self._again.append(number)

@@ -1,4 +1,5 @@
 """Which samples of a run are kept: decided over the whole run at its end, whatever the order they were made in."""
+
 from __future__ import annotations
 
 import math
@@ -34,13 +35,15 @@ class Curation:
         min_pixels: least number of pixels that each must have of a class, by class id.
         balance: share of the kept samples in which each class shall be, in (0, 1]; None = as they come.
     """
+
     keep: float
     min_pixels: tuple[tuple[int, int], ...] = ()
     balance: float | None = None
 
     @classmethod
-    def of(cls, task: Task, keep: float, min_pixels: Iterable[tuple[str, int]] = (),
-           balance: float | None = None) -> Curation:
+    def of(
+        cls, task: Task, keep: float, min_pixels: Iterable[tuple[str, int]] = (), balance: float | None = None
+    ) -> Curation:
         """Classes by their names.
 
         Raises:
@@ -48,17 +51,22 @@ class Curation:
         """
         numbers = dict(min_pixels)
         if not task.classes and (numbers or balance is not None):
-            raise UserError(f'--{MIN_PIXELS if numbers else BALANCE} counts pixels of classes, and this interpreter '
-                            'has keypoints alone; leave it out')
-        check_names('--min-pixels', {name: [f'{name}={number}'] for name, number in numbers.items()},
-                    task.classes, 'class')
+            raise UserError(
+                f'`{"min_pixels" if numbers else "balance_classes"}` counts pixels of classes, and this interpreter '
+                'has keypoints alone; leave it out'
+            )
+        check_names(
+            '`min_pixels`', {name: [f'{name}={number}'] for name, number in numbers.items()}, task.classes, 'class'
+        )
         return cls(keep, tuple(sorted((task.classes.index(name), number) for name, number in numbers.items())), balance)
 
     def to_json(self, task: Task) -> dict:
         """As the flags have it."""
-        return {'keep': self.keep,
-                'min-pixels': ','.join(f'{task.classes[index]}={number}' for index, number in self.min_pixels) or None,
-                'balance-classes': self.balance}
+        return {
+            'keep': self.keep,
+            'min-pixels': ','.join(f'{task.classes[index]}={number}' for index, number in self.min_pixels) or None,
+            'balance-classes': self.balance,
+        }
 
     def dropped(self, seeds: Sequence[int], pixels: Callable[[int], list[int]]) -> dict[int, str]:
         """The seeds that are dropped, and why.
@@ -110,8 +118,8 @@ def balance(has: np.ndarray, share: float) -> np.ndarray:
     while True:
         counts = np.bincount(kind[left], minlength=len(kinds))
         lacks = np.maximum(units * len(left) - UNITS * (counts @ kinds), 0) * has.any(axis=0)
-        lack = sum(int(lack)**2 for lack in lacks[awaited])
-        if best_lack is None or lack * len(best)**2 < best_lack * len(left)**2:
+        lack = sum(int(lack) ** 2 for lack in lacks[awaited])
+        if best_lack is None or lack * len(best) ** 2 < best_lack * len(left) ** 2:
             best, best_lack = left, lack
         if lack == 0 or len(left) == floor:
             return np.isin(np.arange(len(has)), best)
@@ -135,5 +143,5 @@ def _most_worthy(worth: np.ndarray, counts: np.ndarray, kind: np.ndarray, drop: 
     worths = worth[kind]
     stays = worths >= limit
     equal = np.flatnonzero(worths == limit)
-    stays[equal[len(equal) - (drop - (len(kind) - stays.sum())):]] = False
+    stays[equal[len(equal) - (drop - (len(kind) - stays.sum())) :]] = False
     return stays

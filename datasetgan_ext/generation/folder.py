@@ -1,4 +1,5 @@
 """The folder format: images/, masks/, a line of the manifest per sample, and keypoints in COCO's format."""
+
 from __future__ import annotations
 
 import hashlib
@@ -25,6 +26,7 @@ class Encoded:
         record: its line of the manifest, all but `kept`.
         files: the content of its files, by their path in the dataset's folder.
     """
+
     record: dict
     files: dict[str, bytes]
 
@@ -40,11 +42,15 @@ class FolderWriter:
 
     def encode(self, sample: LabeledSample) -> Encoded:
         """What is to be written of a sample. It needs no disk, so that another process can do it."""
-        files, counts = {'image': (f'images/{sample.name}.png', png_bytes(write_image, sample.image,
-                                                                              self.compression))}, []
+        files, counts = (
+            {'image': (f'images/{sample.name}.png', png_bytes(write_image, sample.image, self.compression))},
+            [],
+        )
         if sample.mask is not None:
-            files['mask'] = (f'masks/{sample.name}.png', png_bytes(write_mask, sample.mask, self.task.flat_palette,
-                                                                    self.compression))
+            files['mask'] = (
+                f'masks/{sample.name}.png',
+                png_bytes(write_mask, sample.mask, self.task.flat_palette, self.compression),
+            )
             counts = np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist()
         record = {
             'seed': sample.seed,
@@ -66,9 +72,11 @@ class FolderWriter:
 
     def is_whole(self, record: dict) -> bool:
         """Whether a record's files are there, with the content that was written."""
-        return all((self.folder / record[kind]).is_file()
-                   and self._file_sha256(record[kind]) == record[f'{kind}_sha256']
-                   for kind in ('image', 'mask') if kind in record)
+        return all(
+            (self.folder / record[kind]).is_file() and self._file_sha256(record[kind]) == record[f'{kind}_sha256']
+            for kind in ('image', 'mask')
+            if kind in record
+        )
 
     def delete(self, record: dict) -> None:
         """Delete a record's files, as far as they are there."""
@@ -79,12 +87,22 @@ class FolderWriter:
 
     def finish(self, manifest: Path) -> None:
         """Write `keypoints.json`, the kept samples' keypoints in COCO's format, where the task has keypoints."""
+
         def kept() -> Iterator[dict]:
             return (record for record in read_manifest(manifest) if record['kept'])
+
         if self.task.keypoints:
-            save_atomically(self.folder / KEYPOINTS_FILE, lambda path: write_coco(
-                path, [keypoint_category(self.task)], lambda record: record['image'], kept, self.image_hw,
-                keypoint_object))
+            save_atomically(
+                self.folder / KEYPOINTS_FILE,
+                lambda path: write_coco(
+                    path,
+                    [keypoint_category(self.task)],
+                    lambda record: record['image'],
+                    kept,
+                    self.image_hw,
+                    keypoint_object,
+                ),
+            )
 
     def _file_sha256(self, file: str) -> str:
         return hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
@@ -94,7 +112,9 @@ def _keypoint_record(sample: LabeledSample) -> dict:
     """Keypoints as COCO has them, and the object's box (x, y, width, height)."""
     found = sample.keypoints
     corners = object_box(sample.mask, found.points[found.visibility != ABSENT])
-    return {'keypoints': flat_keypoints(found),
-            'keypoint_confidence': [round(value, 4) for value in found.confidence.tolist()],
-            'keypoint_spread': [round(value, 3) for value in found.spread.tolist()],
-            'box': [round(value, 2) for value in (*corners[0].tolist(), *(corners[1] - corners[0]).tolist())]}
+    return {
+        'keypoints': flat_keypoints(found),
+        'keypoint_confidence': [round(value, 4) for value in found.confidence.tolist()],
+        'keypoint_spread': [round(value, 3) for value in found.spread.tolist()],
+        'box': [round(value, 2) for value in (*corners[0].tolist(), *(corners[1] - corners[0]).tolist())],
+    }

@@ -1,4 +1,5 @@
 """manifest.jsonl: a line per sample. While a run goes on its lines stand in a partial file, appended as it goes."""
+
 from __future__ import annotations
 
 import json
@@ -85,8 +86,15 @@ class RunManifest:
         self._partial.unlink()
         cut = max(self._uncertainty[seed] for seed in seeds if dropped.get(seed) != UNCERTAINTY)
         reasons = list(dropped.values())
-        return Summary(len(seeds), len(seeds) - len(dropped), cut, (pixels / pixels.sum()).round(6).tolist(),
-                       images.tolist(), keypoints.tolist(), {reason: reasons.count(reason) for reason in REASONS})
+        return Summary(
+            len(seeds),
+            len(seeds) - len(dropped),
+            cut,
+            (pixels / pixels.sum()).round(6).tolist(),
+            images.tolist(),
+            keypoints.tolist(),
+            {reason: reasons.count(reason) for reason in REASONS},
+        )
 
     def _read(self, partial: BinaryIO, seed: int) -> dict:
         partial.seek(self._offsets[seed])

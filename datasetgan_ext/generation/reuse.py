@@ -1,4 +1,5 @@
 """Samples of other runs, taken over instead of made again: so runs on several machines become one dataset."""
+
 from __future__ import annotations
 
 import hashlib
@@ -21,8 +22,11 @@ def differences(found: dict, now: dict, but: Collection[str] = ()) -> list[str]:
         found, now: options by the name of the flag.
         but: names of those that may differ.
     """
-    return [f'--{name} was {found.get(name)}, now {value}' for name, value in now.items()
-            if found.get(name) != value and name not in but]
+    return [
+        f'`{name.replace("-", "_")}` was {found.get(name)}, now {value}'
+        for name, value in now.items()
+        if found.get(name) != value and name not in but
+    ]
 
 
 class OtherRun:
@@ -46,12 +50,13 @@ class OtherRun:
         try:
             found = read_info(folder)
         except UserError as error:
-            raise UserError(f'--reuse: {error.message}') from error
+            raise UserError(f'`reuse`: {error.message}') from error
         computing = ('batch', 'device')
-        differing = (differences(found['options'], info['options'], but=WHICH_ONES)
-                     + differences(found, {name: info[name] for name in computing}))
+        differing = differences(found['options'], info['options'], but=WHICH_ONES) + differences(
+            found, {name: info[name] for name in computing}
+        )
         if differing:
-            raise UserError(f'--reuse={folder} holds images made with other options: {"; ".join(differing)}')
+            raise UserError(f'`reuse`={folder} holds images made with other options: {"; ".join(differing)}')
         self.folder = folder
         theirs = set(split(parse_seeds(found['options']['seeds']), info['batch']))
         self.seeds = {seed for batch in batches if tuple(batch) in theirs for seed in batch}
@@ -84,13 +89,16 @@ def find_runs(folder: Path) -> list[Path]:
     Raises:
         UserError: there is none.
     """
-    found = [folder] if (folder / DATASET_FILE).is_file() else [
-        path.parent for path in sorted(folder.glob(f'*/{DATASET_FILE}'))]
+    found = (
+        [folder]
+        if (folder / DATASET_FILE).is_file()
+        else [path.parent for path in sorted(folder.glob(f'*/{DATASET_FILE}'))]
+    )
     if not found:
-        raise UserError(f'--reuse={folder} is not the folder of a run, nor are there any in it')
+        raise UserError(f'`reuse`={folder} is not the folder of a run, nor are there any in it')
     return found
 
 
 def split(seeds: Sequence[int], batch: int) -> Iterator[tuple[int, ...]]:
     """The seeds of each forward pass."""
-    return (tuple(seeds[start:start + batch]) for start in range(0, len(seeds), batch))
+    return (tuple(seeds[start : start + batch]) for start in range(0, len(seeds), batch))

@@ -1,4 +1,5 @@
 """A run: seeds through the labeler into a folder, continued where it stopped."""
+
 from __future__ import annotations
 
 import hashlib
@@ -63,7 +64,7 @@ class Run:
         seeds: which ones, no two alike.
         outdir: the dataset's folder.
         keep: share of the samples that is certain enough to be kept, in (0, 1].
-        interpreter_source: what `--interpreter` was, for the record.
+        interpreter_source: what `interpreter` was, for the record.
         compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
         formats: in which the dataset is written too, once it is whole, each into a folder of its name in `outdir`.
@@ -76,6 +77,7 @@ class Run:
         destination: where the finished dataset is copied to; None = nowhere.
         reuse: folders of other runs, or folders of such folders, from which samples are taken over.
     """
+
     labeler: Labeler
     seeds: Sequence[int]
     outdir: Path
@@ -118,12 +120,13 @@ class Run:
 
     def _run(self, overwrite: bool, others: list[OtherRun]) -> Summary:
         if self.destination is not None and (found := self.destination.options()) is not None:
-            self._check_same(found, f'--upload={self.destination.url}')
+            self._check_same(found, f'`upload`={self.destination.url}')
         self._prepare_folder(overwrite)
         if self.destination is not None:
             self.destination.claim(self.outdir)
-        writer = FolderWriter(self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw,
-                              self.compression)
+        writer = FolderWriter(
+            self.outdir, self.labeler.interpreter.task, self.labeler.interpreter.image_hw, self.compression
+        )
         # where the files of dropped samples go, records alone tell who is dropped
         manifest = RunManifest(self.outdir, writer.is_whole, records_alone=self.drop)
         for other in others:
@@ -135,8 +138,10 @@ class Run:
             self._make(missing.__contains__, manifest, writer)
             dropped = manifest.dropped(self.seeds, self.curation)
         if len(dropped) == len(self.seeds):
-            raise UserError('--min-pixels: not one image has as many pixels of these classes. Nothing is lost: another '
-                            f'--outdir, with --reuse={self.outdir} and other numbers, takes over what was made')
+            raise UserError(
+                '`min_pixels`: not one image has as many pixels of these classes. Nothing is lost: another '
+                f'`outdir`, with `reuse`={self.outdir} and other numbers, takes over what was made'
+            )
         summary = manifest.finish(self.seeds, dropped)
         self._tell_scarce_classes(summary)
         writer.finish(self.outdir / MANIFEST)
@@ -171,8 +176,11 @@ class Run:
         """The samples that are wanted, batch by batch, in any order."""
         labeler = self.labeler
         # always whole batches, so that neighbours in a batch do not depend on where a run was stopped
-        jobs = (Job(list(batch), seeds) for batch in split(self.seeds, labeler.batch)
-                if (seeds := set(filter(wanted, batch))))
+        jobs = (
+            Job(list(batch), seeds)
+            for batch in split(self.seeds, labeler.batch)
+            if (seeds := set(filter(wanted, batch)))
+        )
         fingerprints = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
         if self.cluster is not None:
             yield from self.cluster(jobs, writer, fingerprints)
@@ -185,8 +193,12 @@ class Run:
         if not self.reuse:
             return []
         batches = list(split(self.seeds, self.labeler.batch))
-        return [OtherRun(folder, info, batches) for given in self.reuse for folder in find_runs(given)
-                if folder.resolve() != self.outdir.resolve()]
+        return [
+            OtherRun(folder, info, batches)
+            for given in self.reuse
+            for folder in find_runs(given)
+            if folder.resolve() != self.outdir.resolve()
+        ]
 
     @property
     def curation(self) -> Curation:
@@ -226,8 +238,13 @@ class Run:
             'drop': self.drop,
             'batch': self.labeler.batch,
             'device': self.device or self.labeler.generator.device.type,
-            'versions': {'datasetgan-ext': __version__, 'torch': torch.__version__, 'numpy': np.__version__,
-                         'pillow': PIL.__version__, 'python': platform.python_version()},
+            'versions': {
+                'datasetgan-ext': __version__,
+                'torch': torch.__version__,
+                'numpy': np.__version__,
+                'pillow': PIL.__version__,
+                'python': platform.python_version(),
+            },
         }
 
     def _write_info(self, info: dict) -> None:
@@ -238,21 +255,24 @@ class Run:
             try:
                 found = read_info(self.outdir)['options']
             except UserError as error:
-                raise UserError(f'--outdir: {error.message}; nothing was touched. '
-                                'Give an empty or new folder') from error
+                raise UserError(
+                    f'`outdir`: {error.message}; nothing was touched. Give an empty or new folder'
+                ) from error
             if overwrite:
                 self._delete()
             else:
-                self._check_same(found, f'--outdir={self.outdir}')
+                self._check_same(found, f'`outdir`={self.outdir}')
         self._write_info(self._info())  # without a summary: not finished
 
     def _check_same(self, found: dict, place: str) -> None:
         """Raises UserError unless the dataset that is at a place has our options, or fewer seeds."""
         differing = differences(found, self._options(), but=['seeds'] if self._extends(found.get('seeds')) else [])
         if differing:
-            raise UserError(f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
-                            'Give another place or the same options (--seeds may be extended at the end); '
-                            'or delete it, an --outdir with --overwrite')
+            raise UserError(
+                f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
+                'Give another place or the same options (`seeds` may be extended at the end); '
+                'or delete it, an `outdir` with `overwrite`'
+            )
 
     def _extends(self, seeds: object) -> bool:
         """Whether our seeds go on from those, with no batch of them changed."""
@@ -260,20 +280,24 @@ class Run:
             done = parse_seeds(seeds)
         except (UserError, TypeError):
             return False
-        return len(done) % self.labeler.batch == 0 and list(self.seeds[:len(done)]) == list(done)
+        return len(done) % self.labeler.batch == 0 and list(self.seeds[: len(done)]) == list(done)
 
     def _convert(self) -> None:
         dataset = FolderDataset(self.outdir)
         for name in self.formats:
             convert_within(dataset, name, self.val, self.shard_size, self.segmentation)
         for name, _ in dataset.outdated_conversions():
-            log.warning('%s holds the dataset as it was before; --format=%s writes it anew', self.outdir / name, name)
+            log.warning('%s holds the dataset as it was before; `format`=%s writes it anew', self.outdir / name, name)
 
     def _tell_scarce_classes(self, summary: Summary) -> None:
         for name, images in zip(self.labeler.interpreter.task.classes, summary.class_images):
             if self.balance is not None and 0 < images / summary.kept < self.balance - 0.5 / UNITS:
-                log.warning('%s is in %.1f %% of the kept images: too few images have it for --balance-classes=%s',
-                            name, 100 * images / summary.kept, self.balance)
+                log.warning(
+                    '%s is in %.1f %% of the kept images: too few images have it for `balance_classes`=%s',
+                    name,
+                    100 * images / summary.kept,
+                    self.balance,
+                )
 
     def _delete(self) -> None:
         """Delete the dataset but for dataset.json, which tells that the folder is ours until another replaces it."""
@@ -300,6 +324,9 @@ class Run:
             return read_image(paths[0]), read_mask(paths[1]) if len(paths) > 1 else None
         batch = self.labeler.batch
         start = self.seeds.index(record['seed']) // batch * batch
-        sample, = (sample for sample in self.labeler.label(list(self.seeds[start:start + batch]))
-                   if sample.seed == record['seed'])
+        (sample,) = (
+            sample
+            for sample in self.labeler.label(list(self.seeds[start : start + batch]))
+            if sample.seed == record['seed']
+        )
         return sample.image, sample.mask

@@ -1,4 +1,5 @@
 """A finished dataset copied to an object store, or to whatever else fsspec has a protocol for."""
+
 from __future__ import annotations
 
 import json
@@ -33,10 +34,11 @@ class Destination:
         try:
             self._files, self._root = url_to_fs(url)
         except ImportError as error:
-            raise UserError(f"--upload={url}: {error}; or: pip install 'datasetgan-ext[cloud]'") from error
+            raise UserError(f"`upload`={url}: {error}; or: pip install 'datasetgan-ext[cloud]'") from error
         except ValueError as error:
-            raise UserError(f'--upload={url}: {error}. Give a URL that fsspec knows, such as s3://BUCKET/FOLDER') \
-                from error
+            raise UserError(
+                f'`upload`={url}: {error}. Give a URL that fsspec knows, such as s3://BUCKET/FOLDER'
+            ) from error
 
     def options(self) -> dict | None:
         """The options of the dataset that is there, None if there is none.
@@ -51,8 +53,9 @@ class Destination:
         try:
             return dict(json.loads(content)['options'])
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f'--upload={self.url} holds a {DATASET_FILE} that this program did not write; '
-                            'give another URL') from error
+            raise UserError(
+                f'`upload`={self.url} holds a {DATASET_FILE} that this program did not write; give another URL'
+            ) from error
 
     def claim(self, folder: Path) -> None:
         """Copy a dataset's dataset.json alone, before the dataset is made.
@@ -80,12 +83,18 @@ class Destination:
         files = {name: path for name, path in files.items() if TEMPORARY_SUFFIX not in name}
         wanted = _hashes((folder / MANIFEST).open(encoding='utf-8')) if MANIFEST in files else {}
         with self._telling():
-            sizes = {name[len(self._root):].strip('/'): found['size']
-                     for name, found in self._files.find(self._root, detail=True).items()}
+            sizes = {
+                name[len(self._root) :].strip('/'): found['size']
+                for name, found in self._files.find(self._root, detail=True).items()
+            }
             there = _hashes(self._files.open(self._path(MANIFEST), 'rt', encoding='utf-8')) if MANIFEST in sizes else {}
-            todo = [name for name, path in files.items()
-                    if name not in wanted or sizes.get(name) != path.stat().st_size
-                    or there.get(name, wanted[name]) != wanted[name]]
+            todo = [
+                name
+                for name, path in files.items()
+                if name not in wanted
+                or sizes.get(name) != path.stat().st_size
+                or there.get(name, wanted[name]) != wanted[name]
+            ]
             todo.sort(key=lambda name: (name == MANIFEST, name != DATASET_FILE, name))
             self._put({name: files[name] for name in todo})
             if gone := [self._path(name) for name in there if name in sizes and name not in files]:
@@ -99,8 +108,11 @@ class Destination:
             for parent in sorted({self._path(name).rpartition('/')[0] for name in names}):
                 self._files.makedirs(parent, exist_ok=True)
         middle = names[1:-1]
-        groups = [names[:1], *(middle[start:start + AT_ONCE] for start in range(0, len(middle), AT_ONCE)),
-                  names[1:][-1:]]
+        groups = [
+            names[:1],
+            *(middle[start : start + AT_ONCE] for start in range(0, len(middle), AT_ONCE)),
+            names[1:][-1:],
+        ]
         with tqdm(total=len(names), desc='uploading', unit='file', disable=None, mininterval=0.5) as bar:
             for group in filter(None, groups):
                 self._files.put([str(files[name]) for name in group], [self._path(name) for name in group])
@@ -114,13 +126,15 @@ class Destination:
         try:
             yield
         except Exception as error:  # each protocol's package has errors of its own
-            raise UserError(f'--upload={self.url}: {type(error).__name__}: {error}. '
-                            'Once that is mended, the same command goes on') from error
+            raise UserError(
+                f'`upload`={self.url}: {type(error).__name__}: {error}. Once that is mended, the same command goes on'
+            ) from error
 
 
 def _hashes(manifest) -> dict[str, str]:
     """The sha256 of each file that an opened manifest names; the files of dropped samples may have been deleted."""
     with manifest:
         records = map(json.loads, manifest)
-        return {record[kind]: record[f'{kind}_sha256'] for record in records for kind in ('image', 'mask')
-                if kind in record}
+        return {
+            record[kind]: record[f'{kind}_sha256'] for record in records for kind in ('image', 'mask') if kind in record
+        }

@@ -1,4 +1,5 @@
 """Labelling of a run's seeds, in this process or in several at once. One process writes it all."""
+
 from __future__ import annotations
 
 import logging
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 class Job(NamedTuple):
     """Seeds of one forward pass, and those among them whose samples are wanted."""
+
     seeds: list[int]
     wanted: set[int]
 
@@ -35,7 +37,7 @@ class Job(NamedTuple):
 def check_fingerprints(labeler: Labeler, fingerprints: tuple[str, str]) -> None:
     """Raises UserError unless a labeler has the generator and the interpreter that the run has."""
     if (labeler.generator.fingerprint, labeler.interpreter.fingerprint) != fingerprints:
-        raise UserError('--network or --interpreter changed while it was being read; start again')
+        raise UserError('`network` or `interpreter` changed while it was being read; start again')
 
 
 def do_job(job: Job, labeler: Labeler, writer: FolderWriter) -> list[Encoded]:
@@ -79,6 +81,7 @@ def same_sums(labeler: Labeler) -> Iterator[None]:
 @dataclass
 class _Worker:
     """A process, what it was started with, our end of the pipe to it, and its job and how often that was begun."""
+
     recipe: Callable[[], Labeler]
     process: BaseProcess
     connection: Connection
@@ -86,8 +89,9 @@ class _Worker:
     attempt: int = 0
 
 
-def label_in_processes(jobs: Iterable[Job], recipes: list[Callable[[], Labeler]], writer: FolderWriter,
-                       fingerprints: tuple[str, str]) -> Iterator[list[Encoded]]:
+def label_in_processes(
+    jobs: Iterable[Job], recipes: list[Callable[[], Labeler]], writer: FolderWriter, fingerprints: tuple[str, str]
+) -> Iterator[list[Encoded]]:
     """Do the jobs in one process for each recipe; a process that dies is replaced, and its job done again.
 
     Args:
@@ -136,9 +140,11 @@ def label_in_processes(jobs: Iterable[Job], recipes: list[Callable[[], Labeler]]
                 except (EOFError, OSError):
                     worker.process.join()
                     if worker.attempt == ATTEMPTS:
-                        raise UserError(f'{ATTEMPTS} processes died at seeds {worker.job.seeds} (exit code '
-                                        f'{worker.process.exitcode}), perhaps for want of memory; give fewer --workers '
-                                        'or a smaller --batch. The same command continues') from None
+                        raise UserError(
+                            f'{ATTEMPTS} processes died at seeds {worker.job.seeds} (exit code '
+                            f'{worker.process.exitcode}), perhaps for want of memory; give fewer `workers` '
+                            'or a smaller `batch`. The same command continues'
+                        ) from None
                     log.warning('A worker died (exit code %s); another takes its place', worker.process.exitcode)
                     again.append((worker.job, worker.attempt))
                     del workers[connection]
@@ -157,8 +163,9 @@ def label_in_processes(jobs: Iterable[Job], recipes: list[Callable[[], Labeler]]
             worker.connection.close()
 
 
-def _work(connection: Connection, recipe: Callable[[], Labeler], writer: FolderWriter,
-          fingerprints: tuple[str, str]) -> None:
+def _work(
+    connection: Connection, recipe: Callable[[], Labeler], writer: FolderWriter, fingerprints: tuple[str, str]
+) -> None:
     """A worker's life: jobs in, results out, or the message of an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     logging.disable()  # that one has said it
@@ -170,6 +177,6 @@ def _work(connection: Connection, recipe: Callable[[], Labeler], writer: FolderW
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the process that started this one is gone
     except torch.cuda.OutOfMemoryError:
-        connection.send("the GPU's memory is too small for a single image of each worker; give fewer --workers")
+        connection.send("the GPU's memory is too small for a single image of each worker; give fewer `workers`")
     except UserError as error:
         connection.send(error.message)

@@ -1,4 +1,5 @@
-"""`--network=` to a `Generator`: the embedded demo, a local pickle, or a URL."""
+"""What `--network` names becomes a `Generator`: the embedded demo, a local pickle, or a URL."""
+
 from __future__ import annotations
 
 import json
@@ -18,8 +19,9 @@ DEMO = 'demo'
 DEMO_FOLDER = Path(__file__).resolve().parents[1] / 'demo'
 
 
-def load_generator(network: str, device: torch.device | str | None = None,
-                   allow_pickle_code: bool = False) -> Generator:
+def load_generator(
+    network: str, device: torch.device | str | None = None, allow_pickle_code: bool = False
+) -> Generator:
     """Load a trained generator.
 
     Args:
@@ -36,8 +38,9 @@ def load_generator(network: str, device: torch.device | str | None = None,
         return Generator(_demo_network(), DEMO, device)
     path = fetch_url(network) if network.startswith(('http://', 'https://')) else Path(network)
     if not path.exists():
-        raise UserError(f'--network={network}: no such file. Give the path or URL of a StyleGAN2 or StyleGAN3 .pkl, '
-                        f'or "{DEMO}"')
+        raise UserError(
+            f'`network`={network}: no such file. Give the path or URL of a StyleGAN2 or StyleGAN3 .pkl, or "{DEMO}"'
+        )
     return Generator(load_generator_pickle(path, allow_pickle_code=allow_pickle_code), network, device)
 
 

@@ -1,4 +1,5 @@
 """Fetches networks by URL, once: whole files, kept by their content's hash."""
+
 from __future__ import annotations
 
 import hashlib
@@ -54,8 +55,10 @@ def fetch_url(url: str) -> Path:
     except requests.RequestException as error:  # an OSError too, so it must come first
         raise UserError(f'cannot download {url}: {error}. Check the URL and the connection. {_BY_HAND}') from error
     except OSError as error:
-        raise UserError(f'cannot write to the cache folder {cache}: {error.strerror}. Free some space, or set '
-                        'DATASETGAN_CACHE to another folder') from error
+        raise UserError(
+            f'cannot write to the cache folder {cache}: {error.strerror}. Free some space, or set '
+            'DATASETGAN_CACHE to another folder'
+        ) from error
     return blob
 
 

@@ -1,4 +1,5 @@
 """Forward hooks on a generator's AdaIN-equivalent layers."""
+
 from __future__ import annotations
 
 import math
@@ -14,6 +15,7 @@ from datasetgan_ext.core.errors import UserError
 @dataclass(frozen=True)
 class Layer:
     """One captured layer: its module path below the network, its channels, and its square map's side in pixels."""
+
     name: str
     channels: int
     resolution: int
@@ -30,6 +32,7 @@ class Source:
         module: the synthesis layer; it returns [N, C, S, S].
         span: the side of the image in samples of that map, whose centre is the image's.
     """
+
     module: torch.nn.Module
     span: float
 
@@ -63,10 +66,14 @@ def find_layers(network: torch.nn.Module) -> dict[Layer, Source]:
         elif hasattr(module, 'out_sampling_rate'):
             image_side = float(module.out_size[0] / module.out_sampling_rate)
     if not rates:
-        raise UserError(f'--network holds a {type(network).__name__} without StyleGAN synthesis layers; '
-                        'give a StyleGAN2 or StyleGAN3 generator')
-    return {Layer(name, module.weight.shape[0], math.ceil(rate * image_side)): Source(module, rate * image_side)
-            for (name, module), rate in rates.items()}
+        raise UserError(
+            f'`network` holds a {type(network).__name__} without StyleGAN synthesis layers; '
+            'give a StyleGAN2 or StyleGAN3 generator'
+        )
+    return {
+        Layer(name, module.weight.shape[0], math.ceil(rate * image_side)): Source(module, rate * image_side)
+        for (name, module), rate in rates.items()
+    }
 
 
 def fit_to_image(maps: torch.Tensor, span: float) -> torch.Tensor:
@@ -86,11 +93,13 @@ def fit_to_image(maps: torch.Tensor, span: float) -> torch.Tensor:
         inside = slice(int(margin), side - int(margin))
         return maps[:, :, inside, inside]
     theta = torch.eye(2, 3, device=maps.device) * (span / side)
-    grid = torch.nn.functional.affine_grid(theta.expand(len(maps), 2, 3),
-                                           [len(maps), 1, math.ceil(span), math.ceil(span)], align_corners=False)
+    grid = torch.nn.functional.affine_grid(
+        theta.expand(len(maps), 2, 3), [len(maps), 1, math.ceil(span), math.ceil(span)], align_corners=False
+    )
     # in float32: half precision would place the points too coarsely
-    fitted = torch.nn.functional.grid_sample(maps.to(torch.float32), grid, mode='bilinear', padding_mode='border',
-                                             align_corners=False)
+    fitted = torch.nn.functional.grid_sample(
+        maps.to(torch.float32), grid, mode='bilinear', padding_mode='border', align_corners=False
+    )
     return fitted.to(maps.dtype)
 
 
@@ -108,6 +117,7 @@ def captured(layers: dict[Layer, Source]) -> Iterator[dict[Layer, torch.Tensor]]
     def hook_for(layer: Layer, span: float):
         def keep_output(module, inputs, output):
             outputs[layer] = fit_to_image(output, span)
+
         return keep_output
 
     try:

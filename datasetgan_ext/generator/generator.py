@@ -1,4 +1,5 @@
 """A trained generator: seeds in, images and feature maps out."""
+
 from __future__ import annotations
 
 import hashlib
@@ -25,6 +26,7 @@ class Synthesis:
         images: uint8 [N, H, W, C], RGB (C = 3) or grey (C = 1), cropped, on the generator's device.
         features: one [N, C_l, R_l, R_l] map per layer of `Generator.layers`, in that order, of the whole image.
     """
+
     images: torch.Tensor
     features: list[torch.Tensor]
 
@@ -64,25 +66,29 @@ class Generator:
             UserError: class missing or out of range, truncation not finite, cutoff or crop larger than the network's.
         """
         if not math.isfinite(options.trunc):
-            raise UserError(f'--trunc={options.trunc} is not a number; give for example 0.7')
+            raise UserError(f'`trunc`={options.trunc} is not a number; give for example 0.7')
         if self.c_dim and options.class_idx is None:
-            raise UserError(f'{self.source} is class-conditional: choose one with --class=0..{self.c_dim - 1}')
+            raise UserError(f'{self.source} is class-conditional: choose one with `class_idx`=0..{self.c_dim - 1}')
         if self.c_dim and not 0 <= options.class_idx < self.c_dim:
-            raise UserError(f'--class={options.class_idx} is not a class of {self.source}: it has {self.c_dim}, '
-                            f'0..{self.c_dim - 1}')
+            raise UserError(
+                f'`class_idx`={options.class_idx} is not a class of {self.source}: it has {self.c_dim}, '
+                f'0..{self.c_dim - 1}'
+            )
         if options.noise_mode not in NOISE_MODES:
-            raise UserError(f'--noise-mode={options.noise_mode} is none of {", ".join(NOISE_MODES)}')
+            raise UserError(f'`noise_mode`={options.noise_mode} is none of {", ".join(NOISE_MODES)}')
         if options.trunc_cutoff is not None and not 0 <= options.trunc_cutoff <= self.num_ws:
-            raise UserError(f'--trunc-cutoff={options.trunc_cutoff} is not in 0..{self.num_ws}, '
-                            f'the number of w vectors of {self.source}')
+            raise UserError(
+                f'`trunc_cutoff`={options.trunc_cutoff} is not in 0..{self.num_ws}, '
+                f'the number of w vectors of {self.source}'
+            )
         if not 0 <= options.mix_styles <= 1:
-            raise UserError(f'--mix-styles={options.mix_styles} is not a share; give a number in 0..1, for example 0.5')
+            raise UserError(f'`mix_styles`={options.mix_styles} is not a share; give a number in 0..1, for example 0.5')
         center_crop(self.image_hw, options.crop_hw)
         if not self.c_dim and options.class_idx is not None:
-            log.warning('--class=%s is ignored: %s is unconditional', options.class_idx, self.source)
+            log.warning('`class_idx`=%s is ignored: %s is unconditional', options.class_idx, self.source)
             options = replace(options, class_idx=None)
         if options.noise_mode != 'const' and not self.has_noise:
-            log.warning('--noise-mode=%s is ignored: the layers of %s have no noise', options.noise_mode, self.source)
+            log.warning('`noise_mode`=%s is ignored: the layers of %s have no noise', options.noise_mode, self.source)
             options = replace(options, noise_mode='const')
         return options
 
@@ -93,8 +99,8 @@ class Generator:
         for index, seed in enumerate(seeds):
             if mixing := mixing_of(seed, options.mix_styles, self.num_ws):
                 second = self._mapped([mixing.seed], options)
-                mixed = torch.cat([ws[index:index + 1, :mixing.first_w], second[:, mixing.first_w:]], dim=1)
-                ws = torch.cat([ws[:index], mixed, ws[index + 1:]])
+                mixed = torch.cat([ws[index : index + 1, : mixing.first_w], second[:, mixing.first_w :]], dim=1)
+                ws = torch.cat([ws[:index], mixed, ws[index + 1 :]])
         return ws
 
     def _mapped(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
@@ -116,8 +122,10 @@ class Generator:
         """
         ws = None if ws is None else ws.to(self.device)
         if options.noise_mode == 'random':
-            passes = [self._seeded_forward(seed, self.ws([seed], options) if ws is None else ws[index:index + 1],
-                                           options) for index, seed in enumerate(seeds)]
+            passes = [
+                self._seeded_forward(seed, self.ws([seed], options) if ws is None else ws[index : index + 1], options)
+                for index, seed in enumerate(seeds)
+            ]
             images = torch.cat([images for images, _ in passes])
             features = [torch.cat(maps) for maps in zip(*(features for _, features in passes))]
         else:
@@ -128,12 +136,12 @@ class Generator:
 
     def _forward(self, ws: torch.Tensor, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
         with captured(self._modules) as outputs, plain_warnings():
-            images = self.network.synthesis(ws, noise_mode=options.noise_mode,
-                                            force_fp32=self.device.type != 'cuda')
+            images = self.network.synthesis(ws, noise_mode=options.noise_mode, force_fp32=self.device.type != 'cuda')
         return images, [outputs[layer] for layer in self.layers]
 
-    def _seeded_forward(self, seed: int, ws: torch.Tensor,
-                        options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def _seeded_forward(
+        self, seed: int, ws: torch.Tensor, options: SamplingOptions
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
             torch.manual_seed(seed)
             return self._forward(ws, options)

@@ -5,6 +5,7 @@ A patch is an ed script by line numbers of the pinned commit, so it holds none o
 text of an append or a change ends with a line that is a lone full stop. Line numbers are those of the pinned file, in
 every patch, so the patches of one file may not touch the same line.
 """
+
 from __future__ import annotations
 
 import re
@@ -24,6 +25,7 @@ _COMMAND = re.compile(r'(\d+)(?:,(\d+))?([acd])')
 @dataclass(frozen=True)
 class Edit:
     """Lines `first` to `last` (from 1) are replaced by `text`; an append has last = first - 1."""
+
     first: int
     last: int
     text: tuple[str, ...]
@@ -53,17 +55,24 @@ def _versions(root: Path, patches: Path) -> dict[str, tuple[bytes, bytes]]:
     edits = read_patches(patches)
     head = _git(root, 'rev-parse', 'HEAD').decode().strip()
     if head != PINNED:
-        raise UserError(f'{root} is at commit {head[:12]}; the patches are for {PINNED[:12]}: '
-                        '`git submodule update --init` checks that out')
+        raise UserError(
+            f'{root} is at commit {head[:12]}; the patches are for {PINNED[:12]}: '
+            '`git submodule update --init` checks that out'
+        )
     versions = {}
     for name, changes in edits.items():
         pinned = _git(root, 'show', f'{PINNED}:{name}')
         versions[name] = pinned, apply_edits(pinned, changes)
-    dirty = [name for name in _git(root, 'diff', '--name-only', 'HEAD').decode().splitlines()
-             if name not in versions or (root / name).read_bytes() not in versions[name]]
+    dirty = [
+        name
+        for name in _git(root, 'diff', '--name-only', 'HEAD').decode().splitlines()
+        if name not in versions or (root / name).read_bytes() not in versions[name]
+    ]
     if dirty:
-        raise UserError(f'{root} holds changes that are not from these patches: {", ".join(dirty)}. Keep them '
-                        f'elsewhere and undo them with `git -C {root} checkout -- {" ".join(dirty)}`')
+        raise UserError(
+            f'{root} holds changes that are not from these patches: {", ".join(dirty)}. Keep them '
+            f'elsewhere and undo them with `git -C {root} checkout -- {" ".join(dirty)}`'
+        )
     return versions
 
 
@@ -90,8 +99,9 @@ def read_patches(folder: Path) -> dict[str, list[Edit]]:
             elif command := _COMMAND.fullmatch(line):
                 first, last, verb = int(command[1]), int(command[2] or command[1]), command[3]
                 text = () if verb == 'd' else tuple(iter(lambda: next(lines), '.'))  # noqa: B023 (used at once)
-                edits.setdefault(name, []).append(Edit(first + 1, first, text) if verb == 'a' else
-                                                  Edit(first, last, text))
+                edits.setdefault(name, []).append(
+                    Edit(first + 1, first, text) if verb == 'a' else Edit(first, last, text)
+                )
             elif line and not line.startswith('#'):
                 raise ValueError(f'{path.name}: no ed command: {line!r}')
     return edits
@@ -105,7 +115,7 @@ def apply_edits(content: bytes, edits: list[Edit]) -> bytes:
     for edit in sorted(edits, key=lambda edit: edit.first, reverse=True):
         if not 1 <= edit.first <= edit.last + 1 or edit.last >= bound:
             raise ValueError(f'lines {edit.first} to {edit.last} overlap another edit, or are not in the file')
-        lines[edit.first - 1:edit.last] = [line.encode() for line in edit.text]
+        lines[edit.first - 1 : edit.last] = [line.encode() for line in edit.text]
         bound = edit.first
     return newline.join(lines)
 
@@ -115,5 +125,6 @@ def _git(root: Path, *arguments: str) -> bytes:
         return subprocess.run(['git', '-C', str(root), *arguments], check=True, capture_output=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         detail = getattr(error, 'stderr', b'').decode(errors='replace').strip() or str(error)
-        raise UserError(f'{root} is not a git checkout of stylegan2-ada-pytorch ({detail}): '
-                        'run `git submodule update --init`') from error
+        raise UserError(
+            f'{root} is not a git checkout of stylegan2-ada-pytorch ({detail}): run `git submodule update --init`'
+        ) from error

@@ -3,6 +3,7 @@
 A pickle is a program that calls what its reader lets it name. The reader here lets it name a few things, and what
 they return is inert. Once all is read, upstream's own class is built and filled with the file's tensors.
 """
+
 from __future__ import annotations
 
 import io
@@ -28,9 +29,16 @@ _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LEGACY_HEAD = pickle.dumps(_LEGACY_MAGIC, protocol=2)
 _SCALARS = frozenset(('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8'))
 _STORAGES = {
-    'BFloat16Storage': torch.bfloat16, 'BoolStorage': torch.bool, 'ByteStorage': torch.uint8,
-    'CharStorage': torch.int8, 'DoubleStorage': torch.float64, 'FloatStorage': torch.float32,
-    'HalfStorage': torch.float16, 'IntStorage': torch.int32, 'LongStorage': torch.int64, 'ShortStorage': torch.int16,
+    'BFloat16Storage': torch.bfloat16,
+    'BoolStorage': torch.bool,
+    'ByteStorage': torch.uint8,
+    'CharStorage': torch.int8,
+    'DoubleStorage': torch.float64,
+    'FloatStorage': torch.float32,
+    'HalfStorage': torch.float16,
+    'IntStorage': torch.int32,
+    'LongStorage': torch.int64,
+    'ShortStorage': torch.int16,
 }
 
 
@@ -70,14 +78,18 @@ class _DType(NamedTuple):
 
 class _Array:
     """Stands for a numpy array of numbers: made empty, then filled by BUILD."""
+
     _data, _code, _shape, _order, _axes = b'', 'f4', (0,), 'C', None
 
     def __setstate__(self, state: tuple) -> None:
         _version, shape, dtype, is_fortran, data = state
         if type(dtype) is not _DType or dtype.code not in _SCALARS or type(data) not in (bytes, bytearray):
             raise _Refused('a numpy array of something that is no number')
-        if not (type(shape) is tuple and all(type(size) is int and size >= 0 for size in shape)
-                and len(data) == math.prod(shape) * int(dtype.code[1:])):
+        if not (
+            type(shape) is tuple
+            and all(type(size) is int and size >= 0 for size in shape)
+            and len(data) == math.prod(shape) * int(dtype.code[1:])
+        ):
             raise _Refused('a numpy array whose size is not that of its data')
         self._data, self._code, self._shape, self._order = data, dtype.code, shape, 'F' if is_fortran else 'C'
 
@@ -110,7 +122,7 @@ class _Network(NamedTuple):
 def _make_scalar(dtype: object, data: object) -> int | float | bool:
     if type(dtype) is not _DType or dtype.code not in _SCALARS or type(data) is not bytes:
         raise _Refused('a numpy scalar that is no number')
-    value, = np.frombuffer(data, '<' + dtype.code)
+    (value,) = np.frombuffer(data, '<' + dtype.code)
     return value.item()
 
 
@@ -126,10 +138,22 @@ def _make_array_of_buffer(data: object, dtype: object, shape: object, order: obj
     return array
 
 
-def _make_tensor(storage: object, offset: object, shape: object, strides: object, _requires_grad: object,
-                 _hooks: object, metadata: object = None) -> _Tensor:
-    if not (type(storage) is _Storage and type(shape) is type(strides) is tuple and len(shape) == len(strides)
-            and all(type(value) is int and value >= 0 for value in (offset, *shape, *strides)) and not metadata):
+def _make_tensor(
+    storage: object,
+    offset: object,
+    shape: object,
+    strides: object,
+    _requires_grad: object,
+    _hooks: object,
+    metadata: object = None,
+) -> _Tensor:
+    if not (
+        type(storage) is _Storage
+        and type(shape) is type(strides) is tuple
+        and len(shape) == len(strides)
+        and all(type(value) is int and value >= 0 for value in (offset, *shape, *strides))
+        and not metadata
+    ):
         raise _Refused('torch._utils._rebuild_tensor_v2 with unusual arguments')
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides))
     if 0 not in shape and last >= len(storage.data) // storage.dtype.itemsize:
@@ -163,16 +187,20 @@ def _make_storage(data: object) -> _Storage:
         raise _Refused('torch.storage._load_from_bytes of something that is no bytes')
     stream = io.BytesIO(data)
     magic, protocol, system, (dtype, key, count), keys = (_StorageUnpickler(stream).load() for _ in range(5))
-    length, = struct.unpack('<q', stream.read(8))
-    body = memoryview(data)[stream.tell():]
-    if ((magic, protocol, keys, length) != (_LEGACY_MAGIC, _LEGACY_PROTOCOL, [key], count)
-            or not system['little_endian'] or len(body) != count * dtype.itemsize):
+    (length,) = struct.unpack('<q', stream.read(8))
+    body = memoryview(data)[stream.tell() :]
+    if (
+        (magic, protocol, keys, length) != (_LEGACY_MAGIC, _LEGACY_PROTOCOL, [key], count)
+        or not system['little_endian']
+        or len(body) != count * dtype.itemsize
+    ):
         raise _Refused('torch.storage._load_from_bytes of something that is no storage')
     return _Storage(dtype, body)
 
 
 class _Unpickler(pickle.Unpickler):
     """An unpickler for which only the globals in `admitted` exist."""
+
     admitted: dict[tuple[str, str], Any] = {
         ('builtins', 'set'): _Function(lambda items=(): set(items)),
         ('collections', 'OrderedDict'): _Mapping,
@@ -180,9 +208,15 @@ class _Unpickler(pickle.Unpickler):
         ('dnnlib.util', 'EasyDict'): _Mapping,
         ('numpy', 'dtype'): _Function(lambda code, *_flags: _DType(code)),
         ('numpy', 'ndarray'): _Closed(),
-        **{(f'numpy.{core}.{module}', name): _Function(make) for core in ('core', '_core') for module, name, make in (
-            ('multiarray', '_reconstruct', _make_array), ('multiarray', 'scalar', _make_scalar),
-            ('numeric', '_frombuffer', _make_array_of_buffer))},
+        **{
+            (f'numpy.{core}.{module}', name): _Function(make)
+            for core in ('core', '_core')
+            for module, name, make in (
+                ('multiarray', '_reconstruct', _make_array),
+                ('multiarray', 'scalar', _make_scalar),
+                ('numeric', '_frombuffer', _make_array_of_buffer),
+            )
+        },
         ('torch._utils', '_rebuild_parameter'): _Function(_make_parameter),
         ('torch._utils', '_rebuild_tensor_v2'): _Function(_make_tensor),
         ('torch.storage', '_load_from_bytes'): _Function(_make_storage),
@@ -200,6 +234,7 @@ class _Unpickler(pickle.Unpickler):
 
 class _StorageUnpickler(_Unpickler):
     """Reads the pickles at the head of a legacy torch.save stream, and the storage's description among them."""
+
     admitted = {('torch', name): dtype for name, dtype in _STORAGES.items()}
 
     def persistent_load(self, pid: object) -> tuple[torch.dtype, str, int]:
@@ -223,12 +258,15 @@ def load_snapshot(path: str | Path) -> Any:
         try:
             return _Unpickler(file).load()
         except _Refused as refusal:
-            raise UserError(f'{path} asks for {refusal}, as no network of StyleGAN2 or StyleGAN3 does: it may be '
-                            'malicious. Nothing from it was run. Only if you trust its source: --allow-pickle-code '
-                            'runs what it carries') from None
+            raise UserError(
+                f'{path} asks for {refusal}, as no network of StyleGAN2 or StyleGAN3 does: it may be '
+                'malicious. Nothing from it was run. Only if you trust its source: `allow_pickle_code` '
+                'runs what it carries'
+            ) from None
         except Exception as error:  # on damaged input, pickle raises nearly anything
-            raise UserError(f'{path} is damaged, cut short or no network pickle ({error!r}): copy or '
-                            'download it again') from error
+            raise UserError(
+                f'{path} is damaged, cut short or no network pickle ({error!r}): copy or download it again'
+            ) from error
 
 
 def load_generator_pickle(path: str | Path, allow_pickle_code: bool = False) -> torch.nn.Module:
@@ -249,16 +287,19 @@ def load_generator_pickle(path: str | Path, allow_pickle_code: bool = False) -> 
             differ are listed.
     """
     if allow_pickle_code:
-        warnings.warn(f'--allow-pickle-code: running whatever code {path} carries', stacklevel=2)
+        warnings.warn(f'`allow_pickle_code`: running whatever code {path} carries', stacklevel=2)
         return _load_running_code(path)
     network = _choose_network(load_snapshot(path), path)
     if type(network) is TensorFlowNetwork:
         return build_converted(network, str(path))
     if network.class_name != 'Generator':
-        raise UserError(f'{path} holds a network of class {_shown(network.class_name)}, not Generator: give a '
-                        'network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3')
-    generator = build_generator(_is_alias_free(network), network.state.get('_init_args'),
-                                network.state.get('_init_kwargs'), str(path))
+        raise UserError(
+            f'{path} holds a network of class {_shown(network.class_name)}, not Generator: give a '
+            'network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3'
+        )
+    generator = build_generator(
+        _is_alias_free(network), network.state.get('_init_args'), network.state.get('_init_kwargs'), str(path)
+    )
     pairs: list[tuple[torch.Tensor, _Tensor]] = []
     differences = list(_compare(generator, network, 'G', pairs))
     if differences:
@@ -293,16 +334,23 @@ def _is_alias_free(network: _Network) -> bool:
     return type(record) is _Network and record.class_name == 'SynthesisInput'
 
 
-def _compare(module: torch.nn.Module, record: object, name: str,
-             pairs: list[tuple[torch.Tensor, _Tensor]]) -> Iterator[str]:
+def _compare(
+    module: torch.nn.Module, record: object, name: str, pairs: list[tuple[torch.Tensor, _Tensor]]
+) -> Iterator[str]:
     """Yields what differs between a module and a record, in words; adds the tensors that agree to `pairs`."""
     if type(record) is not _Network or record.class_name != type(module).__name__:
         yield f'{name} is no {type(module).__name__}'
         return
-    own, theirs = ({key: value for section in ('_parameters', '_buffers', '_modules')
-                    if isinstance(state.get(section), dict)
-                    for key, value in state[section].items() if value is not None}
-                   for state in (vars(module), record.state))
+    own, theirs = (
+        {
+            key: value
+            for section in ('_parameters', '_buffers', '_modules')
+            if isinstance(state.get(section), dict)
+            for key, value in state[section].items()
+            if value is not None
+        }
+        for state in (vars(module), record.state)
+    )
     for key in {**own, **theirs}:
         full = f'{name}.{_shown(key)}'
         if key not in theirs:
@@ -314,8 +362,10 @@ def _compare(module: torch.nn.Module, record: object, name: str,
         elif type(theirs[key]) is not _Tensor:
             yield f'{full} is no tensor'
         elif (own[key].shape, own[key].dtype) != (theirs[key].shape, theirs[key].storage.dtype):
-            yield (f'{full} is {list(theirs[key].shape)} {theirs[key].storage.dtype}, '
-                   f'not {list(own[key].shape)} {own[key].dtype}')
+            yield (
+                f'{full} is {list(theirs[key].shape)} {theirs[key].storage.dtype}, '
+                f'not {list(own[key].shape)} {own[key].dtype}'
+            )
         elif own[key].numel():  # of an empty one, there is nothing to copy
             pairs.append((own[key], theirs[key]))
 
@@ -337,12 +387,14 @@ def _open_snapshot(path: str | Path) -> BinaryIO:
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror}. Give a network-snapshot-*.pkl') from error
     head = file.peek(64)[:64]
-    for fits, kind in ((not head, 'is empty'),
-                       (head.startswith(b'PK\x03\x04'), 'is a zip archive, perhaps of torch.save'),
-                       (head.startswith(_LEGACY_HEAD), 'is a file of torch.save'),
-                       (head.lstrip().startswith(b'<'), 'is a web page, not the file itself'),
-                       (head[8:9] == b'{' and head[:1] != b'\x80', 'is a safetensors file'),
-                       (head[:1] != b'\x80', 'is no network pickle')):
+    for fits, kind in (
+        (not head, 'is empty'),
+        (head.startswith(b'PK\x03\x04'), 'is a zip archive, perhaps of torch.save'),
+        (head.startswith(_LEGACY_HEAD), 'is a file of torch.save'),
+        (head.lstrip().startswith(b'<'), 'is a web page, not the file itself'),
+        (head[8:9] == b'{' and head[:1] != b'\x80', 'is a safetensors file'),
+        (head[:1] != b'\x80', 'is no network pickle'),
+    ):
         if fits:
             file.close()
             raise UserError(f'{path} {kind}: give a network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3')

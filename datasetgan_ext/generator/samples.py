@@ -3,6 +3,7 @@
 `samples.json` records how each image came about, so that training can make its features again. Images and labels are
 paired by file name, never by position.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -37,6 +38,7 @@ largest of each: up to 11 when saved as JPEG or WebP of quality 75, 34 or more b
 @dataclass(frozen=True)
 class Sample:
     """One image to label: its seed, its file (relative to the folder) and the sha256 of its pixels."""
+
     seed: int
     image: str
     sha256: str
@@ -52,12 +54,13 @@ class SampleSet:
 
     Attributes:
         folder: where samples.json is.
-        network: what `--network` was.
+        network: what `network` was.
         fingerprint: of that network.
         options: how the images were made.
         image_hw: height and width of the images.
         samples: in the order of the seeds given.
     """
+
     folder: Path
     network: str
     fingerprint: str
@@ -67,9 +70,14 @@ class SampleSet:
 
     def write(self) -> None:
         """Write samples.json (atomically)."""
-        content = {'version': FORMAT_VERSION, 'network': self.network, 'fingerprint': self.fingerprint,
-                   'options': self.options.to_json(), 'image_hw': list(self.image_hw),
-                   'samples': [vars(sample) for sample in self.samples]}
+        content = {
+            'version': FORMAT_VERSION,
+            'network': self.network,
+            'fingerprint': self.fingerprint,
+            'options': self.options.to_json(),
+            'image_hw': list(self.image_hw),
+            'samples': [vars(sample) for sample in self.samples],
+        }
         write_atomically(self.folder / SAMPLES_FILE, (json.dumps(content, indent=1) + '\n').encode())
 
     @classmethod
@@ -81,19 +89,26 @@ class SampleSet:
         """
         path = Path(folder) / SAMPLES_FILE
         if not path.is_file():
-            raise UserError(f'--samples={folder} holds no {SAMPLES_FILE}; give a folder that gen_samples.py wrote')
+            raise UserError(f'`samples`={folder} holds no {SAMPLES_FILE}; give a folder that datasetgan samples wrote')
         try:
             content = json.loads(path.read_text())
             if content['version'] != FORMAT_VERSION:
                 raise UserError(f'{path} has format version {content["version"]}, this program reads {FORMAT_VERSION}')
             outside = [sample['image'] for sample in content['samples'] if _leaves(sample['image'])]
             if outside:
-                raise UserError(f'{path} names {outside[0]}, which leaves the folder; run gen_samples.py again')
-            return cls(Path(folder), content['network'], content['fingerprint'],
-                       SamplingOptions.from_json(content['options']), tuple(content['image_hw']),
-                       tuple(Sample(**sample) for sample in content['samples']))
+                raise UserError(f'{path} names {outside[0]}, which leaves the folder; run datasetgan samples again')
+            return cls(
+                Path(folder),
+                content['network'],
+                content['fingerprint'],
+                SamplingOptions.from_json(content['options']),
+                tuple(content['image_hw']),
+                tuple(Sample(**sample) for sample in content['samples']),
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f'{path} is damaged ({type(error).__name__}: {error}); run gen_samples.py again') from error
+            raise UserError(
+                f'{path} is damaged ({type(error).__name__}: {error}); run datasetgan samples again'
+            ) from error
 
     def holds(self, sample: Sample) -> bool:
         """Whether a sample's image is there, with the recorded pixels."""
@@ -107,18 +122,23 @@ class SampleSet:
         """Raises UserError when the images come from another network, or were made with other options."""
         self.check_network(generator)
         if self.options != options:
-            raise UserError(f'--outdir={self.folder} holds samples made with other options: {self.options}, '
-                            f'now {options}. Give another folder')
+            raise UserError(
+                f'`outdir`={self.folder} holds samples made with other options: {self.options}, '
+                f'now {options}. Give another folder'
+            )
 
     def check_network(self, generator: Generator) -> None:
         """Raises UserError when the images come from another network."""
         if self.fingerprint != generator.fingerprint:
-            raise UserError(f'--network={generator.source} is not the network that made --samples={self.folder}: '
-                            f'that was {self.network} (fingerprint {self.fingerprint[:12]}, '
-                            f'here {generator.fingerprint[:12]})')
+            raise UserError(
+                f'`network`={generator.source} is not the network that made `samples`={self.folder}: '
+                f'that was {self.network} (fingerprint {self.fingerprint[:12]}, '
+                f'here {generator.fingerprint[:12]})'
+            )
 
-    def pair(self, annotations: Iterable[Annotation], task: Task,
-             seeds: list[int] | None = None) -> list[tuple[Sample, Annotation]]:
+    def pair(
+        self, annotations: Iterable[Annotation], task: Task, seeds: list[int] | None = None
+    ) -> list[tuple[Sample, Annotation]]:
         """Each label with its sample, in the order of the samples.
 
         Args:
@@ -132,20 +152,24 @@ class SampleSet:
         """
         by_name = {annotation.name: annotation for annotation in annotations}
         if not by_name:
-            raise UserError('--labels holds no labelled image; masks are PNG files named as the samples, '
-                            f'for example {sample_name(0)}.png')
+            raise UserError(
+                '`labels` holds no labelled image; masks are PNG files named as the samples, '
+                f'for example {sample_name(0)}.png'
+            )
         strangers = [str(a.source) for name, a in by_name.items() if name not in {s.name for s in self.samples}]
         if strangers:
-            raise UserError(f'{", ".join(strangers)}: no sample of that name in {self.folder / SAMPLES_FILE}; '
-                            'labels are paired with samples by file name')
+            raise UserError(
+                f'{", ".join(strangers)}: no sample of that name in {self.folder / SAMPLES_FILE}; '
+                'labels are paired with samples by file name'
+            )
         for annotation in by_name.values():
             annotation.check(task, self.image_hw)
         pairs = [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
         if seeds is None:
             return pairs
-        unlabelled = sorted(set(seeds) - {sample.seed for sample, _ in pairs})
-        if unlabelled:
-            raise UserError(f'--seeds: there is no label for seed {format_seeds(unlabelled)}')
+        unlabeled = sorted(set(seeds) - {sample.seed for sample, _ in pairs})
+        if unlabeled:
+            raise UserError(f'`seeds`: there is no label for seed {format_seeds(unlabeled)}')
         return [(sample, annotation) for sample, annotation in pairs if sample.seed in set(seeds)]
 
     def check_image(self, sample: Sample, regenerated: np.ndarray) -> None:
@@ -165,32 +189,41 @@ class SampleSet:
         if not path.exists():
             if pixel_sha256(regenerated) == sample.sha256:
                 return
-            raise UserError(f'{path} is missing and its recorded hash does not match the image of seed {sample.seed}; '
-                            'bring the file back so that it can be compared')
+            raise UserError(
+                f'{path} is missing and its recorded hash does not match the image of seed {sample.seed}; '
+                'bring the file back so that it can be compared'
+            )
         height, width, channels = regenerated.shape
         try:
             with PIL.Image.open(path) as image:
-                labelled_hw = image.height, image.width
-                labelled = np.asarray(image.convert('L' if channels == 1 else 'RGB').resize((width, height)))
+                labeled_hw = image.height, image.width
+                labeled = np.asarray(image.convert('L' if channels == 1 else 'RGB').resize((width, height)))
         except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
             raise UserError(f'{path} cannot be read as an image: {error}') from error
-        difference = content_difference(labelled.reshape(regenerated.shape), regenerated)
-        measured = (f'the mean colours of {COMPARED_SIDE}x{COMPARED_SIDE} pixels differ by up to {difference:.0f} of '
-                    f'256 levels, {TOLERATED_DIFFERENCE} are tolerated')
+        difference = content_difference(labeled.reshape(regenerated.shape), regenerated)
+        measured = (
+            f'the mean colours of {COMPARED_SIDE}x{COMPARED_SIDE} pixels differ by up to {difference:.0f} of '
+            f'256 levels, {TOLERATED_DIFFERENCE} are tolerated'
+        )
         same = difference <= TOLERATED_DIFFERENCE
-        if labelled_hw != (height, width):
-            resized = factor_text(labelled_hw, (height, width))
-            raise UserError(f'{path} is {size_text(labelled_hw)}, the image of seed {sample.seed} is '
-                            f'{size_text((height, width))} (height x width){resized}. At one size, it is '
-                            f'{"the same" if same else "another"} picture: {measured}. Delete the file and run '
-                            'gen_samples.py as before to have it at its size, and label it at that size')
+        if labeled_hw != (height, width):
+            resized = factor_text(labeled_hw, (height, width))
+            raise UserError(
+                f'{path} is {size_text(labeled_hw)}, the image of seed {sample.seed} is '
+                f'{size_text((height, width))} (height x width){resized}. At one size, it is '
+                f'{"the same" if same else "another"} picture: {measured}. Delete the file and run '
+                'datasetgan samples as before to have it at its size, and label it at that size'
+            )
         if not same:
-            raise UserError(f'{path} is not the image of seed {sample.seed}: {measured}. Its labels would be learned '
-                            'on the wrong picture; was the file replaced or renamed?')
+            raise UserError(
+                f'{path} is not the image of seed {sample.seed}: {measured}. Its labels would be learned '
+                'on the wrong picture; was the file replaced or renamed?'
+            )
 
 
-def generate_samples(generator: Generator, options: SamplingOptions, seeds: list[int], outdir: Path,
-                     progress: bool = True) -> SampleSet:
+def generate_samples(
+    generator: Generator, options: SamplingOptions, seeds: list[int], outdir: Path, progress: bool = True
+) -> SampleSet:
     """Write an image per seed to `outdir`/images, and samples.json.
 
     Samples that are there already, with the pixels that samples.json tells of, stay as they are; so the same call
@@ -200,11 +233,17 @@ def generate_samples(generator: Generator, options: SamplingOptions, seeds: list
         UserError: the folder holds other things, or samples of another network or other options.
     """
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
-    samples = SampleSet(outdir, generator.source, generator.fingerprint, options,
-                        (rows.stop - rows.start, columns.stop - columns.start), ())
+    samples = SampleSet(
+        outdir,
+        generator.source,
+        generator.fingerprint,
+        options,
+        (rows.stop - rows.start, columns.stop - columns.start),
+        (),
+    )
     if holds_files(outdir):
         if not (outdir / SAMPLES_FILE).exists():
-            raise UserError(f'--outdir={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder')
+            raise UserError(f'`outdir`={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder')
         samples = SampleSet.read(outdir)
         samples.check(generator, options)
     samples.write()

@@ -1,4 +1,5 @@
 """How an image comes from a seed: the options that decide it, and latents from seeds."""
+
 from __future__ import annotations
 
 import zipfile
@@ -26,6 +27,7 @@ class SamplingOptions:
         crop_hw: (height, width) of the central part of the image that is kept; None = the whole image.
         mix_styles: share of the images whose later layers take the styles of a second seed (StyleGAN, section 3.1).
     """
+
     trunc: float = 1.0
     trunc_cutoff: int | None = None
     noise_mode: str = 'const'
@@ -53,6 +55,7 @@ class Mixing(NamedTuple):
         seed: the second seed.
         first_w: the first w vector that is the second seed's, in 1..num_ws - 1.
     """
+
     seed: int
     first_w: int
 
@@ -83,13 +86,17 @@ def read_projected(path: str | Path, num_ws: int, w_dim: int) -> np.ndarray:
         with np.load(path, allow_pickle=False) as file:
             ws = file['w']
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f'--projected-w={path} cannot be read ({error}); give the projected_w.npz of upstream\'s '
-                        'projector.py, which holds an array named "w"') from error
+        raise UserError(
+            f"`projected_w`={path} cannot be read ({error}); give the projected_w.npz of upstream's "
+            'projector.py, which holds an array named "w"'
+        ) from error
     if ws.ndim != 3 or len(ws) == 0 or ws.shape[1:] != (num_ws, w_dim) or ws.dtype.kind != 'f':
-        raise UserError(f'--projected-w={path} holds a {ws.dtype} array of shape {list(ws.shape)}; this network takes '
-                        f'floats [N, {num_ws}, {w_dim}]. Was it projected with another network?')
+        raise UserError(
+            f'`projected_w`={path} holds a {ws.dtype} array of shape {list(ws.shape)}; this network takes '
+            f'floats [N, {num_ws}, {w_dim}]. Was it projected with another network?'
+        )
     if not np.isfinite(ws).all():
-        raise UserError(f'--projected-w={path} holds values that are not finite numbers; project the image again')
+        raise UserError(f'`projected_w`={path} holds values that are not finite numbers; project the image again')
     return ws.astype(np.float32)
 
 
@@ -113,7 +120,9 @@ def center_crop(full_hw: tuple[int, int], crop_hw: tuple[int, int] | None) -> tu
     if crop_hw is None:
         return slice(0, full_hw[0]), slice(0, full_hw[1])
     if crop_hw[0] > full_hw[0] or crop_hw[1] > full_hw[1]:
-        raise UserError(f'--crop={crop_hw[0]}x{crop_hw[1]} is larger than the network\'s image, '
-                        f'{full_hw[0]}x{full_hw[1]} (height x width)')
+        raise UserError(
+            f"`crop_hw`={crop_hw[0]}x{crop_hw[1]} is larger than the network's image, "
+            f'{full_hw[0]}x{full_hw[1]} (height x width)'
+        )
     top, left = ((full - crop) // 2 for full, crop in zip(full_hw, crop_hw))
     return slice(top, top + crop_hw[0]), slice(left, left + crop_hw[1])

@@ -3,6 +3,7 @@
 Only the converter is upstream's: the file is read by `safe_pickle`, and the source code of the network that each such
 file carries (`build_module_src`) is dropped unread.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -20,6 +21,7 @@ _MAX_DEPTH = 4  # a generator has one level of components: mapping and synthesis
 
 class TensorFlowNetwork:
     """Stands for `dnnlib.tflib.network.Network` in a pickle: keeps what it is given, and does nothing."""
+
     state: object = None
 
     def __setstate__(self, state: object) -> None:
@@ -46,18 +48,23 @@ def build_converted(network: TensorFlowNetwork, source: str) -> torch.nn.Module:
     try:
         description = _describe(network)
     except (TypeError, ValueError, KeyError) as error:
-        raise UserError(f'{source} is damaged, or no network of StyleGAN2 ({error!r}): copy or download it '
-                        'again') from error
+        raise UserError(
+            f'{source} is damaged, or no network of StyleGAN2 ({error!r}): copy or download it again'
+        ) from error
     if description.version < _OLDEST_VERSION:
-        raise UserError(f'{source} is a network of StyleGAN1 or older (format {description.version}), which has no '
-                        'PyTorch version: give one of StyleGAN2 or later')
+        raise UserError(
+            f'{source} is a network of StyleGAN1 or older (format {description.version}), which has no '
+            'PyTorch version: give one of StyleGAN2 or later'
+        )
     try:
         with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
             return legacy.convert_tf_generator(description)
     except Exception as error:  # missing variables, other shapes, unknown arguments: nearly anything
-        raise UserError(f"{source} cannot be converted by upstream's legacy.py ({error!r}), which knows StyleGAN2's "
-                        "configurations E and F and StyleGAN2-ADA's; StyleGAN3's knows a few more: clone "
-                        f'{STYLEGAN3_URL} and name the folder with --upstream=DIR') from error
+        raise UserError(
+            f"{source} cannot be converted by upstream's legacy.py ({error!r}), which knows StyleGAN2's "
+            "configurations E and F and StyleGAN2-ADA's; StyleGAN3's knows a few more: clone "
+            f'{STYLEGAN3_URL} and name the folder with `upstream`=DIR'
+        ) from error
 
 
 def _describe(network: object, depth: int = 0) -> SimpleNamespace:

@@ -1,6 +1,7 @@
 """Finds, imports and instantiates NVIDIA's generators: stylegan2-ada-pytorch, a git submodule beside the package, or
 a StyleGAN3 checkout that the user names.
 """
+
 from __future__ import annotations
 
 import importlib.util
@@ -25,27 +26,29 @@ STYLEGAN3_URL = 'https://github.com/NVlabs/stylegan3'
 _STYLEGAN2 = ('training.networks', 'training.networks_stylegan2')  # stylegan2-ada-pytorch's, StyleGAN3's
 _ALIAS_FREE = 'training.networks_stylegan3'
 _VARIABLE = 'DATASETGAN_UPSTREAM'
-OTHER_CODE = ('Other code made it: name a checkout of that code with --upstream=DIR (for networks of StyleGAN3\'s '
-              'train.py, StyleGAN3); or --allow-pickle-code runs the code in the file, if you trust its source')
+OTHER_CODE = (
+    "Other code made it: name a checkout of that code with `upstream`=DIR (for networks of StyleGAN3's "
+    'train.py, StyleGAN3); or `allow_pickle_code` runs the code in the file, if you trust its source'
+)
 _FOLDER = 'stylegan2_ada_pytorch'
 _TOP_LEVEL = ('dnnlib', 'torch_utils', 'training')
 
 
 def use_upstream(folder: Path) -> None:
-    """Makes `--upstream=folder` the checkout of this process and, through the environment, of those that it starts.
+    """Makes a folder the checkout of this process and, through the environment, of those that it starts.
 
     Raises:
         UserError: it is no checkout.
     """
     root = folder.expanduser().resolve()
-    _check_checkout(root, f'--upstream={folder}', 'give')
+    _check_checkout(root, f'`upstream`={folder}', 'give')
     os.environ[_VARIABLE] = str(root)
 
 
 def find_upstream() -> Path | None:
     """Folder of upstream's checkout, or None if there is none.
 
-    It is `$DATASETGAN_UPSTREAM` if that is set (`--upstream` sets it), else the submodule beside the package, else
+    It is `$DATASETGAN_UPSTREAM` if that is set (`upstream` sets it), else the submodule beside the package, else
     `./stylegan2_ada_pytorch` in the working directory.
 
     Raises:
@@ -79,8 +82,10 @@ def _is_checkout(folder: Path) -> bool:
 
 def _check_checkout(folder: Path, setting: str, mend: str) -> None:
     if not _is_checkout(folder):
-        raise UserError(f'{setting} holds no training/networks.py or training/networks_stylegan3.py: {mend} the folder '
-                        'of a checkout of stylegan2-ada-pytorch or StyleGAN3')
+        raise UserError(
+            f'{setting} holds no training/networks.py or training/networks_stylegan3.py: {mend} the folder '
+            'of a checkout of stylegan2-ada-pytorch or StyleGAN3'
+        )
 
 
 def import_upstream(module: str) -> ModuleType:
@@ -93,8 +98,10 @@ def import_upstream(module: str) -> ModuleType:
     """
     root = find_upstream()
     if root is None:
-        raise UserError('stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository, '
-                        'or name the folder of a checkout with --upstream=DIR or DATASETGAN_UPSTREAM')
+        raise UserError(
+            'stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository, '
+            'or name the folder of a checkout with `upstream`=DIR or DATASETGAN_UPSTREAM'
+        )
     for name in dict.fromkeys((*_TOP_LEVEL, module.partition('.')[0])):
         _refuse_namesake(name, root)
     if str(root) not in sys.path:
@@ -136,10 +143,13 @@ def plain_warnings() -> Iterator[None]:
     for warning in caught:
         text = str(warning.message)
         if text.startswith('Failed to build CUDA kernels'):
-            tell_once(log, 'NVIDIA\'s CUDA kernels could not be compiled; PyTorch\'s own operations make the same '
-                           'images, more slowly. Install ninja and a CUDA toolkit '
-                           f'{torch.version.cuda or ""} (nvcc) with a C++ compiler, and run `datasetgan '
-                           f'patch-upstream`. The compiler said: {text.strip().splitlines()[-1]}')
+            tell_once(
+                log,
+                "NVIDIA's CUDA kernels could not be compiled; PyTorch's own operations make the same "
+                'images, more slowly. Install ninja and a CUDA toolkit '
+                f'{torch.version.cuda or ""} (nvcc) with a C++ compiler, and run `datasetgan '
+                f'patch-upstream`. The compiler said: {text.strip().splitlines()[-1]}',
+            )
         elif 'gradfix not supported on PyTorch' not in text:  # of no meaning without gradients
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
@@ -161,8 +171,10 @@ def build_generator(alias_free: bool, args: object, kwargs: object, source: str)
             `import_upstream`.
     """
     if alias_free and not has_module(_ALIAS_FREE):
-        raise UserError(f'{source} is a StyleGAN3 network: clone {STYLEGAN3_URL} and name the folder with '
-                        f'--upstream=DIR or {_VARIABLE}')
+        raise UserError(
+            f'{source} is a StyleGAN3 network: clone {STYLEGAN3_URL} and name the folder with '
+            f'`upstream`=DIR or {_VARIABLE}'
+        )
     module = _ALIAS_FREE if alias_free else next(filter(has_module, _STYLEGAN2), _STYLEGAN2[0])
     networks, mapping = import_upstream(module), import_upstream('dnnlib').EasyDict
     try:
@@ -170,8 +182,9 @@ def build_generator(alias_free: bool, args: object, kwargs: object, source: str)
         with torch.random.fork_rng(devices=[]):
             return networks.Generator(*args, **kwargs).eval().requires_grad_(False)
     except Exception as error:  # wrong arguments raise nearly anything
-        raise UserError(f"{source}: the Generator of {module} does not take the file's arguments ({error!r}). "
-                        f'{OTHER_CODE}') from error
+        raise UserError(
+            f"{source}: the Generator of {module} does not take the file's arguments ({error!r}). {OTHER_CODE}"
+        ) from error
 
 
 def to_plain(value: object, mapping: type, depth: int = 0) -> Any:
@@ -194,5 +207,7 @@ def _refuse_namesake(name: str, root: Path) -> None:
     places = [place for place in (getattr(module, '__file__', None), *getattr(module, '__path__', ())) if place]
     if not any(root in Path(place).resolve().parents for place in places):
         where = places[0] if places else 'no file'
-        raise UserError(f'a module named {name!r} is imported already, from {where}: it hides the one in {root}. '
-                        'Rename or uninstall it, or run from another folder')
+        raise UserError(
+            f'a module named {name!r} is imported already, from {where}: it hides the one in {root}. '
+            'Rename or uninstall it, or run from another folder'
+        )

@@ -1,4 +1,5 @@
 """Differences of neighbouring pixels of a feature map, which say where within a pixel a border runs."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ class MapSize:
         difference_layers: of those of them whose differences are in the hypercolumn too.
         channels: int64 [C], places in the hypercolumn of the layers' channels, then of those of the differences.
     """
+
     side: int
     layers: list[int]
     difference_layers: list[int]
@@ -51,7 +53,7 @@ def by_size(layers: Sequence[Layer], difference_layers: Sequence[int]) -> list[M
     counts = [layer.channels for layer in layers]
     counts += [PER_CHANNEL * layers[index].channels for index in difference_layers]
     places = torch.arange(sum(counts)).split(counts)
-    of_differences = dict(zip(difference_layers, places[len(layers):]))
+    of_differences = dict(zip(difference_layers, places[len(layers) :]))
     sizes = []
     for side in dict.fromkeys(layer.resolution for layer in layers):
         here = [index for index, layer in enumerate(layers) if layer.resolution == side]
@@ -73,7 +75,8 @@ def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = 
         float32 [3 * C, rows, columns]: all channels' differences along x, then along y, then from the mean.
     """
     (top, bottom, above, below), (left, right, before, after) = (
-        _with_neighbours(part, size) for part, size in zip((rows, columns), maps.shape[1:]))
+        _with_neighbors(part, size) for part, size in zip((rows, columns), maps.shape[1:])
+    )
     wide = maps[:, top:bottom, left:right].to(torch.float32)
     wide = torch.nn.functional.pad(wide[None], (before, after, above, below), mode='replicate')[0]
     middle, horizontal, vertical = wide[:, 1:-1, 1:-1], wide[:, 1:-1], wide[:, :, 1:-1]
@@ -81,7 +84,7 @@ def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = 
     return torch.cat([(east - west) / 2, (south - north) / 2, (west + east + north + south) / 4 - middle])
 
 
-def _with_neighbours(part: slice, size: int) -> tuple[int, int, int, int]:
+def _with_neighbors(part: slice, size: int) -> tuple[int, int, int, int]:
     """Bounds of a part of an axis with a neighbour on each side, and how many of these lie beyond the axis."""
     start, stop, _ = part.indices(size)
     return max(start - 1, 0), min(stop + 1, size), int(start == 0), int(stop == size)

@@ -1,4 +1,5 @@
 """The ensemble of pixel classifiers (DatasetGAN, arXiv 2104.06490, sec. 3.1), all members in one batched product."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -27,9 +28,11 @@ class Ensemble(torch.nn.Module):
         self.register_buffer('input_std', torch.ones(in_channels))
         self.weights = torch.nn.ParameterList(
             torch.nn.Parameter(torch.randn(members, size_out, size_in) * 0.02)
-            for size_in, size_out in zip(sizes, sizes[1:]))
+            for size_in, size_out in zip(sizes, sizes[1:])
+        )
         self.biases = torch.nn.ParameterList(
-            torch.nn.Parameter(torch.zeros(members, size_out)) for size_out in sizes[1:])
+            torch.nn.Parameter(torch.zeros(members, size_out)) for size_out in sizes[1:]
+        )
         self.norms = torch.nn.ModuleList(torch.nn.BatchNorm1d(members * size) for size in hidden)
 
     @property
@@ -42,8 +45,9 @@ class Ensemble(torch.nn.Module):
 
     def member_tensors(self) -> list[torch.Tensor]:
         """Views of all that belongs to single members, each [M, ...]: weights, biases, BatchNorm and its statistics."""
-        norms = [tensor for norm in self.norms for tensor in (norm.weight, norm.bias, norm.running_mean,
-                                                              norm.running_var)]
+        norms = [
+            tensor for norm in self.norms for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        ]
         return [*self.weights, *self.biases, *(tensor.view(self.members, -1) for tensor in norms)]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

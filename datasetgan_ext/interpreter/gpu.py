@@ -6,6 +6,7 @@ tile of pixels, member after member: it upsamples these products, by multiplying
 tile with the tile's bilinear weights; adds the product of the largest maps; goes through the other layers, and votes.
 It accumulates in float32.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -44,10 +45,26 @@ SMALLEST_SIDE = 16
 
 
 if triton:
+
     @triton.jit
-    def _standardize_kernel(maps, values, means, scales, channels, side, stride_n, stride_c, stride_y, stride_x,
-                            row, column, difference_column, WITH_DIFFERENCES: tl.constexpr, PIXELS: tl.constexpr,
-                            CHANNELS: tl.constexpr):
+    def _standardize_kernel(
+        maps,
+        values,
+        means,
+        scales,
+        channels,
+        side,
+        stride_n,
+        stride_c,
+        stride_y,
+        stride_x,
+        row,
+        column,
+        difference_column,
+        WITH_DIFFERENCES: tl.constexpr,
+        PIXELS: tl.constexpr,
+        CHANNELS: tl.constexpr,
+    ):
         pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
         channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
         known = channel < channels
@@ -67,10 +84,17 @@ if triton:
             scales += difference_column + channel
             target += difference_column
             _store_standardized((east - west) / 2, target, means, scales, known, inside)
-            _store_standardized((south - north) / 2, target + channels, means + channels, scales + channels, known,
-                                inside)
-            _store_standardized((west + east + north + south) / 4 - middle, target + 2 * channels,
-                                means + 2 * channels, scales + 2 * channels, known, inside)
+            _store_standardized(
+                (south - north) / 2, target + channels, means + channels, scales + channels, known, inside
+            )
+            _store_standardized(
+                (west + east + north + south) / 4 - middle,
+                target + 2 * channels,
+                means + 2 * channels,
+                scales + 2 * channels,
+                known,
+                inside,
+            )
 
     @triton.jit
     def _store_standardized(value, target, means, scales, known, inside):
@@ -79,11 +103,42 @@ if triton:
         tl.store(target, value.to(tl.float16), mask=inside)
 
     @triton.jit
-    def _label_kernel(values, products, node_sides, rows_before, node_rows, node_columns, node_weights, first_weight,
-                      first_bias, second_weight, second_bias, third_weight, third_bias, masks, divergences, heat,
-                      channels, members, classes, keypoints, full_height, full_width, top, left, height, width,
-                      HIDDEN: tl.constexpr, UNITS: tl.constexpr, SECOND: tl.constexpr, OUTPUTS: tl.constexpr,
-                      NODES: tl.constexpr, CHANNELS: tl.constexpr, TILE_H: tl.constexpr, TILE_W: tl.constexpr):
+    def _label_kernel(
+        values,
+        products,
+        node_sides,
+        rows_before,
+        node_rows,
+        node_columns,
+        node_weights,
+        first_weight,
+        first_bias,
+        second_weight,
+        second_bias,
+        third_weight,
+        third_bias,
+        masks,
+        divergences,
+        heat,
+        channels,
+        members,
+        classes,
+        keypoints,
+        full_height,
+        full_width,
+        top,
+        left,
+        height,
+        width,
+        HIDDEN: tl.constexpr,
+        UNITS: tl.constexpr,
+        SECOND: tl.constexpr,
+        OUTPUTS: tl.constexpr,
+        NODES: tl.constexpr,
+        CHANNELS: tl.constexpr,
+        TILE_H: tl.constexpr,
+        TILE_W: tl.constexpr,
+    ):
         PIXELS: tl.constexpr = TILE_H * TILE_W
         image = tl.program_id(1)
         across = tl.cdiv(left + width, TILE_W) - left // TILE_W
@@ -106,8 +161,9 @@ if triton:
         second_number, output_number = tl.arange(0, SECOND), tl.arange(0, OUTPUTS)
         is_class = (output_number < classes)[None, :]
         is_heat = ((output_number >= classes) & (output_number < classes + keypoints))[None, :]
-        value_row = image * full_height * full_width + (tl.minimum(y, full_height - 1) * full_width
-                                                        + tl.minimum(x, full_width - 1))
+        value_row = image * full_height * full_width + (
+            tl.minimum(y, full_height - 1) * full_width + tl.minimum(x, full_width - 1)
+        )
         value_start = values + value_row.to(tl.int64)[:, None] * channels
         votes = tl.zeros([PIXELS, OUTPUTS], tl.float32)
         mean = tl.zeros([PIXELS, OUTPUTS], tl.float32)
@@ -125,13 +181,17 @@ if triton:
                 for start in range(0, channels, CHANNELS):
                     channel = start + tl.arange(0, CHANNELS)
                     value = tl.load(value_start + channel[None, :], mask=(channel < channels)[None, :], other=0)
-                    from_value = tl.load(first_weight + (member * channels + channel)[:, None] * HIDDEN
-                                         + hidden[None, :], mask=(channel < channels)[:, None], other=0)
+                    from_value = tl.load(
+                        first_weight + (member * channels + channel)[:, None] * HIDDEN + hidden[None, :],
+                        mask=(channel < channels)[:, None],
+                        other=0,
+                    )
                     total = tl.dot(value, from_value, total)
                 from_hidden = tl.load(second_weight + unit[:, None] * SECOND + second_number[None, :])
                 second = tl.dot(tl.maximum(total, 0).to(tl.float16), from_hidden, second)
-            from_second = tl.load(third_weight + (member * SECOND + second_number)[:, None] * OUTPUTS
-                                  + output_number[None, :])
+            from_second = tl.load(
+                third_weight + (member * SECOND + second_number)[:, None] * OUTPUTS + output_number[None, :]
+            )
             output = tl.dot(tl.maximum(second, 0).to(tl.float16), from_second)
             output += tl.load(third_bias + member * OUTPUTS + output_number)[None, :]
             if keypoints > 0:
@@ -170,6 +230,7 @@ class _Size:
         means, scales: float32 [C]; standardised is (value - mean) * scale.
         weight: float16 [C, M*h1], of the first layer.
     """
+
     side: int
     columns: dict[int, int]
     difference_columns: dict[int, int]
@@ -189,6 +250,7 @@ class _Nodes(NamedTuple):
         columns: the same across.
         weights: float16 [tiles down * tiles across * tile's pixels, B], bilinear.
     """
+
     sides: torch.Tensor
     rows_before: torch.Tensor
     rows: torch.Tensor
@@ -219,11 +281,14 @@ class _Nodes(NamedTuple):
     @staticmethod
     def _needed(side: int, image_hw: tuple[int, int]) -> tuple[int, int]:
         """How many rows and columns of a map a tile needs at most."""
+
         def low(position: int, full: int) -> int:
             return max((2 * position + 1) * side - full, 0) // (2 * full)
-        return tuple(max(low(min(start + tile, full) - 1, full) + 2 - low(start, full)
-                         for start in range(0, full, tile))
-                     for full, tile in zip(image_hw, (TILE_HEIGHT, TILE_WIDTH)))
+
+        return tuple(
+            max(low(min(start + tile, full) - 1, full) + 2 - low(start, full) for start in range(0, full, tile))
+            for full, tile in zip(image_hw, (TILE_HEIGHT, TILE_WIDTH))
+        )
 
     @staticmethod
     def _along(side: torch.Tensor, number: torch.Tensor, full: int, tile: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,9 +304,18 @@ class _Nodes(NamedTuple):
 class GpuEnsemble:
     """An `Ensemble` made ready for batches of whole images of one size, on a CUDA device."""
 
-    def __init__(self, ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int], rows: slice,
-                 columns: slice, device: torch.device | str, classes: int, keypoints: int,
-                 difference_layers: Sequence[int]):
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        layers: Sequence[Layer],
+        image_hw: tuple[int, int],
+        rows: slice,
+        columns: slice,
+        device: torch.device | str,
+        classes: int,
+        keypoints: int,
+        difference_layers: Sequence[int],
+    ):
         """
         Args:
             ensemble, layers, image_hw, rows, columns, device, difference_layers: as for `inference.FusedEnsemble`.
@@ -260,23 +334,34 @@ class GpuEnsemble:
         self._outputs = _as_multiplied(classes + keypoints)
         missing = self._outputs - classes - keypoints
         third, third_bias = pad(third, (0, 0, 0, missing)), pad(third_bias, (0, missing))
-        self._weights = [of_members, first_bias.contiguous().to(device),
-                         second.mT.half().contiguous().to(device), second_bias.contiguous().to(device),
-                         third.mT.half().contiguous().to(device), third_bias.contiguous().to(device)]
+        self._weights = [
+            of_members,
+            first_bias.contiguous().to(device),
+            second.mT.half().contiguous().to(device),
+            second_bias.contiguous().to(device),
+            third.mT.half().contiguous().to(device),
+            third_bias.contiguous().to(device),
+        ]
 
     @staticmethod
     def works_for(ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int]) -> bool:
         """Whether there is Triton, and what the kernel needs: a map of the image's size, others that are smaller and
         whose products it can number, and hidden layers of widths that Triton multiplies."""
         if triton is None:
-            tell_once(log, 'Triton is not installed: labelling takes several times as long on the GPU. Where there is '
-                           'a package of it, `pip install triton` mends that')
+            tell_once(
+                log,
+                'Triton is not installed: labelling takes several times as long on the GPU. Where there is '
+                'a package of it, `pip install triton` mends that',
+            )
             return False
         sides = {layer.resolution for layer in layers}
         smaller = sides - {image_hw[0]}
-        return (image_hw[0] == image_hw[1] in sides and 0 < _Nodes.count(smaller, image_hw) <= MOST_NODES
-                and ensemble.members * ensemble.hidden[0] * sum(side**2 for side in smaller) < 2**31
-                and all(width == _as_multiplied(width) for width in ensemble.hidden))
+        return (
+            image_hw[0] == image_hw[1] in sides
+            and 0 < _Nodes.count(smaller, image_hw) <= MOST_NODES
+            and ensemble.members * ensemble.hidden[0] * sum(side**2 for side in smaller) < 2**31
+            and all(width == _as_multiplied(width) for width in ensemble.hidden)
+        )
 
     @property
     def images_at_once(self) -> int:
@@ -285,8 +370,9 @@ class GpuEnsemble:
         heat = 4 * self._members * self._keypoints * math.prod(self._out_hw)
         return max(1, BUDGET_BYTES // (products + heat))
 
-    def __call__(self, features: list[torch.Tensor]) -> tuple[torch.Tensor | None, torch.Tensor | None,
-                                                              torch.Tensor | None]:
+    def __call__(
+        self, features: list[torch.Tensor]
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         """Label images from their feature maps.
 
         Args:
@@ -308,17 +394,42 @@ class GpuEnsemble:
         products = torch.empty(sum(lengths), self._members * self._hidden, dtype=torch.float16, device=device)
         for size, part in zip(self._smaller, products.split(lengths)):
             torch.mm(_standardized(features, size), size.weight, out=part)
-        down, across = (math.ceil(part.stop / tile) - part.start // tile
-                        for part, tile in ((self._rows, TILE_HEIGHT), (self._columns, TILE_WIDTH)))
+        down, across = (
+            math.ceil(part.stop / tile) - part.start // tile
+            for part, tile in ((self._rows, TILE_HEIGHT), (self._columns, TILE_WIDTH))
+        )
         _label_kernel[down * across, count](
-            _standardized(features, self._largest), products, *self._nodes, *self._weights, masks, divergences, heat,
-            len(self._largest.means), self._members, self._classes, self._keypoints, *self._image_hw,
-            self._rows.start, self._columns.start, height, width, HIDDEN=self._hidden,
-            UNITS=min(MOST_UNITS, self._hidden), SECOND=self._second, OUTPUTS=self._outputs,
-            NODES=len(self._nodes.sides), CHANNELS=BLOCK_CHANNELS, TILE_H=TILE_HEIGHT, TILE_W=TILE_WIDTH,
-            num_warps=WARPS)
-        return (masks if self._classes else None, divergences if self._classes else None,
-                heat if self._keypoints else None)
+            _standardized(features, self._largest),
+            products,
+            *self._nodes,
+            *self._weights,
+            masks,
+            divergences,
+            heat,
+            len(self._largest.means),
+            self._members,
+            self._classes,
+            self._keypoints,
+            *self._image_hw,
+            self._rows.start,
+            self._columns.start,
+            height,
+            width,
+            HIDDEN=self._hidden,
+            UNITS=min(MOST_UNITS, self._hidden),
+            SECOND=self._second,
+            OUTPUTS=self._outputs,
+            NODES=len(self._nodes.sides),
+            CHANNELS=BLOCK_CHANNELS,
+            TILE_H=TILE_HEIGHT,
+            TILE_W=TILE_WIDTH,
+            num_warps=WARPS,
+        )
+        return (
+            masks if self._classes else None,
+            divergences if self._classes else None,
+            heat if self._keypoints else None,
+        )
 
 
 def _as_multiplied(length: int) -> int:
@@ -326,18 +437,30 @@ def _as_multiplied(length: int) -> int:
     return max(SMALLEST_SIDE, 1 << (length - 1).bit_length())
 
 
-def _weights_by_size(ensemble: Ensemble, weight: torch.Tensor, layers: Sequence[Layer],
-                     difference_layers: Sequence[int], device: torch.device | str) -> dict[int, _Size]:
+def _weights_by_size(
+    ensemble: Ensemble,
+    weight: torch.Tensor,
+    layers: Sequence[Layer],
+    difference_layers: Sequence[int],
+    device: torch.device | str,
+) -> dict[int, _Size]:
     """The layers of each size of map, by its side; `weight` is that of the first layer, float32 [M, h1, C]."""
     sizes = {}
     for size in by_size(layers, difference_layers):
         counts = [layers[index].channels for index in size.layers]
-        starts = list(itertools.accumulate(
-            counts + [PER_CHANNEL * layers[index].channels for index in size.difference_layers], initial=0))
+        starts = list(
+            itertools.accumulate(
+                counts + [PER_CHANNEL * layers[index].channels for index in size.difference_layers], initial=0
+            )
+        )
         sizes[size.side] = _Size(
-            size.side, dict(zip(size.layers, starts)), dict(zip(size.difference_layers, starts[len(counts):])),
-            ensemble.input_mean[size.channels].to(device), (1 / ensemble.input_std[size.channels]).to(device),
-            weight[:, :, size.channels].flatten(0, 1).T.half().contiguous().to(device))
+            size.side,
+            dict(zip(size.layers, starts)),
+            dict(zip(size.difference_layers, starts[len(counts) :])),
+            ensemble.input_mean[size.channels].to(device),
+            (1 / ensemble.input_std[size.channels]).to(device),
+            weight[:, :, size.channels].flatten(0, 1).T.half().contiguous().to(device),
+        )
     return sizes
 
 
@@ -348,8 +471,19 @@ def _standardized(features: list[torch.Tensor], size: _Size) -> torch.Tensor:
     for index, column in size.columns.items():
         maps = features[index]
         grid = math.ceil(side**2 / PREPARED_PIXELS), math.ceil(maps.shape[1] / PREPARED_CHANNELS), count
-        _standardize_kernel[grid](maps, values, size.means, size.scales, maps.shape[1], side, *maps.stride(),
-                                  values.shape[1], column, size.difference_columns.get(index, 0),
-                                  WITH_DIFFERENCES=index in size.difference_columns, PIXELS=PREPARED_PIXELS,
-                                  CHANNELS=PREPARED_CHANNELS)
+        _standardize_kernel[grid](
+            maps,
+            values,
+            size.means,
+            size.scales,
+            maps.shape[1],
+            side,
+            *maps.stride(),
+            values.shape[1],
+            column,
+            size.difference_columns.get(index, 0),
+            WITH_DIFFERENCES=index in size.difference_columns,
+            PIXELS=PREPARED_PIXELS,
+            CHANNELS=PREPARED_CHANNELS,
+        )
     return values

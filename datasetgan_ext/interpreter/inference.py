@@ -4,6 +4,7 @@ An MLP's first layer is linear and bilinear upsampling is linear, so W concat(up
 map is multiplied at its own small size, for all members at once, and the products are upsampled and added, a tile of
 rows at a time.
 """
+
 from __future__ import annotations
 
 import logging
@@ -46,6 +47,7 @@ class Prediction:
         keypoints: where the ensemble finds them; None without keypoints.
         threshold: confidence from which a keypoint counts as present.
     """
+
     uncertainty: torch.Tensor
     masks: torch.Tensor | None
     pixel_uncertainty: torch.Tensor | None
@@ -68,6 +70,7 @@ class Heads:
         sigma: width of the heatmaps' Gaussians in pixels.
         threshold: confidence from which a keypoint counts as present.
     """
+
     classes: int
     keypoints: int = 0
     sigma: float = 1.5
@@ -77,9 +80,17 @@ class Heads:
 class FusedEnsemble:
     """An `Ensemble` made ready for whole images of one size."""
 
-    def __init__(self, ensemble: Ensemble, layers: Sequence[Layer], full_hw: tuple[int, int], rows: slice,
-                 columns: slice, device: torch.device | str = 'cpu', heads: Heads | None = None,
-                 difference_layers: Sequence[int] = ()):
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        layers: Sequence[Layer],
+        full_hw: tuple[int, int],
+        rows: slice,
+        columns: slice,
+        device: torch.device | str = 'cpu',
+        heads: Heads | None = None,
+        difference_layers: Sequence[int] = (),
+    ):
         """
         Args:
             ensemble: trained members.
@@ -94,8 +105,10 @@ class FusedEnsemble:
         (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
         self._members = ensemble.members
         # [M, h1, C] -> one [M*h1, C] matrix per size of map
-        self._sizes = [(size, first.flatten(0, 1).index_select(1, size.channels.to(device)))
-                       for size in by_size(layers, difference_layers)]
+        self._sizes = [
+            (size, first.flatten(0, 1).index_select(1, size.channels.to(device)))
+            for size in by_size(layers, difference_layers)
+        ]
         self._first_bias = self._first_bias.flatten()[:, None, None]
         self._rest = rest
         self._full_hw = full_hw
@@ -105,8 +118,17 @@ class FusedEnsemble:
         self._tile_rows = max(1, budget // (len(self._first_bias) * full_hw[1]))
         self._gpu, self._gpu_is_checked = None, False
         if torch.device(device).type == 'cuda' and GpuEnsemble.works_for(ensemble, layers, full_hw):
-            self._gpu = GpuEnsemble(ensemble, layers, full_hw, rows, columns, device, self._heads.classes,
-                                    self._heads.keypoints, difference_layers)
+            self._gpu = GpuEnsemble(
+                ensemble,
+                layers,
+                full_hw,
+                rows,
+                columns,
+                device,
+                self._heads.classes,
+                self._heads.keypoints,
+                difference_layers,
+            )
 
     @torch.inference_mode()
     def __call__(self, features: list[torch.Tensor]) -> Prediction:
@@ -127,8 +149,9 @@ class FusedEnsemble:
         else:
             masks, pixel_uncertainty = None, None
         if self._heads.keypoints:
-            keypoints = PredictedKeypoints(*(torch.cat([getattr(part, field.name) for part in found])
-                                             for field in fields(PredictedKeypoints)))
+            keypoints = PredictedKeypoints(
+                *(torch.cat([getattr(part, field.name) for part in found]) for field in fields(PredictedKeypoints))
+            )
             uncertainty = uncertainty + keypoints.uncertainty.mean(dim=1)
         return Prediction(uncertainty, masks, pixel_uncertainty, keypoints, self._heads.threshold)
 
@@ -139,7 +162,8 @@ class FusedEnsemble:
             masks, _, heat = self._gpu(features)
             plain_masks, _, plain_heat = self._label_by_tiles(features)
             equal = (masks is None or (masks == plain_masks).float().mean() >= EQUAL_LABELS) and (
-                heat is None or (heat - plain_heat).abs().mean() <= 1 - EQUAL_LABELS)
+                heat is None or (heat - plain_heat).abs().mean() <= 1 - EQUAL_LABELS
+            )
             reason = '' if equal else 'Its labels differ from those of the plain way'
         except torch.cuda.OutOfMemoryError:
             self._gpu_is_checked = False
@@ -163,14 +187,16 @@ class FusedEnsemble:
         masks, uncertainties, heat = [], [], []
         for outputs in self.logit_tiles([maps[0] for maps in features]):
             if self._heads.classes:
-                probabilities = outputs[:, :self._heads.classes].softmax(dim=1)
+                probabilities = outputs[:, : self._heads.classes].softmax(dim=1)
                 masks.append(majority_vote(probabilities).to(torch.uint8))
                 uncertainties.append(jensen_shannon(probabilities))
             if self._heads.keypoints:
-                heat.append(outputs[:, self._heads.classes:].clamp(0, 1))
-        return (torch.cat(masks).reshape(1, *self.out_hw) if masks else None,
-                torch.cat(uncertainties).reshape(1, *self.out_hw) if masks else None,
-                torch.cat(heat, dim=2).unflatten(2, self.out_hw)[None] if heat else None)
+                heat.append(outputs[:, self._heads.classes :].clamp(0, 1))
+        return (
+            torch.cat(masks).reshape(1, *self.out_hw) if masks else None,
+            torch.cat(uncertainties).reshape(1, *self.out_hw) if masks else None,
+            torch.cat(heat, dim=2).unflatten(2, self.out_hw)[None] if heat else None,
+        )
 
     @property
     def out_hw(self) -> tuple[int, int]:
@@ -206,20 +232,24 @@ class FusedEnsemble:
             else:
                 low, high, mix = taps(y, group.hw[0], self._full_hw[0])
                 top, bottom = int(low[0]), int(high[-1]) + 1
-                add_upsampled_rows(total, group.rows(top, bottom), low - top, high - top, mix, self._full_hw[1],
-                                   self._columns)
+                add_upsampled_rows(
+                    total, group.rows(top, bottom), low - top, high - top, mix, self._full_hw[1], self._columns
+                )
         return total.flatten(1)
 
     def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
         """The maps of each size, with their weights."""
-        return [_Group([image[index] for index in size.layers], [image[index] for index in size.difference_layers],
-                       weight) for size, weight in self._sizes]
+        return [
+            _Group([image[index] for index in size.layers], [image[index] for index in size.difference_layers], weight)
+            for size, weight in self._sizes
+        ]
 
 
 @dataclass
 class _Group:
     """The maps of one size ([C_l, h, w] each), those of them that have differences, and their part of the first layer
     ([M*h1, C])."""
+
     maps: list[torch.Tensor]
     difference_maps: list[torch.Tensor]
     weight: torch.Tensor

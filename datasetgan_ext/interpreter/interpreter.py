@@ -1,4 +1,5 @@
 """A trained Style Interpreter and its file."""
+
 from __future__ import annotations
 
 import hashlib
@@ -42,6 +43,7 @@ class Interpreter:
         keypoint_threshold: confidence, in 0..1, from which a keypoint counts as present.
         difference_layers: indices of the layers whose differences end the hypercolumn.
     """
+
     ensemble: Ensemble
     task: Task
     layers: list[Layer]
@@ -69,9 +71,11 @@ class Interpreter:
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""
         if self.network_fingerprint != generator.fingerprint or self.layers != generator.layers:
-            raise UserError(f'--interpreter was trained for another network than --network={generator.source}: '
-                            f'for {self.network} (fingerprint {self.network_fingerprint[:12]}, '
-                            f'here {generator.fingerprint[:12]}). Train one for this network with train_interpreter.py')
+            raise UserError(
+                f'`interpreter` was trained for another network than `network`={generator.source}: '
+                f'for {self.network} (fingerprint {self.network_fingerprint[:12]}, '
+                f'here {generator.fingerprint[:12]}). Train one for this network with datasetgan train'
+            )
 
     def fused_for(self, generator: Generator) -> FusedEnsemble:
         """The ensemble made ready for a generator's feature maps, on its device."""
@@ -104,26 +108,43 @@ class Interpreter:
             UserError: the file is missing, damaged, or not an interpreter.
         """
         path = DEMO_FOLDER / 'interpreter.safetensors' if str(path) == DEMO else Path(path)
-        with reading_tensors(path, '--interpreter', 'train_interpreter.py', METADATA_KEY,
-                             FORMAT_VERSION) as (content, state):
+        with reading_tensors(path, 'interpreter', 'datasetgan train', METADATA_KEY, FORMAT_VERSION) as (content, state):
             task = Task.from_json(content, path)
             layers = [Layer(**layer) for layer in content['layers']]
             difference_layers = content.get('difference_layers', [])
             channels = hypercolumn_length(layers, difference_layers)
             with torch.random.fork_rng(devices=[]):
-                ensemble = Ensemble(content['ensemble']['members'], channels, content['ensemble']['hidden'],
-                                    len(task.classes) + len(task.keypoints))
+                ensemble = Ensemble(
+                    content['ensemble']['members'],
+                    channels,
+                    content['ensemble']['hidden'],
+                    len(task.classes) + len(task.keypoints),
+                )
             ensemble.load_state_dict(state)
-            return cls(ensemble.eval().requires_grad_(False), task, layers,
-                       SamplingOptions.from_json(content['options']), tuple(content['image_hw']), content['network'],
-                       content['network_fingerprint'], content['training'],
-                       content.get('keypoint_threshold', DEFAULT_THRESHOLD), difference_layers)
+            return cls(
+                ensemble.eval().requires_grad_(False),
+                task,
+                layers,
+                SamplingOptions.from_json(content['options']),
+                tuple(content['image_hw']),
+                content['network'],
+                content['network_fingerprint'],
+                content['training'],
+                content.get('keypoint_threshold', DEFAULT_THRESHOLD),
+                difference_layers,
+            )
 
 
-def fuse(ensemble: Ensemble, generator: Generator, options: SamplingOptions, heads: Heads,
-         difference_layers: Sequence[int] = ()) -> FusedEnsemble:
+def fuse(
+    ensemble: Ensemble,
+    generator: Generator,
+    options: SamplingOptions,
+    heads: Heads,
+    difference_layers: Sequence[int] = (),
+) -> FusedEnsemble:
     """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped, and
     `difference_layers` which layers' differences it reads."""
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
-    return FusedEnsemble(ensemble, generator.layers, generator.image_hw, rows, columns, generator.device, heads,
-                         difference_layers)
+    return FusedEnsemble(
+        ensemble, generator.layers, generator.image_hw, rows, columns, generator.device, heads, difference_layers
+    )

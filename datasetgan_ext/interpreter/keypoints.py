@@ -2,6 +2,7 @@
 
 DatasetGAN (arXiv 2104.06490, sec. 3.1) regresses a Gaussian heatmap for each keypoint; no code of it was released.
 """
+
 from __future__ import annotations
 
 import math
@@ -48,8 +49,8 @@ def heat_targets(keypoints: Keypoints, y: np.ndarray, x: np.ndarray, sigma: floa
     Returns:
         float32 [P, J].
     """
-    centres = np.stack([x, y], axis=1)[:, None] + 0.5
-    squares = np.square(centres - keypoints.points[None]).sum(axis=2)
+    centers = np.stack([x, y], axis=1)[:, None] + 0.5
+    squares = np.square(centers - keypoints.points[None]).sum(axis=2)
     return (np.exp(-squares / (2 * sigma**2)) * (keypoints.visibility != ABSENT)).astype(np.float32)
 
 
@@ -57,7 +58,7 @@ def near_keypoints(keypoints: Keypoints, image_hw: tuple[int, int], sigma: float
     """bool [H, W]: pixels within `NEAR` sigmas of a keypoint that is not absent."""
     y, x = (index.reshape(-1) for index in np.indices(image_hw))
     closest = heat_targets(keypoints, y, x, sigma).max(axis=1, initial=0)
-    return (closest > math.exp(-NEAR**2 / 2)).reshape(image_hw)
+    return (closest > math.exp(-(NEAR**2) / 2)).reshape(image_hw)
 
 
 @dataclass
@@ -71,6 +72,7 @@ class PredictedKeypoints:
         uncertainty: float32 [N, J]: where the keypoint counts as present, the mean over the members of
             1 - exp(-d² / (2 sigma²)), d that distance; else 0; in 0..1.
     """
+
     points: torch.Tensor
     confidence: torch.Tensor
     spread: torch.Tensor
@@ -109,10 +111,11 @@ def confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> to
         float32 [...], 0..1: sum over the pixels within `REACH` sigmas / (2 pi sigma²), at most 1.
     """
     x, y = points.reshape(-1, 2).T
-    patch, rows, columns = _around(heatmaps.reshape(-1, *heatmaps.shape[-2:]), y.long(), x.long(),
-                                   math.ceil(REACH * sigma))
+    patch, rows, columns = _around(
+        heatmaps.reshape(-1, *heatmaps.shape[-2:]), y.long(), x.long(), math.ceil(REACH * sigma)
+    )
     squares = (rows - y[:, None]).square()[:, :, None] + (columns - x[:, None]).square()[:, None]
-    whole = (patch * (squares <= (REACH * sigma)**2)).sum(dim=(1, 2)) / (2 * math.pi * sigma**2)
+    whole = (patch * (squares <= (REACH * sigma) ** 2)).sum(dim=(1, 2)) / (2 * math.pi * sigma**2)
     return whole.clamp(max=1).reshape(heatmaps.shape[:-2])
 
 
@@ -134,8 +137,10 @@ def locate(heatmaps: torch.Tensor, sigma: float, window: float = WINDOW, smooth:
     patch, y, x = _around(maps, row, column, reach)
     point_y, point_x = y[:, reach], x[:, reach]
     for _ in range(REFINEMENTS):
-        window_y, window_x = (torch.exp(-((axis - centre[:, None]) / (window * sigma)).square() / 2)
-                              for axis, centre in ((y, point_y), (x, point_x)))
+        window_y, window_x = (
+            torch.exp(-((axis - center[:, None]) / (window * sigma)).square() / 2)
+            for axis, center in ((y, point_y), (x, point_x))
+        )
         weights = patch * window_y[:, :, None] * window_x[:, None, :]
         total = weights.sum(dim=(1, 2)).clamp(min=torch.finfo(weights.dtype).tiny)
         found = weights.sum(dim=(1, 2)) > 0
@@ -161,8 +166,9 @@ def _highest_square(maps: torch.Tensor, sigma: float) -> tuple[torch.Tensor, tor
     return (row * cell + cell // 2).clamp(max=height - 1), (column * cell + cell // 2).clamp(max=width - 1)
 
 
-def _around(maps: torch.Tensor, row: torch.Tensor, column: torch.Tensor,
-            reach: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _around(
+    maps: torch.Tensor, row: torch.Tensor, column: torch.Tensor, reach: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Squares of maps [N, H, W] around a pixel of each (int64 [N]): [N, S, S], S = 2 * reach + 1, 0 beyond the map; and
     the y and x of their pixels' centres, [N, S] each."""
     height, width = maps.shape[1:]

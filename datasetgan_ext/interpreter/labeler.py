@@ -1,4 +1,5 @@
 """Generator and interpreter together: labelled images from seeds."""
+
 from __future__ import annotations
 
 import itertools
@@ -32,6 +33,7 @@ class FoundKeypoints(Keypoints):
         confidence: float32 [J], 0..1, how sure the ensemble is that it is there.
         spread: float32 [J], root mean square distance of the members' own points from the ensemble's, in pixels.
     """
+
     confidence: np.ndarray
     spread: np.ndarray
 
@@ -50,6 +52,7 @@ class LabeledSample:
         keypoints: None where the interpreter has none.
         mixing: the second seed that gave the styles of the later layers, if there was one.
     """
+
     seed: int
     name: str
     image: np.ndarray
@@ -69,8 +72,14 @@ class Labeler:
         ...     print(sample.seed, sample.image.shape, sample.mask.max(), sample.uncertainty)
     """
 
-    def __init__(self, generator: Generator, interpreter: Interpreter, options: SamplingOptions | None = None,
-                 batch: int | None = None, projected: np.ndarray | None = None):
+    def __init__(
+        self,
+        generator: Generator,
+        interpreter: Interpreter,
+        options: SamplingOptions | None = None,
+        batch: int | None = None,
+        projected: np.ndarray | None = None,
+    ):
         """
         Args:
             generator: makes the images.
@@ -86,8 +95,9 @@ class Labeler:
         """
         self.generator = generator
         self.interpreter = interpreter
-        self.options = replace(generator.check_options(options or interpreter.options),
-                               crop_hw=interpreter.options.crop_hw)
+        self.options = replace(
+            generator.check_options(options or interpreter.options), crop_hw=interpreter.options.crop_hw
+        )
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
         self.projected = projected
         self._fused = interpreter.fused_for(generator)
@@ -109,8 +119,11 @@ class Labeler:
         except torch.cuda.OutOfMemoryError:
             if len(seeds) == 1:
                 raise
-        log.warning("The GPU's memory is full with %d images at once: going on with half as many; a smaller --batch "
-                    'saves the attempt', len(seeds))
+        log.warning(
+            "The GPU's memory is full with %d images at once: going on with half as many; a smaller `batch` "
+            'saves the attempt',
+            len(seeds),
+        )
         torch.cuda.empty_cache()
         half = len(seeds) // 2
         return self.label(seeds[:half]) + self.label(seeds[half:])
@@ -121,17 +134,31 @@ class Labeler:
         prediction = self._fused(synthesis.features)
         parts = (synthesis.images, prediction.masks, prediction.uncertainty, prediction.pixel_uncertainty)
         parts = [itertools.repeat(None) if part is None else part.cpu().numpy() for part in parts]
-        return [LabeledSample(seed, self._name(seed), image, mask, float(uncertainty), pixel_uncertainty,
-                              self._keypoints(prediction, index), self._mixing(seed))
-                for index, (seed, image, mask, uncertainty, pixel_uncertainty) in enumerate(zip(seeds, *parts))]
+        return [
+            LabeledSample(
+                seed,
+                self._name(seed),
+                image,
+                mask,
+                float(uncertainty),
+                pixel_uncertainty,
+                self._keypoints(prediction, index),
+                self._mixing(seed),
+            )
+            for index, (seed, image, mask, uncertainty, pixel_uncertainty) in enumerate(zip(seeds, *parts))
+        ]
 
     @staticmethod
     def _keypoints(prediction: Prediction, index: int) -> FoundKeypoints | None:
         if prediction.keypoints is None:
             return None
         labels = prediction.keypoint_labels(index)
-        return FoundKeypoints(labels.points, labels.visibility, prediction.keypoints.confidence[index].cpu().numpy(),
-                              prediction.keypoints.spread[index].cpu().numpy())
+        return FoundKeypoints(
+            labels.points,
+            labels.visibility,
+            prediction.keypoints.confidence[index].cpu().numpy(),
+            prediction.keypoints.spread[index].cpu().numpy(),
+        )
 
     def _name(self, seed: int) -> str:
         return sample_name(seed) if self.projected is None else projected_name(seed)
@@ -142,12 +169,19 @@ class Labeler:
         return mixing_of(seed, self.options.mix_styles, self.generator.num_ws)
 
 
-def make_labeler(network: str, interpreter: str, options: SamplingOptions | None = None, batch: int | None = None,
-                 projected: np.ndarray | None = None, device: torch.device | str | None = None,
-                 allow_pickle_code: bool = False) -> Labeler:
+def make_labeler(
+    network: str,
+    interpreter: str,
+    options: SamplingOptions | None = None,
+    batch: int | None = None,
+    projected: np.ndarray | None = None,
+    device: torch.device | str | None = None,
+    allow_pickle_code: bool = False,
+) -> Labeler:
     """A labeler from files: see `load_generator`, `Interpreter.load` and `Labeler`."""
-    return Labeler(load_generator(network, device, allow_pickle_code), Interpreter.load(interpreter), options, batch,
-                   projected)
+    return Labeler(
+        load_generator(network, device, allow_pickle_code), Interpreter.load(interpreter), options, batch, projected
+    )
 
 
 class LabeledImages(torch.utils.data.IterableDataset):
@@ -162,8 +196,13 @@ class LabeledImages(torch.utils.data.IterableDataset):
         >>> images, masks = next(iter(torch.utils.data.DataLoader(dataset, batch_size=4)))
     """
 
-    def __init__(self, labeler: Labeler, first_seed: int = 0, max_uncertainty: float | None = None,
-                 transform: Callable[..., object] | None = None):
+    def __init__(
+        self,
+        labeler: Labeler,
+        first_seed: int = 0,
+        max_uncertainty: float | None = None,
+        transform: Callable[..., object] | None = None,
+    ):
         """
         Args:
             labeler: makes the samples.
@@ -189,6 +228,9 @@ class LabeledImages(torch.utils.data.IterableDataset):
                 if sample.mask is not None:
                     item.append(torch.from_numpy(sample.mask).to(torch.int64))
                 if sample.keypoints is not None:
-                    item.append(torch.from_numpy(np.column_stack(
-                        [sample.keypoints.points, sample.keypoints.visibility]).astype(np.float32)))
+                    item.append(
+                        torch.from_numpy(
+                            np.column_stack([sample.keypoints.points, sample.keypoints.visibility]).astype(np.float32)
+                        )
+                    )
                 yield self.transform(*item) if self.transform else tuple(item)

@@ -1,4 +1,5 @@
 """Training of the ensemble on labelled hypercolumns: all members at once, each on its own random draws."""
+
 from __future__ import annotations
 
 import copy
@@ -10,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet
+from datasetgan_ext.interpreter.pixels import UNLABELED, PixelSet
 
 HELDOUT_CHUNK = 4096
 
@@ -46,6 +47,7 @@ class TrainingOptions:
         patience: see there.
         seed: of every random choice.
     """
+
     preset: str = 'default'
     models: int = 10
     pixels_per_image: int | None = 4096
@@ -75,9 +77,20 @@ REFERENCE_WARMUP_PASSES = 4
 PRESETS = {
     'default': TrainingOptions(),
     'reference': TrainingOptions(
-        preset='reference', pixels_per_image=None, balance=0.0, min_class_pixels=30, differences=False,
-        first_width=1.0, standardize=False, batch=64, label_smoothing=0.0, cosine=False, max_steps=None,
-        heldout=0.0, patience=51),
+        preset='reference',
+        pixels_per_image=None,
+        balance=0.0,
+        min_class_pixels=30,
+        differences=False,
+        first_width=1.0,
+        standardize=False,
+        batch=64,
+        label_smoothing=0.0,
+        cosine=False,
+        max_steps=None,
+        heldout=0.0,
+        patience=51,
+    ),
 }
 
 
@@ -102,6 +115,7 @@ class TrainingReport:
         heldout_accuracy: share of them whose class the kept members get right; None where none were kept out, or there
             are no classes.
     """
+
     pixels: int
     steps: int
     loss: float
@@ -119,8 +133,9 @@ def hidden_sizes(classes: int, first_width: float = 1.0) -> tuple[int, int]:
     return int(first * first_width), second
 
 
-def train_ensemble(pixels: PixelSet, classes: int, keypoints: int, options: TrainingOptions,
-                   progress: bool = True) -> tuple[Ensemble, TrainingReport]:
+def train_ensemble(
+    pixels: PixelSet, classes: int, keypoints: int, options: TrainingOptions, progress: bool = True
+) -> tuple[Ensemble, TrainingReport]:
     """Train an ensemble of `options.models` members, all of them in one batched product a step.
 
     Every member goes through all training pixels in an order of its own, again and again.
@@ -163,15 +178,24 @@ def _split(classes: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Ten
     counts = [int(len(part) * share) for part in by_class]
     if share and not any(counts):
         counts[max(range(len(by_class)), key=lambda index: len(by_class[index]))] = 1
-    return (torch.cat([part[:count] for part, count in zip(by_class, counts)]),
-            torch.cat([part[count:] for part, count in zip(by_class, counts)]))
+    return (
+        torch.cat([part[:count] for part, count in zip(by_class, counts)]),
+        torch.cat([part[count:] for part, count in zip(by_class, counts)]),
+    )
 
 
 class _Trainer:
     """One training run. A member that has stopped goes on being computed with the others, but is no longer kept."""
 
-    def __init__(self, ensemble: Ensemble, pixels: PixelSet, classes: int, training: torch.Tensor,
-                 heldout: torch.Tensor, options: TrainingOptions):
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        pixels: PixelSet,
+        classes: int,
+        training: torch.Tensor,
+        heldout: torch.Tensor,
+        options: TrainingOptions,
+    ):
         """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
         self.ensemble = ensemble
         self.pixels = pixels
@@ -194,8 +218,9 @@ class _Trainer:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps) if self.options.cosine else None
         heldout_accuracy = None
         losses = []
-        with tqdm(total=self.steps, desc='training', unit='step', disable=None if progress else True,
-                  mininterval=0.5) as bar:
+        with tqdm(
+            total=self.steps, desc='training', unit='step', disable=None if progress else True, mininterval=0.5
+        ) as bar:
             for step, chosen in zip(range(1, self.steps + 1), self._batches()):
                 loss = self._member_losses(chosen)
                 optimizer.zero_grad(set_to_none=True)
@@ -203,7 +228,7 @@ class _Trainer:
                 optimizer.step()
                 if schedule:
                     schedule.step()
-                losses = [*losses[1 - CHECK_STEPS:], loss.detach()]
+                losses = [*losses[1 - CHECK_STEPS :], loss.detach()]
                 if not self.options.heldout:
                     self._stop_by_batch_loss(step, losses[-1].cpu())
                 elif step % CHECK_STEPS == 0 or step == self.steps:
@@ -216,15 +241,16 @@ class _Trainer:
         self.kept.eval().requires_grad_(False)
         if self.options.heldout and self.classes:
             heldout_accuracy = 1 - self._heldout_errors(self.kept)[0].mean().item()
-        return self.kept, TrainingReport(len(self.training), step, torch.stack(losses).mean().item(),
-                                         len(self.heldout), heldout_accuracy)
+        return self.kept, TrainingReport(
+            len(self.training), step, torch.stack(losses).mean().item(), len(self.heldout), heldout_accuracy
+        )
 
     def _batches(self) -> Iterator[torch.Tensor]:
         """Pixels of each member's batches, without end: int64 [M, batch]."""
         while True:
             order = torch.rand(self.options.models, len(self.training), device=self.training.device).argsort(dim=1)
             for start in range(0, self.steps_per_pass * self.batch, self.batch):
-                yield self.training[order[:, start:start + self.batch]]
+                yield self.training[order[:, start : start + self.batch]]
 
     def _member_losses(self, chosen: torch.Tensor) -> torch.Tensor:
         """Loss of each member on its own batch: float32 [M]."""
@@ -234,9 +260,13 @@ class _Trainer:
         if self.classes:
             classes = self.pixels.classes[chosen]
             losses = torch.nn.functional.cross_entropy(
-                outputs[:, :, :self.classes].flatten(0, 1), classes.flatten(), ignore_index=UNLABELLED,
-                label_smoothing=self.options.label_smoothing, reduction='none').reshape(chosen.shape)
-            loss = loss + losses.sum(dim=1) / (classes != UNLABELLED).sum(dim=1).clamp(min=1)
+                outputs[:, :, : self.classes].flatten(0, 1),
+                classes.flatten(),
+                ignore_index=UNLABELED,
+                label_smoothing=self.options.label_smoothing,
+                reduction='none',
+            ).reshape(chosen.shape)
+            loss = loss + losses.sum(dim=1) / (classes != UNLABELED).sum(dim=1).clamp(min=1)
         if outputs.shape[2] > self.classes:
             loss = loss + self.heat_weight * self._heat_loss(outputs, chosen)
         return loss
@@ -244,9 +274,9 @@ class _Trainer:
     def _heat_loss(self, outputs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         """Mean over the labelled heatmap pixels of each member's batch: float32 [M]."""
         target = self.pixels.heat[chosen]
-        labelled = ~target.isnan()
-        losses = (outputs[:, :, self.classes:] - target.nan_to_num(0)).square()
-        return (losses * labelled).sum(dim=(1, 2)) / labelled.sum(dim=(1, 2)).clamp(min=1)
+        labeled = ~target.isnan()
+        losses = (outputs[:, :, self.classes :] - target.nan_to_num(0)).square()
+        return (losses * labeled).sum(dim=(1, 2)) / labeled.sum(dim=(1, 2)).clamp(min=1)
 
     def _stop_by_heldout(self) -> None:
         error = sum(self._heldout_errors(self.ensemble))
@@ -280,14 +310,14 @@ class _Trainer:
         the heatmaps; float32 [M] each, 0 where there is no such head."""
         ensemble.eval()
         wrong, heat = torch.zeros(self.options.models), torch.zeros(self.options.models)
-        labelled = (self.pixels.classes[self.heldout] != UNLABELLED).sum().item()
+        labeled = (self.pixels.classes[self.heldout] != UNLABELED).sum().item()
         for chosen in self.heldout.split(HELDOUT_CHUNK):
             outputs = ensemble(self.pixels.batch(chosen).expand(self.options.models, -1, -1))
             if self.classes:
                 classes = self.pixels.classes[chosen]
-                missed = (outputs[:, :, :self.classes].argmax(dim=2) != classes) & (classes != UNLABELLED)
+                missed = (outputs[:, :, : self.classes].argmax(dim=2) != classes) & (classes != UNLABELED)
                 wrong += missed.sum(dim=1).cpu()
             if outputs.shape[2] > self.classes:
                 part = self._heat_loss(outputs, chosen.expand(self.options.models, -1)).cpu()
                 heat += part * len(chosen) / len(self.heldout)
-        return wrong / max(1, labelled), self.heat_weight * heat
+        return wrong / max(1, labeled), self.heat_weight * heat

@@ -1,4 +1,5 @@
 """Pixels to learn from: a random choice per image in which every class of the image is present."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.interpreter.differences import differences
 from datasetgan_ext.interpreter.upsampling import gather_points
 
-UNLABELLED = -1
+UNLABELED = -1
 HALF = torch.finfo(torch.float16)
 SMALLEST_DEVIATION = 1e-6
 STATISTICS_CHUNK = 4096
@@ -27,6 +28,7 @@ class PixelSet:
         images: int64 [P], index of the labelled image that each pixel is from.
         heat: float32 [P, J], the keypoints' heatmaps; nan where an image's keypoints are not labelled.
     """
+
     hypercolumns: torch.Tensor
     classes: torch.Tensor
     images: torch.Tensor
@@ -56,8 +58,9 @@ class PixelSet:
         return mean.float(), torch.maximum(std, mean.abs() * HALF.eps).clamp_(min=SMALLEST_DEVIATION).float()
 
 
-def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState,
-                  always: np.ndarray | None = None) -> np.ndarray:
+def choose_pixels(
+    mask: np.ndarray, count: int | None, balance: float, rng: np.random.RandomState, always: np.ndarray | None = None
+) -> np.ndarray:
     """Random pixels of a mask without repetition, with every class of the mask among them.
 
     A share `balance` of them is spread evenly over the classes of the mask, the rest falls on any pixel. A class too
@@ -74,20 +77,24 @@ def choose_pixels(mask: np.ndarray, count: int | None, balance: float, rng: np.r
         int64 [P], indices into the flattened mask, in rising order.
     """
     flat = mask.reshape(-1)
-    labelled = np.flatnonzero(flat != IGNORE)
-    always = np.flatnonzero(always) if always is not None else labelled[:0]
-    if count is None or count >= len(labelled):
-        return np.union1d(labelled, always)
-    classes = np.unique(flat[labelled])
+    labeled = np.flatnonzero(flat != IGNORE)
+    always = np.flatnonzero(always) if always is not None else labeled[:0]
+    if count is None or count >= len(labeled):
+        return np.union1d(labeled, always)
+    classes = np.unique(flat[labeled])
     per_class = max(1, int(count * balance / len(classes)))
-    chosen = np.concatenate([
-        rng.permutation(np.flatnonzero(flat == class_id))[:per_class] for class_id in classes])
-    others = rng.permutation(np.setdiff1d(labelled, chosen))
-    return np.union1d(np.concatenate([chosen, others[:max(0, count - len(chosen))]]), always)
+    chosen = np.concatenate([rng.permutation(np.flatnonzero(flat == class_id))[:per_class] for class_id in classes])
+    others = rng.permutation(np.setdiff1d(labeled, chosen))
+    return np.union1d(np.concatenate([chosen, others[: max(0, count - len(chosen))]]), always)
 
 
-def gather_hypercolumns(features: list[torch.Tensor], y: np.ndarray, x: np.ndarray, full_hw: tuple[int, int],
-                        difference_layers: Sequence[int] = ()) -> torch.Tensor:
+def gather_hypercolumns(
+    features: list[torch.Tensor],
+    y: np.ndarray,
+    x: np.ndarray,
+    full_hw: tuple[int, int],
+    difference_layers: Sequence[int] = (),
+) -> torch.Tensor:
     """Hypercolumns of some pixels, interpolated at those points only.
 
     Args:

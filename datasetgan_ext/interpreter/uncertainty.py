@@ -1,4 +1,5 @@
 """Vote and uncertainty of an ensemble (DatasetGAN, arXiv 2104.06490, sec. 3.1)."""
+
 from __future__ import annotations
 
 import math
@@ -33,8 +34,10 @@ def jensen_shannon(probabilities: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 [P], from 0 (all agree) to at most ln(min(M, K)).
     """
+
     def entropy(p: torch.Tensor) -> torch.Tensor:
         return -torch.special.xlogy(p, p).sum(dim=-2)
+
     return (entropy(probabilities.mean(dim=0)) - entropy(probabilities).mean(dim=0)).clamp_(min=0)
 
 

@@ -3,6 +3,7 @@
 All functions compute what `torch.nn.functional.interpolate(mode='bilinear', align_corners=False)` computes, without
 antialiasing, for maps both smaller and larger than the target.
 """
+
 from __future__ import annotations
 
 import functools
@@ -46,8 +47,15 @@ def gather_points(feature: torch.Tensor, y: torch.Tensor, x: torch.Tensor, out_h
     return torch.lerp(top, bottom, wy.to(feature.dtype)).T
 
 
-def add_upsampled_rows(total: torch.Tensor, rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor,
-                       weight: torch.Tensor, out_width: int, columns: slice) -> None:
+def add_upsampled_rows(
+    total: torch.Tensor,
+    rows: torch.Tensor,
+    low: torch.Tensor,
+    high: torch.Tensor,
+    weight: torch.Tensor,
+    out_width: int,
+    columns: slice,
+) -> None:
     """Add some rows of an upsampled map, from the input rows that they need, to `total`.
 
     Args:
@@ -75,9 +83,12 @@ def add_stretched_cpu(total: torch.Tensor, rows: torch.Tensor, width: int, colum
 
 def add_stretched_gpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
     """The same as one tall image, whose pixels CUDA's 2D kernel spreads over its threads."""
-    tall = torch.nn.functional.interpolate(rows.reshape(1, 1, -1, rows.shape[2]),
-                                           size=(rows.shape[0] * rows.shape[1], width), mode='bilinear',
-                                           align_corners=False)
+    tall = torch.nn.functional.interpolate(
+        rows.reshape(1, 1, -1, rows.shape[2]),
+        size=(rows.shape[0] * rows.shape[1], width),
+        mode='bilinear',
+        align_corners=False,
+    )
     total.add_(tall.reshape(*rows.shape[:2], width)[:, :, columns])
 
 

@@ -1,4 +1,5 @@
 """Quick ensembles from the labels drawn so far."""
+
 from __future__ import annotations
 
 import logging
@@ -16,20 +17,22 @@ from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads, Predictio
 from datasetgan_ext.interpreter.interpreter import fuse
 from datasetgan_ext.interpreter.keypoints import default_sigma
 from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
-from datasetgan_ext.interpreter.pixels import UNLABELLED, PixelSet
-from datasetgan_ext.interpreter.training import choose_labelled, gather_labelled
+from datasetgan_ext.interpreter.pixels import UNLABELED, PixelSet
+from datasetgan_ext.interpreter.training import choose_labeled, gather_labeled
 from datasetgan_ext.labeling.store import LabelStore
 
 log = logging.getLogger(__name__)
 
-QUICK = options_from('default', differences=False, first_width=1.0, models=3, pixels_per_image=1024, batch=128, lr=3e-3,
-                     max_steps=150)
+QUICK = options_from(
+    'default', differences=False, first_width=1.0, models=3, pixels_per_image=1024, batch=128, lr=3e-3, max_steps=150
+)
 """Seconds in place of a minute; `datasetgan train` trains the interpreter that is kept."""
 
 
 @dataclass(frozen=True)
 class _Part:
     """The pixels to learn from of one image, and the labels that they have been gathered for."""
+
     labels: Annotation
     pixels: PixelSet
 
@@ -62,8 +65,12 @@ class Learner:
         synthesis = self.generator.synthesize([next(iter(self.store.samples.values())).seed], self.options)
         channels = sum(layer.channels for layer in self.generator.layers)
         nothing = torch.zeros(8, dtype=torch.int64, device=self.generator.device)
-        pixels = PixelSet(torch.randn(8, channels, device=self.generator.device).half(), nothing, nothing,
-                          torch.zeros(8, 0, device=self.generator.device))
+        pixels = PixelSet(
+            torch.randn(8, channels, device=self.generator.device).half(),
+            nothing,
+            nothing,
+            torch.zeros(8, 0, device=self.generator.device),
+        )
         ensemble, _ = train_ensemble(pixels, 2, 0, replace(QUICK, max_steps=1), progress=False)
         fuse(ensemble, self.generator, self.options, Heads(2))(synthesis.features)
         log.debug('Warm after %.1f s', time.perf_counter() - start)
@@ -90,22 +97,35 @@ class Learner:
             UserError: there is too little to learn from, or a picture is not the one that was labelled.
         """
         annotations = [labels for labels in self.store.annotations() if not (without and labels.name == asked)]
-        found = {class_id for labels in annotations if labels.mask is not None
-                 for class_id in np.unique(labels.mask).tolist()} - {IGNORE}
+        found = {
+            class_id
+            for labels in annotations
+            if labels.mask is not None
+            for class_id in np.unique(labels.mask).tolist()
+        } - {IGNORE}
         pointed = any(labels.keypoints is not None and labels.name != asked for labels in annotations)
         task = self.store.task.only(classes=len(found) > 1, keypoints=pointed and not without)
         if not task.classes and not task.keypoints:
-            raise UserError('Nothing to learn from yet: ' + (
-                'label at least two classes first, background among them ("Rest is background")'
-                if self.store.task.classes else 'place keypoints on another image first'))
+            raise UserError(
+                'Nothing to learn from yet: '
+                + (
+                    'label at least two classes first, background among them ("Rest is background")'
+                    if self.store.task.classes
+                    else 'place keypoints on another image first'
+                )
+            )
         for labels in annotations:
             if not self._is_gathered(labels):
                 self._gather(labels)
         parts = [_taught(self._parts[labels.name].pixels, task, placed=labels.name != asked) for labels in annotations]
         pixels = PixelSet(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(PixelSet)))
         ensemble, _ = train_ensemble(pixels, len(task.classes), len(task.keypoints), QUICK, progress=False)
-        return fuse(ensemble.cpu(), self.generator, self.options,
-                    Heads(len(task.classes), len(task.keypoints), sigma=self._sigma))
+        return fuse(
+            ensemble.cpu(),
+            self.generator,
+            self.options,
+            Heads(len(task.classes), len(task.keypoints), sigma=self._sigma),
+        )
 
     def predict(self, fused: FusedEnsemble, name: str) -> Prediction:
         """Labels of an image, by an ensemble of `train`."""
@@ -122,9 +142,10 @@ class Learner:
     def _gather(self, labels: Annotation) -> None:
         samples, task, sample = self.store.sample_set, self.store.task, self.store.samples[labels.name]
         mask = labels.mask if labels.mask is not None else np.full(samples.image_hw, IGNORE, np.uint8)
-        chosen = choose_labelled(mask, labels, QUICK, self._sigma, sample.seed)
-        self._parts[labels.name] = _Part(labels, gather_labelled(
-            self.generator, samples, sample, task, mask, labels.keypoints, chosen, self._sigma))
+        chosen = choose_labeled(mask, labels, QUICK, self._sigma, sample.seed)
+        self._parts[labels.name] = _Part(
+            labels, gather_labeled(self.generator, samples, sample, task, mask, labels.keypoints, chosen, self._sigma)
+        )
 
 
 def _taught(pixels: PixelSet, task: Task, placed: bool) -> PixelSet:
@@ -135,14 +156,16 @@ def _taught(pixels: PixelSet, task: Task, placed: bool) -> PixelSet:
         task: what is learned.
         placed: whether the image's keypoints are.
     """
-    classes = pixels.classes if task.classes else torch.full_like(pixels.classes, UNLABELLED)
-    heat = pixels.heat[:, :len(task.keypoints)]
+    classes = pixels.classes if task.classes else torch.full_like(pixels.classes, UNLABELED)
+    heat = pixels.heat[:, : len(task.keypoints)]
     heat = heat if placed else torch.full_like(heat, torch.nan)
-    return replace(pixels, classes=classes, heat=heat).select((classes != UNLABELLED) | ~heat.isnan().all(dim=1))
+    return replace(pixels, classes=classes, heat=heat).select((classes != UNLABELED) | ~heat.isnan().all(dim=1))
 
 
 def found_keypoints(prediction: Prediction) -> list[list[float]]:
     """[x, y, visibility] of each keypoint of the first image, as the page has them; ABSENT where it found none."""
     found = prediction.keypoint_labels(0)
-    return [[round(float(x), 2), round(float(y), 2), int(seen)] if seen != ABSENT else [0, 0, ABSENT]
-            for (x, y), seen in zip(found.points, found.visibility)]
+    return [
+        [round(float(x), 2), round(float(y), 2), int(seen)] if seen != ABSENT else [0, 0, ABSENT]
+        for (x, y), seen in zip(found.points, found.visibility)
+    ]

@@ -1,4 +1,5 @@
 """Which images to label next."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,9 @@ POOL = 4
 """So many times the wanted number of most uncertain images are looked at for differences."""
 
 
-def choose_seeds(labeler: Labeler, candidates: Iterable[int], number: int, labelled: Sequence[int] = (),
-                 progress: bool = True) -> list[int]:
+def choose_seeds(
+    labeler: Labeler, candidates: Iterable[int], number: int, labeled: Sequence[int] = (), progress: bool = True
+) -> list[int]:
     """Seeds of images that the ensemble is unsure of and that differ from each other.
 
     Of the `POOL * number` most uncertain candidates, each choice is the one whose style w is farthest from those of all
@@ -34,18 +36,21 @@ def choose_seeds(labeler: Labeler, candidates: Iterable[int], number: int, label
     Returns:
         Seeds in the order of choice.
     """
-    candidates = [seed for seed in candidates if seed not in set(labelled)]
-    bar = tqdm(labeler(candidates), total=len(candidates), desc='candidates', unit='image',
-               disable=None if progress else True)
+    candidates = [seed for seed in candidates if seed not in set(labeled)]
+    bar = tqdm(
+        labeler(candidates), total=len(candidates), desc='candidates', unit='image', disable=None if progress else True
+    )
     ranking = sorted((-sample.uncertainty, sample.seed) for sample in bar)
-    pool = [seed for _, seed in ranking[:POOL * number]]
-    styles = {seed: labeler.generator.ws([seed], labeler.options).mean(dim=1)[0].cpu().numpy()
-              for seed in [*pool, *labelled]}
-    return choose_apart(pool, styles, labelled, number)
+    pool = [seed for _, seed in ranking[: POOL * number]]
+    styles = {
+        seed: labeler.generator.ws([seed], labeler.options).mean(dim=1)[0].cpu().numpy() for seed in [*pool, *labeled]
+    }
+    return choose_apart(pool, styles, labeled, number)
 
 
-def choose_apart(pool: Sequence[Key], styles: Mapping[Key, np.ndarray], labelled: Sequence[Key],
-                 number: int) -> list[Key]:
+def choose_apart(
+    pool: Sequence[Key], styles: Mapping[Key, np.ndarray], labeled: Sequence[Key], number: int
+) -> list[Key]:
     """Of a pool of images, each choice the one farthest from all that are labelled or chosen already.
 
     Args:
@@ -54,10 +59,11 @@ def choose_apart(pool: Sequence[Key], styles: Mapping[Key, np.ndarray], labelled
         labelled: images that have labels.
         number: how many to choose, at most.
     """
+
     def nearest(image: Key, others: Sequence[Key]) -> float:
         return min((float(np.linalg.norm(styles[image] - styles[other])) for other in others), default=np.inf)
 
-    distances = {image: nearest(image, labelled) for image in pool}
+    distances = {image: nearest(image, labeled) for image in pool}
     chosen: list[Key] = []
     while distances and len(chosen) < number:
         best = max(distances, key=distances.get)
@@ -68,8 +74,9 @@ def choose_apart(pool: Sequence[Key], styles: Mapping[Key, np.ndarray], labelled
     return chosen
 
 
-def label_order(uncertainty: Mapping[Key, float], styles: Mapping[Key, np.ndarray],
-                labelled: Sequence[Key]) -> list[Key]:
+def label_order(
+    uncertainty: Mapping[Key, float], styles: Mapping[Key, np.ndarray], labeled: Sequence[Key]
+) -> list[Key]:
     """All images of `uncertainty` in the order in which to label them, `STEP` at a time by `choose_apart`.
 
     Args:
@@ -80,6 +87,6 @@ def label_order(uncertainty: Mapping[Key, float], styles: Mapping[Key, np.ndarra
     waiting = sorted(uncertainty, key=lambda image: (-uncertainty[image], image))
     order: list[Key] = []
     while waiting:
-        order += choose_apart(waiting[:POOL * STEP], styles, [*labelled, *order], STEP)
+        order += choose_apart(waiting[: POOL * STEP], styles, [*labeled, *order], STEP)
         waiting = [image for image in waiting if image not in order]
     return order

@@ -4,6 +4,7 @@ Every request needs the token that the command prints: in the page's address, th
 the browser found the server, and the page that a request comes from, must be this server's own, so that no other site
 can reach the labels. Clients name samples, never files.
 """
+
 from __future__ import annotations
 
 import ipaddress
@@ -29,13 +30,19 @@ from datasetgan_ext.labeling.suggest import Suggester
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name('page')
-TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8',
-         '.css': 'text/css; charset=utf-8'}
-FILES = {'/' if path.name == 'index.html' else f'/{path.name}': (path, TYPES[path.suffix])
-         for path in PAGE.iterdir() if path.suffix in TYPES}
+TYPES = {
+    '.html': 'text/html; charset=utf-8',
+    '.js': 'text/javascript; charset=utf-8',
+    '.css': 'text/css; charset=utf-8',
+}
+FILES = {
+    '/' if path.name == 'index.html' else f'/{path.name}': (path, TYPES[path.suffix])
+    for path in PAGE.iterdir()
+    if path.suffix in TYPES
+}
 HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'Cross-Origin-Resource-Policy': 'same-origin',
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
@@ -50,6 +57,7 @@ LOOPBACK = ('localhost', '127.0.0.1', '::1')
 @dataclass(frozen=True)
 class Reply:
     """What is sent back."""
+
     body: bytes = b''
     content_type: str = 'application/octet-stream'
     status: HTTPStatus = HTTPStatus.OK
@@ -65,6 +73,7 @@ class Refused(Exception):
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Serves one store until `shutdown`; a thread for each connection."""
+
     daemon_threads = True
     allow_reuse_address = True
 
@@ -85,8 +94,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         try:
             super().__init__((host, port), Handler)
         except (OSError, OverflowError) as error:
-            raise UserError(f'--host={host} --port={port} cannot be served ({error}); give a --port that is free (0 '
-                            'finds one), and a --host that is an address of this machine') from error
+            raise UserError(
+                f'`host`={host} `port`={port} cannot be served ({error}); give a `port` that is free (0 '
+                'finds one), and a `host` that is an address of this machine'
+            ) from error
 
     @property
     def port(self) -> int:
@@ -121,6 +132,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 class Handler(BaseHTTPRequestHandler):
     """One connection of a browser."""
+
     server: Server
     protocol_version = 'HTTP/1.1'
     timeout = IDLE_SECONDS
@@ -187,8 +199,10 @@ class Handler(BaseHTTPRequestHandler):
         if not in_address and self.headers.get('Sec-Fetch-Site', 'same-origin') not in ('same-origin', 'none'):
             raise Refused(HTTPStatus.FORBIDDEN, 'Requests of other sites are refused')
         if not in_address and not self._is_token(self._cookie()):
-            raise Refused(HTTPStatus.FORBIDDEN, 'The token is missing or of an earlier run; open the address that '
-                          '"datasetgan label" printed')
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                'The token is missing or of an earlier run; open the address that "datasetgan label" printed',
+            )
         return in_address
 
     def _cookie(self) -> str:
@@ -251,11 +265,19 @@ class Handler(BaseHTTPRequestHandler):
             file, content_type = FILES[path]
             return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
-            return _json_reply({
-                **store.task.to_json(), 'height': store.sample_set.image_hw[0], 'width': store.sample_set.image_hw[1],
-                'suggests': suggester is not None, 'keypoints': store.task.keypoints,
-                'samples': [{'name': name, 'share': store.labelled_share(name), 'points': store.keypoints(name)}
-                            for name in store.samples]})
+            return _json_reply(
+                {
+                    **store.task.to_json(),
+                    'height': store.sample_set.image_hw[0],
+                    'width': store.sample_set.image_hw[1],
+                    'suggests': suggester is not None,
+                    'keypoints': store.task.keypoints,
+                    'samples': [
+                        {'name': name, 'share': store.labeled_share(name), 'points': store.keypoints(name)}
+                        for name in store.samples
+                    ],
+                }
+            )
         if path == '/api/suggest' and suggester:
             return _json_reply(suggester.state())
         name, what = self._of_sample(path)
@@ -270,8 +292,14 @@ class Handler(BaseHTTPRequestHandler):
         if what == 'suggested-keypoints' and suggester and (suggestion := suggester.suggestion(name)):
             return _json_reply({'points': suggestion.keypoints})
         if what == 'doubts' and suggester:
-            return _json_reply({'doubts': [{'labelled': doubt.labelled, 'expected': doubt.expected,
-                                            'pixels': doubt.pixels.tolist()} for doubt in suggester.doubts(name)]})
+            return _json_reply(
+                {
+                    'doubts': [
+                        {'labelled': doubt.labeled, 'expected': doubt.expected, 'pixels': doubt.pixels.tolist()}
+                        for doubt in suggester.doubts(name)
+                    ]
+                }
+            )
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _image(self, name: str) -> Reply:
@@ -287,7 +315,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if what == 'mask' and store.task.classes:
                 store.save_mask(name, self._body(self._mask_bytes))
-                return _json_reply({'share': store.labelled_share(name)})
+                return _json_reply({'share': store.labeled_share(name)})
             if what == 'keypoints' and store.task.keypoints:
                 store.save_keypoints(name, self._json())
                 return _json_reply({})

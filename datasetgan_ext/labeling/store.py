@@ -1,4 +1,5 @@
 """The label folder that the page draws into: masks as PNG files, keypoints as one file of COCO."""
+
 from __future__ import annotations
 
 import threading
@@ -45,8 +46,12 @@ class LabelStore:
         masks = task.classes and any(folder.glob('[!.]*.png'))
         keypoints = task.keypoints and (folder / KEYPOINTS_FILE).exists()
         if masks or keypoints:
-            annotations = read_annotations(task if keypoints else task.only(True, False), folder if masks else None,
-                                           folder / KEYPOINTS_FILE if keypoints else None, 'png')
+            annotations = read_annotations(
+                task if keypoints else task.only(True, False),
+                folder if masks else None,
+                folder / KEYPOINTS_FILE if keypoints else None,
+                'png',
+            )
             for sample, annotation in sample_set.pair(annotations, task):
                 if annotation.mask is not None:
                     self._masks[sample.name] = annotation.mask
@@ -58,14 +63,14 @@ class LabelStore:
         with self._lock:
             return self._masks.get(name, np.full(self.sample_set.image_hw, IGNORE, np.uint8))
 
-    def labelled_share(self, name: str) -> float:
+    def labeled_share(self, name: str) -> float:
         """Share of the image's pixels that have a label, 0..1."""
         return float((self.mask(name) != IGNORE).mean())
 
     def is_finished(self, name: str) -> bool:
         """Whether each pixel of the image has a label or, in a task without classes, a keypoint is placed."""
         if self.task.classes:
-            return self.labelled_share(name) == 1
+            return self.labeled_share(name) == 1
         return any(seen != ABSENT for _, _, seen in self.keypoints(name))
 
     def keypoints(self, name: str) -> list[list[float]]:
@@ -75,7 +80,7 @@ class LabelStore:
         if found is None:
             return [[0, 0, ABSENT] for _ in self.task.keypoints]
         flat = flat_keypoints(found)
-        return [flat[start:start + 3] for start in range(0, len(flat), 3)]
+        return [flat[start : start + 3] for start in range(0, len(flat), 3)]
 
     def save_mask(self, name: str, pixels: bytes) -> None:
         """Replace an image's mask; one without any label has its file removed.
@@ -90,8 +95,9 @@ class LabelStore:
         """
         height, width = self.sample_set.image_hw
         if len(pixels) != height * width:
-            raise ValueError(f'a mask of {len(pixels)} bytes; an image of {height} x {width} pixels takes '
-                             f'{height * width}')
+            raise ValueError(
+                f'a mask of {len(pixels)} bytes; an image of {height} x {width} pixels takes {height * width}'
+            )
         mask = np.frombuffer(pixels, np.uint8).reshape(height, width)
         if ((mask >= len(self.task.classes)) & (mask != IGNORE)).any():
             raise ValueError(f'a class id outside 0..{len(self.task.classes) - 1} that is not {IGNORE}, "no label"')
@@ -145,8 +151,11 @@ class LabelStore:
         """What is labelled so far, in the order of the samples. As long as a mask or the keypoints of an image do not
         change, they are the same objects."""
         with self._lock:
-            return [Annotation(name, self._masks.get(name), self.folder / f'{name}.png', self._keypoints.get(name))
-                    for name in self.samples if name in self._masks or name in self._keypoints]
+            return [
+                Annotation(name, self._masks.get(name), self.folder / f'{name}.png', self._keypoints.get(name))
+                for name in self.samples
+                if name in self._masks or name in self._keypoints
+            ]
 
     def _write_keypoints(self, keypoints: dict[str, Keypoints]) -> None:
         path = self.folder / KEYPOINTS_FILE
@@ -155,15 +164,26 @@ class LabelStore:
                 path.unlink(missing_ok=True)
             return
         records = [self._record(sample, keypoints[name]) for name, sample in self.samples.items() if name in keypoints]
-        save_atomically(path, lambda temporary: write_coco(
-            temporary, [keypoint_category(self.task)], lambda record: record['file'], lambda: iter(records),
-            self.sample_set.image_hw, keypoint_object))
+        save_atomically(
+            path,
+            lambda temporary: write_coco(
+                temporary,
+                [keypoint_category(self.task)],
+                lambda record: record['file'],
+                lambda: iter(records),
+                self.sample_set.image_hw,
+                keypoint_object,
+            ),
+        )
 
     def _record(self, sample: Sample, keypoints: Keypoints) -> dict:
         """What `keypoint_object` takes."""
         low, high = object_box(self._drawn(sample.name), keypoints.points[keypoints.visibility != ABSENT])
-        return {'file': Path(sample.image).name, 'keypoints': flat_keypoints(keypoints),
-                'box': [round(float(value), 2) for value in (*low, *(high - low))]}
+        return {
+            'file': Path(sample.image).name,
+            'keypoints': flat_keypoints(keypoints),
+            'box': [round(float(value), 2) for value in (*low, *(high - low))],
+        }
 
     def _drawn(self, name: str) -> np.ndarray | None:
         """An image's mask in which pixels without a label are background."""
@@ -174,9 +194,9 @@ class LabelStore:
 def _same(keypoints: Keypoints, other: Keypoints | None) -> bool:
     if other is None:
         return not keypoints.visibility.any()
-    return (np.array_equal(keypoints.visibility, other.visibility)
-            and np.array_equal(keypoints.points[keypoints.visibility != ABSENT],
-                               other.points[other.visibility != ABSENT]))
+    return np.array_equal(keypoints.visibility, other.visibility) and np.array_equal(
+        keypoints.points[keypoints.visibility != ABSENT], other.points[other.visibility != ABSENT]
+    )
 
 
 @contextmanager
@@ -191,5 +211,5 @@ def open_store(sample_set: SampleSet, task: Task, folder: Path) -> Iterator[Labe
         probe = folder / f'.probe{TEMPORARY_SUFFIX}'
         probe.write_bytes(b'')
         probe.unlink()
-    with locked(folder, '--labels'):
+    with locked(folder, 'labels'):
         yield LabelStore(sample_set, task, folder)

@@ -1,4 +1,5 @@
 """The page's helper in the background: suggestions, an order of the images, and labels that are perhaps mistakes."""
+
 from __future__ import annotations
 
 import logging
@@ -34,6 +35,7 @@ class Suggestion:
         uncertainty: uint8 [H, W], 0 = the members agree, 255 = they could not differ more; None likewise.
         keypoints: [x, y, visibility] of each keypoint of the task; empty where nothing is known of keypoints.
     """
+
     name: str
     mask: np.ndarray | None
     uncertainty: np.ndarray | None
@@ -110,10 +112,15 @@ class Suggester:
         that are not finished, most worth labelling first; `unchecked`, how many images are still to be checked;
         `doubts`, of the images checked, how many pixels are in doubt, by name."""
         with self._condition:
-            return {'phase': self._phase, 'error': self._error, 'uncertainty': dict(self._uncertainty),
-                    'ready': self._suggestion.name if self._suggestion else None, 'order': list(self._order),
-                    'unchecked': len(self._unchecked),
-                    'doubts': {name: sum(doubt.area for doubt in doubts) for name, doubts in self._doubts.items()}}
+            return {
+                'phase': self._phase,
+                'error': self._error,
+                'uncertainty': dict(self._uncertainty),
+                'ready': self._suggestion.name if self._suggestion else None,
+                'order': list(self._order),
+                'unchecked': len(self._unchecked),
+                'doubts': {name: sum(doubt.area for doubt in doubts) for name, doubts in self._doubts.items()},
+            }
 
     def suggestion(self, name: str) -> Suggestion | None:
         """The suggestion for an image, if it is the one asked for last and is there."""
@@ -155,8 +162,9 @@ class Suggester:
             self._give_up(error.message)
         except Exception as error:  # the page shows it; the thread must live on for the next wish
             log.exception('The learning failed')
-            self._give_up(f'The learning failed ({type(error).__name__}: {error}); the server\'s terminal has the '
-                          'details')
+            self._give_up(
+                f"The learning failed ({type(error).__name__}: {error}); the server's terminal has the details"
+            )
         with self._condition:
             if not self._is_asked():
                 self._phase = 'idle'
@@ -201,8 +209,11 @@ class Suggester:
         self._note(name, self._learner.predict(self._fused, name))
         if not self._unmeasured:
             finished = [other for other in self._store.samples if self._store.is_finished(other)]
-            order = label_order({other: value for other, value in self._uncertainty.items() if other not in finished},
-                                self._styles, finished)
+            order = label_order(
+                {other: value for other, value in self._uncertainty.items() if other not in finished},
+                self._styles,
+                finished,
+            )
             with self._condition:
                 self._order = order
 
@@ -216,8 +227,12 @@ class Suggester:
     def _check(self, name: str) -> None:
         self._set('checking')
         prediction = self._learner.predict(self._learner.train(name, without=True), name)
-        doubts = find_doubts(name, self._store.mask(name), prediction.masks[0].cpu().numpy(),
-                             prediction.pixel_uncertainty[0].cpu().numpy())
+        doubts = find_doubts(
+            name,
+            self._store.mask(name),
+            prediction.masks[0].cpu().numpy(),
+            prediction.pixel_uncertainty[0].cpu().numpy(),
+        )
         with self._condition:
             self._doubts[name] = doubts
             self._unchecked = [other for other in self._unchecked if other != name]

@@ -2,6 +2,7 @@
 
 Csurka, Larlus, Perronnin: "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
 """
+
 from __future__ import annotations
 
 import math
@@ -32,10 +33,10 @@ def boundary_f(true: np.ndarray, predicted: np.ndarray, class_count: int, tolera
         float64 [K], in 0..1; nan for a class without a boundary in either.
     """
     reach = tolerance * math.hypot(*true.shape)
-    labelled = true != IGNORE
+    labeled = true != IGNORE
     # the class as a third coordinate, so far apart that a pixel only ever finds one of its own class
     apart = np.array([2 * reach + 2, 1, 1])
-    edges = [_boundary_pixels(mask, labelled) for mask in (true, predicted)]
+    edges = [_boundary_pixels(mask, labeled) for mask in (true, predicted)]
     true_count, predicted_count = (np.bincount(edge[:, 0], minlength=class_count) for edge in edges)
     trees = [KDTree(edge * apart) for edge in edges]
     hits = []
@@ -48,11 +49,11 @@ def boundary_f(true: np.ndarray, predicted: np.ndarray, class_count: int, tolera
     return np.where(true_count + predicted_count > 0, score, np.nan)
 
 
-def _boundary_pixels(mask: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+def _boundary_pixels(mask: np.ndarray, labeled: np.ndarray) -> np.ndarray:
     """int64 [B, 3]: class, row and column of each pixel that touches another class."""
     touches = np.zeros(mask.shape, dtype=bool)
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        differ = (mask[one] != mask[other]) & labelled[one] & labelled[other]
+        differ = (mask[one] != mask[other]) & labeled[one] & labeled[other]
         touches[one] |= differ
         touches[other] |= differ
     rows, columns = np.nonzero(touches)

@@ -3,6 +3,7 @@
 A `Fold` cannot be made with an image on both sides, and it alone turns checkpoints into a score: it chooses by the one
 side and reads the report off the other. So no score is of images that chose what is scored.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ class Score:
         segmentation: None = it has no classes.
         keypoints: None = it has no keypoints.
     """
+
     segmentation: SegmentationScore | None
     keypoints: KeypointScore | None
 
@@ -32,15 +34,21 @@ class Score:
     def merged(cls, scores: Iterable[Score]) -> Score:
         """Of all images that were counted in any of `scores`, of which there is one at least."""
         scores = list(scores)
-        return cls(*(kind.merged(parts) if (parts := [getattr(score, name) for score in scores
-                                                      if getattr(score, name) is not None]) else None
-                     for name, kind in (('segmentation', SegmentationScore), ('keypoints', KeypointScore))))
+        return cls(
+            *(
+                kind.merged(parts)
+                if (parts := [getattr(score, name) for score in scores if getattr(score, name) is not None])
+                else None
+                for name, kind in (('segmentation', SegmentationScore), ('keypoints', KeypointScore))
+            )
+        )
 
     @property
     def merit(self) -> float:
         """What checkpoints are chosen by, more is better: mIoU, plus the PCK at a tenth of the object."""
         merits = ([self.segmentation.mean_iou] if self.segmentation else []) + (
-            [self.keypoints.pck_by_object] if self.keypoints else [])
+            [self.keypoints.pck_by_object] if self.keypoints else []
+        )
         return float(np.nan_to_num(merits).sum())
 
 
@@ -51,6 +59,7 @@ class Fold:
     Attributes:
         select, report: the images' content numbers (`pairs.content_number`), none on both sides.
     """
+
     select: frozenset[int]
     report: frozenset[int]
 

@@ -1,4 +1,5 @@
 """Scores of predicted keypoints against true ones."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -75,12 +76,15 @@ class KeypointScore:
         seem to be; `pck_at_*_of_512` has the paper's thresholds, scaled to these images."""
         found = self.found
         return {
-            'keypoints': len(self._distances), 'found': len(found), 'absent': self.absent,
+            'keypoints': len(self._distances),
+            'found': len(found),
+            'absent': self.absent,
             'absent_called_absent': self.absent_called_absent,
             'mean_error_px': float(found.mean()) if len(found) else None,
             'l2': float(np.square(found / self.side).mean()) if len(found) else None,
-            **{f'pck_at_{pixels}_of_{PAPER_SIDE}': self.pck(pixels * self.side / PAPER_SIDE)
-               for pixels in PAPER_PIXELS},
+            **{
+                f'pck_at_{pixels}_of_{PAPER_SIDE}': self.pck(pixels * self.side / PAPER_SIDE) for pixels in PAPER_PIXELS
+            },
             'pck_at_2_of_64': self.pck(2 * self.side / 64),
             'pck_at_a_tenth_of_the_object': self.pck_by_object,
         }
@@ -88,13 +92,19 @@ class KeypointScore:
     def table(self) -> str:
         """The figures as lines of text."""
         score = self.to_json()
-        rows = [('mean error, pixels', f'{score["mean_error_px"]:.3f}' if self.found.size else 'none found'),
-                ('L2 (share of the side, squared)', f'{score["l2"]:.2e}' if self.found.size else 'none found')]
-        rows += [(f'PCK within {pixels} of {PAPER_SIDE} pixels',
-                  f'{100 * score[f"pck_at_{pixels}_of_{PAPER_SIDE}"]:.2f}') for pixels in PAPER_PIXELS]
-        rows += [('PCK within 2 of 64 pixels', f'{100 * score["pck_at_2_of_64"]:.2f}'),
-                 ('PCK within a tenth of the object', f'{100 * score["pck_at_a_tenth_of_the_object"]:.2f}'),
-                 ('present keypoints found', f'{score["found"]} of {score["keypoints"]}'),
-                 ('absent keypoints called absent', f'{score["absent_called_absent"]} of {score["absent"]}')]
+        rows = [
+            ('mean error, pixels', f'{score["mean_error_px"]:.3f}' if self.found.size else 'none found'),
+            ('L2 (share of the side, squared)', f'{score["l2"]:.2e}' if self.found.size else 'none found'),
+        ]
+        rows += [
+            (f'PCK within {pixels} of {PAPER_SIDE} pixels', f'{100 * score[f"pck_at_{pixels}_of_{PAPER_SIDE}"]:.2f}')
+            for pixels in PAPER_PIXELS
+        ]
+        rows += [
+            ('PCK within 2 of 64 pixels', f'{100 * score["pck_at_2_of_64"]:.2f}'),
+            ('PCK within a tenth of the object', f'{100 * score["pck_at_a_tenth_of_the_object"]:.2f}'),
+            ('present keypoints found', f'{score["found"]} of {score["keypoints"]}'),
+            ('absent keypoints called absent', f'{score["absent_called_absent"]} of {score["absent"]}'),
+        ]
         width = max(len(name) for name, _ in rows)
         return '\n'.join(f'{name:{width}}  {value}' for name, value in rows)

@@ -1,4 +1,5 @@
 """Labels that are perhaps mistakes: where an ensemble that never saw them is sure of something else."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -25,8 +26,9 @@ class Doubt:
         x, y: centre of the region in pixels.
         pixels: int64 [area], indices into the flattened image.
     """
+
     name: str
-    labelled: int
+    labeled: int
     expected: int
     area: int
     x: float
@@ -34,7 +36,7 @@ class Doubt:
     pixels: np.ndarray = field(compare=False, repr=False)
 
 
-def find_doubts(name: str, labelled: np.ndarray, predicted: np.ndarray, uncertainty: np.ndarray) -> list[Doubt]:
+def find_doubts(name: str, labeled: np.ndarray, predicted: np.ndarray, uncertainty: np.ndarray) -> list[Doubt]:
     """Regions of an image that carry one label where the ensemble is sure of another, largest first.
 
     Args:
@@ -43,14 +45,22 @@ def find_doubts(name: str, labelled: np.ndarray, predicted: np.ndarray, uncertai
         predicted: uint8 [H, W], class ids by an ensemble that was trained without this image.
         uncertainty: float [H, W], its Jensen-Shannon divergence in nats.
     """
-    wrong = (labelled != predicted) & (labelled != IGNORE) & (uncertainty <= SURE)
+    wrong = (labeled != predicted) & (labeled != IGNORE) & (uncertainty <= SURE)
     doubts = []
-    for pair in np.unique(np.stack([labelled[wrong], predicted[wrong]], axis=1), axis=0).tolist():
-        here = wrong & (labelled == pair[0]) & (predicted == pair[1])
+    for pair in np.unique(np.stack([labeled[wrong], predicted[wrong]], axis=1), axis=0).tolist():
+        here = wrong & (labeled == pair[0]) & (predicted == pair[1])
         thick = ndimage.binary_opening(here, np.ones((CORE, CORE)))
         numbered, _ = ndimage.label(here)
         for number in np.unique(numbered[thick]).tolist():
             rows, columns = np.nonzero(numbered == number)
-            doubts.append(Doubt(name, *pair, len(rows), float(columns.mean()) + 0.5, float(rows.mean()) + 0.5,
-                                np.flatnonzero(numbered == number)))
+            doubts.append(
+                Doubt(
+                    name,
+                    *pair,
+                    len(rows),
+                    float(columns.mean()) + 0.5,
+                    float(rows.mean()) + 0.5,
+                    np.flatnonzero(numbered == number),
+                )
+            )
     return sorted(doubts, key=lambda doubt: -doubt.area)

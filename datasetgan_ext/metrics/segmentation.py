@@ -1,4 +1,5 @@
 """Scores of predicted masks against true ones."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -28,8 +29,8 @@ class SegmentationScore:
             true: uint8 [H, W], class ids; pixels of value IGNORE do not count.
             predicted: uint8 [H, W], class ids.
         """
-        labelled = true != IGNORE
-        np.add.at(self.confusion, (true[labelled], predicted[labelled]), 1)
+        labeled = true != IGNORE
+        np.add.at(self.confusion, (true[labeled], predicted[labeled]), 1)
         boundary = boundary_f(true, predicted, len(self.confusion))
         self._boundary_sum += np.nan_to_num(boundary)
         self._boundary_images += ~np.isnan(boundary)
@@ -72,22 +73,33 @@ class SegmentationScore:
     def to_json(self, classes: tuple[str, ...]) -> dict:
         """Means, accuracy, IoU and boundary F-score by class name (None for an absent class), and the absent classes.
         A mean of nothing is None."""
-        iou, boundary = ({name: _number(value) for name, value in zip(classes, values)}
-                         for values in (self.iou, self.boundary_f))
-        return {'mean_iou': _number(self.mean_iou), 'pixel_accuracy': self.pixel_accuracy,
-                'mean_boundary_f': _number(self.mean_boundary_f), 'iou': iou, 'boundary_f': boundary,
-                'absent_classes': [name for name, value in iou.items() if value is None]}
+        iou, boundary = (
+            {name: _number(value) for name, value in zip(classes, values)} for values in (self.iou, self.boundary_f)
+        )
+        return {
+            'mean_iou': _number(self.mean_iou),
+            'pixel_accuracy': self.pixel_accuracy,
+            'mean_boundary_f': _number(self.mean_boundary_f),
+            'iou': iou,
+            'boundary_f': boundary,
+            'absent_classes': [name for name, value in iou.items() if value is None],
+        }
 
     def table(self, classes: tuple[str, ...]) -> str:
         """A line per class, then the means and the accuracy, in per cent: IoU and boundary F-score."""
         width = max(map(len, (*classes, 'pixel accuracy')))
         lines = [f'{"":{width}}  {"IoU":>6}  {"boundary F":>10}']
         for name, iou, boundary in zip(classes, self.iou, self.boundary_f):
-            lines.append(f'{name:{width}}  {"absent":>6}' if np.isnan(iou) else f'{name:{width}}  {_percent(iou, 6)}  '
-                         f'{_percent(boundary, 10)}')
+            lines.append(
+                f'{name:{width}}  {"absent":>6}'
+                if np.isnan(iou)
+                else f'{name:{width}}  {_percent(iou, 6)}  {_percent(boundary, 10)}'
+            )
         absent = int(np.isnan(self.iou).sum())
-        lines.append(f'{"mIoU":{width}}  {_percent(self.mean_iou, 6)}  {_percent(self.mean_boundary_f, 10)}'
-                     + (f'  (mean of {len(classes) - absent} classes, {absent} absent)' if absent else ''))
+        lines.append(
+            f'{"mIoU":{width}}  {_percent(self.mean_iou, 6)}  {_percent(self.mean_boundary_f, 10)}'
+            + (f'  (mean of {len(classes) - absent} classes, {absent} absent)' if absent else '')
+        )
         return '\n'.join([*lines, f'{"pixel accuracy":{width}}  {_percent(self.pixel_accuracy, 6)}'])
 
 

@@ -1,10 +1,11 @@
 """README.md of a dataset, as Hugging Face has it: what is in it, how it was made, how to read it."""
+
 from __future__ import annotations
 
 from datasetgan_ext.formats.folder import MANIFEST, Summary
-from datasetgan_ext.formats.huggingface import LICENCE, front_matter
+from datasetgan_ext.formats.huggingface import LICENSE, front_matter
 
-CARD = '''# Labelled images from {network}
+CARD = """# Labelled images from {network}
 
 {samples} generated images of {width}x{height} pixels, each with {labels}, made with
 [DatasetGAN](https://arxiv.org/abs/2104.06490). {kept} are kept; the {dropped} others, which the ensemble is least sure
@@ -33,42 +34,42 @@ which it gives the images and labels.
 ## How it was made
 {option_rows}
 
-The labels were predicted by an ensemble trained on {labelled} hand-labelled images and contain errors.
+The labels were predicted by an ensemble trained on {labeled} hand-labelled images and contain errors.
 
-{licence}'''
-CLASS_TABLE = '''\
+{license}"""
+CLASS_TABLE = """\
 | id | class | share of pixels | images with it |
 |---|---|---|---|
 {rows}
 
-'''
-KEYPOINT_TABLE = '''\
+"""
+KEYPOINT_TABLE = """\
 | keypoint | images with it |
 |---|---|
 {rows}
 
-'''
-MASK_FILES = '''\
+"""
+MASK_FILES = """\
 - `images/`, `masks/`: PNG files of the same name; a mask's pixel value is the class id (8-bit palette PNG).
 - `manifest.jsonl`: a line per image: seed, files and their sha256, uncertainty (mean Jensen-Shannon divergence of the
   most uncertain tenth of the pixels, in nats), pixels per class, kept.
-'''
-IMAGE_FILES = '''\
+"""
+IMAGE_FILES = """\
 - `images/`: PNG files.
 - `manifest.jsonl`: a line per image: seed, file and its sha256, uncertainty, kept.
-'''
-KEYPOINT_FILES = '''\
+"""
+KEYPOINT_FILES = """\
 - `keypoints.json`: the kept images' keypoints in COCO's format; the centre of the first pixel is (0.5, 0.5). Each is
   visible (2) or absent (0). The manifest has them too, for all images, with confidence (how sure the ensemble is that
   the keypoint is there, 0..1) and spread (distance of the ensemble's members, in pixels). Their disagreement on places
   is part of the uncertainty.
-'''
-READ_MASK = '''\
+"""
+READ_MASK = """\
     mask = np.asarray(PIL.Image.open(record['mask']))     # uint8 [H, W], class ids
-'''
-READ_KEYPOINTS = '''\
+"""
+READ_KEYPOINTS = """\
     keypoints = np.reshape(record['keypoints'], (-1, 3))   # x and y in pixels, visibility
-'''
+"""
 
 
 def write_card(info: dict, summary: Summary) -> str:
@@ -81,18 +82,34 @@ def write_card(info: dict, summary: Summary) -> str:
     height, width = info['image_hw']
     class_rows = '\n'.join(
         f'| {class_id} | {name} | {100 * share:.2f} % | {images} |'
-        for class_id, (name, share, images)
-        in enumerate(zip(info['classes'], summary.class_pixels, summary.class_images)))
-    keypoint_rows = '\n'.join(f'| {name} | {images} |'
-                              for name, images in zip(info.get('keypoints', []), summary.keypoint_images))
-    labels = [text for text, count in ((f'a segmentation mask of {len(info["classes"])} classes', class_rows),
-                                       (f'{len(info.get("keypoints", []))} keypoints', keypoint_rows)) if count]
+        for class_id, (name, share, images) in enumerate(
+            zip(info['classes'], summary.class_pixels, summary.class_images)
+        )
+    )
+    keypoint_rows = '\n'.join(
+        f'| {name} | {images} |' for name, images in zip(info.get('keypoints', []), summary.keypoint_images)
+    )
+    labels = [
+        text
+        for text, count in (
+            (f'a segmentation mask of {len(info["classes"])} classes', class_rows),
+            (f'{len(info.get("keypoints", []))} keypoints', keypoint_rows),
+        )
+        if count
+    ]
     return front_matter(info, summary.samples, {'train': MANIFEST}) + CARD.format(
-        network=info['sources']['network'], samples=summary.samples, kept=summary.kept,
-        dropped=summary.samples - summary.kept, width=width, height=height, labels=' and '.join(labels),
+        network=info['sources']['network'],
+        samples=summary.samples,
+        kept=summary.kept,
+        dropped=summary.samples - summary.kept,
+        width=width,
+        height=height,
+        labels=' and '.join(labels),
         tables=(CLASS_TABLE.format(rows=class_rows) if class_rows else '')
         + (KEYPOINT_TABLE.format(rows=keypoint_rows) if keypoint_rows else ''),
         files=(MASK_FILES if class_rows else IMAGE_FILES) + (KEYPOINT_FILES if keypoint_rows else ''),
         reading=(READ_MASK if class_rows else '') + (READ_KEYPOINTS if keypoint_rows else ''),
-        labelled=info['labelled_images'], licence=LICENCE,
-        option_rows='\n'.join(f'- {name}: {value}' for name, value in info['options'].items()))
+        labeled=info['labelled_images'],
+        license=LICENSE,
+        option_rows='\n'.join(f'- {name}: {value}' for name, value in info['options'].items()),
+    )

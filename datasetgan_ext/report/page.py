@@ -1,4 +1,5 @@
 """report.html: a dataset on one page that needs nothing else, neither network nor other files."""
+
 from __future__ import annotations
 
 import base64
@@ -18,7 +19,7 @@ from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import Summary, read_manifest, sample_name
 from datasetgan_ext.formats.png import png_bytes
-from datasetgan_ext.report.preview import keypoint_colours
+from datasetgan_ext.report.preview import keypoint_colors
 from datasetgan_ext.report.strata import DROPPED, Score, read_scores, stratify
 
 PAGE = Path(__file__).with_name('page.html')
@@ -47,7 +48,7 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
     """
     task = Task.from_json(info, path)
     scores = read_scores(manifest)
-    strata, worst = stratify(scores, SHOWN), scores[:-SHOWN - 1:-1]
+    strata, worst = stratify(scores, SHOWN), scores[: -SHOWN - 1 : -1]
     wanted = {score.seed for part in (*strata.values(), worst) for score in part}
     records, reasons = {}, Counter()
     for record in read_manifest(manifest):
@@ -62,16 +63,20 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
         facts=_facts(info, summary, reasons, task),
         rendering='pixelated' if max(height, width) < THUMBNAIL else 'auto',
         tools=_tools(task),
-        samples=''.join(f'<h3>{escape(name)}</h3>\n<div class="samples">{_joined(part, figures)}</div>\n'
-                        for name, part in strata.items()),
+        samples=''.join(
+            f'<h3>{escape(name)}</h3>\n<div class="samples">{_joined(part, figures)}</div>\n'
+            for name, part in strata.items()
+        ),
         worst=_joined(worst, figures),
         scale_note=" Bars of the pixels' shares are relative to the largest class other than the background."
-        if task.classes else '',
+        if task.classes
+        else '',
         labels=_label_tables(summary, task),
         uncertainty_text=escape(_uncertainty_text(summary)),
         histogram=_histogram(scores, summary),
         options=_rows((name, value) for name, value in info['options'].items() if name not in info['sources']),
-        fingerprints=_rows(_fingerprints(info, manifest)))
+        fingerprints=_rows(_fingerprints(info, manifest)),
+    )
     write_atomically(path, page.encode())
 
 
@@ -107,19 +112,25 @@ def _figure(record: dict, image: np.ndarray, mask: np.ndarray | None, task: Task
         pictures += _keypoints(record, task, width, height)
     caption = f'{name}<br>{record["uncertainty"]:.4f}' + ('' if record['kept'] else f', {DROPPED}')
     style = '' if record['kept'] else f' class="{DROPPED}"'
-    return (f'<figure><div class="picture" style="aspect-ratio: {width} / {height}">{pictures}</div>'
-            f'<figcaption{style}>{caption}</figcaption></figure>\n')
+    return (
+        f'<figure><div class="picture" style="aspect-ratio: {width} / {height}">{pictures}</div>'
+        f'<figcaption{style}>{caption}</figcaption></figure>\n'
+    )
 
 
 def _keypoints(record: dict, task: Task, width: int, height: int) -> str:
     points = np.reshape(record['keypoints'], (-1, 3)).tolist()
-    lines = ''.join(f'<line x1="{points[one][0]}" y1="{points[one][1]}" x2="{points[other][0]}" '
-                    f'y2="{points[other][1]}"/>' for one, other in task.skeleton
-                    if points[one][2] != ABSENT and points[other][2] != ABSENT)
-    dots = ''.join(f'<circle cx="{x}" cy="{y}" r="{max(width, height) / 50:g}" fill="{_css(colour)}">'
-                   f'<title>{escape(name)}</title></circle>'
-                   for (x, y, seen), name, colour in zip(points, task.keypoints, keypoint_colours(task))
-                   if seen != ABSENT)
+    lines = ''.join(
+        f'<line x1="{points[one][0]}" y1="{points[one][1]}" x2="{points[other][0]}" y2="{points[other][1]}"/>'
+        for one, other in task.skeleton
+        if points[one][2] != ABSENT and points[other][2] != ABSENT
+    )
+    dots = ''.join(
+        f'<circle cx="{x}" cy="{y}" r="{max(width, height) / 50:g}" fill="{_css(color)}">'
+        f'<title>{escape(name)}</title></circle>'
+        for (x, y, seen), name, color in zip(points, task.keypoints, keypoint_colors(task))
+        if seen != ABSENT
+    )
     return f'<svg viewBox="0 0 {width} {height}">{lines}{dots}</svg>'
 
 
@@ -129,12 +140,20 @@ def _joined(scores: Iterable[Score], figures: dict[int, str]) -> str:
 
 def _facts(info: dict, summary: Summary, reasons: Counter, task: Task) -> str:
     height, width = info['image_hw']
-    facts = {'images': summary.samples, 'kept': summary.kept,
-             **{f'dropped: {reason}': count for reason, count in sorted(reasons.items())},
-             'width x height': f'{width} x {height}', 'classes': len(task.classes), 'keypoints': len(task.keypoints),
-             'hand-labelled images': info['labelled_images']}
-    return ''.join(f'<div><dt>{escape(name)}</dt><dd>{escape(f"{value:,}" if isinstance(value, int) else value)}</dd>'
-                   '</div>' for name, value in facts.items() if value)
+    facts = {
+        'images': summary.samples,
+        'kept': summary.kept,
+        **{f'dropped: {reason}': count for reason, count in sorted(reasons.items())},
+        'width x height': f'{width} x {height}',
+        'classes': len(task.classes),
+        'keypoints': len(task.keypoints),
+        'hand-labelled images': info['labelled_images'],
+    }
+    return ''.join(
+        f'<div><dt>{escape(name)}</dt><dd>{escape(f"{value:,}" if isinstance(value, int) else value)}</dd></div>'
+        for name, value in facts.items()
+        if value
+    )
 
 
 def _tools(task: Task) -> str:
@@ -145,17 +164,17 @@ def _tools(task: Task) -> str:
     if task.keypoints:
         tools += '<label><input id="points" type="checkbox" checked> Keypoints</label>'
     names = [_named(*item) for item in zip(task.classes, task.palette)]
-    names += [_named(*item, 'point') for item in zip(task.keypoints, keypoint_colours(task))]
+    names += [_named(*item, 'point') for item in zip(task.keypoints, keypoint_colors(task))]
     legend = ''.join(f'<span>{name}</span>' for name in names)
     return f'<div class="tools">{tools}</div><div class="legend">{legend}</div>'
 
 
-def _named(name: str, colour: tuple[int, int, int], shape: str = '') -> str:
-    return f'<i class="swatch {shape}" style="background: {_css(colour)}"></i>{escape(name)}'
+def _named(name: str, color: tuple[int, int, int], shape: str = '') -> str:
+    return f'<i class="swatch {shape}" style="background: {_css(color)}"></i>{escape(name)}'
 
 
-def _css(colour: tuple[int, int, int]) -> str:
-    return '#{:02x}{:02x}{:02x}'.format(*colour)
+def _css(color: tuple[int, int, int]) -> str:
+    return '#{:02x}{:02x}{:02x}'.format(*color)
 
 
 def _label_tables(summary: Summary, task: Task) -> str:
@@ -163,19 +182,26 @@ def _label_tables(summary: Summary, task: Task) -> str:
     if task.classes:
         largest = max(summary.class_pixels[1:]) or 1
         rows = ''.join(
-            f'<tr><td class="number">{class_id}</td><td>{_named(name, colour)}</td>'
+            f'<tr><td class="number">{class_id}</td><td>{_named(name, color)}</td>'
             f'<td class="number">{100 * share:.2f} %</td>{_bar(share / largest if class_id else 0)}'
             f'{_images(images, summary.kept)}</tr>'
-            for class_id, (name, colour, share, images)
-            in enumerate(zip(task.classes, task.palette, summary.class_pixels, summary.class_images)))
-        tables += ('<div class="scroll"><table><tr><th>id</th><th>class</th><th colspan="2">share of pixels</th>'
-                   f'<th colspan="2">images with it</th></tr>{rows}</table></div>')
+            for class_id, (name, color, share, images) in enumerate(
+                zip(task.classes, task.palette, summary.class_pixels, summary.class_images)
+            )
+        )
+        tables += (
+            '<div class="scroll"><table><tr><th>id</th><th>class</th><th colspan="2">share of pixels</th>'
+            f'<th colspan="2">images with it</th></tr>{rows}</table></div>'
+        )
     if task.keypoints:
-        rows = ''.join(f'<tr><td>{_named(name, colour, "point")}</td>{_images(images, summary.kept)}</tr>'
-                       for name, colour, images
-                       in zip(task.keypoints, keypoint_colours(task), summary.keypoint_images))
-        tables += ('<div class="scroll"><table><tr><th>keypoint</th><th colspan="2">images with it</th></tr>'
-                   f'{rows}</table></div>')
+        rows = ''.join(
+            f'<tr><td>{_named(name, color, "point")}</td>{_images(images, summary.kept)}</tr>'
+            for name, color, images in zip(task.keypoints, keypoint_colors(task), summary.keypoint_images)
+        )
+        tables += (
+            '<div class="scroll"><table><tr><th>keypoint</th><th colspan="2">images with it</th></tr>'
+            f'{rows}</table></div>'
+        )
     return tables
 
 
@@ -190,8 +216,10 @@ def _bar(share: float) -> str:
 def _uncertainty_text(summary: Summary) -> str:
     text = "How far the ensemble's members disagree about an image."
     if summary.kept < summary.samples:
-        text += (f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '
-                 f'{summary.samples - summary.kept:,} of {summary.samples:,} are dropped.')
+        text += (
+            f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '
+            f'{summary.samples - summary.kept:,} of {summary.samples:,} are dropped.'
+        )
     return text
 
 
@@ -199,8 +227,10 @@ def _histogram(scores: list[Score], summary: Summary) -> str:
     """How many samples have which uncertainty, the dropped ones above the kept ones."""
     width, height = CHART_WH
     highest = max(scores[-1].uncertainty, 1e-6)
-    counts = [np.histogram([score.uncertainty for score in scores if score.kept == kept], BINS, (0, highest))[0]
-              for kept in (True, False)]
+    counts = [
+        np.histogram([score.uncertainty for score in scores if score.kept == kept], BINS, (0, highest))[0]
+        for kept in (True, False)
+    ]
     base, step = height - CHART_FOOT, width / BINS
     unit = (base - 16) / (counts[0] + counts[1]).max()
     parts = []
@@ -210,19 +240,26 @@ def _histogram(scores: list[Score], summary: Summary) -> str:
         for style, count in (('kept', kept), (DROPPED, dropped)):
             if count:
                 top -= count * unit
-                parts.append(f'<rect class="{style}" x="{index * step + 1:.1f}" y="{top:.1f}" width="{step - 2:.1f}" '
-                             f'height="{count * unit:.1f}"><title>{limits}: {count:,} {style}</title></rect>')
+                parts.append(
+                    f'<rect class="{style}" x="{index * step + 1:.1f}" y="{top:.1f}" width="{step - 2:.1f}" '
+                    f'height="{count * unit:.1f}"><title>{limits}: {count:,} {style}</title></rect>'
+                )
     parts.append(f'<line x1="0" y1="{base}" x2="{width}" y2="{base}"/>')
     for share, anchor in ((0, 'start'), (0.5, 'middle'), (1, 'end')):
-        parts.append(f'<text x="{share * width:g}" y="{height - 8}" text-anchor="{anchor}">'
-                     f'{share * highest:.4f}</text>')
+        parts.append(
+            f'<text x="{share * width:g}" y="{height - 8}" text-anchor="{anchor}">{share * highest:.4f}</text>'
+        )
     if summary.kept < summary.samples:
         x = summary.uncertainty_cut / highest * width
         anchor, shift = ('start', 5) if x < width / 2 else ('end', -5)
-        parts.append(f'<line class="cut" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{base}"/><text class="cut-text" '
-                     f'x="{x + shift:.1f}" y="11" text-anchor="{anchor}">{summary.uncertainty_cut:.4f}</text>')
-    return (f'<svg class="histogram" viewBox="0 0 {width} {height}" role="img" aria-label="histogram of the '
-            f'uncertainty">{"".join(parts)}</svg>')
+        parts.append(
+            f'<line class="cut" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{base}"/><text class="cut-text" '
+            f'x="{x + shift:.1f}" y="11" text-anchor="{anchor}">{summary.uncertainty_cut:.4f}</text>'
+        )
+    return (
+        f'<svg class="histogram" viewBox="0 0 {width} {height}" role="img" aria-label="histogram of the '
+        f'uncertainty">{"".join(parts)}</svg>'
+    )
 
 
 def _fingerprints(info: dict, manifest: Path) -> Iterable[tuple[str, object]]:
@@ -239,5 +276,7 @@ def _fingerprints(info: dict, manifest: Path) -> Iterable[tuple[str, object]]:
 
 
 def _rows(items: Iterable[tuple[str, object]]) -> str:
-    return ''.join(f'<tr><th>{escape(name)}</th><td><code>{escape("-" if value is None else str(value))}</code></td>'
-                   '</tr>' for name, value in items)
+    return ''.join(
+        f'<tr><th>{escape(name)}</th><td><code>{escape("-" if value is None else str(value))}</code></td></tr>'
+        for name, value in items
+    )

@@ -1,4 +1,5 @@
 """preview.png: a contact sheet of image, mask, overlay and uncertainty."""
+
 from __future__ import annotations
 
 import math
@@ -12,7 +13,7 @@ import PIL.ImageFont
 
 from datasetgan_ext.core.annotation import ABSENT, Keypoints
 from datasetgan_ext.core.files import save_atomically
-from datasetgan_ext.core.task import Task, distinct_colours
+from datasetgan_ext.core.task import Task, distinct_colors
 from datasetgan_ext.interpreter.labeler import LabeledSample
 from datasetgan_ext.report.strata import DROPPED
 
@@ -26,7 +27,7 @@ BONE = (255, 255, 255)
 INK, DIM, RED = (25, 25, 25), (110, 110, 110), (190, 30, 30)
 
 
-def colour_mask(mask: np.ndarray, task: Task) -> np.ndarray:
+def color_mask(mask: np.ndarray, task: Task) -> np.ndarray:
     """uint8 [H, W] class ids to uint8 [H, W, 3] colours."""
     return np.array(task.palette, dtype=np.uint8)[mask]
 
@@ -34,7 +35,7 @@ def colour_mask(mask: np.ndarray, task: Task) -> np.ndarray:
 def overlay(image: np.ndarray, mask: np.ndarray, task: Task) -> np.ndarray:
     """The mask's colours over the image, background left clear: uint8 [H, W, 3]."""
     share = np.where(mask == 0, 0, OVERLAY_SHARE)[..., None]
-    return (share * colour_mask(mask, task) + (1 - share) * image).round().astype(np.uint8)
+    return (share * color_mask(mask, task) + (1 - share) * image).round().astype(np.uint8)
 
 
 def heat(values: np.ndarray, highest: float) -> np.ndarray:
@@ -60,25 +61,30 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
         scale = round(scale)
     tile_wh = (round(width * scale), round(height * scale))
     # one scale for all tiles, on which a single odd image does not leave the others black
-    highest = float(np.quantile([sample.pixel_uncertainty for sample, _ in samples], HEAT_QUANTILE)) \
-        if task.classes else 0.0
+    highest = (
+        float(np.quantile([sample.pixel_uncertainty for sample, _ in samples], HEAT_QUANTILE)) if task.classes else 0.0
+    )
     tile_count = 4 if task.classes else 2
     columns = 2 if len(samples) > 4 else 1
     rows = math.ceil(len(samples) / columns)
     block = tile_count * (tile_wh[0] + GAP) + GAP
     line = TEXT + GAP
     legend, legend_height = _legend(task, columns * block - GAP, font)
-    sheet = PIL.Image.new('RGB', (columns * block + GAP, line + rows * (tile_wh[1] + line + GAP) + legend_height + GAP),
-                          'white')
+    sheet = PIL.Image.new(
+        'RGB', (columns * block + GAP, line + rows * (tile_wh[1] + line + GAP) + legend_height + GAP), 'white'
+    )
     draw = PIL.ImageDraw.Draw(sheet)
     for index, (sample, stratum) in enumerate(samples):
         left, top = (index // rows) * block + GAP, line + (index % rows) * (tile_wh[1] + line + GAP)
         image = sample.image.repeat(3, axis=2) if sample.image.shape[2] == 1 else sample.image
         tiles = {'image': image, 'keypoints': image}
         if task.classes:
-            tiles = {'image': image, 'mask': colour_mask(sample.mask, task),
-                     'overlay': overlay(image, sample.mask, task),
-                     'uncertainty': heat(sample.pixel_uncertainty, highest)}
+            tiles = {
+                'image': image,
+                'mask': color_mask(sample.mask, task),
+                'overlay': overlay(image, sample.mask, task),
+                'uncertainty': heat(sample.pixel_uncertainty, highest),
+            }
         for column, (title, pixels) in enumerate(tiles.items()):
             x = left + column * (tile_wh[0] + GAP)
             if index % rows == 0:
@@ -88,12 +94,16 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             if sample.keypoints is not None and title in ('overlay', 'keypoints'):
                 draw_keypoints(tile, sample.keypoints, task, scale)
             sheet.paste(tile, (x, top))
-        draw.text((left, top + tile_wh[1] + 2), f'{stratum}: seed {sample.seed} ({sample.uncertainty:.4f})',
-                  RED if stratum == DROPPED else DIM, font)
-    for index, (position, name, colour) in enumerate(legend):
+        draw.text(
+            (left, top + tile_wh[1] + 2),
+            f'{stratum}: seed {sample.seed} ({sample.uncertainty:.4f})',
+            RED if stratum == DROPPED else DIM,
+            font,
+        )
+    for index, (position, name, color) in enumerate(legend):
         x, y = position[0] + GAP, sheet.height - legend_height + position[1]
         shape = draw.rectangle if index < len(task.classes) else draw.ellipse
-        shape((x, y + 2, x + TEXT - 2, y + TEXT), fill=colour, outline=DIM)
+        shape((x, y + 2, x + TEXT - 2, y + TEXT), fill=color, outline=DIM)
         draw.text((x + TEXT + 4, y), name, INK, font)
     save_atomically(path, lambda temporary: sheet.save(temporary, format='PNG'))
 
@@ -106,23 +116,23 @@ def draw_keypoints(image: PIL.Image.Image, keypoints: Keypoints, task: Task, sca
     for one, other in task.skeleton:
         if there[one] and there[other]:
             draw.line([tuple(places[one]), tuple(places[other])], fill=BONE, width=1)
-    for index, ((x, y), colour) in enumerate(zip(places, keypoint_colours(task))):
+    for index, ((x, y), color) in enumerate(zip(places, keypoint_colors(task))):
         if there[index]:
-            draw.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), fill=colour, outline=INK)
+            draw.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), fill=color, outline=INK)
 
 
-def keypoint_colours(task: Task) -> list[tuple[int, int, int]]:
+def keypoint_colors(task: Task) -> list[tuple[int, int, int]]:
     """A colour for each keypoint."""
-    return distinct_colours(len(task.keypoints) + 1)[1:]
+    return distinct_colors(len(task.keypoints) + 1)[1:]
 
 
 def _legend(task: Task, width: int, font: PIL.ImageFont.FreeTypeFont) -> tuple[list[tuple], int]:
     """Where each class's and keypoint's name stands below the tiles, and the height that they need."""
     entries, x, y = [], 0, 0
-    for name, colour in [*zip(task.classes, task.palette), *zip(task.keypoints, keypoint_colours(task))]:
+    for name, color in [*zip(task.classes, task.palette), *zip(task.keypoints, keypoint_colors(task))]:
         length = TEXT + 4 + math.ceil(font.getlength(name)) + 2 * GAP
         if x and x + length > width:
             x, y = 0, y + TEXT + GAP
-        entries.append(((x, y), name, colour))
+        entries.append(((x, y), name, color))
         x += length
     return entries, y + TEXT + GAP

@@ -1,4 +1,5 @@
 """Which samples of a dataset are shown: of the most certain, the middling, the most uncertain and the dropped ones."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -13,6 +14,7 @@ DROPPED = 'dropped'
 
 class Score(NamedTuple):
     """What a sample is sorted by; scores compare as they are sorted, each seed has its place."""
+
     uncertainty: float
     seed: int
     kept: bool
@@ -36,8 +38,11 @@ def stratify(scores: list[Score], count: int) -> dict[str, list[Score]]:
     kept = [score for score in scores if score.kept]
     dropped = [score for score in scores if not score.kept]
     middle = (len(kept) - count) // 2
-    parts = [kept[:count], kept[middle:middle + count], kept[-count:]] if len(kept) > 3 * count else \
-        [[kept[index] for index in part] for part in np.array_split(np.arange(len(kept)), 3)]
+    parts = (
+        [kept[:count], kept[middle : middle + count], kept[-count:]]
+        if len(kept) > 3 * count
+        else [[kept[index] for index in part] for part in np.array_split(np.arange(len(kept)), 3)]
+    )
     steps = np.linspace(0, len(dropped) - 1, min(count, len(dropped))).round().astype(int)
     strata = dict(zip(('most certain', 'median', 'most uncertain'), parts))
     strata[DROPPED] = [dropped[step] for step in steps]

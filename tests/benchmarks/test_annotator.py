@@ -1,4 +1,5 @@
 """The stand-in annotator: files, and that a few steps teach it something."""
+
 import numpy as np
 import torch
 

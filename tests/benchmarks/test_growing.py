@@ -1,4 +1,5 @@
 """The demo's generator is trained by upstream's own loop: a step of it at 16 and at 32 pixels."""
+
 import json
 import os
 import subprocess
@@ -15,15 +16,15 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.safe_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
 
-TRAIN = '''
+TRAIN = """
 from pathlib import Path
 import sys
 from benchmarks.demo.growing import Stage, train_generator
 stages = (Stage(16, 0, .002, .1), Stage(32, 0, .002, .1))
 train_generator(Path(sys.argv[1]), Path(sys.argv[2]), stages)
-'''
+"""
 
-GROW = '''
+GROW = """
 import pickle, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
@@ -45,7 +46,7 @@ halves = torch.nn.functional.avg_pool2d(images, 2)
 features, expected = large.b32(None, images)[0], small.b16.fromrgb(halves)
 scores = torch.cat([small(halves, None), large(images, None)], dim=1)
 print(float(torch.corrcoef(scores.T)[0, 1]), float((features - expected).norm() / expected.norm()))
-'''
+"""
 
 
 def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
@@ -54,8 +55,10 @@ def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
     train = [sys.executable, '-c', TRAIN, tmp_path, tmp_path / 'training']
     done = subprocess.run(train, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    start, end = (load_generator_pickle(tmp_path / 'training' / 'stage1' / name).state_dict()
-                  for name in ('start.pkl', 'network-snapshot-000000.pkl'))
+    start, end = (
+        load_generator_pickle(tmp_path / 'training' / 'stage1' / name).state_dict()
+        for name in ('start.pkl', 'network-snapshot-000000.pkl')
+    )
     before, weights = (load_file(tmp_path / 'training' / f'stage{index}.safetensors') for index in (0, 1))
     # a stage starts from what the one before ended with; the new block adds nothing yet
     carried = [name for name in start if f'G_ema.{name}' in before]
@@ -83,8 +86,9 @@ def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
 def test_a_discriminator_starts_from_what_it_knew(patched_upstream, tmp_path):
     """Grown, and shown the same drawings at twice the size, it says nearly the same of them."""
     grow = [sys.executable, '-c', GROW, tmp_path]
-    done = subprocess.run(grow, env=os.environ | {'DATASETGAN_UPSTREAM': str(patched_upstream)}, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        grow, env=os.environ | {'DATASETGAN_UPSTREAM': str(patched_upstream)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     correlation, error = map(float, done.stdout.split()[-2:])
     assert correlation > 0.9 and error < 0.2
@@ -92,4 +96,4 @@ def test_a_discriminator_starts_from_what_it_knew(patched_upstream, tmp_path):
 
 def test_missing_drawings_are_named(tmp_path):
     with pytest.raises(UserError, match='drawings-016.zip is missing'):
-        train_generator(tmp_path, tmp_path / 'training', (Stage(16, 1, .002, .1),))
+        train_generator(tmp_path, tmp_path / 'training', (Stage(16, 1, 0.002, 0.1),))

@@ -1,4 +1,5 @@
 """The paper's tables run from one command, and treat all methods alike."""
+
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 
 import datasetgan_ext
 from benchmarks.demo import world
-from datasetgan_ext.downstream.labeled import read_labelled
+from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from tests.downstream.helping import write_world
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
@@ -19,13 +20,18 @@ ROOT = Path(datasetgan_ext.__file__).parents[1]
 def tables(monkeypatch):
     monkeypatch.setattr(sys, 'path', [str(ROOT), *sys.path])
     from benchmarks import table1, table2, tables
+
     return tables, table1, table2
 
 
 def given_folders(tmp_path) -> list[str]:
     """Squares in place of the demo's cars."""
-    sources = {'labelled': range(16), 'generated': range(100, 106), 'real-train': range(200, 216),
-               'real-test': range(300, 306)}
+    sources = {
+        'labelled': range(16),
+        'generated': range(100, 106),
+        'real-train': range(200, 216),
+        'real-test': range(300, 306),
+    }
     return [f'--{name}={write_world(tmp_path / name, seeds)}' for name, seeds in sources.items()]
 
 
@@ -46,8 +52,9 @@ def test_both_tables_on_given_folders(tables, tmp_path):
     assert '| Transfer-Learning |' in run(tables[2], *folders)
 
 
-@pytest.mark.parametrize('script, row', [
-    ('table2.py', 'DatasetGAN'), ('ablations.py', 'without the most uncertain 30%')])
+@pytest.mark.parametrize(
+    'script, row', [('table2.py', 'DatasetGAN'), ('ablations.py', 'without the most uncertain 30%')]
+)
 def test_smoke_on_the_demo_in_processes_of_their_own(tmp_path, script, row):
     command = [sys.executable, ROOT / 'benchmarks' / script, '--smoke', '--jobs=2', f'--work={tmp_path}/work']
     assert f'| {row} |' in subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -66,7 +73,7 @@ def test_all_methods_are_treated_alike(tables, tmp_path):
 
 
 def test_drawings_are_read_with_their_labels(tables, tmp_path):
-    images = read_labelled(tables[0].write_drawings(tmp_path / 'real', range(3)))
+    images = read_labeled(tables[0].write_drawings(tmp_path / 'real', range(3)))
     assert len(images) == 3 and images.task.classes == world.CLASSES and images.task.keypoints == world.KEYPOINTS
     drawing = world.draw(1, images[1].image.shape[0])
     assert (images[1].mask == drawing.mask).all() and (images[1].image == drawing.image).all()

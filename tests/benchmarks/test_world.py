@@ -1,4 +1,5 @@
 """The drawn world: labels belong to the picture, and are not to be had by colour alone."""
+
 import hashlib
 import json
 
@@ -20,8 +21,16 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 COUNT = 120
-PART_OF = {'left_wheel': 'hub', 'right_wheel': 'hub', 'left_light': 'light', 'right_light': 'light', 'mirror': 'mirror',
-           'plate': 'plate', 'left_bumper': 'bumper', 'right_bumper': 'bumper'}
+PART_OF = {
+    'left_wheel': 'hub',
+    'right_wheel': 'hub',
+    'left_light': 'light',
+    'right_light': 'light',
+    'mirror': 'mirror',
+    'plate': 'plate',
+    'left_bumper': 'bumper',
+    'right_bumper': 'bumper',
+}
 
 
 @pytest.fixture(scope='module')
@@ -76,7 +85,7 @@ def test_visible_keypoints_are_on_their_part(drawings, keypoint):
     for drawing in drawings:
         if drawing.visibility[index] == VISIBLE:
             x, y = drawing.keypoints[index].astype(int)
-            hits.append((drawing.mask[max(0, y - 1):y + 2, max(0, x - 1):x + 2] == part).any())
+            hits.append((drawing.mask[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] == part).any())
     assert np.mean(hits) > 0.95
 
 
@@ -87,11 +96,13 @@ def test_left_is_left_of_right(drawings, left, right):
             assert drawing.keypoints[left, 0] < drawing.keypoints[right, 0]
 
 
-def test_colours_do_not_give_the_parts_away(drawings):
+def test_colors_do_not_give_the_parts_away(drawings):
     """The best guess of a pixel's class from its colour and height alone, learned on half of the drawings."""
+
     def key(drawing):
         rows = np.broadcast_to(np.arange(128)[:, None] // 16, (128, 128))
         return (drawing.image // 32).astype(int) @ (64, 8, 1) + 512 * rows
+
     votes = np.zeros((512 * 8, len(CLASSES)), dtype=int)
     for drawing in drawings[::2]:
         np.add.at(votes, (key(drawing), drawing.mask), 1)

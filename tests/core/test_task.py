@@ -3,7 +3,7 @@ import json
 import pytest
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.task import Task, distinct_colours
+from datasetgan_ext.core.task import Task, distinct_colors
 
 
 def test_text_file(tmp_path):
@@ -21,19 +21,24 @@ def test_json_with_palette(tmp_path):
     assert Task.read(path).flat_palette == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize('name, text, message', [
-    ('c.txt', 'background\n', 'lists 1 classes'),
-    ('c.txt', '\n'.join(map(str, range(256))), 'lists 256 classes'),
-    ('c.txt', 'background\ncar\ncar\n', "'car' is listed twice"),
-    ('c.json', '{"classes": [', 'not valid JSON'),
-    ('c.json', '["background", "car"]', 'no list named "classes"'),
-    ('c.json', '{"classes": ["background", 3]}', '3 is listed twice or is not a name'),
-    ('c.json', '{"classes": ["a", "b"], "palette": [0, 0, 0, 9, 9, 9]}', '"palette" must give'),
-    ('c.json', '{"classes": ["a", "b"], "palette": 3}', '"palette" must give'),
-    ('c.json', '{"classes": ["a", "b\\nc"]}', 'is not a name'), ('c.json', '{"classes": ["a", " "]}', 'is not a name'),
-    ('c.json', '{"classes": ["a", "b"], "palette": [[0, 0, 0]]}', '"palette" must give'),
-    ('c.json', '{"classes": ["a", "b"], "palette": [[0, 0, 0], [0, 0, 0]]}', '"palette" must give'),
-    ('c.json', '{"classes": ["a", "b"], "palette": [[0, 0, 0], [0, 0, 256]]}', '"palette" must give')])
+@pytest.mark.parametrize(
+    'name, text, message',
+    [
+        ('c.txt', 'background\n', 'lists 1 classes'),
+        ('c.txt', '\n'.join(map(str, range(256))), 'lists 256 classes'),
+        ('c.txt', 'background\ncar\ncar\n', "'car' is listed twice"),
+        ('c.json', '{"classes": [', 'not valid JSON'),
+        ('c.json', '["background", "car"]', 'no list named "classes"'),
+        ('c.json', '{"classes": ["background", 3]}', '3 is listed twice or is not a name'),
+        ('c.json', '{"classes": ["a", "b"], "palette": [0, 0, 0, 9, 9, 9]}', '"palette" must give'),
+        ('c.json', '{"classes": ["a", "b"], "palette": 3}', '"palette" must give'),
+        ('c.json', '{"classes": ["a", "b\\nc"]}', 'is not a name'),
+        ('c.json', '{"classes": ["a", " "]}', 'is not a name'),
+        ('c.json', '{"classes": ["a", "b"], "palette": [[0, 0, 0]]}', '"palette" must give'),
+        ('c.json', '{"classes": ["a", "b"], "palette": [[0, 0, 0], [0, 0, 0]]}', '"palette" must give'),
+        ('c.json', '{"classes": ["a", "b"], "palette": [[0, 0, 0], [0, 0, 256]]}', '"palette" must give'),
+    ],
+)
 def test_bad_files(tmp_path, name, text, message):
     path = tmp_path / name
     path.write_text(text)
@@ -47,9 +52,12 @@ def test_missing_file():
         Task.read('nowhere.txt')
 
 
-def test_no_two_colours_alike():
-    colours = distinct_colours(255)
-    assert len(set(colours)) == 255 and colours[0] == (0, 0, 0)
-    near = min(sum((a - b) ** 2 for a, b in zip(first, second)) ** 0.5
-               for i, first in enumerate(colours[:34]) for second in colours[:i])
+def test_no_two_colors_alike():
+    colors = distinct_colors(255)
+    assert len(set(colors)) == 255 and colors[0] == (0, 0, 0)
+    near = min(
+        sum((a - b) ** 2 for a, b in zip(first, second)) ** 0.5
+        for i, first in enumerate(colors[:34])
+        for second in colors[:i]
+    )
     assert near > 60

@@ -1,11 +1,12 @@
 """Batches: what is resized, mirrored, moved, and in which order."""
+
 import numpy as np
 import pytest
 import torch
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
-from datasetgan_ext.downstream.batches import Augmentation, Batches, augment, normalise, stack
-from datasetgan_ext.downstream.labeled import LabelledImage, read_labelled
+from datasetgan_ext.downstream.batches import Augmentation, Batches, augment, normalize, stack
+from datasetgan_ext.downstream.labeled_dataset import LabeledImage, read_labeled
 from tests.downstream.helping import SIDE, TASK, write_world
 
 STILL = {'mirror': 0, 'scale': 0, 'shift': 0, 'gain': 0, 'offset': 0, 'blur': 0, 'noise': 0}
@@ -13,7 +14,7 @@ STILL = {'mirror': 0, 'scale': 0, 'shift': 0, 'gain': 0, 'offset': 0, 'blur': 0,
 
 @pytest.fixture
 def images(tmp_path):
-    return read_labelled(write_world(tmp_path / 'world', range(6)))
+    return read_labeled(write_world(tmp_path / 'world', range(6)))
 
 
 def generator(seed=0):
@@ -24,7 +25,7 @@ def test_each_image_once_in_a_round(images):
     batches = Batches(images, (SIDE, SIDE), 2, seed=3)
     for turn in range(2):
         shown = torch.cat([batches[turn * 3 + number].images for number in range(3)])
-        expected = normalise(stack(list(images), (SIDE, SIDE), TASK.keypoints).images)
+        expected = normalize(stack(list(images), (SIDE, SIDE), TASK.keypoints).images)
         assert sorted(shown.sum(dim=(1, 2, 3)).tolist()) == pytest.approx(sorted(expected.sum(dim=(1, 2, 3)).tolist()))
 
 
@@ -40,7 +41,7 @@ def test_resized_with_its_labels():
     image, mask = np.zeros((4, 8, 3), np.uint8), np.zeros((4, 8), np.uint8)
     image[:, 4:], mask[:, 4:] = 255, 2
     keypoints = Keypoints(np.array([[6, 3], [0, 0]], np.float32), np.array([VISIBLE, ABSENT], np.uint8))
-    batch = stack([LabelledImage('a', image, mask, keypoints), LabelledImage('b', image)], (8, 8), ('one', 'two'))
+    batch = stack([LabeledImage('a', image, mask, keypoints), LabeledImage('b', image)], (8, 8), ('one', 'two'))
     assert batch.images.shape == (2, 3, 8, 8) and batch.images.max() <= 1
     assert batch.masks[0].unique().tolist() == [0, 2] and (batch.masks[1] == IGNORE).all()
     assert batch.points[0].tolist() == [[6, 6], [0, 0]] and batch.present[0].tolist() == [1, 0]
@@ -67,8 +68,9 @@ def test_the_mirror_image(images):
 def test_labels_move_with_the_image(images):
     """Wherever the square goes, its mask's centre is in the middle of the two keypoints."""
     batch = stack(list(images), (SIDE, SIDE), TASK.keypoints)
-    moved = augment(batch, Augmentation(**STILL | {'mirror': 0.5, 'scale': 0.3, 'shift': 0.15}), TASK.left_right_pairs,
-                    generator(1))
+    moved = augment(
+        batch, Augmentation(**STILL | {'mirror': 0.5, 'scale': 0.3, 'shift': 0.15}), TASK.left_right_pairs, generator(1)
+    )
     assert not torch.allclose(moved.points, batch.points, atol=0.3)
     for mask, image, points, present in zip(moved.masks, moved.images, moved.points, moved.present):
         square = (mask == 1) | (mask == 2)
@@ -76,8 +78,8 @@ def test_labels_move_with_the_image(images):
         assert image.amax(dim=0)[square].mean() > 0.7 and image.amax(dim=0)[mask == 0].mean() < 0.35
         if present.bool().all() and not (mask == IGNORE)[square.any(dim=1)].any():
             rows, columns = square.nonzero().T
-            centre = torch.stack([columns.float().mean(), rows.float().mean()]) + 0.5
-            assert (centre - points.mean(dim=0)).abs().max() < 0.6
+            center = torch.stack([columns.float().mean(), rows.float().mean()]) + 0.5
+            assert (center - points.mean(dim=0)).abs().max() < 0.6
 
 
 def test_keypoints_that_leave_the_image_are_absent(images):

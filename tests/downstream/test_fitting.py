@@ -1,4 +1,5 @@
 """Training: it learns, goes on where it was stopped, stops early, and keeps what chooses apart from what trains."""
+
 import math
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.downstream import fitting
 from datasetgan_ext.downstream.fitting import FitOptions, Supervised, checkpoints_of, dice_loss, heatmap_loss
-from datasetgan_ext.downstream.labeled import read_labelled
+from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL
 from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
@@ -18,18 +19,19 @@ from datasetgan_ext.downstream.semi_supervised import SemiSupervised, _true_maps
 from datasetgan_ext.downstream.training import Recipe
 from tests.downstream.helping import write_world
 
-OPTIONS = FitOptions(steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0,
-                     seed=0)
+OPTIONS = FitOptions(
+    steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0, seed=0
+)
 
 
 @pytest.fixture
 def world(tmp_path):
-    return read_labelled(write_world(tmp_path / 'world', range(12)))
+    return read_labeled(write_world(tmp_path / 'world', range(12)))
 
 
 @pytest.fixture
 def others(tmp_path):
-    return read_labelled(write_world(tmp_path / 'others', range(100, 110)))
+    return read_labeled(write_world(tmp_path / 'others', range(100, 110)))
 
 
 def recipe(data, options=OPTIONS, **changes) -> Recipe:
@@ -50,7 +52,7 @@ def test_it_learns_classes_and_keypoints(world, others, tmp_path):
 @pytest.mark.parametrize('learner', [Supervised, SemiSupervised])
 def test_a_stopped_run_goes_on_to_the_same_bytes(learner, world, others, tmp_path, monkeypatch):
     classes = world.only(classes=True, keypoints=False)
-    made = recipe(classes, mirror=True, unlabelled=others.without_labels() if learner is SemiSupervised else None)
+    made = recipe(classes, mirror=True, unlabeled=others.without_labels() if learner is SemiSupervised else None)
     made(tmp_path / 'whole.safetensors', learner)
     steps = []
 
@@ -59,6 +61,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(learner, world, others, tmp_pat
             raise KeyboardInterrupt
         steps.append(progress)
         return step(self, batches, progress)
+
     step = learner.step
     monkeypatch.setattr(learner, 'step', stop)
     with pytest.raises(KeyboardInterrupt):
@@ -79,12 +82,14 @@ def test_the_best_checkpoint_is_kept_and_training_stops(world, others, tmp_path,
     class Merit:
         def __init__(self):
             self.merit = next(merits)
+
     monkeypatch.setattr(DownstreamModel, 'score', lambda self, images: Merit())
     options = replace(OPTIONS, steps=100, patience=2, keep_checkpoints=True)
     model = recipe(world, options, selection=others)(tmp_path / 'm.safetensors')
     assert model.training['step'] == 4
     assert [path.name for path in checkpoints_of(tmp_path / 'm.safetensors')] == [
-        f'm-step{step:06d}.safetensors' for step in (2, 4, 6, 8)]
+        f'm-step{step:06d}.safetensors' for step in (2, 4, 6, 8)
+    ]
 
 
 def test_what_trains_does_not_choose(world, tmp_path):
@@ -98,10 +103,13 @@ def test_what_was_seen_is_not_scored(world, others, tmp_path):
     """Neither what trained, nor what chose the checkpoint, nor what was seen without its labels."""
     path, seen = tmp_path / 'm.safetensors', others.take(range(2))
     hidden = others.take(range(2, 4))
-    recipe(world.only(True, False), selection=seen, unlabelled=hidden.without_labels())(path, SemiSupervised)
+    recipe(world.only(True, False), selection=seen, unlabeled=hidden.without_labels())(path, SemiSupervised)
     classes = others.only(True, False)
-    for images, name in ((world.only(True, False).take([5]), 'square005'), (classes.take([1, 6]), 'square101'),
-                         (classes.take([2, 6]), 'square102')):
+    for images, name in (
+        (world.only(True, False).take([5]), 'square005'),
+        (classes.take([1, 6]), 'square101'),
+        (classes.take([2, 6]), 'square102'),
+    ):
         with pytest.raises(UserError, match=f'{name} among them, trained this network or chose its checkpoint'):
             scores_of(path, images)
     assert len(scores_of(path, classes.take(range(4, 10)))) == 6
@@ -118,15 +126,20 @@ def test_folds_of_checkpoints(world, others, tmp_path):
     values = [fold['mean_iou'] for fold in result['folds']]
     assert result['mean']['mean_iou'] == pytest.approx(np.mean(values))
     assert result['std']['keypoints']['l2'] == pytest.approx(
-        np.std([fold['keypoints']['l2'] for fold in result['folds']], ddof=1))
+        np.std([fold['keypoints']['l2'] for fold in result['folds']], ddof=1)
+    )
 
 
 def test_images_of_other_sizes_are_scored_at_their_own(world, tmp_path):
     """An image twice as large has a mask twice as large, and its distances count in pixels of the network's size."""
     model = recipe(world, replace(OPTIONS, steps=100, every=100))(tmp_path / 'm.safetensors')
     image = world[0]
-    large = replace(image, image=image.image.repeat(2, 0).repeat(2, 1), mask=image.mask.repeat(2, 0).repeat(2, 1),
-                    keypoints=replace(image.keypoints, points=image.keypoints.points * 2))
+    large = replace(
+        image,
+        image=image.image.repeat(2, 0).repeat(2, 1),
+        mask=image.mask.repeat(2, 0).repeat(2, 1),
+        keypoints=replace(image.keypoints, points=image.keypoints.points * 2),
+    )
     (_, small), (_, double) = model.score_each([image, large])
     assert model.predict([large.image])[0].mask.shape == (32, 32)
     assert double.segmentation.confusion.sum() == 4 * small.segmentation.confusion.sum()
@@ -144,7 +157,7 @@ def test_heatmap_loss():
     """Nothing when the heatmap is right, and keypoints of which nobody spoke do not count."""
     points = torch.tensor([[[4.5, 3.5], [1.0, 1.0]]])
     y, x = torch.meshgrid(torch.arange(8) + 0.5, torch.arange(8) + 0.5, indexing='ij')
-    right = torch.exp(-((x - 4.5)**2 + (y - 3.5)**2) / (2 * 1.5**2)).clamp(1e-6, 1 - 1e-6).logit()
+    right = torch.exp(-((x - 4.5) ** 2 + (y - 3.5) ** 2) / (2 * 1.5**2)).clamp(1e-6, 1 - 1e-6).logit()
     silent = torch.full((8, 8), -20.0)
     maps = torch.stack([right, silent])[None]
     for said, expected in (([1, 0], 0), ([1, math.nan], 0), ([math.nan, 0], 0)):
@@ -173,8 +186,7 @@ def test_damaged_state_is_named(world, tmp_path):
     recipe(world, replace(OPTIONS, steps=2))(tmp_path / 'm.safetensors', overwrite=True)
 
 
-@pytest.mark.parametrize('content, message', [
-    (None, 'no such file'), (b'nonsense', 'not a safetensors file')])
+@pytest.mark.parametrize('content, message', [(None, 'no such file'), (b'nonsense', 'not a safetensors file')])
 def test_bad_model_files(content, message, tmp_path):
     if content is not None:
         (tmp_path / 'm.safetensors').write_bytes(content)

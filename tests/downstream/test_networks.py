@@ -1,4 +1,5 @@
 """Segmentation networks by name, torchvision beside a torch without CUDA, and pretrained weights from files."""
+
 import subprocess
 import sys
 
@@ -31,14 +32,17 @@ def test_names_are_those_of_torchvision():
 
 def test_torchvision_imports_in_a_fresh_process():
     """Whether its compiled operators load or not."""
-    code = ('from datasetgan_ext.downstream.vision import import_segmentation as f; m = f(); import torchvision; '
-            'assert m.fcn_resnet50 and f() is m')
+    code = (
+        'from datasetgan_ext.downstream.vision import import_segmentation as f; m = f(); import torchvision; '
+        'assert m.fcn_resnet50 and f() is m'
+    )
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
 def test_the_guard_answers_one_error_alone(monkeypatch):
     def fail(*_):
         raise RuntimeError('operator torchvision::roi_align does not exist')
+
     monkeypatch.setattr(vision, 'import_extra', fail)
     with pytest.raises(RuntimeError, match='roi_align'):
         vision.import_segmentation()
@@ -60,8 +64,9 @@ def test_a_backbones_file_as_torchvision_has_it(tmp_path, monkeypatch, caplog):
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     (tmp_path / 'checkpoints').mkdir()
     prefix = 'network.backbone.'
-    backbone = {name.removeprefix(prefix): tensor for name, tensor in other.state_dict().items()
-                if name.startswith(prefix)}
+    backbone = {
+        name.removeprefix(prefix): tensor for name, tensor in other.state_dict().items() if name.startswith(prefix)
+    }
     path = tmp_path / 'checkpoints' / 'lraspp_mobilenet_v3_large-d234d4ea.pth'
     torch.save({f'backbone.{name}': tensor for name, tensor in backbone.items()}, path)
     assert use_pretrained(network, MOBILE, 'auto') == str(path)
@@ -85,8 +90,12 @@ def test_refuses_weights(tmp_path):
     (tmp_path / 'text.pth').write_text('no weights')
     torch.save([1, 2], tmp_path / 'list.pth')
     save_file({'layer.weight': torch.zeros(3)}, tmp_path / 'strange.safetensors')
-    for name, message in (('text.pth', 'can be read'), ('list.pth', 'no state dict'), ('nowhere.pth', 'no such file'),
-                          ('strange.safetensors', 'is of another network: it lacks')):
+    for name, message in (
+        ('text.pth', 'can be read'),
+        ('list.pth', 'no state dict'),
+        ('nowhere.pth', 'no such file'),
+        ('strange.safetensors', 'is of another network: it lacks'),
+    ):
         with pytest.raises(UserError) as error:
             use_pretrained(network, SMALL, str(tmp_path / name))
         assert message in error.value.message and name in error.value.message

@@ -1,4 +1,5 @@
 """What the tests of the label formats share: a task, and masks as text."""
+
 import json
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def write(path: Path, content: object) -> Path:
 
 def one(path: Path, task: Task = TASK, **options) -> Annotation:
     """The only annotation of a label file, whose format is recognised."""
-    annotation, = read_annotations(task, path, None, **options)
+    (annotation,) = read_annotations(task, path, None, **options)
     return annotation
 
 

@@ -1,5 +1,6 @@
 """COCO's files, by its data format page (cocodataset.org, "Data format": polygons [x, y, ...], runs {"counts", "size"},
 column by column); pycocotools writes and reads them in the round trips."""
+
 import json
 
 import numpy as np
@@ -12,12 +13,25 @@ CAR = [1, 2, 4, 2, 4, 4, 1, 4]
 
 
 def coco(*segmentations, category=1, **changes) -> dict:
-    return {'info': {}, 'licenses': [],
-            'images': [{'id': 7, 'file_name': 'images/seed0000003.png', 'height': 5, 'width': 6}],
-            'categories': [{'id': 1, 'name': 'car'}, {'id': 2, 'name': 'wheel'}],
-            'annotations': [{'id': 10 + number, 'image_id': 7, 'category_id': category, 'segmentation': segmentation,
-                             'iscrowd': 0, 'area': 1, 'bbox': [0, 0, 1, 1]}
-                            for number, segmentation in enumerate(segmentations)], **changes}
+    return {
+        'info': {},
+        'licenses': [],
+        'images': [{'id': 7, 'file_name': 'images/seed0000003.png', 'height': 5, 'width': 6}],
+        'categories': [{'id': 1, 'name': 'car'}, {'id': 2, 'name': 'wheel'}],
+        'annotations': [
+            {
+                'id': 10 + number,
+                'image_id': 7,
+                'category_id': category,
+                'segmentation': segmentation,
+                'iscrowd': 0,
+                'area': 1,
+                'bbox': [0, 0, 1, 1],
+            }
+            for number, segmentation in enumerate(segmentations)
+        ],
+        **changes,
+    }
 
 
 def test_polygons_and_runs(tmp_path):
@@ -71,9 +85,9 @@ def test_masks_and_keypoints_in_one_file(tmp_path):
     path = write(tmp_path / 'a.json', content)
     annotation = one(path)
     assert annotation.keypoints.visibility.tolist() == [0, 1] and annotation.mask.max() == 2
-    masks, = read_annotations(TASK.only(True, False), path, None)
+    (masks,) = read_annotations(TASK.only(True, False), path, None)
     assert masks.keypoints is None and masks.mask.max() == 2
-    points, = read_annotations(TASK.only(False, True), path, None)
+    (points,) = read_annotations(TASK.only(False, True), path, None)
     assert points.mask is None and points.keypoints.points[1].tolist() == [1.5, 2.5]
 
 
@@ -88,33 +102,48 @@ def several(**changes) -> dict:
     return {**coco([CAR]), **changes}
 
 
-@pytest.mark.parametrize('content, message', [
-    ('{"images": ', 'cannot be read as JSON'), ('{"images": 3}', 'is not as COCO'),
-    (several(annotations=[3]), 'annotation 1 is not as COCO writes it'),
-    (several(annotations=[{'image_id': [], 'category_id': 1}]), 'annotation 1 is not as COCO writes it'),
-    (several(images=[]), 'is of image 7, which is not among "images"'),
-    (several(categories=[]), 'is of category 1, which is not among "categories"'),
-    (several(categories=[{'id': 1, 'name': 'cars'}]),
-     r"'cars' \(did you mean 'car'\?\), at \S+ image seed0000003 annotation 10\."),
-    (several(images=coco()['images'] * 2), 'two images with the id 7'),
-    (several(images=[{'id': 7, 'file_name': 'seed0000003.png'}]), 'height and width of image seed0000003 are missing'),
-    (several(images=[{'id': 7, 'file_name': 'seed0000003.png', 'height': 0, 'width': 6}]), 'are no size of an image'),
-    (several(images=[{'id': 7, 'file_name': '../seed0000003.png', 'height': 5, 'width': 6}]), 'leaves the folder'),
-    (several(images=[{'id': 7, 'file_name': '/etc/passwd', 'height': 5, 'width': 6}]), 'leaves the folder'),
-    (several(images=[{'id': 7, 'file_name': None}]), 'names no image file'),
-    (coco([[0, 0, 4, 4, 4, 0, 0, 4]]), r'annotation 10 \(car\): .* crosses itself'),
-    (coco([[0, 0, 8, 4, 4, 0]]), r'annotation 10 \(car\): the corner \(8, 4\) is outside'),
-    (coco([[0, 0, 4]]), 'annotation 10 is not as COCO|annotation 10: its coordinates'), (coco([[0, 0, 4, 4]]), 'three'),
-    (coco([]), 'neither "segmentation" nor "keypoints"'), (coco([['x', 0, 4, 4]]), 'not all numbers'),
-    (coco({'size': [6, 5], 'counts': [30]}), r'its mask is 6 x 5, its image \(5, 6\)'),
-    (coco({'size': [5, 6], 'counts': [29]}), 'run lengths add up to 29 pixels, its box has 30'),
-    (coco({'size': [5, 6], 'counts': [10 ** 12]}), 'run lengths add up to'),
-    (coco({'size': [5, 6], 'counts': [31, -1]}), 'run lengths add up to'),
-    (coco({'size': [5, 6], 'counts': '=1407~'}), 'compressed runs'),
-    (coco({'size': [5, 6], 'counts': '=140W'}), 'compressed runs end within a number'),
-    (coco({'size': [5, 6], 'counts': ' '}), 'compressed runs are damaged'),
-    (coco({'counts': [30]}), "KeyError: 'size'"),
-    (several(annotations=[]), 'holds no labelled image')])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('{"images": ', 'cannot be read as JSON'),
+        ('{"images": 3}', 'is not as COCO'),
+        (several(annotations=[3]), 'annotation 1 is not as COCO writes it'),
+        (several(annotations=[{'image_id': [], 'category_id': 1}]), 'annotation 1 is not as COCO writes it'),
+        (several(images=[]), 'is of image 7, which is not among "images"'),
+        (several(categories=[]), 'is of category 1, which is not among "categories"'),
+        (
+            several(categories=[{'id': 1, 'name': 'cars'}]),
+            r"'cars' \(did you mean 'car'\?\), at \S+ image seed0000003 annotation 10\.",
+        ),
+        (several(images=coco()['images'] * 2), 'two images with the id 7'),
+        (
+            several(images=[{'id': 7, 'file_name': 'seed0000003.png'}]),
+            'height and width of image seed0000003 are missing',
+        ),
+        (
+            several(images=[{'id': 7, 'file_name': 'seed0000003.png', 'height': 0, 'width': 6}]),
+            'are no size of an image',
+        ),
+        (several(images=[{'id': 7, 'file_name': '../seed0000003.png', 'height': 5, 'width': 6}]), 'leaves the folder'),
+        (several(images=[{'id': 7, 'file_name': '/etc/passwd', 'height': 5, 'width': 6}]), 'leaves the folder'),
+        (several(images=[{'id': 7, 'file_name': None}]), 'names no image file'),
+        (coco([[0, 0, 4, 4, 4, 0, 0, 4]]), r'annotation 10 \(car\): .* crosses itself'),
+        (coco([[0, 0, 8, 4, 4, 0]]), r'annotation 10 \(car\): the corner \(8, 4\) is outside'),
+        (coco([[0, 0, 4]]), 'annotation 10 is not as COCO|annotation 10: its coordinates'),
+        (coco([[0, 0, 4, 4]]), 'three'),
+        (coco([]), 'neither "segmentation" nor "keypoints"'),
+        (coco([['x', 0, 4, 4]]), 'not all numbers'),
+        (coco({'size': [6, 5], 'counts': [30]}), r'its mask is 6 x 5, its image \(5, 6\)'),
+        (coco({'size': [5, 6], 'counts': [29]}), 'run lengths add up to 29 pixels, its box has 30'),
+        (coco({'size': [5, 6], 'counts': [10**12]}), 'run lengths add up to'),
+        (coco({'size': [5, 6], 'counts': [31, -1]}), 'run lengths add up to'),
+        (coco({'size': [5, 6], 'counts': '=1407~'}), 'compressed runs'),
+        (coco({'size': [5, 6], 'counts': '=140W'}), 'compressed runs end within a number'),
+        (coco({'size': [5, 6], 'counts': ' '}), 'compressed runs are damaged'),
+        (coco({'counts': [30]}), "KeyError: 'size'"),
+        (several(annotations=[]), 'holds no labelled image'),
+    ],
+)
 def test_bad_files(tmp_path, content, message):
     refused(write(tmp_path / 'a.json', content), message)
 

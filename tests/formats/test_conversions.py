@@ -1,4 +1,5 @@
 """Each format is read with the library that its users read it with, and gives back the same labels."""
+
 import io
 import json
 from pathlib import Path
@@ -24,8 +25,13 @@ from datasetgan_ext.generation.manifest import RunManifest
 from datasetgan_ext.interpreter.labeler import FoundKeypoints, LabeledSample
 
 HW = (24, 32)
-TASK = Task(('background', 'body', 'wheel', 'window'), ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200)),
-            ('left', 'right', 'top'), left_right_pairs=((0, 1),), skeleton=((0, 2),))
+TASK = Task(
+    ('background', 'body', 'wheel', 'window'),
+    ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200)),
+    ('left', 'right', 'top'),
+    left_right_pairs=((0, 1),),
+    skeleton=((0, 2),),
+)
 SEEDS = range(20)
 
 
@@ -40,13 +46,23 @@ def make_sample(seed: int, task: Task) -> LabeledSample:
     if seed == 8:  # a ring that has fewer pixels than what it encloses
         mask[:12, :12] = 1
         mask[1:11, 1:11] = 2
-    keypoints = FoundKeypoints((random.rand(3, 2) * HW[::-1]).astype(np.float32),
-                               random.choice([0, 2], 3).astype(np.uint8),
-                               np.ones(3, np.float32), np.zeros(3, np.float32))
+    keypoints = FoundKeypoints(
+        (random.rand(3, 2) * HW[::-1]).astype(np.float32),
+        random.choice([0, 2], 3).astype(np.uint8),
+        np.ones(3, np.float32),
+        np.zeros(3, np.float32),
+    )
     keypoints.points[keypoints.visibility == 0] = 0
-    return LabeledSample(seed, name_of(seed), random.randint(256, size=(*HW, 3), dtype=np.uint8),
-                         mask if task.classes else None, float(random.rand()), None,
-                         keypoints if task.keypoints else None, None)
+    return LabeledSample(
+        seed,
+        name_of(seed),
+        random.randint(256, size=(*HW, 3), dtype=np.uint8),
+        mask if task.classes else None,
+        float(random.rand()),
+        None,
+        keypoints if task.keypoints else None,
+        None,
+    )
 
 
 def make_dataset(folder, task=TASK) -> FolderDataset:
@@ -57,9 +73,16 @@ def make_dataset(folder, task=TASK) -> FolderDataset:
         manifest.append(writer.write(writer.encode(make_sample(seed, task))))
     summary = manifest.finish(SEEDS, manifest.dropped(SEEDS, Curation(0.9)))
     writer.finish(folder / MANIFEST)
-    info = {'format': 'datasetgan-folder', 'version': 1, 'options': {}, 'sources': {'network': 'car.pkl'},
-            **task.to_json(), 'image_hw': HW, 'labelled_images': 4,
-            'summary': {'samples': summary.samples, 'kept': summary.kept}}
+    info = {
+        'format': 'datasetgan-folder',
+        'version': 1,
+        'options': {},
+        'sources': {'network': 'car.pkl'},
+        **task.to_json(),
+        'image_hw': HW,
+        'labelled_images': 4,
+        'summary': {'samples': summary.samples, 'kept': summary.kept},
+    }
     (folder / 'dataset.json').write_text(json.dumps(info))
     return FolderDataset(folder)
 
@@ -97,7 +120,7 @@ def test_regions_together_are_the_mask(dataset):
         again = np.zeros_like(mask)
         for region in find_regions(mask):
             x, y, width, height = region.box
-            part = again[y:y + height, x:x + width]
+            part = again[y : y + height, x : x + width]
             assert not part[region.pixels].any() and region.area == region.pixels.sum() > 0
             part[region.pixels] = region.class_id
             assert ndimage.label(region.pixels, np.ones((3, 3)))[1] == 1
@@ -125,7 +148,7 @@ def test_coco(dataset, segmentation):
                 mask[region > 0] = annotation['category_id']
                 assert annotation['area'] == region.sum()
                 x, y, width, height = annotation['bbox']
-                assert region[y:y + height, x:x + width].sum() == region.sum()
+                assert region[y : y + height, x : x + width].sum() == region.sum()
             assert np.array_equal(mask, dataset.mask(record))
         coco = coco_module.COCO(str(folder / 'annotations' / f'keypoints_{split}.json'))
         assert coco.cats[1]['keypoints'] == ['left', 'right', 'top'] and coco.cats[1]['skeleton'] == [[1, 3]]
@@ -169,8 +192,7 @@ def test_yolo(dataset):
     cv2, yaml = pytest.importorskip('cv2'), pytest.importorskip('yaml')
     folder = converted(dataset, 'yolo')
     description = yaml.safe_load((folder / 'data.yaml').read_text())
-    assert description == {'train': 'images/train', 'val': 'images/val',
-                           'names': {0: 'body', 1: 'wheel', 2: 'window'}}
+    assert description == {'train': 'images/train', 'val': 'images/val', 'names': {0: 'body', 1: 'wheel', 2: 'window'}}
     for split in (TRAIN, VAL):
         for name, record in records_by_name(dataset, split).items():
             truth, mask = dataset.mask(record), np.zeros(HW, np.uint8)
@@ -271,7 +293,8 @@ def test_huggingface_begins_a_file_when_one_is_full(dataset, tmp_path, datasets,
     monkeypatch.setattr(huggingface, 'SHARD_BYTES', 4 * image_bytes)
     folder = converted(dataset, 'huggingface', val=0)
     assert sorted(path.name for path in (folder / 'data').iterdir()) == [
-        f'train-{number:05d}.parquet' for number in range(5)], '18 rows, four to a file'
+        f'train-{number:05d}.parquet' for number in range(5)
+    ], '18 rows, four to a file'
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / 'cache'))
     assert loaded['train']['seed'] == [record['seed'] for record in dataset.kept(0, TRAIN)]
     assert list(loaded) == ['train']
@@ -294,6 +317,7 @@ def test_every_format_has_the_kept_samples_or_says_why_not(tmp_path, name, class
 def test_a_missing_library_is_named_with_its_extra(dataset, monkeypatch):
     def missing(module):
         raise ImportError(f'No module named {module}')
+
     monkeypatch.setattr(errors.importlib, 'import_module', missing)
     with pytest.raises(UserError, match=r"pip install 'datasetgan-ext\[formats\]'"):
         converted(dataset, 'coco')
@@ -320,9 +344,10 @@ def test_command_line(dataset, tmp_path):
     assert result.exit_code == 0, result.output
     assert '18 labelled images' in result.output
     for arguments, message in [
-            ((f'--outdir={tmp_path / "voc"}',), 'not empty; give a new folder'),
-            ((f'--outdir={tmp_path / "new"}', '--val=1'), '--val=1.0 is not a share'),
-            ((f'--outdir={tmp_path / "new"}', f'--dataset={tmp_path}'), 'holds no dataset of ours')]:
+        ((f'--outdir={tmp_path / "voc"}',), 'not empty; give a new folder'),
+        ((f'--outdir={tmp_path / "new"}', '--val=1'), '--val=1.0 is not a share'),
+        ((f'--outdir={tmp_path / "new"}', f'--dataset={tmp_path}'), 'holds no dataset of ours'),
+    ]:
         result = invoke('convert', f'--dataset={dataset.folder}', '--format=voc', *arguments)
         assert result.exit_code == 1 and message in result.output and not (tmp_path / 'new').exists()
 
@@ -336,8 +361,11 @@ def test_verify(dataset):
     (dataset.folder / 'images' / 'seed0000099.png').write_bytes(b'')
     result = invoke('verify', f'--dataset={dataset.folder}')
     assert result.exit_code == 1
-    for message in ('images/seed0000003.png: is missing', 'masks/seed0000004.png: is not as it was written',
-                    'images/seed0000099.png: belongs to no sample of manifest.jsonl'):
+    for message in (
+        'images/seed0000003.png: is missing',
+        'masks/seed0000004.png: is not as it was written',
+        'images/seed0000099.png: belongs to no sample of manifest.jsonl',
+    ):
         assert message in result.output
 
 

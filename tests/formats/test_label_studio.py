@@ -1,5 +1,6 @@
 """Label Studio's "JSON" export, by its documentation (labelstud.io: guide/export, "Label Studio JSON format of
 annotated tasks"; tags/polygonlabels, rectanglelabels, ellipselabels, brushlabels, keypointlabels)."""
+
 import numpy as np
 import pytest
 
@@ -12,13 +13,27 @@ HEIGHT, WIDTH = 5, 6
 
 
 def result(kind, label, **value) -> dict:
-    return {'id': 'Dx_aB91ISN', 'type': kind, 'from_name': 'label', 'to_name': 'image', 'origin': 'manual',
-            'image_rotation': 0, 'original_width': WIDTH, 'original_height': HEIGHT, 'value': {**value, kind: [label]}}
+    return {
+        'id': 'Dx_aB91ISN',
+        'type': kind,
+        'from_name': 'label',
+        'to_name': 'image',
+        'origin': 'manual',
+        'image_rotation': 0,
+        'original_width': WIDTH,
+        'original_height': HEIGHT,
+        'value': {**value, kind: [label]},
+    }
 
 
 def task(*results, image='/data/upload/3/0f3a9c1e-seed0000003.png', **changes) -> dict:
-    return {'id': 12, 'data': {'image': image, 'note': 'a car'}, 'predictions': [{'result': [{'type': 'nonsense'}]}],
-            'annotations': [{'id': 1, 'completed_by': 1, 'was_cancelled': False, 'result': list(results)}], **changes}
+    return {
+        'id': 12,
+        'data': {'image': image, 'note': 'a car'},
+        'predictions': [{'result': [{'type': 'nonsense'}]}],
+        'annotations': [{'id': 1, 'completed_by': 1, 'was_cancelled': False, 'result': list(results)}],
+        **changes,
+    }
 
 
 def per_cent(*points) -> list:
@@ -33,7 +48,7 @@ def brush(bits: list[str]) -> list[int]:
         repeated, single = f'100011{value:08b}', f'000011{value:08b}{value:08b}{value:08b}{value:08b}'
         text += single if index % 2 else repeated
     text += '0' * (-len(text) % 8)
-    return [int(text[start:start + 8], 2) for start in range(0, len(text), 8)]
+    return [int(text[start : start + 8], 2) for start in range(0, len(text), 8)]
 
 
 CAR = result('polygonlabels', 'car', points=per_cent((1, 2), (4, 2), (4, 4), (1, 4)), closed=True)
@@ -50,19 +65,50 @@ def test_polygon_and_rectangle(tmp_path):
 
 
 def test_brush_ellipse_and_rotated_rectangle(tmp_path):
-    mask = read(tmp_path, result('brushlabels', 'wheel', format='rle', rle=brush(
-                    ['#.....', '.#....', '......', '......', '......'])),
-                result('ellipselabels', 'car', x=100 * 4 / 6, y=20, radiusX=100 * 2.1 / 6, radiusY=12, rotation=0),
-                result('rectanglelabels', 'wheel', x=100 * 4 / 6, y=40, width=100 * 2 / 6, height=60, rotation=90)).mask
+    mask = read(
+        tmp_path,
+        result('brushlabels', 'wheel', format='rle', rle=brush(['#.....', '.#....', '......', '......', '......'])),
+        result('ellipselabels', 'car', x=100 * 4 / 6, y=20, radiusX=100 * 2.1 / 6, radiusY=12, rotation=0),
+        result('rectanglelabels', 'wheel', x=100 * 4 / 6, y=40, width=100 * 2 / 6, height=60, rotation=90),
+    ).mask
     # the last: 2 wide and 3 high, turned clockwise about its corner (4, 2): from (1, 2) to (4, 4)
     assert rows(mask) == ['w..cc.', '.w.cc.', '.www..', '.www..', '......']
 
 
 def test_brush_that_the_tools_own_encoder_wrote():
-    written = [0, 0, 0, 120, 57, 27, 254, 27, 0, 191, 255, 56, 4, 127, 243, 128, 71, 255, 56, 5, 255, 248, 192, 35, 255,
-               194, 96, 0]
-    assert brush_bits(written, (5, 6)).tolist() == [[letter == '#' for letter in row] for row in (
-        '......', '.####.', '.#..#.', '.####.', '#.....')]
+    written = [
+        0,
+        0,
+        0,
+        120,
+        57,
+        27,
+        254,
+        27,
+        0,
+        191,
+        255,
+        56,
+        4,
+        127,
+        243,
+        128,
+        71,
+        255,
+        56,
+        5,
+        255,
+        248,
+        192,
+        35,
+        255,
+        194,
+        96,
+        0,
+    ]
+    assert brush_bits(written, (5, 6)).tolist() == [
+        [letter == '#' for letter in row] for row in ('......', '.####.', '.#..#.', '.####.', '#.....')
+    ]
 
 
 def test_brush_by_the_tools_own_encoder():
@@ -80,17 +126,27 @@ def test_keypoints_beside_regions(tmp_path):
     assert annotation.keypoints.points[1].tolist() == [1.5, 1.5]
 
 
-@pytest.mark.parametrize('address', [
-    'seed0000003.png', 's3://bucket/samples/seed0000003.png', 'https://example.com/a/seed0000003.png?v=1',
-    '/data/local-files/?d=samples/images/seed0000003.png', '/data/upload/1/0123abcd-seed0000003.png'])
+@pytest.mark.parametrize(
+    'address',
+    [
+        'seed0000003.png',
+        's3://bucket/samples/seed0000003.png',
+        'https://example.com/a/seed0000003.png?v=1',
+        '/data/local-files/?d=samples/images/seed0000003.png',
+        '/data/upload/1/0123abcd-seed0000003.png',
+    ],
+)
 def test_addresses_of_images(tmp_path, address):
     assert read(tmp_path, CAR, image=address).name == 'seed0000003'
 
 
 def test_tasks_that_nobody_has_done_are_passed_over(tmp_path, caplog):
     cancelled = {'result': [], 'was_cancelled': True}
-    content = [task(CAR), task(image='b/seed0000004.png', annotations=[]),
-               task(image='b/seed0000005.png', annotations=[cancelled])]
+    content = [
+        task(CAR),
+        task(image='b/seed0000004.png', annotations=[]),
+        task(image='b/seed0000005.png', annotations=[cancelled]),
+    ]
     assert one(write(tmp_path / 'export.json', content)).name == 'seed0000003'
     assert 'nothing is drawn on seed0000004, seed0000005' in caplog.text
 
@@ -99,37 +155,54 @@ def changed(shape, **changes) -> dict:
     return {**shape, **changes}
 
 
-@pytest.mark.parametrize('content, message', [
-    ('[{', 'cannot be read as JSON'), ('[3]', 'is not as Label Studio'),
-    ([{'image': 'a.png', 'label': []}], 'JSON-MIN'), ([{'annotations': [{'result': []}]}], 'is not as Label Studio'),
-    ([task(annotations=3)], 'task 12 is not as Label Studio'),
-    ([task(result('polygonlabels', 'Car', points=CAR['value']['points']), WHEEL,
-           result('brushlabels', 'weel', format='rle', rle=brush(['......'] * 5)))],
-     r"'Car' \(did you mean 'car'\?\), at \S+ image seed0000003 result 1; 'weel' \(did you mean 'wheel'\?\), at \S+ "
-     r'image seed0000003 result 3\.'),
-    ([task(result('polygonlabels', 'car', points=per_cent((0, 0), (4, 4), (4, 0), (0, 4))))],
-     r'result 1 \(car\): .* crosses itself'),
-    ([task(result('polygonlabels', 'car', points=[[0, 0], [150, 0], [0, 50]]))], r'corner \(9, 0\) is outside'),
-    ([task(result('polygonlabels', 'car', points=[[0, 0], ['x', 0]]))], 'result 1'),
-    ([task(result('rectanglelabels', 'car', x=1, y=1))], "result 1 is not as Label Studio writes it .*'width'"),
-    ([task(result('ellipselabels', 'car', x=1, y=1, radiusX=0, radiusY=1))], 'radius'),
-    ([task(result('vectorlabels', 'car', vertices=[]))], "results of type 'vectorlabels' cannot be read"),
-    ([task(changed(CAR, value={'points': []}))], 'it has 0 labels'),
-    ([task(changed(CAR, value={**CAR['value'], 'polygonlabels': ['car', 'wheel']}))], 'it has 2 labels'),
-    ([task(changed(CAR, original_width=None))], 'are no size of an image'),
-    ([task(CAR, changed(WHEEL, original_width=7))], 'another size'),
-    ([task(changed(CAR, image_rotation=90))], 'rotated image'),
-    ([task(result('brushlabels', 'car', format='png', rle=[]))], "its format is 'png'"),
-    ([task(result('brushlabels', 'car', format='rle', rle=[0, 1, 300]))], 'no byte'),
-    ([task(result('brushlabels', 'car', format='rle', rle=[]))], 'ends too early'),
-    ([task(result('brushlabels', 'car', format='rle', rle=brush(['......'] * 4)))], 'has 96 values of 8 bits'),
-    ([task(result('brushlabels', 'car', format='rle', rle=brush(['#.....'] * 5)[:-4]))], 'ends too early'),
-    ([task(CAR, image='../seed0000003.png')], 'leaves the folder'),
-    ([task(CAR, image='/data/local-files/?d=../../etc/seed0000003.png')], 'leaves the folder'),
-    ([task(CAR, data={'text': 'hello'})], 'has 0 images under "data"'),
-    ([task(CAR, annotations=[{'result': [CAR]}, {'result': [CAR]}])], 'seed0000003 has 2 annotations; keep one'),
-    ([task(CAR), task(CAR)], 'two images named seed0000003'), ([task()], 'holds no labelled image'),
-    ([task(*[result('keypointlabels', 'head', x=1, y=1)] * 2)], "'head' is there twice")])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('[{', 'cannot be read as JSON'),
+        ('[3]', 'is not as Label Studio'),
+        ([{'image': 'a.png', 'label': []}], 'JSON-MIN'),
+        ([{'annotations': [{'result': []}]}], 'is not as Label Studio'),
+        ([task(annotations=3)], 'task 12 is not as Label Studio'),
+        (
+            [
+                task(
+                    result('polygonlabels', 'Car', points=CAR['value']['points']),
+                    WHEEL,
+                    result('brushlabels', 'weel', format='rle', rle=brush(['......'] * 5)),
+                )
+            ],
+            r"'Car' \(did you mean 'car'\?\), at \S+ image seed0000003 result 1; "
+            r"'weel' \(did you mean 'wheel'\?\), at \S+ "
+            r'image seed0000003 result 3\.',
+        ),
+        (
+            [task(result('polygonlabels', 'car', points=per_cent((0, 0), (4, 4), (4, 0), (0, 4))))],
+            r'result 1 \(car\): .* crosses itself',
+        ),
+        ([task(result('polygonlabels', 'car', points=[[0, 0], [150, 0], [0, 50]]))], r'corner \(9, 0\) is outside'),
+        ([task(result('polygonlabels', 'car', points=[[0, 0], ['x', 0]]))], 'result 1'),
+        ([task(result('rectanglelabels', 'car', x=1, y=1))], "result 1 is not as Label Studio writes it .*'width'"),
+        ([task(result('ellipselabels', 'car', x=1, y=1, radiusX=0, radiusY=1))], 'radius'),
+        ([task(result('vectorlabels', 'car', vertices=[]))], "results of type 'vectorlabels' cannot be read"),
+        ([task(changed(CAR, value={'points': []}))], 'it has 0 labels'),
+        ([task(changed(CAR, value={**CAR['value'], 'polygonlabels': ['car', 'wheel']}))], 'it has 2 labels'),
+        ([task(changed(CAR, original_width=None))], 'are no size of an image'),
+        ([task(CAR, changed(WHEEL, original_width=7))], 'another size'),
+        ([task(changed(CAR, image_rotation=90))], 'rotated image'),
+        ([task(result('brushlabels', 'car', format='png', rle=[]))], "its format is 'png'"),
+        ([task(result('brushlabels', 'car', format='rle', rle=[0, 1, 300]))], 'no byte'),
+        ([task(result('brushlabels', 'car', format='rle', rle=[]))], 'ends too early'),
+        ([task(result('brushlabels', 'car', format='rle', rle=brush(['......'] * 4)))], 'has 96 values of 8 bits'),
+        ([task(result('brushlabels', 'car', format='rle', rle=brush(['#.....'] * 5)[:-4]))], 'ends too early'),
+        ([task(CAR, image='../seed0000003.png')], 'leaves the folder'),
+        ([task(CAR, image='/data/local-files/?d=../../etc/seed0000003.png')], 'leaves the folder'),
+        ([task(CAR, data={'text': 'hello'})], 'has 0 images under "data"'),
+        ([task(CAR, annotations=[{'result': [CAR]}, {'result': [CAR]}])], 'seed0000003 has 2 annotations; keep one'),
+        ([task(CAR), task(CAR)], 'two images named seed0000003'),
+        ([task()], 'holds no labelled image'),
+        ([task(*[result('keypointlabels', 'head', x=1, y=1)] * 2)], "'head' is there twice"),
+    ],
+)
 def test_bad_files(tmp_path, content, message):
     refused(write(tmp_path / 'export.json', content), message)
 

@@ -1,5 +1,6 @@
 """LabelMe's files, as its own writer and reader have them (labelme/_label_file.py, _utils/_shape.py: version, flags,
 shapes, imagePath, imageData, imageHeight, imageWidth; a mask shape's two points are its box, both ends included)."""
+
 import base64
 import io
 
@@ -13,13 +14,29 @@ from tests.formats.helping import CAR_AND_WHEEL, TASK, one, refused, rows, write
 
 
 def shape(label, kind, points, **more) -> dict:
-    return {'label': label, 'points': points, 'group_id': None, 'description': '', 'shape_type': kind, 'flags': {},
-            'mask': None, **more}
+    return {
+        'label': label,
+        'points': points,
+        'group_id': None,
+        'description': '',
+        'shape_type': kind,
+        'flags': {},
+        'mask': None,
+        **more,
+    }
 
 
 def labelme(*shapes, **changes) -> dict:
-    return {'version': '5.8.1', 'flags': {}, 'shapes': list(shapes), 'imagePath': '../images/seed0000003.png',
-            'imageData': None, 'imageHeight': 5, 'imageWidth': 6, **changes}
+    return {
+        'version': '5.8.1',
+        'flags': {},
+        'shapes': list(shapes),
+        'imagePath': '../images/seed0000003.png',
+        'imageData': None,
+        'imageHeight': 5,
+        'imageWidth': 6,
+        **changes,
+    }
 
 
 def png(bits) -> str:
@@ -44,14 +61,17 @@ def test_every_type_of_region(tmp_path):
         shape('car', 'oriented_rectangle', [[0, 0], [2, 0], [2, 2], [0, 2]]),
         shape('wheel', 'circle', [[4.5, 1.5], [4.5, 0.4]]),
         shape('car', 'mask', [[1.0, 3.0], [3.0, 4.0]], mask=png([[1, 0, 1], [0, 1, 0]])),
-        shape('__ignore__', 'polygon', [[4, 3], [6, 3], [6, 5], [4, 5]]))
-    annotation = one(write(tmp_path / 'seed0000003.json', content), unlabelled='background')
+        shape('__ignore__', 'polygon', [[4, 3], [6, 3], [6, 5], [4, 5]]),
+    )
+    annotation = one(write(tmp_path / 'seed0000003.json', content), unlabeled='background')
     assert rows(annotation.mask) == ['cc..w.', 'cc.www', '....w.', '.c.c??', '..c.??']
 
 
 def test_masks_in_a_folder_and_points_in_it(tmp_path):
-    write(tmp_path / 'seed0000003.json', labelme(CAR, WHEEL, shape('tail', 'point', [[4.5, 1.0]],
-                                                                   flags={'occluded': True})))
+    write(
+        tmp_path / 'seed0000003.json',
+        labelme(CAR, WHEEL, shape('tail', 'point', [[4.5, 1.0]], flags={'occluded': True})),
+    )
     write(tmp_path / 'seed0000004.json', labelme(shape('head', 'point', [[0.5, 1.0]]), imagePath='seed0000004.png'))
     write(tmp_path / '.seed0000005.json', '{')
     both, points = read_annotations(TASK, tmp_path, None)
@@ -60,34 +80,52 @@ def test_masks_in_a_folder_and_points_in_it(tmp_path):
     assert points.mask is None and points.keypoints.visibility.tolist() == [VISIBLE, ABSENT]
 
 
-@pytest.mark.parametrize('content, message', [
-    ('{"shapes": [', 'cannot be read as JSON'), ('[' * 100_000, 'cannot be read as JSON'),
-    ('[]', 'holds no labelled image'), ({'shapes': None}, 'is not as LabelMe writes it'),
-    (labelme({'label': 'car'}), "shape 1 is not as LabelMe writes it .KeyError: 'shape_type'"),
-    (labelme(CAR, shape(3, 'rectangle', [[0, 0], [1, 1]])), 'shape 2: its label is 3'),
-    (labelme(shape('Car', 'polygon', CAR['points']), CAR, shape('weel', 'polygon', CAR['points']),
-             shape('head', 'rectangle', [[0, 0], [1, 1]])),
-     r"'Car' \(did you mean 'car'\?\), at \S+ shape 1; 'weel' \(did you mean 'wheel'\?\), at \S+ shape 3; "
-     r"'head' \(that is the other kind.*\), at \S+ shape 4\. The class file lists background, car, wheel"),
-    (labelme(CAR, shape('car', 'polygon', [[0, 0], [4, 4], [4, 0], [0, 4]])), r'shape 2 \(car\): .* crosses itself'),
-    (labelme(shape('car', 'polygon', [[0, 0], [9, 4], [4, 0]])), r'shape 1 \(car\): the corner \(9, 4\) is outside'),
-    (labelme(shape('car', 'circle', [[0, 9], [4, 9]])), r'centre \(0, 9\) is outside'),
-    (labelme(shape('car', 'polygon', [[0, 0], [9, 4]])), 'three corners'),
-    (labelme(shape('car', 'rectangle', [[0, 0]])), 'shape 1: its coordinates'),
-    (labelme(shape('car', 'linestrip', [[0, 0], [3, 3]])), "type 'linestrip' has no area"),
-    (labelme(shape('car', 'mask', [[0, 0], [1, 1]], mask='AAAA')), 'is no PNG in base64'),
-    (labelme(shape('car', 'mask', [[0, 0], [1, 1]])), 'is no PNG in base64'),
-    (labelme(shape('car', 'mask', [[4, 4], [6, 6]], mask=png(np.ones((3, 3))))), 'outside the image of 6 x 5'),
-    (labelme(CAR, imageHeight=None, imageWidth=None), 'height and width of image seed0000003 are missing'),
-    (labelme(CAR, imageHeight=10 ** 9), 'are no size of an image'),
-    (labelme(CAR, imageHeight='x'), 'are no size of an image'),
-    (labelme(CAR, imagePath='seed0000004.png'), 'give the file the name of its image, seed0000004.json'),
-    (labelme(CAR, imagePath='/etc/seed0000003.png'), 'leaves the folder'),
-    (labelme(CAR, imagePath='C:\\a\\seed0000003.png'), 'leaves the folder'),
-    (labelme(CAR, imagePath='../a/../../seed0000003.png'), 'leaves the folder'),
-    (labelme(CAR, imagePath=''), 'names no image'),
-    (labelme(), 'holds no labelled image'),
-    (labelme(shape('head', 'point', [[0, 0]]), shape('head', 'point', [[1, 0]])), "'head' is there twice"),
-    (labelme(shape('head', 'point', [[0, float('nan')]])), 'no finite number')])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('{"shapes": [', 'cannot be read as JSON'),
+        ('[' * 100_000, 'cannot be read as JSON'),
+        ('[]', 'holds no labelled image'),
+        ({'shapes': None}, 'is not as LabelMe writes it'),
+        (labelme({'label': 'car'}), "shape 1 is not as LabelMe writes it .KeyError: 'shape_type'"),
+        (labelme(CAR, shape(3, 'rectangle', [[0, 0], [1, 1]])), 'shape 2: its label is 3'),
+        (
+            labelme(
+                shape('Car', 'polygon', CAR['points']),
+                CAR,
+                shape('weel', 'polygon', CAR['points']),
+                shape('head', 'rectangle', [[0, 0], [1, 1]]),
+            ),
+            r"'Car' \(did you mean 'car'\?\), at \S+ shape 1; 'weel' \(did you mean 'wheel'\?\), at \S+ shape 3; "
+            r"'head' \(that is the other kind.*\), at \S+ shape 4\. The class file lists background, car, wheel",
+        ),
+        (
+            labelme(CAR, shape('car', 'polygon', [[0, 0], [4, 4], [4, 0], [0, 4]])),
+            r'shape 2 \(car\): .* crosses itself',
+        ),
+        (
+            labelme(shape('car', 'polygon', [[0, 0], [9, 4], [4, 0]])),
+            r'shape 1 \(car\): the corner \(9, 4\) is outside',
+        ),
+        (labelme(shape('car', 'circle', [[0, 9], [4, 9]])), r'centre \(0, 9\) is outside'),
+        (labelme(shape('car', 'polygon', [[0, 0], [9, 4]])), 'three corners'),
+        (labelme(shape('car', 'rectangle', [[0, 0]])), 'shape 1: its coordinates'),
+        (labelme(shape('car', 'linestrip', [[0, 0], [3, 3]])), "type 'linestrip' has no area"),
+        (labelme(shape('car', 'mask', [[0, 0], [1, 1]], mask='AAAA')), 'is no PNG in base64'),
+        (labelme(shape('car', 'mask', [[0, 0], [1, 1]])), 'is no PNG in base64'),
+        (labelme(shape('car', 'mask', [[4, 4], [6, 6]], mask=png(np.ones((3, 3))))), 'outside the image of 6 x 5'),
+        (labelme(CAR, imageHeight=None, imageWidth=None), 'height and width of image seed0000003 are missing'),
+        (labelme(CAR, imageHeight=10**9), 'are no size of an image'),
+        (labelme(CAR, imageHeight='x'), 'are no size of an image'),
+        (labelme(CAR, imagePath='seed0000004.png'), 'give the file the name of its image, seed0000004.json'),
+        (labelme(CAR, imagePath='/etc/seed0000003.png'), 'leaves the folder'),
+        (labelme(CAR, imagePath='C:\\a\\seed0000003.png'), 'leaves the folder'),
+        (labelme(CAR, imagePath='../a/../../seed0000003.png'), 'leaves the folder'),
+        (labelme(CAR, imagePath=''), 'names no image'),
+        (labelme(), 'holds no labelled image'),
+        (labelme(shape('head', 'point', [[0, 0]]), shape('head', 'point', [[1, 0]])), "'head' is there twice"),
+        (labelme(shape('head', 'point', [[0, float('nan')]])), 'no finite number'),
+    ],
+)
 def test_bad_files(tmp_path, content, message):
     refused(write(tmp_path / 'seed0000003.json', content), message)

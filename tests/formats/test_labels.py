@@ -1,4 +1,5 @@
 """Which format --labels is taken for, and what holds in all of them."""
+
 import contextlib
 import json
 import logging
@@ -11,7 +12,7 @@ import pytest
 from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import png
-from datasetgan_ext.formats.labels import FORMATS, labelled_part, read_annotations
+from datasetgan_ext.formats.labels import FORMATS, labeled_part, read_annotations
 from tests.formats.helping import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
 from tests.formats.test_coco import CAR, coco
 from tests.formats.test_cvat import cvat, image
@@ -32,12 +33,16 @@ def make_voc(folder):
     return folder
 
 
-MAKE = {'png': make_png, 'voc': make_voc,
-        'labelme': lambda folder: write(folder / 'seed0000003.json', labelme(LABELME_CAR)).parent,
-        'coco': lambda folder: write(folder / 'export.json', coco([CAR])),
-        'cvat': lambda folder: write(folder / 'annotations.xml', cvat(image(
-            '<box label="car" xtl="1" ytl="2" xbr="4" ybr="4"></box>'))),
-        'label-studio': lambda folder: write(folder / 'export.json', [studio_task(STUDIO_CAR)])}
+MAKE = {
+    'png': make_png,
+    'voc': make_voc,
+    'labelme': lambda folder: write(folder / 'seed0000003.json', labelme(LABELME_CAR)).parent,
+    'coco': lambda folder: write(folder / 'export.json', coco([CAR])),
+    'cvat': lambda folder: write(
+        folder / 'annotations.xml', cvat(image('<box label="car" xtl="1" ytl="2" xbr="4" ybr="4"></box>'))
+    ),
+    'label-studio': lambda folder: write(folder / 'export.json', [studio_task(STUDIO_CAR)]),
+}
 
 
 def test_order_of_the_formats_in_the_help():
@@ -45,7 +50,7 @@ def test_order_of_the_formats_in_the_help():
 
 
 @pytest.mark.parametrize('name', MAKE)
-def test_recognised_and_said_in_the_log(tmp_path, caplog, name):
+def test_recognized_and_said_in_the_log(tmp_path, caplog, name):
     caplog.set_level(logging.INFO)
     path = MAKE[name](tmp_path)
     annotation = one(path)
@@ -56,13 +61,13 @@ def test_recognised_and_said_in_the_log(tmp_path, caplog, name):
 
 @pytest.mark.parametrize('name', ['labelme', 'coco', 'cvat', 'label-studio'])
 def test_pixels_that_no_shape_covers(tmp_path, name):
-    mask = one(MAKE[name](tmp_path), unlabelled='ignore').mask
+    mask = one(MAKE[name](tmp_path), unlabeled='ignore').mask
     assert rows(mask) == ['??????', '??????', '?ccc??', '?ccc??', '??????']
 
 
 @pytest.mark.parametrize('name', ['png', 'voc'])
 def test_masks_have_no_such_pixels(tmp_path, name):
-    refused(MAKE[name](tmp_path), '--unlabelled=ignore is of no use with .* masks', unlabelled='ignore')
+    refused(MAKE[name](tmp_path), '--unlabeled=ignore is of no use with .* masks', unlabeled='ignore')
 
 
 def make_images_with_labelme(folder):
@@ -76,16 +81,21 @@ def make_zip(folder):
     return folder / 'export.zip'
 
 
-@pytest.mark.parametrize('make, message', [
-    (make_images_with_labelme, 'could be png or labelme; name it with --label-format'),
-    (make_zip, 'is a zip archive; unpack it'), (lambda folder: folder, 'is in no known format.* --label-format'),
-    (lambda folder: write(folder / 'notes.txt', 'hello'), 'is in no known format.* --label-format'),
-    (lambda folder: write(folder / 'task.json', {'classes': []}), 'is in no known format.* --label-format'),
-    (lambda folder: write(folder / 'a.json', '3'), 'is in no known format'),
-    (lambda folder: write(folder / 'a.json', {'shapes': [], 'annotations': []}), 'is in no known format'),
-    (lambda folder: MAKE['coco'](folder).parent, 'is in no known format.*coco: FILE.json'),
-    (lambda folder: folder / 'nowhere', 'no such file or folder')])
-def test_not_recognised(tmp_path, make, message):
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (make_images_with_labelme, 'could be png or labelme; name it with --label-format'),
+        (make_zip, 'is a zip archive; unpack it'),
+        (lambda folder: folder, 'is in no known format.* --label-format'),
+        (lambda folder: write(folder / 'notes.txt', 'hello'), 'is in no known format.* --label-format'),
+        (lambda folder: write(folder / 'task.json', {'classes': []}), 'is in no known format.* --label-format'),
+        (lambda folder: write(folder / 'a.json', '3'), 'is in no known format'),
+        (lambda folder: write(folder / 'a.json', {'shapes': [], 'annotations': []}), 'is in no known format'),
+        (lambda folder: MAKE['coco'](folder).parent, 'is in no known format.*coco: FILE.json'),
+        (lambda folder: folder / 'nowhere', 'no such file or folder'),
+    ],
+)
+def test_not_recognized(tmp_path, make, message):
     refused(make(tmp_path), message)
 
 
@@ -112,7 +122,7 @@ def test_separate_keypoints_go_first(tmp_path):
     labels = write(tmp_path / 'labels' / 'seed0000003.json', labelme(LABELME_CAR, shape('head', 'point', [[1, 1]])))
     keypoints = coco(categories=[{'id': 1, 'name': 'bird', 'keypoints': ['tail']}])
     keypoints['annotations'] = [{'id': 1, 'image_id': 7, 'category_id': 1, 'keypoints': [3, 4, 2]}]
-    annotation, = read_annotations(TASK, labels, write(tmp_path / 'keypoints.json', keypoints))
+    (annotation,) = read_annotations(TASK, labels, write(tmp_path / 'keypoints.json', keypoints))
     assert annotation.keypoints.visibility.tolist() == [0, 2] and annotation.mask.max() == 1
 
 
@@ -120,8 +130,11 @@ def test_size_that_the_file_states_is_compared(tmp_path):
     points = write(tmp_path / 'seed0000003.json', labelme(shape('head', 'point', [[1, 1]])))
     annotation = one(points)
     annotation.check(TASK, (5, 6))
-    with pytest.raises(UserError, match=r'seed0000003.json is 5x6, its image is 10x12 \(height x width; image seed.*'
-                                         r'resized by 0.5. Labels are not resized here'):
+    with pytest.raises(
+        UserError,
+        match=r'seed0000003.json is 5x6, its image is 10x12 \(height x width; image seed.*'
+        r'resized by 0.5. Labels are not resized here',
+    ):
         annotation.check(TASK, (10, 12))
 
 
@@ -140,37 +153,37 @@ def test_folders_without_labels(tmp_path, name):
 def test_points_without_a_use_are_passed_over_and_said(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = write(tmp_path / 'seed0000003.json', labelme(LABELME_CAR, shape('nose', 'point', [[1, 1]])))
-    annotation, = read_annotations(TASK.only(True, False), path, None)
+    (annotation,) = read_annotations(TASK.only(True, False), path, None)
     assert annotation.keypoints is None and '1 points are passed over' in caplog.text
 
 
-def test_part_of_the_task_that_is_labelled(tmp_path):
+def test_part_of_the_task_that_is_labeled(tmp_path):
     keypoints = Keypoints(np.zeros((2, 2), np.float32), np.zeros(2, np.uint8))
     masks, points = Annotation('a', ids(CAR_AND_WHEEL), tmp_path), Annotation('b', None, tmp_path, keypoints)
-    assert labelled_part(TASK, [masks]) == TASK.only(True, False)
-    assert labelled_part(TASK, [points]) == TASK.only(False, True)
-    assert labelled_part(TASK, [masks, points]) == TASK
+    assert labeled_part(TASK, [masks]) == TASK.only(True, False)
+    assert labeled_part(TASK, [points]) == TASK.only(False, True)
+    assert labeled_part(TASK, [masks, points]) == TASK
 
 
-def coloured(path, rgba, colours=TASK.palette):
-    pixels = np.array(colours, np.uint8)[ids(CAR_AND_WHEEL)]
+def colored(path, rgba, colors=TASK.palette):
+    pixels = np.array(colors, np.uint8)[ids(CAR_AND_WHEEL)]
     if rgba:
         pixels = np.concatenate([pixels, np.full((5, 6, 1), 255, np.uint8)], axis=2)
         pixels[0, 0, 3] = 0
     PIL.Image.fromarray(pixels).save(path)
 
 
-def test_png_in_the_colours_of_the_class_file(tmp_path):
-    coloured(tmp_path / 'seed0000003.png', False)
+def test_png_in_the_colors_of_the_class_file(tmp_path):
+    colored(tmp_path / 'seed0000003.png', False)
     assert rows(one(tmp_path).mask) == CAR_AND_WHEEL
-    coloured(tmp_path / 'seed0000003.png', True)
+    colored(tmp_path / 'seed0000003.png', True)
     assert rows(one(tmp_path).mask) == ['?.....', *CAR_AND_WHEEL[1:]], 'transparent: no label'
 
 
-def test_unknown_colours_of_all_files_at_once(tmp_path):
-    coloured(tmp_path / 'a.png', False, [(0, 0, 0), (9, 9, 9), (0, 0, 255)])
-    coloured(tmp_path / 'b.png', False)
-    coloured(tmp_path / 'c.png', True, [(0, 0, 0), (255, 0, 1), (0, 1, 255)])
+def test_unknown_colors_of_all_files_at_once(tmp_path):
+    colored(tmp_path / 'a.png', False, [(0, 0, 0), (9, 9, 9), (0, 0, 255)])
+    colored(tmp_path / 'b.png', False)
+    colored(tmp_path / 'c.png', True, [(0, 0, 0), (255, 0, 1), (0, 1, 255)])
     with pytest.raises(UserError, match=r'a\.png \(\(9, 9, 9\): 4 pixels\); \S+c\.png \(.*\(255, 0, 1, 255\): 4'):
         read_annotations(TASK, tmp_path, None)
 
@@ -197,16 +210,21 @@ def test_any_damage_ends_in_an_error_for_the_user(tmp_path):
 def replaced(content, value):
     """Copies of JSON content, in each of which one thing, at any depth, is replaced by the value."""
     yield value
-    for key in (content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()):
+    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
         for inner in replaced(content[key], value):
             copy = content.copy()
             copy[key] = inner
             yield copy
 
 
-@pytest.mark.parametrize('name, content', [
-    ('labelme', labelme(LABELME_CAR, shape('head', 'point', [[1, 1]]))), ('label-studio', [studio_task(STUDIO_CAR)]),
-    ('coco', coco([CAR], {'size': [5, 6], 'counts': [13, 1, 4, 1, 11]}))])
+@pytest.mark.parametrize(
+    'name, content',
+    [
+        ('labelme', labelme(LABELME_CAR, shape('head', 'point', [[1, 1]]))),
+        ('label-studio', [studio_task(STUDIO_CAR)]),
+        ('coco', coco([CAR], {'size': [5, 6], 'counts': [13, 1, 4, 1, 11]})),
+    ],
+)
 def test_anything_of_another_type_ends_in_an_error_for_the_user(tmp_path, name, content):
     for value in (None, 3, -1.5, 'x', [], {}, [None]):
         for changed in replaced(content, value):

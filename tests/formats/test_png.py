@@ -16,7 +16,7 @@ def test_round_trip(tmp_path):
         assert image.mode == 'P' and image.convert('RGB').getpixel((1, 0)) == (10, 20, 30)
 
 
-def test_grey_and_black_and_white(tmp_path):
+def test_gray_and_black_and_white(tmp_path):
     PIL.Image.fromarray(MASK).save(tmp_path / 'a.png')
     assert np.array_equal(png.read_mask(tmp_path / 'a.png'), MASK)
     PIL.Image.fromarray(MASK > 0).save(tmp_path / 'b.png')
@@ -46,9 +46,15 @@ def cut_off(path):
     path.write_bytes(path.read_bytes()[:400])
 
 
-@pytest.mark.parametrize('make, message', [
-    (rgb, 'has RGB pixels'), (sixteen_bit, 'has I;16 pixels'), (no_image, 'cannot be read as an image'),
-    (cut_off, 'cannot be read as an image')])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (rgb, 'has RGB pixels'),
+        (sixteen_bit, 'has I;16 pixels'),
+        (no_image, 'cannot be read as an image'),
+        (cut_off, 'cannot be read as an image'),
+    ],
+)
 def test_bad_files(tmp_path, make, message):
     make(tmp_path / 'bad.png')
     with pytest.raises(UserError, match='bad.png') as error:

@@ -1,4 +1,5 @@
 """Outlines of regions, worked out by hand."""
+
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
@@ -20,13 +21,15 @@ def test_a_pixel_and_a_corner():
 def test_pixels_that_touch_by_a_corner_have_an_outline_each():
     assert polygons(['#.', '.#']) == [
         [[10, 20], [11, 20], [11, 21], [10, 21]],
-        [[11, 21], [12, 21], [12, 22], [11, 22]]]
+        [[11, 21], [12, 21], [12, 22], [11, 22]],
+    ]
 
 
 def test_a_ring_is_cut_through_its_hole():
     assert polygons(['###', '#.#', '###']) == [
         [[10, 20], [11, 20], [11, 23], [10, 23]],
-        [[11, 20], [13, 20], [13, 23], [11, 23], [11, 22], [12, 22], [12, 21], [11, 21]]]
+        [[11, 20], [13, 20], [13, 23], [11, 23], [11, 22], [12, 22], [12, 21], [11, 21]],
+    ]
 
 
 def test_what_touches_the_outside_by_a_corner_is_no_hole():

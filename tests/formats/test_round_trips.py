@@ -1,4 +1,5 @@
 """A mask through each format: exact where it has masks, to within a pixel of the border where it has polygons."""
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -33,16 +34,21 @@ def as_voc(folder, mask):
     return folder
 
 
-def as_colours(folder, mask):
+def as_colors(folder, mask):
     PIL.Image.fromarray(np.array(TASK.palette, np.uint8)[mask]).save(folder / 'seed0000003.png')
     return folder
 
 
 def as_labelme(folder, mask):
     corners = [[0, 0], [WIDTH - 1, HEIGHT - 1]]
-    return write(folder / 'seed0000003.json', labelme(
-        *(shape(NAMES[index], 'mask', corners, mask=png(mask == index)) for index in (1, 2)),
-        imageHeight=HEIGHT, imageWidth=WIDTH)).parent
+    return write(
+        folder / 'seed0000003.json',
+        labelme(
+            *(shape(NAMES[index], 'mask', corners, mask=png(mask == index)) for index in (1, 2)),
+            imageHeight=HEIGHT,
+            imageWidth=WIDTH,
+        ),
+    ).parent
 
 
 def as_coco(folder, mask):
@@ -53,8 +59,11 @@ def as_coco(folder, mask):
 
 
 def as_cvat(folder, mask):
-    shapes = (f'<mask label="{NAMES[index]}" rle="{", ".join(map(str, runs((mask == index).ravel())))}" '
-              f'left="0" top="0" width="{WIDTH}" height="{HEIGHT}" z_order="0"></mask>' for index in (1, 2))
+    shapes = (
+        f'<mask label="{NAMES[index]}" rle="{", ".join(map(str, runs((mask == index).ravel())))}" '
+        f'left="0" top="0" width="{WIDTH}" height="{HEIGHT}" z_order="0"></mask>'
+        for index in (1, 2)
+    )
     return write(folder / 'annotations.xml', cvat(image(*shapes, width=WIDTH, height=HEIGHT)))
 
 
@@ -64,12 +73,22 @@ def studio(folder, *results):
 
 
 def as_studio(folder, mask):
-    return studio(folder, *(result('brushlabels', NAMES[index], format='rle', rle=brush(
-        [''.join('.#'[value] for value in row) for row in (mask == index).astype(int)])) for index in (1, 2)))
+    return studio(
+        folder,
+        *(
+            result(
+                'brushlabels',
+                NAMES[index],
+                format='rle',
+                rle=brush([''.join('.#'[value] for value in row) for row in (mask == index).astype(int)]),
+            )
+            for index in (1, 2)
+        ),
+    )
 
 
 @pytest.mark.parametrize('density', [0.02, 0.5, 0.98])
-@pytest.mark.parametrize('encode', [as_png, as_voc, as_colours, as_labelme, as_coco, as_cvat, as_studio])
+@pytest.mark.parametrize('encode', [as_png, as_voc, as_colors, as_labelme, as_coco, as_cvat, as_studio])
 def test_masks_are_exact(tmp_path, encode, density):
     random = np.random.RandomState(0)
     mask = (random.rand(HEIGHT, WIDTH) < density) * random.randint(1, 3, (HEIGHT, WIDTH)).astype(np.uint8)
@@ -77,8 +96,10 @@ def test_masks_are_exact(tmp_path, encode, density):
 
 
 def labelme_polygon(folder, corners):
-    return write(folder / 'seed0000003.json', labelme(shape('car', 'polygon', corners.tolist()), imageHeight=HEIGHT,
-                                                      imageWidth=WIDTH)).parent
+    return write(
+        folder / 'seed0000003.json',
+        labelme(shape('car', 'polygon', corners.tolist()), imageHeight=HEIGHT, imageWidth=WIDTH),
+    ).parent
 
 
 def coco_polygon(folder, corners):
@@ -89,8 +110,10 @@ def coco_polygon(folder, corners):
 
 def cvat_polygon(folder, corners):
     points = ';'.join(f'{x:.2f},{y:.2f}' for x, y in corners)  # as CVAT rounds them
-    return write(folder / 'annotations.xml', cvat(image(
-        f'<polygon label="car" points="{points}" z_order="0"></polygon>', width=WIDTH, height=HEIGHT)))
+    return write(
+        folder / 'annotations.xml',
+        cvat(image(f'<polygon label="car" points="{points}" z_order="0"></polygon>', width=WIDTH, height=HEIGHT)),
+    )
 
 
 def studio_polygon(folder, corners):

@@ -1,4 +1,5 @@
 """Which pixels a shape covers, by hand; and the shapes that are refused."""
+
 import numpy as np
 import pytest
 
@@ -21,11 +22,20 @@ def painted(region, height=5, width=6) -> list[str]:
     return [''.join('.#'[value] for value in row) for row in mask]
 
 
-@pytest.mark.parametrize('region', [
-    box(1, 2, 4, 4), box(4, 4, 1, 2), Polygon([(1, 2), (4, 2), (4, 4), (1, 4)]),
-    Polygon([(1, 4), (4, 4), (4, 2), (1, 2)]), box(0.6, 1.6, 4.4, 4.4), box(1.5, 1.6, 3.5, 4.4, degrees=90),
-    box(4, 2, 6, 5, degrees=90, pivot=(4, 2)), Bitmap(np.ones((2, 3), bool), 1, 2)])
-def test_boxes_cover_the_pixels_whose_centres_are_inside(region):
+@pytest.mark.parametrize(
+    'region',
+    [
+        box(1, 2, 4, 4),
+        box(4, 4, 1, 2),
+        Polygon([(1, 2), (4, 2), (4, 4), (1, 4)]),
+        Polygon([(1, 4), (4, 4), (4, 2), (1, 2)]),
+        box(0.6, 1.6, 4.4, 4.4),
+        box(1.5, 1.6, 3.5, 4.4, degrees=90),
+        box(4, 2, 6, 5, degrees=90, pivot=(4, 2)),
+        Bitmap(np.ones((2, 3), bool), 1, 2),
+    ],
+)
+def test_boxes_cover_the_pixels_whose_centers_are_inside(region):
     expected = ['......', '......', '.###..', '.###..', '......']
     assert painted(region) == expected
 
@@ -35,7 +45,7 @@ def test_triangle():
     assert painted(Polygon([(0, 0), (4.2, 0), (0, 4.2)])) == ['####..', '###...', '##....', '#.....', '......']
 
 
-def test_neighbours_share_no_pixel_and_leave_none_out():
+def test_neighbors_share_no_pixel_and_leave_none_out():
     rng = np.random.RandomState(0)
     for _ in range(50):
         first, second = rng.rand(2, 2) * 40
@@ -77,22 +87,39 @@ def test_parts_together_and_cut_off_at_the_border():
     assert painted(Bitmap(np.ones((2, 2), bool), -1, 4)) == ['......', '......', '......', '......', '#.....']
 
 
-@pytest.mark.parametrize('region, message', [
-    (Polygon([(0, 0), (4, 4), (4, 0), (0, 4)]), r'crosses itself near \(2, 2\)'),
-    (Polygon([(0, 0), (5, 0), (5, 5), (1, -0.5)]), 'crosses itself'),
-    (Polygon([(0, 0), (1, 1)]), 'three corners or more, it has 2'),
-    (Polygon([]), 'it has 0'),
-    (Polygon([(0, 0), (7.5, 0), (0, 3)]), r'corner \(7.5, 0\) is outside the image of 6 x 5'),
-    (Polygon([(0, 0), (2, -1.1), (2, 3)]), 'outside the image'),
-    (Ellipse((3, 3), (0, 1)), 'radius'), (Ellipse((3, 7), (9, 9)), r'centre \(3, 7\) is outside'),
-    (Bitmap(np.ones((7, 1), bool)), 'rows 0 to 7, which is outside'), (NoArea('a line'), 'a line')])
+@pytest.mark.parametrize(
+    'region, message',
+    [
+        (Polygon([(0, 0), (4, 4), (4, 0), (0, 4)]), r'crosses itself near \(2, 2\)'),
+        (Polygon([(0, 0), (5, 0), (5, 5), (1, -0.5)]), 'crosses itself'),
+        (Polygon([(0, 0), (1, 1)]), 'three corners or more, it has 2'),
+        (Polygon([]), 'it has 0'),
+        (Polygon([(0, 0), (7.5, 0), (0, 3)]), r'corner \(7.5, 0\) is outside the image of 6 x 5'),
+        (Polygon([(0, 0), (2, -1.1), (2, 3)]), 'outside the image'),
+        (Ellipse((3, 3), (0, 1)), 'radius'),
+        (Ellipse((3, 7), (9, 9)), r'centre \(3, 7\) is outside'),
+        (Bitmap(np.ones((7, 1), bool)), 'rows 0 to 7, which is outside'),
+        (NoArea('a line'), 'a line'),
+    ],
+)
 def test_shapes_that_are_refused(region, message):
     with pytest.raises(ShapeError, match=message):
         painted(region)
 
 
-@pytest.mark.parametrize('values', [[(0, 0), (1, float('nan'))], [(0, 0), (1, float('inf'))], [(0, 0), (1, 'x')],
-                                    [(0, 0), (1,)], [(0, 0, 0)], 3, None, [[[1, 2]]]])
+@pytest.mark.parametrize(
+    'values',
+    [
+        [(0, 0), (1, float('nan'))],
+        [(0, 0), (1, float('inf'))],
+        [(0, 0), (1, 'x')],
+        [(0, 0), (1,)],
+        [(0, 0, 0)],
+        3,
+        None,
+        [[[1, 2]]],
+    ],
+)
 def test_coordinates_that_are_no_points(values):
     with pytest.raises(ShapeError):
         Polygon(values)
@@ -108,6 +135,6 @@ def test_touching_is_no_crossing():
 def test_runs():
     assert bits_from_runs([1, 2, 0, 1], 4).tolist() == [False, True, True, True]
     assert bits_from_runs([], 0).tolist() == []
-    for runs in ([1, 2], [5], [-1, 5], [2 ** 62, 2 ** 62, 2 ** 62, 2 ** 62, 4], 'x', [1, 'x'], [10 ** 30], None):
+    for runs in ([1, 2], [5], [-1, 5], [2**62, 2**62, 2**62, 2**62, 4], 'x', [1, 'x'], [10**30], None):
         with pytest.raises(ShapeError, match='run lengths'):
             bits_from_runs(runs, 4)

@@ -1,4 +1,5 @@
 """A Ray cluster makes the same dataset as one process, also when one of its machines is lost."""
+
 import time
 from types import SimpleNamespace
 
@@ -59,14 +60,21 @@ def test_a_shipment_needs_none_of_the_files(interpreter, tmp_path):
     labeler = shipment.labeler('cpu')
     assert labeler.interpreter.fingerprint == demo.interpreter.fingerprint
     assert (labeler.options.trunc, labeler.batch) == (0.5, 2)
-    sample, = labeler([3])
-    expected, = make_labeler('demo', 'demo', SamplingOptions(trunc=0.5))([3])
+    (sample,) = labeler([3])
+    (expected,) = make_labeler('demo', 'demo', SamplingOptions(trunc=0.5))([3])
     assert np.array_equal(sample.mask, expected.mask)
 
 
-@pytest.mark.parametrize('resources, options, device, workers', [
-    ({'CPU': 64.0, 'GPU': 4.0}, {}, 'cuda', 4), ({'CPU': 64.0, 'GPU': 4.0}, {'workers': 6}, 'cuda', 6),
-    ({'CPU': 64.0, 'GPU': 4.0}, {'device': 'cpu'}, 'cpu', 64), ({'CPU': 8.0}, {}, 'cpu', 8), ({}, {}, 'cpu', 1)])
+@pytest.mark.parametrize(
+    'resources, options, device, workers',
+    [
+        ({'CPU': 64.0, 'GPU': 4.0}, {}, 'cuda', 4),
+        ({'CPU': 64.0, 'GPU': 4.0}, {'workers': 6}, 'cuda', 6),
+        ({'CPU': 64.0, 'GPU': 4.0}, {'device': 'cpu'}, 'cpu', 64),
+        ({'CPU': 8.0}, {}, 'cpu', 8),
+        ({}, {}, 'cpu', 1),
+    ],
+)
 def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, device, workers):
     ray = SimpleNamespace(is_initialized=lambda: True, cluster_resources=lambda: resources, nodes=list)
     monkeypatch.setattr(cluster, 'import_extra', lambda *_: ray)
@@ -77,8 +85,7 @@ def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, dev
 @pytest.mark.parametrize('address', ['auto', '127.0.0.1:1', 'ray://127.0.0.1:1', 'nonsense'])
 def test_no_cluster_is_told(tmp_path, address):
     pytest.importorskip('ray', reason='ray is not installed')
-    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / "out"}', '--seeds=0',
-                    f'--ray={address}')
+    result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / "out"}', '--seeds=0', f'--ray={address}')
     assert result.exit_code == 1 and f'--ray={address}: no Ray cluster' in result.output
     assert not (tmp_path / 'out').exists()
 
@@ -88,6 +95,7 @@ def two_nodes():
     """A cluster of two machines with one CPU each, as far as Ray knows; and the second machine."""
     ray = pytest.importorskip('ray', reason='ray is not installed')
     from ray.cluster_utils import Cluster as Machines
+
     machines = Machines(initialize_head=True, head_node_args={'num_cpus': 1, 'include_dashboard': False})
     second = machines.add_node(num_cpus=1)
     yield machines, second
@@ -97,6 +105,7 @@ def two_nodes():
 
 def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
     import ray
+
     machines, second = two_nodes
     label, lost = Cluster.label, []
 
@@ -119,8 +128,10 @@ def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
     assert tree(tmp_path / 'lost') == tree(tmp_path / 'whole')
 
 
-@pytest.mark.parametrize('fingerprint, version, message', [
-    ('another', __version__, '--network or --interpreter changed'), ('', '0.0', '0.0 where the run was started')])
+@pytest.mark.parametrize(
+    'fingerprint, version, message',
+    [('another', __version__, '--network or --interpreter changed'), ('', '0.0', '0.0 where the run was started')],
+)
 def test_an_actor_that_would_make_other_samples_says_so(tmp_path, monkeypatch, fingerprint, version, message):
     monkeypatch.setattr(cluster, 'import_extra', lambda *_: SimpleNamespace(get=lambda shipment: shipment))
     labeler = make_labeler('demo', 'demo')
@@ -130,5 +141,5 @@ def test_an_actor_that_would_make_other_samples_says_so(tmp_path, monkeypatch, f
     assert message in Actor('cpu', writer, fingerprints, version).do(JOBS[0], [shipment])
     if version == __version__:
         same = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-        encoded, = Actor('cpu', writer, same, version).do(JOBS[1], [shipment])
+        (encoded,) = Actor('cpu', writer, same, version).do(JOBS[1], [shipment])
         assert encoded.record == writer.encode(*labeler([1])).record

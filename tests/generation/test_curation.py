@@ -1,4 +1,5 @@
 """Which samples are kept, in cases that can be counted by hand."""
+
 import numpy as np
 import pytest
 
@@ -14,20 +15,24 @@ def rows(*groups) -> np.ndarray:
     return np.array([[char == '1' for char in text] for number, text in groups for _ in range(number)])
 
 
-@pytest.mark.parametrize('samples, share, kept', [
-    # the ten that have the second class, and as many of the others, those first in line
-    (rows((90, '10'), (10, '11')), 0.5, [*range(10), *range(90, 100)]),
-    (rows((90, '10'), (10, '11')), 0.1, range(100)),
-    # 10 of 33 is the least for a share of 0.3; the others stay as the first in line
-    (rows((10, '100'), (20, '010'), (70, '001')), 0.3, [*range(10), *range(10, 23), *range(30, 40)]),
-    # a class that no sample has is not missed
-    (rows((20, '10')), 0.5, range(20)),
-    # two of a hundred are too few for half of a tenth: not waited for
-    (rows((98, '10'), (2, '11')), 0.5, range(100)),
-    # two classes that never meet cannot both be in nine tenths, and half is what they have
-    (rows((50, '10'), (50, '01')), 0.9, range(100)),
-    (rows((70, '10'), (30, '01')), 0.9, [*range(30), *range(70, 100)]),
-    (rows((1, '1')), 1.0, [0])])
+@pytest.mark.parametrize(
+    'samples, share, kept',
+    [
+        # the ten that have the second class, and as many of the others, those first in line
+        (rows((90, '10'), (10, '11')), 0.5, [*range(10), *range(90, 100)]),
+        (rows((90, '10'), (10, '11')), 0.1, range(100)),
+        # 10 of 33 is the least for a share of 0.3; the others stay as the first in line
+        (rows((10, '100'), (20, '010'), (70, '001')), 0.3, [*range(10), *range(10, 23), *range(30, 40)]),
+        # a class that no sample has is not missed
+        (rows((20, '10')), 0.5, range(20)),
+        # two of a hundred are too few for half of a tenth: not waited for
+        (rows((98, '10'), (2, '11')), 0.5, range(100)),
+        # two classes that never meet cannot both be in nine tenths, and half is what they have
+        (rows((50, '10'), (50, '01')), 0.9, range(100)),
+        (rows((70, '10'), (30, '01')), 0.9, [*range(30), *range(70, 100)]),
+        (rows((1, '1')), 1.0, [0]),
+    ],
+)
 def test_balance(samples, share, kept):
     assert np.flatnonzero(balance(samples, share)).tolist() == list(kept)
 
@@ -35,19 +40,32 @@ def test_balance(samples, share, kept):
 def test_balance_keeps_nearly_as_many_as_can_be():
     """Against the best that there is: the linear program of all choices, which may halve samples."""
     from scipy.optimize import linprog
+
     random = np.random.RandomState(0)
     samples = random.rand(2000, 6) < [1, 0.05, 0.1, 0.3, 0.6, 0.9]
     stays = balance(samples, 0.2)
     assert (samples[stays].mean(axis=0) >= 0.2).all()
     kinds, numbers = np.unique(samples, axis=0, return_counts=True)
-    most = -linprog(-np.ones(len(kinds)), A_ub=0.2 - kinds.T, b_ub=np.zeros(6),
-                    bounds=np.stack([np.zeros(len(kinds)), numbers], axis=1)).fun
+    most = -linprog(
+        -np.ones(len(kinds)),
+        A_ub=0.2 - kinds.T,
+        b_ub=np.zeros(6),
+        bounds=np.stack([np.zeros(len(kinds)), numbers], axis=1),
+    ).fun
     assert 0.98 * most < stays.sum() <= round(most)
 
 
 def test_one_filter_after_the_other():
-    pixels = {0: [9, 0, 0], 1: [5, 4, 0], 2: [5, 4, 0], 3: [2, 4, 3], 4: [2, 4, 3], 5: [5, 4, 0], 6: [0, 5, 4],
-              7: [5, 3, 1]}
+    pixels = {
+        0: [9, 0, 0],
+        1: [5, 4, 0],
+        2: [5, 4, 0],
+        3: [2, 4, 3],
+        4: [2, 4, 3],
+        5: [5, 4, 0],
+        6: [0, 5, 4],
+        7: [5, 3, 1],
+    }
     asked = []
 
     def pixels_of(seed):
@@ -58,8 +76,13 @@ def test_one_filter_after_the_other():
     assert Curation(0.75).dropped(order, pixels_of) == {4: 'uncertainty', 6: 'uncertainty'} and not asked
     curation = Curation.of(TASK, 0.75, [('wheel', 4)], 0.5)
     assert curation.dropped(order, pixels_of) == {
-        4: 'uncertainty', 6: 'uncertainty', 0: 'min-pixels', 7: 'min-pixels', 1: 'balance-classes',
-        2: 'balance-classes'}
+        4: 'uncertainty',
+        6: 'uncertainty',
+        0: 'min-pixels',
+        7: 'min-pixels',
+        1: 'balance-classes',
+        2: 'balance-classes',
+    }
     assert asked == order[:6]
     assert curation.to_json(TASK) == {'keep': 0.75, 'min-pixels': 'wheel=4', 'balance-classes': 0.5}
 

@@ -1,4 +1,5 @@
 """Datasets with keypoints: manifest, COCO file, preview and card; with masks and without."""
+
 import json
 
 import numpy as np
@@ -12,27 +13,33 @@ from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.report.preview import draw_keypoints, keypoint_colours
+from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
 from tests.generation.test_run import manifest, tree
 
-TASK = Task(('background', 'dark', 'bright'), ((0, 0, 0), (255, 0, 0), (0, 255, 0)), ('peak', 'hole', 'ghost'),
-            skeleton=((0, 1),))
+TASK = Task(
+    ('background', 'dark', 'bright'),
+    ((0, 0, 0), (255, 0, 0), (0, 255, 0)),
+    ('peak', 'hole', 'ghost'),
+    skeleton=((0, 1),),
+)
 
 
 @pytest.fixture(params=['both heads', 'keypoints alone'])
 def labeler(request, generator, samples, labels) -> Labeler:
     annotations = list(png.read_folder(labels))
     for sample, annotation in zip(samples.samples, annotations):
-        grey = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
-        places = [np.unravel_index(pixel, grey.shape)[::-1] for pixel in (grey.argmax(), grey.argmin(), 0)]
-        annotation.keypoints = Keypoints(np.array(places, np.float32) + 0.5,
-                                         np.array([VISIBLE, VISIBLE, ABSENT], np.uint8))
+        gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
+        places = [np.unravel_index(pixel, gray.shape)[::-1] for pixel in (gray.argmax(), gray.argmin(), 0)]
+        annotation.keypoints = Keypoints(
+            np.array(places, np.float32) + 0.5, np.array([VISIBLE, VISIBLE, ABSENT], np.uint8)
+        )
         if request.param == 'keypoints alone':
             annotation.mask = None
     task = TASK.only(classes=request.param == 'both heads', keypoints=True)
     options = options_from('default', models=2, max_steps=100)
-    interpreter = TrainingSet(generator, samples, samples.pair(annotations, task), task, options,
-                              progress=False).train()
+    interpreter = TrainingSet(
+        generator, samples, samples.pair(annotations, task), task, options, progress=False
+    ).train()
     return Labeler(generator, interpreter)
 
 
@@ -98,10 +105,11 @@ def test_stream_of_keypoints(labeler):
 def test_drawn_keypoints_are_where_they_belong():
     image = png.PIL.Image.new('RGB', (80, 40))
     task = Task((), (), ('a', 'b', 'c'), skeleton=((0, 1), (0, 2)))
-    draw_keypoints(image, Keypoints(np.array([[5, 5], [15, 5], [5, 9]], np.float32), np.array([2, 1, 0], np.uint8)),
-                   task, 4)
+    draw_keypoints(
+        image, Keypoints(np.array([[5, 5], [15, 5], [5, 9]], np.float32), np.array([2, 1, 0], np.uint8)), task, 4
+    )
     pixels = np.asarray(image)
-    colours = keypoint_colours(task)
-    assert pixels[20, 20].tolist() == list(colours[0]) and pixels[20, 60].tolist() == list(colours[1])
+    colors = keypoint_colors(task)
+    assert pixels[20, 20].tolist() == list(colors[0]) and pixels[20, 60].tolist() == list(colors[1])
     assert pixels[20, 40].tolist() == [255, 255, 255]
     assert not pixels[30:].any()

@@ -27,8 +27,11 @@ class PowerCutError(BaseException):
 
 def tree(folder) -> dict[str, str]:
     """Every file below a folder, hidden ones too, and its sha256."""
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob('*')) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
 
 
 def manifest(folder) -> list[dict]:
@@ -39,6 +42,7 @@ def manifest(folder) -> list[dict]:
 def make_run(generator, interpreter, tmp_path):
     def make(outdir='dataset', seeds=range(6), keep=0.5, batch=1, options=None) -> Run:
         return Run(Labeler(generator, interpreter, options, batch), list(seeds), tmp_path / outdir, keep, 'test')
+
     return make
 
 
@@ -48,8 +52,10 @@ def test_files_and_records(make_run, tmp_path):
     folder = tmp_path / 'dataset'
     names = [f'seed{seed:07d}.png' for seed in range(6)]
     assert sorted(tree(folder)) == sorted(
-        [f'images/{name}' for name in names] + [f'masks/{name}' for name in names]
-        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'report.html', 'README.md'])
+        [f'images/{name}' for name in names]
+        + [f'masks/{name}' for name in names]
+        + ['manifest.jsonl', 'dataset.json', 'preview.png', 'report.html', 'README.md']
+    )
     records = manifest(folder)
     assert [record['seed'] for record in records] == list(range(6))
     for record, sample in zip(records, run.labeler(range(6))):
@@ -112,12 +118,14 @@ def test_a_class_too_scarce_to_balance_is_told(make_run, caplog):
     run = make_run()
     run.balance = 0.5
     run._tell_scarce_classes(Summary(6, 6, 0.1, [0.5, 0.3, 0.2], [6, 3, 2], []))
-    assert caplog.messages == ['bright is in 33.3 % of the kept images: too few images have it for '
-                               '--balance-classes=0.5']
+    assert caplog.messages == [
+        'bright is in 33.3 % of the kept images: too few images have it for --balance-classes=0.5'
+    ]
 
 
 def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(make_run, tmp_path, monkeypatch):
     """Also when the process dies at any deletion, or while it makes them again."""
+
     def run(drop, seeds, outdir='dataset', keep=0.5):
         made = make_run(outdir, seeds, keep, batch=2)
         made.drop = drop
@@ -153,20 +161,21 @@ def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(mak
     assert len(kept) == 3 and sorted(name for name in tree(folder) if name.startswith('images')) == sorted(kept)
     assert list(FolderDataset(folder).problems()) == []
 
-    labelled, before = [], tree(folder)
-    monkeypatch.setattr(Labeler, 'label', lambda self, seeds, real=Labeler.label: labelled.append(seeds) or real(
-        self, seeds))
+    labeled, before = [], tree(folder)
+    monkeypatch.setattr(
+        Labeler, 'label', lambda self, seeds, real=Labeler.label: labeled.append(seeds) or real(self, seeds)
+    )
     monkeypatch.setattr(run_module.Run, '_draw_preview', lambda self: None)
     monkeypatch.setattr(run_module, 'write_report', lambda *args: None)
     run(True, first)
-    assert labelled == [] and tree(folder) == before, 'the dropped ones are not wanted'
+    assert labeled == [] and tree(folder) == before, 'the dropped ones are not wanted'
 
     back = {record['seed'] for record in manifest(folder) if not record['kept']}
     run(True, first + later)
     kept = {record['seed'] for record in manifest(folder) if record['kept']}
     assert kept & back, 'this test is about them'
-    assert labelled[:3] == [later[:2], later[2:4], later[4:]]
-    assert labelled[3:] == [pair for pair in (first[:2], first[2:4], first[4:]) if set(pair) & kept & back]
+    assert labeled[:3] == [later[:2], later[2:4], later[4:]]
+    assert labeled[3:] == [pair for pair in (first[:2], first[2:4], first[4:]) if set(pair) & kept & back]
     run(False, first + later, 'whole')
     assert manifest(folder) == manifest(whole)
     files = {name: sha for name, sha in tree(folder).items() if name.endswith('.png') and name != 'preview.png'}
@@ -203,8 +212,11 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
         real_replace(source, target)
 
     # a process that is killed cleans nothing up
-    monkeypatch.setattr(Path, 'unlink', lambda path, missing_ok=False:
-                        path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok))
+    monkeypatch.setattr(
+        Path,
+        'unlink',
+        lambda path, missing_ok=False: path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok),
+    )
     monkeypatch.setattr(files.os, 'replace', counting)
     make_run('counted', batch=batch)()
     assert renames > 2 * 6
@@ -247,6 +259,7 @@ def test_overwriting_can_be_stopped_anywhere(make_run, tmp_path, monkeypatch, st
             if left < 0:
                 raise PowerCutError
             real(*arguments, **named)
+
         return call
 
     with monkeypatch.context() as dead:
@@ -265,11 +278,11 @@ def test_what_is_done_is_not_done_again(make_run, tmp_path, monkeypatch):
     (tmp_path / 'dataset' / 'images' / 'seed0000004.png').unlink()
     (tmp_path / 'dataset' / 'masks' / 'seed0000002.png').write_bytes(b'damaged')
     expected_records = manifest(tmp_path / 'dataset')
-    labelled = []
+    labeled = []
     label = run.labeler.label
-    monkeypatch.setattr(run.labeler, 'label', lambda seeds: labelled.append(seeds) or label(seeds))
+    monkeypatch.setattr(run.labeler, 'label', lambda seeds: labeled.append(seeds) or label(seeds))
     run()
-    assert labelled[:2] == [[2], [4]], 'the damaged and the missing one; after them the preview\'s'
+    assert labeled[:2] == [[2], [4]], "the damaged and the missing one; after them the preview's"
     assert manifest(tmp_path / 'dataset') == expected_records
 
 
@@ -290,9 +303,14 @@ def test_a_damaged_manifest_is_told(make_run, tmp_path):
         make_run()()
 
 
-@pytest.mark.parametrize('change, message', [
-    ({'seeds': range(5)}, '--seeds was 0-5, now 0-4'), ({'keep': 0.9}, '--keep was 0.5, now 0.9'),
-    ({'options': SamplingOptions(trunc=0.5)}, '--trunc was 0.7, now 0.5')])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ({'seeds': range(5)}, '--seeds was 0-5, now 0-4'),
+        ({'keep': 0.9}, '--keep was 0.5, now 0.9'),
+        ({'options': SamplingOptions(trunc=0.5)}, '--trunc was 0.7, now 0.5'),
+    ],
+)
 def test_other_options_in_the_same_folder_are_refused(make_run, tmp_path, change, message):
     make_run()()
     before = tree(tmp_path / 'dataset')
@@ -315,6 +333,7 @@ def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
         if 5 in seeds:
             raise PowerCutError
         return label(seeds)
+
     monkeypatch.setattr(run.labeler, 'label', power_cut)
     with pytest.raises(PowerCutError):
         run()
@@ -369,8 +388,15 @@ def test_overwrite_leaves_what_is_not_ours(make_run, tmp_path):
 
 
 @pytest.mark.parametrize('overwrite', [False, True])
-@pytest.mark.parametrize('name, content', [('thesis.txt', 'mine'), ('dataset.json', '{"format": "else"}'),
-                                           ('dataset.json', 'no json'), ('dataset.json', '[1]')])
+@pytest.mark.parametrize(
+    'name, content',
+    [
+        ('thesis.txt', 'mine'),
+        ('dataset.json', '{"format": "else"}'),
+        ('dataset.json', 'no json'),
+        ('dataset.json', '[1]'),
+    ],
+)
 def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, name, content):
     (tmp_path / 'dataset').mkdir()
     (tmp_path / 'dataset' / name).write_text(content)
@@ -472,6 +498,7 @@ def test_card_says_what_is_in_it(make_run, tmp_path):
 def test_a_file_system_without_locks_is_told(make_run, monkeypatch, caplog):
     def flock(descriptor, operation):
         raise OSError(errno.ENOLCK, 'No locks available')
+
     monkeypatch.setattr(files.fcntl, 'flock', flock)
     assert make_run()().samples == 6
     assert 'is on a file system without locks (No locks available)' in caplog.text

@@ -1,4 +1,5 @@
 """Whole processes that are killed, that meet, and whose disk is full or read-only."""
+
 import json
 import shutil
 import signal
@@ -51,13 +52,25 @@ for step in json.loads(sys.argv[1]):
     if isinstance(step, str) and status:
         break
 """
-POINTS = [('os', 'replace', 3), ('os', 'replace', 9), ('os', 'replace', 10), ('os', 'replace', 5),
-          ('Path', 'unlink', 2), ('shutil', 'copyfile', 2), ('Path', 'rename', 1)]
+POINTS = [
+    ('os', 'replace', 3),
+    ('os', 'replace', 9),
+    ('os', 'replace', 10),
+    ('os', 'replace', 5),
+    ('Path', 'unlink', 2),
+    ('shutil', 'copyfile', 2),
+    ('Path', 'rename', 1),
+]
 
 
 def go_through(steps: list, *wrapper: str) -> subprocess.Popen:
-    return subprocess.Popen([*wrapper, sys.executable, '-c', STEPS, json.dumps(steps)], cwd=ROOT,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        [*wrapper, sys.executable, '-c', STEPS, json.dumps(steps)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def run_in(folder: Path, *more: str) -> list[str]:
@@ -95,8 +108,9 @@ def test_killed_at_one_point_after_the_other(whole, tmp_path):
 def test_workers_end_with_the_process_that_started_them(whole, tmp_path):
     psutil = pytest.importorskip('psutil')
     folder = tmp_path / 'dataset'
-    process = go_through([[run_in(folder, '--workers=2'), ('os', 'replace', 6, int(signal.SIGSTOP))],
-                          [run_in(folder), None]])
+    process = go_through(
+        [[run_in(folder, '--workers=2'), ('os', 'replace', 6, int(signal.SIGSTOP))], [run_in(folder), None]]
+    )
     run = wait_for_stop(process)
     workers = [child for child in run.children() if 'spawn_main' in ' '.join(child.cmdline())]
     assert len(workers) == 2
@@ -131,14 +145,25 @@ def test_a_full_disk_and_a_read_only_one(whole, tmp_path):
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f'a file system cannot be mounted here: {getattr(error, "stderr", None) or error}')
     run = [run_in(disk / 'dataset'), None]
-    output, _ = go_through([
-        ' '.join(map(str, mount)), f'head -c {20 * 2**20 - 2**16} /dev/zero > {disk}/other', run,
-        f'rm {disk}/other', f'mount -o remount,ro {disk}', run,
-        f'mount -o remount,rw {disk}', run,
-        f'cp -r {disk}/dataset {tmp_path}/copy'], *own_mounts).communicate()
+    output, _ = go_through(
+        [
+            ' '.join(map(str, mount)),
+            f'head -c {20 * 2**20 - 2**16} /dev/zero > {disk}/other',
+            run,
+            f'rm {disk}/other',
+            f'mount -o remount,ro {disk}',
+            run,
+            f'mount -o remount,rw {disk}',
+            run,
+            f'cp -r {disk}/dataset {tmp_path}/copy',
+        ],
+        *own_mounts,
+    ).communicate()
     assert 'Traceback' not in output
-    for message in ('cannot be written: No space left on device\nstatus 1\n',
-                    'cannot be written: Read-only file system\nstatus 1\n'):
+    for message in (
+        'cannot be written: No space left on device\nstatus 1\n',
+        'cannot be written: Read-only file system\nstatus 1\n',
+    ):
         assert message in output
     assert tree(tmp_path / 'copy') == whole
 
@@ -153,6 +178,7 @@ def test_what_was_damaged_between_two_runs_is_found_and_made_again(whole, tmp_pa
     masks[1].write_bytes(b'')
     images[2].write_bytes(images[1].read_bytes())
     assert [problem.partition(':')[0] for problem in FolderDataset(folder).problems()] == [
-        str(path.relative_to(folder)) for path in (images[0], masks[1], images[2])]
+        str(path.relative_to(folder)) for path in (images[0], masks[1], images[2])
+    ]
     assert invoke(gen_dataset.main, *run_in(folder)).exit_code == 0
     assert tree(folder) == whole

@@ -1,4 +1,5 @@
 """A dataset is copied to any place that fsspec knows, and only what is missing there."""
+
 import sys
 
 import pytest
@@ -26,6 +27,7 @@ def destination(request, tmp_path) -> Destination:
 def make_run(generator, interpreter, tmp_path):
     def make(destination, seeds=range(4), keep=0.5, outdir='dataset') -> Run:
         return Run(Labeler(generator, interpreter), seeds, tmp_path / outdir, keep, 'test', destination=destination)
+
     return make
 
 
@@ -68,17 +70,22 @@ def test_only_what_is_missing_or_other_is_copied(destination, make_run, tmp_path
     sent.clear()
     make_run(destination, range(5))()
     assert [name for name in sent if '/' in name] == [
-        'images/seed0000002.png', 'images/seed0000004.png', 'masks/seed0000001.png', 'masks/seed0000004.png']
+        'images/seed0000002.png',
+        'images/seed0000004.png',
+        'masks/seed0000001.png',
+        'masks/seed0000004.png',
+    ]
     assert copied(destination, tmp_path) == tree(tmp_path / 'dataset')
 
 
 def test_a_file_of_the_same_size_with_another_hash_is_copied_and_one_that_is_gone_is_deleted(
-        destination, make_run, tmp_path, sent):
+    destination, make_run, tmp_path, sent
+):
     make_run(destination)()
     manifest = destination._path('manifest.jsonl')
     lines = destination._files.cat_file(manifest).decode().splitlines(keepends=True)
     start = lines[1].index('"image_sha256": "') + len('"image_sha256": "')
-    lines[1] = lines[1][:start] + 64 * '0' + lines[1][start + 64:]
+    lines[1] = lines[1][:start] + 64 * '0' + lines[1][start + 64 :]
     lines.append(lines[0].replace('0000000', '0000009'))
     destination._files.pipe_file(manifest, ''.join(lines).encode())
     destination._files.pipe_file(destination._path('images/seed0000009.png'), b'of a sample dropped since')
@@ -99,8 +106,9 @@ def test_another_dataset_there_is_told_before_anything_is_made(destination, make
 
 
 @pytest.mark.parametrize('copied_before, made', [(0, 0), (2, 4)])
-def test_a_place_that_cannot_be_written_is_told_and_the_same_command_goes_on(make_run, tmp_path, monkeypatch,
-                                                                             copied_before, made):
+def test_a_place_that_cannot_be_written_is_told_and_the_same_command_goes_on(
+    make_run, tmp_path, monkeypatch, copied_before, made
+):
     destination = Destination(f'file://{tmp_path / "copy"}')
     put, calls = destination._files.put, []
 
@@ -109,6 +117,7 @@ def test_a_place_that_cannot_be_written_is_told_and_the_same_command_goes_on(mak
         if len(calls) > copied_before:
             raise TimeoutError('the network is down')
         put(*arguments)
+
     with monkeypatch.context() as patch:
         patch.setattr(destination._files, 'put', failing)
         with pytest.raises(UserError, match='TimeoutError: the network is down. Once that is mended'):

@@ -1,4 +1,5 @@
 """Several processes make the same dataset as one, whatever happens to them."""
+
 import os
 import signal
 from functools import partial
@@ -21,6 +22,7 @@ SEEDS = range(7)
 
 class DyingLabeler(Labeler):
     """Its process is killed when it comes to a seed, as often as there are files in a folder."""
+
     deaths: Path
     seed: int
 
@@ -55,13 +57,20 @@ def deaths(tmp_path):
         for index in range(count):
             (folder / str(index)).touch()
         return folder
+
     return make
 
 
 def test_any_number_of_workers_makes_the_same_bytes(tmp_path):
     for workers in (1, 2, 3):
-        result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / str(workers)}', '--seeds=0-6',
-                        '--device=cpu', f'--workers={workers}')
+        result = invoke(
+            gen_dataset.main,
+            '--network=demo',
+            f'--outdir={tmp_path / str(workers)}',
+            '--seeds=0-6',
+            '--device=cpu',
+            f'--workers={workers}',
+        )
         assert result.exit_code == 0, result.output
         assert tree(tmp_path / str(workers)) == tree(tmp_path / '1')
 
@@ -79,9 +88,17 @@ def test_the_number_of_threads_changes_no_byte(tmp_path):
     assert tree(tmp_path / '1') == tree(tmp_path / '2')
 
 
-@pytest.mark.parametrize('device, workers, pixels, expected', [
-    (None, None, 10**9, 6), (None, None, 2 * 2**18, 2), (None, None, 1, 1), (torch.device('cpu'), 3, 1, 3),
-    (torch.device('cuda:1'), None, 10**9, 1), (torch.device('cuda:1'), 2, 1, 2)])
+@pytest.mark.parametrize(
+    'device, workers, pixels, expected',
+    [
+        (None, None, 10**9, 6),
+        (None, None, 2 * 2**18, 2),
+        (None, None, 1, 1),
+        (torch.device('cpu'), 3, 1, 3),
+        (torch.device('cuda:1'), None, 10**9, 1),
+        (torch.device('cuda:1'), 2, 1, 2),
+    ],
+)
 def test_as_many_processes_as_cores_that_have_enough_to_do(monkeypatch, device, workers, pixels, expected):
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 6)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
@@ -94,7 +111,8 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path, deaths, caplog):
     make_run(tmp_path / 'killed', [recipe, recipe])()
     assert list(folder.iterdir()) == []
     assert [message for message in caplog.messages if 'died' in message] == [
-        'A worker died (exit code -9); another takes its place'] * (ATTEMPTS - 1)
+        'A worker died (exit code -9); another takes its place'
+    ] * (ATTEMPTS - 1)
     make_run(tmp_path / 'whole', [])()
     assert tree(tmp_path / 'killed') == tree(tmp_path / 'whole')
 

@@ -1,4 +1,5 @@
 """Downloads are whole or not there, and come from the cache the second time."""
+
 from __future__ import annotations
 
 import gzip
@@ -125,11 +126,17 @@ def test_same_content_is_kept_once(server, cache):
     assert len(files_in(cache / 'urls')) == 3
 
 
-@pytest.mark.parametrize(('headers', 'body'), [
-    ({}, BODY),  # no length: the end of the connection is the end of the body
-    ({'Content-Encoding': 'gzip', 'Content-Length': len(gzip.compress(BODY, mtime=0))}, gzip.compress(BODY, mtime=0)),
-    ({'Transfer-Encoding': 'chunked'}, b'%x\r\n%b\r\n0\r\n\r\n' % (len(BODY), BODY)),
-])
+@pytest.mark.parametrize(
+    ('headers', 'body'),
+    [
+        ({}, BODY),  # no length: the end of the connection is the end of the body
+        (
+            {'Content-Encoding': 'gzip', 'Content-Length': len(gzip.compress(BODY, mtime=0))},
+            gzip.compress(BODY, mtime=0),
+        ),
+        ({'Transfer-Encoding': 'chunked'}, b'%x\r\n%b\r\n0\r\n\r\n' % (len(BODY), BODY)),
+    ],
+)
 def test_other_transfers(headers, body, server, monkeypatch):
     monkeypatch.setattr(Handler, 'protocol_version', 'HTTP/1.1')
     server.answers['/net.pkl'] = 200, {**headers, 'Connection': 'close'}, body
@@ -141,19 +148,22 @@ def test_redirects_are_followed(server):
     assert fetch_url(server.url('/moved')).read_bytes() == BODY
 
 
-@pytest.mark.parametrize(('status', 'headers', 'body', 'message'), [
-    (200, {'Content-Length': len(BODY)}, BODY[:-1], 'cannot download|broke off'),
-    (200, {'Content-Length': len(BODY)}, b'', 'cannot download|broke off'),
-    (200, {'Content-Length': 0}, b'', 'broke off after 0 of 0 bytes'),
-    (200, {'Transfer-Encoding': 'chunked'}, b'ffff\r\nshort', 'cannot download'),
-    (200, {'Content-Encoding': 'gzip'}, b'not gzip', 'cannot download'),
-    (404, {}, b'gone', 'answers 404 Not Found'),
-    (500, {}, b'', 'answers 500'),
-    (200, {'Content-Type': 'text/html; charset=utf-8'}, b'virus scan warning', 'answers with a web page'),
-    (200, {}, b'\n<!DOCTYPE html><html></html>', 'answers with a web page'),
-    (302, {'Location': 'ftp://127.0.0.1/net.pkl'}, b'', 'cannot download'),
-    (302, {'Location': '/bad.pkl'}, b'', 'cannot download'),
-])
+@pytest.mark.parametrize(
+    ('status', 'headers', 'body', 'message'),
+    [
+        (200, {'Content-Length': len(BODY)}, BODY[:-1], 'cannot download|broke off'),
+        (200, {'Content-Length': len(BODY)}, b'', 'cannot download|broke off'),
+        (200, {'Content-Length': 0}, b'', 'broke off after 0 of 0 bytes'),
+        (200, {'Transfer-Encoding': 'chunked'}, b'ffff\r\nshort', 'cannot download'),
+        (200, {'Content-Encoding': 'gzip'}, b'not gzip', 'cannot download'),
+        (404, {}, b'gone', 'answers 404 Not Found'),
+        (500, {}, b'', 'answers 500'),
+        (200, {'Content-Type': 'text/html; charset=utf-8'}, b'virus scan warning', 'answers with a web page'),
+        (200, {}, b'\n<!DOCTYPE html><html></html>', 'answers with a web page'),
+        (302, {'Location': 'ftp://127.0.0.1/net.pkl'}, b'', 'cannot download'),
+        (302, {'Location': '/bad.pkl'}, b'', 'cannot download'),
+    ],
+)
 def test_failed_download_leaves_nothing(status, headers, body, message, server, cache, monkeypatch):
     monkeypatch.setattr(Handler, 'protocol_version', 'HTTP/1.1')
     server.answers['/bad.pkl'] = status, {**headers, 'Connection': 'close'}, body
@@ -165,6 +175,7 @@ def test_failed_download_leaves_nothing(status, headers, body, message, server, 
 
 def test_short_body_is_noticed_without_urllib3s_help(server, cache, monkeypatch):
     """urllib3 compares the lengths itself only since version 2."""
+
     def get(*args, get=requests.get, **kwargs):
         response = get(*args, **kwargs)
         response.raw.enforce_content_length = False
@@ -212,11 +223,14 @@ def test_cache_folder_that_cannot_be_made(server, tmp_path, monkeypatch):
         fetch_url(server.url('/net.pkl'))
 
 
-@pytest.mark.parametrize(('variables', 'folder'), [
-    ({'DATASETGAN_CACHE': 'here'}, 'here'),
-    ({'DATASETGAN_CACHE': '', 'XDG_CACHE_HOME': 'xdg'}, 'xdg/datasetgan'),
-    ({'DATASETGAN_CACHE': '', 'XDG_CACHE_HOME': ''}, 'home/.cache/datasetgan'),
-])
+@pytest.mark.parametrize(
+    ('variables', 'folder'),
+    [
+        ({'DATASETGAN_CACHE': 'here'}, 'here'),
+        ({'DATASETGAN_CACHE': '', 'XDG_CACHE_HOME': 'xdg'}, 'xdg/datasetgan'),
+        ({'DATASETGAN_CACHE': '', 'XDG_CACHE_HOME': ''}, 'home/.cache/datasetgan'),
+    ],
+)
 def test_cache_folder(variables, folder, server, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, 'home', lambda: tmp_path / 'home')
     for name, value in variables.items():

@@ -1,4 +1,5 @@
 """Features align with the image: what StyleGAN3's layers compute around it is cut off, no more and no less."""
+
 from __future__ import annotations
 
 import math
@@ -77,7 +78,11 @@ def displacement(side: int) -> float:
 def test_layers_of_stylegan3():
     layers = find_layers(Synthesis(SHAPES[64]))
     assert [(layer.name, layer.channels, layer.resolution) for layer in layers] == [
-        ('L0_36', 2, 16), ('L1_52', 2, 32), ('L2_84', 2, 64), ('L3_64', 2, 64)]
+        ('L0_36', 2, 16),
+        ('L1_52', 2, 32),
+        ('L2_84', 2, 64),
+        ('L3_64', 2, 64),
+    ]
     assert [source.span for source in find_layers(Synthesis(SHAPES[50])).values()] == [12.5, 25, 50, 50]
     assert [layer.resolution for layer in find_layers(Synthesis(SHAPES[50]))] == [13, 25, 50, 50]
 
@@ -92,7 +97,7 @@ def keep_margin(maps, span):
 
 
 def shift_by_margin(maps, span):
-    return maps[:, :, :math.ceil(span), :math.ceil(span)]
+    return maps[:, :, : math.ceil(span), : math.ceil(span)]
 
 
 def shift_by_a_sample(maps, span):
@@ -101,11 +106,13 @@ def shift_by_a_sample(maps, span):
 
 def round_the_margin_down(maps, span):
     margin = int((maps.shape[-1] - span) / 2)
-    return maps[:, :, margin:margin + math.ceil(span), margin:margin + math.ceil(span)]
+    return maps[:, :, margin : margin + math.ceil(span), margin : margin + math.ceil(span)]
 
 
-@pytest.mark.parametrize('wrong, sides', [
-    (keep_margin, SHAPES), (shift_by_margin, SHAPES), (shift_by_a_sample, SHAPES), (round_the_margin_down, [50, 16])])
+@pytest.mark.parametrize(
+    'wrong, sides',
+    [(keep_margin, SHAPES), (shift_by_margin, SHAPES), (shift_by_a_sample, SHAPES), (round_the_margin_down, [50, 16])],
+)
 def test_a_misplaced_margin_is_noticed(wrong, sides, monkeypatch):
     """So that the test above cannot pass by chance."""
     monkeypatch.setattr(features, 'fit_to_image', wrong)

@@ -13,8 +13,9 @@ from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, late
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from tests.conftest import make_network
 
-needs_upstream = pytest.mark.skipif(find_upstream() is None,
-                                    reason='the stylegan2_ada_pytorch submodule is not checked out')
+needs_upstream = pytest.mark.skipif(
+    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
+)
 
 
 def hooks(network: torch.nn.Module) -> int:
@@ -29,22 +30,34 @@ def test_latents_are_those_of_generate_py():
 
 def test_layers_are_the_synthesis_layers_in_order(generator):
     assert [layer.name for layer in generator.layers] == [
-        'synthesis.b4.conv1', 'synthesis.b8.conv0', 'synthesis.b8.conv1', 'synthesis.b16.conv0', 'synthesis.b16.conv1']
+        'synthesis.b4.conv1',
+        'synthesis.b8.conv0',
+        'synthesis.b8.conv1',
+        'synthesis.b16.conv0',
+        'synthesis.b16.conv1',
+    ]
     assert [(layer.channels, layer.resolution) for layer in generator.layers] == [
-        (16, 4), (8, 8), (8, 8), (4, 16), (4, 16)]
+        (16, 4),
+        (8, 8),
+        (8, 8),
+        (4, 16),
+        (4, 16),
+    ]
 
 
 def test_synthesis_shapes_and_hooks_gone(generator):
     synthesis = generator.synthesize([0, 1], SamplingOptions())
     assert synthesis.images.shape == (2, 16, 16, 3) and synthesis.images.dtype == torch.uint8
     assert [tuple(maps.shape) for maps in synthesis.features] == [
-        (2, layer.channels, layer.resolution, layer.resolution) for layer in generator.layers]
+        (2, layer.channels, layer.resolution, layer.resolution) for layer in generator.layers
+    ]
     assert hooks(generator.network) == 0
 
 
 def test_hooks_gone_after_an_exception(generator, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError('out of memory')
+
     monkeypatch.setattr(generator.network.synthesis.b16.torgb, 'forward', fail)
     with pytest.raises(RuntimeError, match='out of memory'):
         generator.synthesize([0], SamplingOptions())
@@ -88,10 +101,14 @@ def test_crop_is_the_central_part(generator):
     assert center_crop((512, 512), (384, 512)) == (slice(64, 448), slice(0, 512))
 
 
-@pytest.mark.parametrize('options, message', [
-    (SamplingOptions(crop_hw=(20, 16)), '--crop=20x16 is larger'),
-    (SamplingOptions(trunc_cutoff=99), '--trunc-cutoff=99'),
-    (SamplingOptions(noise_mode='loud'), '--noise-mode=loud is none of const, random, none')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (SamplingOptions(crop_hw=(20, 16)), '--crop=20x16 is larger'),
+        (SamplingOptions(trunc_cutoff=99), '--trunc-cutoff=99'),
+        (SamplingOptions(noise_mode='loud'), '--noise-mode=loud is none of const, random, none'),
+    ],
+)
 def test_options_refused(generator, options, message):
     with pytest.raises(UserError) as error:
         generator.check_options(options)
@@ -143,8 +160,11 @@ SNAPSHOTS = {
 
 @needs_upstream
 @pytest.mark.parametrize('changes', SNAPSHOTS.values(), ids=SNAPSHOTS)
-@pytest.mark.parametrize('options', [SamplingOptions(), SamplingOptions(trunc=0.6, trunc_cutoff=3, noise_mode='none')],
-                         ids=['plain', 'truncated'])
+@pytest.mark.parametrize(
+    'options',
+    [SamplingOptions(), SamplingOptions(trunc=0.6, trunc_cutoff=3, noise_mode='none')],
+    ids=['plain', 'truncated'],
+)
 def test_rgb_of_a_snapshot_equals_upstreams_own(changes, options, tmp_path):
     networks = import_upstream('training.networks')
     settings = {'z_dim': 16, 'c_dim': 0, 'w_dim': 16, 'img_resolution': 32, 'img_channels': 3, **changes}
@@ -155,8 +175,9 @@ def test_rgb_of_a_snapshot_equals_upstreams_own(changes, options, tmp_path):
         if name.endswith(('noise_strength', '.bias', 'w_avg')):
             tensor.copy_(torch.randn_like(tensor) * 0.2 + tensor)
     path = tmp_path / 'network-snapshot-000000.pkl'
-    path.write_bytes(pickle.dumps({'G': network, 'D': network, 'G_ema': network, 'augment_pipe': None,
-                                   'training_set_kwargs': {}}))
+    path.write_bytes(
+        pickle.dumps({'G': network, 'D': network, 'G_ema': network, 'augment_pipe': None, 'training_set_kwargs': {}})
+    )
     conditional = settings['c_dim'] > 0
     if conditional:
         options = SamplingOptions(**{**vars(options), 'class_idx': 2})
@@ -167,9 +188,14 @@ def test_rgb_of_a_snapshot_equals_upstreams_own(changes, options, tmp_path):
     theirs = import_upstream('legacy').load_network_pkl(path.open('rb'))['G_ema']
     one_hot = torch.eye(3)[[2]] if conditional else torch.zeros(1, 0)
     for seed, image in zip([0, 7, 1234], ours):
-        output = theirs(torch.from_numpy(np.random.RandomState(seed).randn(1, 16)), one_hot,
-                        truncation_psi=options.trunc, truncation_cutoff=options.trunc_cutoff,
-                        noise_mode=options.noise_mode, force_fp32=True)
+        output = theirs(
+            torch.from_numpy(np.random.RandomState(seed).randn(1, 16)),
+            one_hot,
+            truncation_psi=options.trunc,
+            truncation_cutoff=options.trunc_cutoff,
+            noise_mode=options.noise_mode,
+            force_fp32=True,
+        )
         expected = np.clip(np.trunc(output[0].numpy().transpose(1, 2, 0) * 127.5 + 128), 0, 255)
         assert np.abs(expected - image).max() <= 1
     assert len(generator.layers) == 2 * len(theirs.synthesis.block_resolutions) - 1
@@ -179,9 +205,11 @@ def test_rgb_of_a_snapshot_equals_upstreams_own(changes, options, tmp_path):
 def test_upstreams_warnings_about_its_kernels_are_said_once_in_plain_words(generator, caplog, recwarn):
     def warn(module, inputs, output):
         warnings.warn('Failed to build CUDA kernels for upfirdn2d. Details:\n\ncannot find cl.exe\n', stacklevel=1)
-        warnings.warn('conv2d_gradfix not supported on PyTorch 9.9. Falling back to torch.nn.functional.conv2d().',
-                      stacklevel=1)
+        warnings.warn(
+            'conv2d_gradfix not supported on PyTorch 9.9. Falling back to torch.nn.functional.conv2d().', stacklevel=1
+        )
         warnings.warn('something else', stacklevel=1)
+
     generator.network.synthesis.register_forward_hook(warn)
     for seed in range(3):
         generator.synthesize([seed], SamplingOptions())

@@ -1,4 +1,5 @@
 """Files of older ages: TensorFlow's networks, early PyTorch's snapshots, and snapshots without some of their parts."""
+
 from __future__ import annotations
 
 import logging
@@ -16,8 +17,9 @@ from datasetgan_ext.generator.safe_pickle import load_generator_pickle, load_sna
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 
-pytestmark = pytest.mark.skipif(find_upstream() is None,
-                                reason='the stylegan2_ada_pytorch submodule is not checked out')
+pytestmark = pytest.mark.skipif(
+    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
+)
 
 KINDS = {
     'skip': {},
@@ -68,8 +70,15 @@ def from_module(name: str, tensor: torch.Tensor, noise_numbers: dict[str, int]) 
     *path, what = name.split('.')
     value = tensor.detach().numpy()
     folder = '/'.join(path)
-    for pattern, replacement in (('/b', '/'), ('/conv0', '/Conv0_up'), ('/conv1', '/Conv1'), ('/torgb', '/ToRGB'),
-                                 ('/skip', '/Skip'), ('/embed', '/LabelEmbed'), ('/fc', '/Dense')):
+    for pattern, replacement in (
+        ('/b', '/'),
+        ('/conv0', '/Conv0_up'),
+        ('/conv1', '/Conv1'),
+        ('/torgb', '/ToRGB'),
+        ('/skip', '/Skip'),
+        ('/embed', '/LabelEmbed'),
+        ('/fc', '/Dense'),
+    ):
         folder = folder.replace(pattern, replacement)
     parts = [f'{part}x{part}' if part.isdigit() else part for part in folder.split('/')]
     folder = '/'.join(parts).replace('4x4/Conv1', '4x4/Conv') if '4x4' in parts else '/'.join(parts)
@@ -91,38 +100,67 @@ def from_module(name: str, tensor: torch.Tensor, noise_numbers: dict[str, int]) 
 
 
 def tensorflow_generator(generator: torch.nn.Module, kwargs: dict, **changes) -> Network:
-    tensors = {name: tensor for name, tensor in (*generator.named_parameters(), *generator.named_buffers())
-               if not name.endswith('resample_filter')}
-    noises = sorted((name for name in tensors if name.endswith('noise_const')),
-                    key=lambda name: (int(name.split('.')[1][1:]), name))
+    tensors = {
+        name: tensor
+        for name, tensor in (*generator.named_parameters(), *generator.named_buffers())
+        if not name.endswith('resample_filter')
+    }
+    noises = sorted(
+        (name for name in tensors if name.endswith('noise_const')), key=lambda name: (int(name.split('.')[1][1:]), name)
+    )
     numbers = {name: number for number, name in enumerate(noises)}
     variables = dict(from_module(name, tensor, numbers) for name, tensor in tensors.items())
-    parts = {part: [(name.removeprefix(f'{part}/'), value) for name, value in variables.items()
-                    if name.startswith(f'{part}/')] for part in ('mapping', 'synthesis')}
+    parts = {
+        part: [
+            (name.removeprefix(f'{part}/'), value) for name, value in variables.items() if name.startswith(f'{part}/')
+        ]
+        for part in ('mapping', 'synthesis')
+    }
     components = {part: network_state(values, {'dlatent_size': 8}) for part, values in parts.items()}
     own = [('lod', np.float32(0)), ('dlatent_avg', variables['dlatent_avg'])]
     return network_state(own, kwargs, components=components, **changes)
 
 
 def network_state(variables, static_kwargs, components=None, **changes) -> Network:
-    return Network({'version': 4, 'name': 'network', 'static_kwargs': static_kwargs, 'components': components or {},
-                    'build_module_src': 'raise SystemExit', 'build_func_name': 'build', 'variables': variables,
-                    **changes})
+    return Network(
+        {
+            'version': 4,
+            'name': 'network',
+            'static_kwargs': static_kwargs,
+            'components': components or {},
+            'build_module_src': 'raise SystemExit',
+            'build_func_name': 'build',
+            'variables': variables,
+            **changes,
+        }
+    )
 
 
 def tensorflow_discriminator(generator_kwargs: dict) -> Network:
     names = ('label_size', 'resolution', 'num_channels', 'fmap_base', 'fmap_max')
     kwargs = {name: generator_kwargs[name] for name in names}
     discriminator = import_upstream('training.networks').Discriminator(
-        c_dim=kwargs['label_size'], img_resolution=kwargs['resolution'], img_channels=kwargs['num_channels'],
-        channel_base=2 * kwargs['fmap_base'], channel_max=kwargs['fmap_max'], mapping_kwargs={'num_layers': 0})
+        c_dim=kwargs['label_size'],
+        img_resolution=kwargs['resolution'],
+        img_channels=kwargs['num_channels'],
+        channel_base=2 * kwargs['fmap_base'],
+        channel_max=kwargs['fmap_max'],
+        mapping_kwargs={'num_layers': 0},
+    )
     variables = []
     for name, tensor in discriminator.named_parameters():
         block, *layer, what = name.split('.')
         side = f'{block[1:]}x{block[1:]}'
-        folder = {'fromrgb': f'{side}/FromRGB', 'conv0': f'{side}/Conv0', 'conv1': f'{side}/Conv1_down',
-                  'skip': f'{side}/Skip', 'conv': f'{side}/Conv', 'fc': f'{side}/Dense0', 'out': 'Output',
-                  'embed': 'LabelEmbed'}[layer[0]]
+        folder = {
+            'fromrgb': f'{side}/FromRGB',
+            'conv0': f'{side}/Conv0',
+            'conv1': f'{side}/Conv1_down',
+            'skip': f'{side}/Skip',
+            'conv': f'{side}/Conv',
+            'fc': f'{side}/Dense0',
+            'out': 'Output',
+            'embed': 'LabelEmbed',
+        }[layer[0]]
         value = tensor.detach().numpy()
         value = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
         variables.append((f'{folder}/{what}', value))
@@ -133,14 +171,30 @@ def make_generator(c_dim=0, img_channels=3, architecture='skip', fmap_base=256, 
     """A small PyTorch generator in which every number matters, and TensorFlow's arguments for it."""
     torch.manual_seed(seed)
     generator = import_upstream('training.networks').Generator(
-        z_dim=8, c_dim=c_dim, w_dim=8, img_resolution=32, img_channels=img_channels, mapping_kwargs={'num_layers': 2},
-        synthesis_kwargs={'channel_base': 2 * fmap_base, 'channel_max': 8, 'architecture': architecture})
+        z_dim=8,
+        c_dim=c_dim,
+        w_dim=8,
+        img_resolution=32,
+        img_channels=img_channels,
+        mapping_kwargs={'num_layers': 2},
+        synthesis_kwargs={'channel_base': 2 * fmap_base, 'channel_max': 8, 'architecture': architecture},
+    )
     for name, tensor in [*generator.named_parameters(), *generator.named_buffers()]:
         if not name.endswith('resample_filter'):
             tensor.data += torch.randn(tensor.shape) * 0.1
-    kwargs = {'latent_size': 8, 'label_size': c_dim, 'dlatent_size': 8, 'resolution': 32, 'num_channels': img_channels,
-              'mapping_layers': 2, 'fmap_base': fmap_base, 'fmap_max': 8, 'architecture': architecture,
-              'style_mixing_prob': 0.9, 'truncation_psi': None}
+    kwargs = {
+        'latent_size': 8,
+        'label_size': c_dim,
+        'dlatent_size': 8,
+        'resolution': 32,
+        'num_channels': img_channels,
+        'mapping_layers': 2,
+        'fmap_base': fmap_base,
+        'fmap_max': 8,
+        'architecture': architecture,
+        'style_mixing_prob': 0.9,
+        'truncation_psi': None,
+    }
     return generator.eval().requires_grad_(False), kwargs
 
 
@@ -148,8 +202,11 @@ def tensorflow_file(path, protocol=4, **kind):
     """(G, D, Gs), whose G is another network than Gs."""
     averaged, kwargs = make_generator(**kind)
     trained, _ = make_generator(**kind, seed=1)
-    content = (tensorflow_generator(trained, kwargs), tensorflow_discriminator(kwargs),
-               tensorflow_generator(averaged, kwargs))
+    content = (
+        tensorflow_generator(trained, kwargs),
+        tensorflow_discriminator(kwargs),
+        tensorflow_generator(averaged, kwargs),
+    )
     path.write_bytes(pickle.dumps(content, protocol))
     return path, averaged
 
@@ -215,6 +272,7 @@ def test_source_in_the_file_is_never_run_and_torchs_random_state_stays(tmp_path,
 def change_state(**changes):
     def change(network):
         network.state.update(changes)
+
     return change
 
 
@@ -240,20 +298,23 @@ def old_rgb(network):
     network.state['variables'].append(('ToRGB_lod0/weight', np.zeros((1, 1, 8, 3), np.float32)))
 
 
-@pytest.mark.parametrize('change, message', [
-    (change_state(version=3), 'StyleGAN1 or older .format 3'),
-    (change_state(version='4'), 'is damaged, or no network of StyleGAN2'),
-    (change_state(variables={'lod': 0}), 'is damaged, or no network of StyleGAN2'),
-    (change_state(variables=[('lod',)]), 'is damaged, or no network of StyleGAN2'),
-    (change_state(variables=[(3, {1: 2})]), 'is damaged, or no network of StyleGAN2'),
-    (change_state(components={'mapping': 3}), 'is damaged, or no network of StyleGAN2'),
-    (change_state(static_kwargs=None), 'cannot be converted'),
-    (be_in_itself, 'is damaged, or no network of StyleGAN2'),
-    (change_kwargs, 'cannot be converted .*fused_modconv.* --upstream=DIR'),
-    (drop_variable, 'cannot be converted .*KeyError'),
-    (reshape_variable, 'cannot be converted'),
-    (old_rgb, 'cannot be converted'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (change_state(version=3), 'StyleGAN1 or older .format 3'),
+        (change_state(version='4'), 'is damaged, or no network of StyleGAN2'),
+        (change_state(variables={'lod': 0}), 'is damaged, or no network of StyleGAN2'),
+        (change_state(variables=[('lod',)]), 'is damaged, or no network of StyleGAN2'),
+        (change_state(variables=[(3, {1: 2})]), 'is damaged, or no network of StyleGAN2'),
+        (change_state(components={'mapping': 3}), 'is damaged, or no network of StyleGAN2'),
+        (change_state(static_kwargs=None), 'cannot be converted'),
+        (be_in_itself, 'is damaged, or no network of StyleGAN2'),
+        (change_kwargs, 'cannot be converted .*fused_modconv.* --upstream=DIR'),
+        (drop_variable, 'cannot be converted .*KeyError'),
+        (reshape_variable, 'cannot be converted'),
+        (old_rgb, 'cannot be converted'),
+    ],
+)
 def test_other_tensorflow_networks_are_errors(change, message, tmp_path, capsys):
     network = tensorflow_generator(*make_generator())
     change(network)
@@ -263,17 +324,26 @@ def test_other_tensorflow_networks_are_errors(change, message, tmp_path, capsys)
     assert capsys.readouterr().out == ''
 
 
-@pytest.mark.parametrize('content', [
-    (1, 2, 3), Network(None), Network({}), Network([('version', 4)]), (Network({}), Network({}))])
+@pytest.mark.parametrize(
+    'content', [(1, 2, 3), Network(None), Network({}), Network([('version', 4)]), (Network({}), Network({}))]
+)
 def test_other_contents_are_errors(content, tmp_path):
     with pytest.raises(UserError, match='odd.pkl'):
         load_generator_pickle(write(tmp_path / 'odd.pkl', content))
 
 
-@pytest.mark.parametrize('array', [
-    np.arange(6, dtype='<f4').reshape(2, 3), np.asfortranarray(np.arange(6, dtype='f8').reshape(2, 3)),
-    np.arange(24, dtype='i2').reshape(2, 3, 4).transpose(2, 0, 1), np.broadcast_to(np.int64(7), [2]),
-    np.zeros((0, 3), np.float32), np.array(1.5, np.float32), np.ones(3, bool)])
+@pytest.mark.parametrize(
+    'array',
+    [
+        np.arange(6, dtype='<f4').reshape(2, 3),
+        np.asfortranarray(np.arange(6, dtype='f8').reshape(2, 3)),
+        np.arange(24, dtype='i2').reshape(2, 3, 4).transpose(2, 0, 1),
+        np.broadcast_to(np.int64(7), [2]),
+        np.zeros((0, 3), np.float32),
+        np.array(1.5, np.float32),
+        np.ones(3, bool),
+    ],
+)
 @pytest.mark.parametrize('protocol', [3, 4, 5])
 def test_arrays_are_read_bit_for_bit(array, protocol, tmp_path):
     read = load_snapshot(write(tmp_path / 'array.pkl', {'x': array}, protocol))['x'].to_numpy()
@@ -285,9 +355,19 @@ def test_arrays_are_read_bit_for_bit(array, protocol, tmp_path):
 
 def test_a_snapshot_as_the_first_versions_wrote_it(tmp_path):
     """Python 3.7, PyTorch 1.7, numpy 1: fewer attributes of modules, protocol 3, numpy's older names."""
-    known = {'_parameters', '_buffers', '_non_persistent_buffers_set', '_backward_hooks', '_forward_hooks',
-             '_forward_pre_hooks', '_state_dict_hooks', '_load_state_dict_pre_hooks', '_modules', '_init_args',
-             '_init_kwargs'}
+    known = {
+        '_parameters',
+        '_buffers',
+        '_non_persistent_buffers_set',
+        '_backward_hooks',
+        '_forward_hooks',
+        '_forward_pre_hooks',
+        '_state_dict_hooks',
+        '_load_state_dict_pre_hooks',
+        '_modules',
+        '_init_args',
+        '_init_kwargs',
+    }
     generator, _ = make_generator()
     expected = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     for module in generator.modules():
@@ -305,10 +385,12 @@ def test_which_network_is_taken(tmp_path, caplog):
     averaged, _ = make_generator()
     trained, _ = make_generator(seed=1)
     for content, expected, note in (
-            ({'G_ema': averaged}, averaged, ''), (averaged, averaged, ''),
-            ({'G': trained, 'G_ema': averaged}, averaged, ''),
-            ({'G': trained}, trained, 'export.pkl holds no G_ema: its G is used'),
-            ({'G': trained, 'G_ema': None}, trained, 'export.pkl holds no G_ema: its G is used')):
+        ({'G_ema': averaged}, averaged, ''),
+        (averaged, averaged, ''),
+        ({'G': trained, 'G_ema': averaged}, averaged, ''),
+        ({'G': trained}, trained, 'export.pkl holds no G_ema: its G is used'),
+        ({'G': trained, 'G_ema': None}, trained, 'export.pkl holds no G_ema: its G is used'),
+    ):
         caplog.clear()
         loaded = load_generator_pickle(write(tmp_path / 'export.pkl', content))
         assert torch.equal(loaded.mapping.w_avg, expected.mapping.w_avg)

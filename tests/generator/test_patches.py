@@ -1,4 +1,5 @@
 """What each patch cures, tried at toy size on the CPU in a patched clone of the submodule."""
+
 from __future__ import annotations
 
 import importlib
@@ -24,8 +25,19 @@ from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.upstream import find_upstream
 
-UPSTREAM = ('calc_metrics', 'dataset_tool', 'dnnlib', 'generate', 'legacy', 'metrics', 'projector', 'style_mixing',
-            'torch_utils', 'train', 'training')
+UPSTREAM = (
+    'calc_metrics',
+    'dataset_tool',
+    'dnnlib',
+    'generate',
+    'legacy',
+    'metrics',
+    'projector',
+    'style_mixing',
+    'torch_utils',
+    'train',
+    'training',
+)
 TRAIN_TINY = Path(__file__).parents[1] / 'train_tiny.py'
 PATCHES = sorted(patching.PATCHES.glob('*.ed'))
 
@@ -33,6 +45,7 @@ PATCHES = sorted(patching.PATCHES.glob('*.ed'))
 @pytest.fixture
 def upstream(patched_upstream, monkeypatch):
     """Imports modules of the patched clone; those of the submodule are back afterwards."""
+
     def take_away():
         return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition('.')[0] in UPSTREAM}
 
@@ -49,7 +62,7 @@ def write_images(folder, count=8, mode='RGB', size=(32, 32)) -> Path:
     rng = np.random.default_rng(0)
     for index in range(count):
         pixels = rng.integers(0, 128, (size[1], size[0], len(mode)), dtype=np.uint8)
-        pixels[:, :size[0] // 2] += 100
+        pixels[:, : size[0] // 2] += 100
         PIL.Image.fromarray(pixels.squeeze()).save(folder / f'{index}.png')
     return folder
 
@@ -79,8 +92,9 @@ def invoke(command, *arguments) -> str:
 
 def run(*command, **environment) -> str:
     """Runs a Python script, from a folder that is not upstream's."""
-    done = subprocess.run([sys.executable, *(str(part) for part in command)], env=os.environ | environment,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, *(str(part) for part in command)], env=os.environ | environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
     return done.stdout + done.stderr
 
@@ -97,8 +111,14 @@ def as_jit(module) -> io.BytesIO:
 class Detector(torch.nn.Module):
     """In place of Inception and VGG16: four numbers an image."""
 
-    def forward(self, images: torch.Tensor, resize_images: bool = True, return_lpips: bool = False,
-                return_features: bool = False, no_output_bias: bool = False) -> torch.Tensor:
+    def forward(
+        self,
+        images: torch.Tensor,
+        resize_images: bool = True,
+        return_lpips: bool = False,
+        return_features: bool = False,
+        no_output_bias: bool = False,
+    ) -> torch.Tensor:
         assert images.shape[1] == 3
         features = torch.nn.functional.adaptive_avg_pool2d(images.to(torch.float32), 2).mean(dim=1).flatten(1) / 255
         return features.softmax(dim=1) if no_output_bias else features
@@ -109,18 +129,19 @@ def detectors(upstream, monkeypatch):
     """Inception and VGG16 without the internet."""
     util = upstream('dnnlib').util
     opener = util.open_url
-    monkeypatch.setattr(util, 'open_url', lambda url, **options: (
-        as_jit(Detector()) if url.endswith('.pt') else opener(url, **options)))
+    monkeypatch.setattr(
+        util, 'open_url', lambda url, **options: as_jit(Detector()) if url.endswith('.pt') else opener(url, **options)
+    )
 
 
 # the patches themselves
+
 
 def test_patches_repeat_no_line_of_upstream():
     root = find_upstream()
     if root is None:
         pytest.skip('the stylegan2_ada_pytorch submodule is not checked out')
-    theirs = {line.strip() for path in root.rglob('*.py')
-              for line in path.read_text(encoding='utf-8-sig').splitlines()}
+    theirs = {line.strip() for path in root.rglob('*.py') for line in path.read_text(encoding='utf-8-sig').splitlines()}
     ours = {(path.name, line) for path in PATCHES for line in path.read_text().splitlines() if len(line.strip()) > 20}
     assert sorted((name, line) for name, line in ours if line.strip() in theirs) == []
     assert [line for _, line in ours if len(line) > 120] == []
@@ -138,6 +159,7 @@ def test_patched_files_are_python(patched_upstream):
 
 # training
 
+
 def snapshots_of(folder) -> list[Path]:
     return sorted(folder.glob('*/network-snapshot-*.pkl'))
 
@@ -146,9 +168,20 @@ def snapshots_of(folder) -> list[Path]:
 def test_train_then_label(augmentation, patched_upstream, tmp_path):
     """A kimg of upstream's training, then a dataset from its snapshot, which the unpatched submodule serves."""
     images = write_images(tmp_path / 'images')
-    log = run('-W', 'always', TRAIN_TINY, f'--outdir={tmp_path}/runs', f'--data={images}', '--kimg=1', '--batch=64',
-              '--snap=1', '--metrics=none', f'--aug={augmentation}', '--workers=1',
-              DATASETGAN_UPSTREAM=str(patched_upstream))
+    log = run(
+        '-W',
+        'always',
+        TRAIN_TINY,
+        f'--outdir={tmp_path}/runs',
+        f'--data={images}',
+        '--kimg=1',
+        '--batch=64',
+        '--snap=1',
+        '--metrics=none',
+        f'--aug={augmentation}',
+        '--workers=1',
+        DATASETGAN_UPSTREAM=str(patched_upstream),
+    )
     assert 'gradfix' not in log and 'pin_memory' not in log.split('Launching')[1]
     snapshot = snapshots_of(tmp_path / 'runs')[-1]
     assert snapshot.name == 'network-snapshot-000001.pkl'
@@ -162,13 +195,28 @@ def test_train_then_label(augmentation, patched_upstream, tmp_path):
     invoke(cli, 'samples', network, f'--outdir={tmp_path}/samples', '--seeds=0-2', '--trunc=0.7')
     (tmp_path / 'labels').mkdir()
     for path in (tmp_path / 'samples' / 'images').iterdir():
-        grey = np.asarray(PIL.Image.open(path)).mean(axis=2)
-        PIL.Image.fromarray((grey > np.median(grey)).astype(np.uint8)).save(tmp_path / 'labels' / path.name)
+        gray = np.asarray(PIL.Image.open(path)).mean(axis=2)
+        PIL.Image.fromarray((gray > np.median(gray)).astype(np.uint8)).save(tmp_path / 'labels' / path.name)
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
-    invoke(cli, 'train', network, f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels', '--models=2',
-           f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--pixels-per-image=256')
-    invoke(cli, 'generate', network, f'--interpreter={tmp_path}/i.safetensors', f'--outdir={tmp_path}/dataset',
-           '--seeds=0-3')
+    invoke(
+        cli,
+        'train',
+        network,
+        f'--samples={tmp_path}/samples',
+        f'--labels={tmp_path}/labels',
+        '--models=2',
+        f'--classes={tmp_path}/classes.txt',
+        f'--out={tmp_path}/i.safetensors',
+        '--pixels-per-image=256',
+    )
+    invoke(
+        cli,
+        'generate',
+        network,
+        f'--interpreter={tmp_path}/i.safetensors',
+        f'--outdir={tmp_path}/dataset',
+        '--seeds=0-3',
+    )
     assert len((tmp_path / 'dataset' / 'manifest.jsonl').read_text().splitlines()) == 4
     masks = [np.asarray(PIL.Image.open(path)) for path in (tmp_path / 'dataset' / 'masks').iterdir()]
     assert len(masks) == 4 and set(np.unique(masks)) == {0, 1}
@@ -177,8 +225,17 @@ def test_train_then_label(augmentation, patched_upstream, tmp_path):
 def test_default_networks_start(patched_upstream, tmp_path):
     """train.py as it is, stopped after its first snapshot: its networks are too large for more on a CPU."""
     images = write_images(tmp_path / 'images', size=(8, 8))
-    command = [sys.executable, patched_upstream / 'train.py', f'--outdir={tmp_path}/runs', f'--data={images}',
-               '--kimg=1', '--batch=4', '--snap=1', '--metrics=none', '--workers=1']
+    command = [
+        sys.executable,
+        patched_upstream / 'train.py',
+        f'--outdir={tmp_path}/runs',
+        f'--data={images}',
+        '--kimg=1',
+        '--batch=4',
+        '--snap=1',
+        '--metrics=none',
+        '--workers=1',
+    ]
     with (tmp_path / 'log').open('wb') as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -192,23 +249,33 @@ def test_default_networks_start(patched_upstream, tmp_path):
 
 def tiny_training(tmp_path, **kwargs):
     networks = {'channel_base': 64, 'channel_max': 4}
-    adam = {'class_name': 'torch.optim.Adam', 'lr': 0.001, 'betas': [0., 0.99], 'eps': 1e-8}
+    adam = {'class_name': 'torch.optim.Adam', 'lr': 0.001, 'betas': [0.0, 0.99], 'eps': 1e-8}
     return {
-        'run_dir': str(tmp_path), 'total_kimg': 0.004, 'batch_size': 4, 'batch_gpu': 4, 'image_snapshot_ticks': None,
-        'network_snapshot_ticks': 1, 'G_opt_kwargs': adam, 'D_opt_kwargs': adam,
-        'training_set_kwargs': {'class_name': 'training.dataset.ImageFolderDataset', 'use_labels': True,
-                                'path': str(tmp_path / 'images')},
+        'run_dir': str(tmp_path),
+        'total_kimg': 0.004,
+        'batch_size': 4,
+        'batch_gpu': 4,
+        'image_snapshot_ticks': None,
+        'network_snapshot_ticks': 1,
+        'G_opt_kwargs': adam,
+        'D_opt_kwargs': adam,
+        'training_set_kwargs': {
+            'class_name': 'training.dataset.ImageFolderDataset',
+            'use_labels': True,
+            'path': str(tmp_path / 'images'),
+        },
         'G_kwargs': {'class_name': 'training.networks.Generator', 'z_dim': 4, 'w_dim': 4, 'synthesis_kwargs': networks},
         'D_kwargs': {'class_name': 'training.networks.Discriminator', **networks},
-        'loss_kwargs': {'class_name': 'training.loss.StyleGAN2Loss'}} | kwargs
+        'loss_kwargs': {'class_name': 'training.loss.StyleGAN2Loss'},
+    } | kwargs
 
 
-SPAWN = '''
+SPAWN = """
 import json, sys
 sys.path[0] = sys.argv[1]
 import dnnlib, torch, train
 torch.multiprocessing.spawn(train.subprocess_fn, (dnnlib.EasyDict(json.loads(sys.argv[2])), sys.argv[3]), nprocs=2)
-'''
+"""
 
 
 def test_processes_start_with_the_same_buffers(patched_upstream, tmp_path):
@@ -243,8 +310,16 @@ def test_resume_and_no_lazy_regularisation(upstream, tmp_path):
     betas = upstream('train').setup_training_loop_kwargs(data=str(tmp_path / 'images'))[1].G_opt_kwargs.betas
     assert [type(beta) for beta in betas] == [float, float]
     adam = {'class_name': 'torch.optim.Adam', 'lr': 0.001, 'betas': betas}
-    train(**tiny_training(tmp_path, resume_pkl=str(tmp_path / 'network-snapshot-000000.pkl'), G_reg_interval=None,
-                          D_reg_interval=None, G_opt_kwargs=adam, D_opt_kwargs=adam))
+    train(
+        **tiny_training(
+            tmp_path,
+            resume_pkl=str(tmp_path / 'network-snapshot-000000.pkl'),
+            G_reg_interval=None,
+            D_reg_interval=None,
+            G_opt_kwargs=adam,
+            D_opt_kwargs=adam,
+        )
+    )
 
 
 def test_sampler(upstream):
@@ -265,13 +340,17 @@ def test_options_of_training_on_the_cpu(upstream, monkeypatch, tmp_path):
 
 # custom ops
 
+
 @pytest.mark.parametrize('cached', [False, True])
 def test_a_plugin_need_not_be_importable(cached, upstream, monkeypatch, tmp_path):
     (tmp_path / 'op.cpp').write_text('int main;')
     calls, plugin = [], types.ModuleType('loaded')
     extension = importlib.import_module('torch.utils.cpp_extension')
-    monkeypatch.setattr(extension, 'load', lambda name, sources, **options: calls.append(options | {
-        'name': name, 'sources': sources}) or plugin)
+    monkeypatch.setattr(
+        extension,
+        'load',
+        lambda name, sources, **options: calls.append(options | {'name': name, 'sources': sources}) or plugin,
+    )
     if cached:
         monkeypatch.setenv('TORCH_EXTENSIONS_DIR', str(tmp_path / 'built'))
     else:
@@ -317,7 +396,7 @@ def test_grid_sample_has_second_derivatives(upstream):
     native = torch.nn.functional.grid_sample(images, grid, align_corners=False)
     assert torch.equal(output, native)
     # upstream's own derivative, not that of PyTorch, which has none before 2.12
-    gradient, = torch.autograd.grad(output.sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(output.sum(), images, create_graph=True)
     assert gradient.grad_fn.name().startswith('_GridSample2dBackward')
     grid.requires_grad_(True)
     assert torch.autograd.gradcheck(gradfix.grid_sample, (images.detach(), grid))
@@ -336,9 +415,16 @@ def test_conv2d_falls_back_silently(upstream):
 
 # tools
 
+
 @pytest.mark.parametrize('mode', ['L', 'RGB'])
-@pytest.mark.parametrize('options', [[], ['--transform=center-crop', '--width=16', '--height=16'],
-                                     ['--transform=center-crop-wide', '--width=16', '--height=8']])
+@pytest.mark.parametrize(
+    'options',
+    [
+        [],
+        ['--transform=center-crop', '--width=16', '--height=16'],
+        ['--transform=center-crop-wide', '--width=16', '--height=8'],
+    ],
+)
 def test_dataset_tool(mode, options, upstream, tmp_path):
     images = write_images(tmp_path / 'images', 2, mode, (32, 24) if options else (16, 16))
     invoke(upstream('dataset_tool').convert_dataset, f'--source={images}', f'--dest={tmp_path}/out', *options)
@@ -360,8 +446,13 @@ def render(network, seed, **options) -> np.ndarray:
 @pytest.mark.parametrize('channels', [1, 3])
 def test_generate(channels, upstream, tmp_path):
     network = write_snapshot(tmp_path / 'n.pkl', upstream, img_channels=channels)
-    invoke(upstream('generate').generate_images, f'--network={tmp_path}/n.pkl', '--seeds=3-4', f'--outdir={tmp_path}',
-           '--trunc=0.5')
+    invoke(
+        upstream('generate').generate_images,
+        f'--network={tmp_path}/n.pkl',
+        '--seeds=3-4',
+        f'--outdir={tmp_path}',
+        '--trunc=0.5',
+    )
     image = np.asarray(PIL.Image.open(tmp_path / 'seed0003.png'))
     assert np.array_equal(image, render(network, 3, truncation_psi=0.5, noise_mode='const'))
 
@@ -372,8 +463,9 @@ def test_style_mixing(channels, upstream, tmp_path):
     assert network.num_ws == 6  # and the default of --styles is 0-6
     mix = upstream('style_mixing').generate_style_mix
     invoke(mix, f'--network={tmp_path}/n.pkl', '--rows=1', '--cols=2,3', f'--outdir={tmp_path}/out')
-    mixed, row, column = (np.asarray(PIL.Image.open(tmp_path / 'out' / name))
-                          for name in ('1-2.png', '1-1.png', '2-2.png'))
+    mixed, row, column = (
+        np.asarray(PIL.Image.open(tmp_path / 'out' / name)) for name in ('1-2.png', '1-1.png', '2-2.png')
+    )
     assert np.array_equal(column, render(network, 2, noise_mode='const'))
     assert np.array_equal(mixed, column) and not np.array_equal(mixed, row)
     assert PIL.Image.open(tmp_path / 'out' / 'grid.png').size == (48, 32)
@@ -396,14 +488,25 @@ def test_projector(channels, classes, upstream, detectors, monkeypatch, tmp_path
     write_snapshot(tmp_path / 'n.pkl', upstream, img_channels=channels, c_dim=classes)
     images = write_images(tmp_path / 'images', 1, size=(20, 16))
     options = ['--class=1'] if classes else []
-    invoke(upstream('projector').run_projection, f'--network={tmp_path}/n.pkl', f'--target={images}/0.png',
-           '--num-steps=3', '--save-video=0', f'--outdir={tmp_path}/out', *options)
+    invoke(
+        upstream('projector').run_projection,
+        f'--network={tmp_path}/n.pkl',
+        f'--target={images}/0.png',
+        '--num-steps=3',
+        '--save-video=0',
+        f'--outdir={tmp_path}/out',
+        *options,
+    )
     mode = 'L' if channels == 1 else 'RGB'
     projected = PIL.Image.open(tmp_path / 'out' / 'proj.png')
     assert (projected.mode, projected.size) == (PIL.Image.open(tmp_path / 'out' / 'target.png').mode, (16, 16))
     assert projected.mode == mode
-    invoke(upstream('generate').generate_images, f'--network={tmp_path}/n.pkl', f'--outdir={tmp_path}/again',
-           f'--projected-w={tmp_path}/out/projected_w.npz')
+    invoke(
+        upstream('generate').generate_images,
+        f'--network={tmp_path}/n.pkl',
+        f'--outdir={tmp_path}/again',
+        f'--projected-w={tmp_path}/out/projected_w.npz',
+    )
     assert PIL.Image.open(tmp_path / 'again' / 'proj00.png').mode == mode
 
 
@@ -413,23 +516,39 @@ def test_metrics(upstream, detectors, monkeypatch, tmp_path):
     dataset = {'class_name': 'training.dataset.ImageFolderDataset', 'path': str(images)}
     write_snapshot(tmp_path / 'n.pkl', upstream, training_set=dataset)
     main = upstream('metrics.metric_main')
-    monkeypatch.setitem(main._metric_dict, 'fid50k_full', lambda options: {
-        'fid': main.frechet_inception_distance.compute_fid(options, 12, 8)})
-    monkeypatch.setitem(main._metric_dict, 'kid50k_full', lambda options: {
-        'kid': main.kernel_inception_distance.compute_kid(options, 12, 8, 2, 4)})
-    monkeypatch.setitem(main._metric_dict, 'pr50k3_full', lambda options: dict(zip(
-        ('precision', 'recall'), main.precision_recall.compute_pr(options, 12, 8, 3, 4, 4))))
-    monkeypatch.setitem(main._metric_dict, 'is50k', lambda options: {
-        'is': main.inception_score.compute_is(options, 8, 2)[0]})
-    monkeypatch.setitem(main._metric_dict, 'ppl2_wend', lambda options: {
-        'ppl': main.perceptual_path_length.compute_ppl(options, 6, 1e-2, 'w', 'end', False, 2)})
+    monkeypatch.setitem(
+        main._metric_dict,
+        'fid50k_full',
+        lambda options: {'fid': main.frechet_inception_distance.compute_fid(options, 12, 8)},
+    )
+    monkeypatch.setitem(
+        main._metric_dict,
+        'kid50k_full',
+        lambda options: {'kid': main.kernel_inception_distance.compute_kid(options, 12, 8, 2, 4)},
+    )
+    monkeypatch.setitem(
+        main._metric_dict,
+        'pr50k3_full',
+        lambda options: dict(zip(('precision', 'recall'), main.precision_recall.compute_pr(options, 12, 8, 3, 4, 4))),
+    )
+    monkeypatch.setitem(
+        main._metric_dict, 'is50k', lambda options: {'is': main.inception_score.compute_is(options, 8, 2)[0]}
+    )
+    monkeypatch.setitem(
+        main._metric_dict,
+        'ppl2_wend',
+        lambda options: {'ppl': main.perceptual_path_length.compute_ppl(options, 6, 1e-2, 'w', 'end', False, 2)},
+    )
     monkeypatch.setattr(torch.multiprocessing, 'set_start_method', lambda _: None)
     monkeypatch.setenv('DNNLIB_CACHE_DIR', str(tmp_path / 'cache'))
     with warnings.catch_warnings():
         warnings.simplefilter('error', DeprecationWarning)  # SciPy's, of the `disp` that is gone in 1.18
         warnings.filterwarnings('ignore', message='.*(torch.jit|fork).*', category=DeprecationWarning)
-        output = invoke(upstream('calc_metrics').calc_metrics, f'--network={tmp_path}/n.pkl',
-                        '--metrics=fid50k_full,kid50k_full,pr50k3_full,is50k,ppl2_wend')
+        output = invoke(
+            upstream('calc_metrics').calc_metrics,
+            f'--network={tmp_path}/n.pkl',
+            '--metrics=fid50k_full,kid50k_full,pr50k3_full,is50k,ppl2_wend',
+        )
     results = {}
     for line in output.splitlines():
         if line.startswith('{"results"'):
@@ -441,10 +560,13 @@ def test_metrics(upstream, detectors, monkeypatch, tmp_path):
 
 def test_fid_of_known_statistics(upstream, monkeypatch):
     fid = upstream('metrics.frechet_inception_distance')
-    real, generated = (np.zeros(2), np.diag([1., 4.])), (np.array([3., 0.]), np.diag([9., 4.]))
+    real, generated = (np.zeros(2), np.diag([1.0, 4.0])), (np.array([3.0, 0.0]), np.diag([9.0, 4.0]))
     for name, statistics in (('dataset', real), ('generator', generated)):
-        monkeypatch.setattr(fid.metric_utils, f'compute_feature_stats_for_{name}', lambda statistics=statistics, **_:
-                            types.SimpleNamespace(get_mean_cov=lambda: statistics))
+        monkeypatch.setattr(
+            fid.metric_utils,
+            f'compute_feature_stats_for_{name}',
+            lambda statistics=statistics, **_: types.SimpleNamespace(get_mean_cov=lambda: statistics),
+        )
     # |mean|² + trace(1 + 9 - 2·3, 4 + 4 - 2·4)
     assert fid.compute_fid(types.SimpleNamespace(rank=0), None, None) == pytest.approx(9 + 4)
 
@@ -459,8 +581,13 @@ def test_distances_in_half_precision(upstream):
 def test_metrics_of_two_processes(upstream, patched_upstream, tmp_path):
     images = write_images(tmp_path / 'images')
     write_snapshot(tmp_path / 'n.pkl', upstream)
-    log = run(patched_upstream / 'calc_metrics.py', f'--network={tmp_path}/n.pkl', f'--data={images}', '--metrics=none',
-              '--gpus=2')
+    log = run(
+        patched_upstream / 'calc_metrics.py',
+        f'--network={tmp_path}/n.pkl',
+        f'--data={images}',
+        '--metrics=none',
+        '--gpus=2',
+    )
     assert 'Total' in log and 'Exiting' in log
 
 
@@ -480,13 +607,17 @@ def test_no_distutils(upstream, monkeypatch):
 
 def test_tensorflow_generator_without_skips(upstream):
     network = make_network(upstream, img_resolution=4)
-    names = {r'mapping.fc(\d).weight': r'mapping/Dense\1/weight', r'mapping.fc(\d).bias': r'mapping/Dense\1/bias',
-             'synthesis.b4.conv1.noise_const': 'synthesis/noise0', 'mapping.w_avg': 'dlatent_avg',
-             'synthesis.b4.const': 'synthesis/4x4/Const/const',
-             r'synthesis.b4.conv1.affine.(\w+)': r'synthesis/4x4/Conv/mod_\1',
-             r'synthesis.b4.conv1.(weight|bias|noise_strength)': r'synthesis/4x4/Conv/\1',
-             r'synthesis.b4.torgb.affine.(\w+)': r'synthesis/ToRGB_lod0/mod_\1',
-             r'synthesis.b4.torgb.(weight|bias)': r'synthesis/ToRGB_lod0/\1'}
+    names = {
+        r'mapping.fc(\d).weight': r'mapping/Dense\1/weight',
+        r'mapping.fc(\d).bias': r'mapping/Dense\1/bias',
+        'synthesis.b4.conv1.noise_const': 'synthesis/noise0',
+        'mapping.w_avg': 'dlatent_avg',
+        'synthesis.b4.const': 'synthesis/4x4/Const/const',
+        r'synthesis.b4.conv1.affine.(\w+)': r'synthesis/4x4/Conv/mod_\1',
+        r'synthesis.b4.conv1.(weight|bias|noise_strength)': r'synthesis/4x4/Conv/\1',
+        r'synthesis.b4.torgb.affine.(\w+)': r'synthesis/ToRGB_lod0/mod_\1',
+        r'synthesis.b4.torgb.(weight|bias)': r'synthesis/ToRGB_lod0/\1',
+    }
     variables = {}
     for key, tensor in network.state_dict().items():
         for pattern, name in names.items():
@@ -498,9 +629,19 @@ def test_tensorflow_generator_without_skips(upstream):
                 array = array - 1 if key.endswith('affine.bias') else array
                 variables[re.sub(pattern, name, key)] = array
     stub = upstream('legacy')._TFNetworkStub(
-        version=4, components={}, variables=list(variables.items()),
-        static_kwargs={'latent_size': 16, 'dlatent_size': 16, 'resolution': 4, 'fmap_base': 128, 'fmap_max': 16,
-                       'num_fp16_res': 2, 'conv_clamp': 256})
+        version=4,
+        components={},
+        variables=list(variables.items()),
+        static_kwargs={
+            'latent_size': 16,
+            'dlatent_size': 16,
+            'resolution': 4,
+            'fmap_base': 128,
+            'fmap_max': 16,
+            'num_fp16_res': 2,
+            'conv_clamp': 256,
+        },
+    )
     converted = upstream('legacy').convert_tf_generator(stub)
     assert converted.init_kwargs.synthesis_kwargs.architecture == 'orig'
     assert np.array_equal(render(converted, 0, noise_mode='const'), render(network, 0, noise_mode='const'))

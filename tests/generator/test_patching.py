@@ -1,4 +1,5 @@
 """Patches by line number, applied to a clone of the submodule."""
+
 import subprocess
 
 import pytest
@@ -17,8 +18,9 @@ def clone(pinned_upstream, monkeypatch):
 
 
 def status(folder) -> str:
-    return subprocess.run(['git', '-C', folder, 'status', '--porcelain'], check=True, capture_output=True,
-                          text=True).stdout
+    return subprocess.run(
+        ['git', '-C', folder, 'status', '--porcelain'], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def run(*arguments):
@@ -47,7 +49,9 @@ def test_edits_that_overlap_or_lie_outside_are_refused(changes):
 def test_patch_files(tmp_path):
     (tmp_path / '0001-first.ed').write_text('# why\nfile a.py\n3a\nnew\n\n.\n5,6d\nfile b.py\n1c\nonly\n.\n')
     assert patching.read_patches(tmp_path) == {
-        'a.py': edits((4, 3, ['new', '']), (5, 6, [])), 'b.py': edits((1, 1, ['only']))}
+        'a.py': edits((4, 3, ['new', '']), (5, 6, [])),
+        'b.py': edits((1, 1, ['only'])),
+    }
     (tmp_path / '0002-bad.ed').write_text('file a.py\ns/x/y/\n')
     with pytest.raises(ValueError, match='0002-bad.ed'):
         patching.read_patches(tmp_path)
@@ -89,8 +93,23 @@ def test_changes_of_others_are_left_alone(clone, file):
 
 
 def test_another_commit_is_refused(clone):
-    subprocess.run(['git', '-C', clone, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '--quiet',
-                    '--allow-empty', '-m', 'later'], check=True)
+    subprocess.run(
+        [
+            'git',
+            '-C',
+            clone,
+            '-c',
+            'user.name=a',
+            '-c',
+            'user.email=a@b',
+            'commit',
+            '--quiet',
+            '--allow-empty',
+            '-m',
+            'later',
+        ],
+        check=True,
+    )
     result = run()
     assert result.exit_code == 1 and 'the patches are for d72cc7d041b4' in result.output
 

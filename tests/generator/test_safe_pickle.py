@@ -1,4 +1,5 @@
 """Snapshots load bit for bit, and nothing that a pickle can carry is ever run."""
+
 from __future__ import annotations
 
 import builtins
@@ -44,9 +45,14 @@ def make_generator(c_dim=0, img_resolution=16, img_channels=3, mapping_kwargs=No
     """A tiny generator in which every number matters: none of its weights is left at 0 or 1."""
     easy_dict = import_upstream('dnnlib').EasyDict
     generator = import_upstream('training.networks').Generator(
-        z_dim=8, c_dim=c_dim, w_dim=8, img_resolution=img_resolution, img_channels=img_channels,
+        z_dim=8,
+        c_dim=c_dim,
+        w_dim=8,
+        img_resolution=img_resolution,
+        img_channels=img_channels,
         mapping_kwargs=easy_dict({'num_layers': 2, **(mapping_kwargs or {})}),
-        synthesis_kwargs=easy_dict({'channel_max': 8, **(synthesis_kwargs or {})}))
+        synthesis_kwargs=easy_dict({'channel_max': 8, **(synthesis_kwargs or {})}),
+    )
     noise = torch.Generator().manual_seed(seed)
     for name, tensor in [*generator.named_parameters(), *generator.named_buffers()]:
         if not name.endswith('resample_filter'):
@@ -168,14 +174,17 @@ def drop_module(generator):
 
 
 @needs_upstream
-@pytest.mark.parametrize(('tamper', 'message'), [
-    (add_buffer, 'G.mapping.extra is only in the file'),
-    (drop_parameter, 'G.synthesis.b8.conv1.bias is missing from the file'),
-    (drop_module, 'G.synthesis.b16 is missing from the file'),
-    (reshape, r'G.mapping.fc0.weight is \[9, 8\] torch.float32, not \[8, 8\]'),
-    (retype, r'G.mapping.w_avg is \[8\] torch.float64, not \[8\] torch.float32'),
-    (swap_class, 'G.synthesis.b8.torgb is no ToRGBLayer'),
-])
+@pytest.mark.parametrize(
+    ('tamper', 'message'),
+    [
+        (add_buffer, 'G.mapping.extra is only in the file'),
+        (drop_parameter, 'G.synthesis.b8.conv1.bias is missing from the file'),
+        (drop_module, 'G.synthesis.b16 is missing from the file'),
+        (reshape, r'G.mapping.fc0.weight is \[9, 8\] torch.float32, not \[8, 8\]'),
+        (retype, r'G.mapping.w_avg is \[8\] torch.float64, not \[8\] torch.float32'),
+        (swap_class, 'G.synthesis.b8.torgb is no ToRGBLayer'),
+    ],
+)
 def test_differences_are_named(tamper, message, generator, tmp_path):
     changed = copy.deepcopy(generator)
     tamper(changed)
@@ -184,13 +193,16 @@ def test_differences_are_named(tamper, message, generator, tmp_path):
 
 
 @needs_upstream
-@pytest.mark.parametrize(('key', 'value', 'message'), [
-    ('z_dim', {1, 2}, 'no plain data: set'),
-    ('z_dim', torch.zeros(1), 'no plain data: _Tensor'),
-    ('mapping_kwargs', {3: 4}, 'no plain data: dict'),
-    ('channel_base', 32768, "unexpected keyword argument 'channel_base'"),  # as StyleGAN3 has it
-    ('img_resolution', 17, 'AssertionError'),
-])
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('z_dim', {1, 2}, 'no plain data: set'),
+        ('z_dim', torch.zeros(1), 'no plain data: _Tensor'),
+        ('mapping_kwargs', {3: 4}, 'no plain data: dict'),
+        ('channel_base', 32768, "unexpected keyword argument 'channel_base'"),  # as StyleGAN3 has it
+        ('img_resolution', 17, 'AssertionError'),
+    ],
+)
 def test_arguments_are_checked(key, value, message, generator, tmp_path):
     changed = copy.deepcopy(generator)
     changed._init_kwargs[key] = value
@@ -219,8 +231,13 @@ class Persistent:
     """Is pickled as an object of one of upstream's classes, with a state of choice."""
 
     def __init__(self, class_name, **modules):
-        self.meta = {'type': 'class', 'version': 6, 'module_src': '', 'class_name': class_name,
-                     'state': {'_init_args': (), '_init_kwargs': {}, '_modules': modules}}
+        self.meta = {
+            'type': 'class',
+            'version': 6,
+            'module_src': '',
+            'class_name': class_name,
+            'state': {'_init_args': (), '_init_kwargs': {}, '_modules': modules},
+        }
 
     def __reduce__(self):
         return import_upstream('torch_utils.persistence')._reconstruct_persistent_obj, (self.meta,)
@@ -240,8 +257,11 @@ def test_a_network_of_stylegan3_needs_its_checkout(tmp_path):
 def test_source_in_the_file_is_run_only_on_demand(generator, tmp_path, monkeypatch):
     marker = tmp_path / 'ran'
     snapshot = make_snapshot(generator)
-    monkeypatch.setattr(type(generator), '_orig_module_src',
-                        type(generator)._orig_module_src + f'\nopen({str(marker)!r}, "w").close()\n')
+    monkeypatch.setattr(
+        type(generator),
+        '_orig_module_src',
+        type(generator)._orig_module_src + f'\nopen({str(marker)!r}, "w").close()\n',
+    )
     path = save(tmp_path / 'net.pkl', snapshot)
 
     assert torch.equal(render(load_generator_pickle(path)), render(generator))
@@ -265,7 +285,7 @@ def test_code_that_fails_is_an_error_of_the_file(generator, tmp_path):
 def test_truncated(part, generator, tmp_path):
     whole = pickle.dumps(make_snapshot(generator))
     path = tmp_path / 'cut.pkl'
-    path.write_bytes(whole[:int(len(whole) * part)])
+    path.write_bytes(whole[: int(len(whole) * part)])
     with pytest.raises(UserError, match='cut.pkl is damaged, cut short or no network pickle'):
         load_generator_pickle(path)
 
@@ -319,17 +339,24 @@ def refusal(tmp_path, content, load=load_snapshot):
     return caught.value.message
 
 
-@pytest.mark.parametrize(('module', 'name', 'code'), [
-    ('os', 'system', 'touch {}'),
-    ('subprocess', 'getoutput', 'touch {}'),
-    ('builtins', 'eval', 'open({!r}, "w").close()'),
-    ('builtins', 'exec', 'open({!r}, "w").close()'),
-])
-@pytest.mark.parametrize('wrap', [
-    lambda payload: payload,
-    lambda payload: b'}(' + a_value('G_ema') + payload + b'u',
-    lambda payload: a_call('collections', 'OrderedDict') + a_value('D') + payload + b's',
-], ids=['bare', 'in_dict', 'in_ordered_dict'])
+@pytest.mark.parametrize(
+    ('module', 'name', 'code'),
+    [
+        ('os', 'system', 'touch {}'),
+        ('subprocess', 'getoutput', 'touch {}'),
+        ('builtins', 'eval', 'open({!r}, "w").close()'),
+        ('builtins', 'exec', 'open({!r}, "w").close()'),
+    ],
+)
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda payload: payload,
+        lambda payload: b'}(' + a_value('G_ema') + payload + b'u',
+        lambda payload: a_call('collections', 'OrderedDict') + a_value('D') + payload + b's',
+    ],
+    ids=['bare', 'in_dict', 'in_ordered_dict'],
+)
 def test_code_is_refused_and_not_run(module, name, code, wrap, tmp_path):
     marker = tmp_path / 'ran'
     content = a_program(wrap(a_call(module, name, a_value(code.format(str(marker))))))
@@ -351,24 +378,47 @@ def test_every_protocol_is_refused(protocol, tmp_path):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize(('module', 'name'), [
-    ('builtins', 'getattr'), ('builtins', '__import__'), ('builtins', 'open'), ('builtins', 'dict'),
-    ('operator', 'attrgetter'), ('functools', 'partial'), ('copyreg', '_reconstructor'), ('torch', 'load'),
-    ('torch.serialization', 'load'), ('torch.jit', 'load'), ('torch', 'FloatStorage'),
-    ('torch_utils.persistence', 'exec'), ('torch_utils.persistence', '_src_to_module'), ('dnnlib.util', 'os'),
-    ('dnnlib', 'EasyDict'), ('numpy', 'load'), ('numpy', 'frombuffer'), ('numpy._core.multiarray', 'frombuffer'),
-    ('dnnlib.tflib.network', 'exec'), ('dnnlib.tflib.network', 'Network.__setstate__'),
-    ('datasetgan_ext.generator.safe_pickle', '_Unpickler'),
-])
+@pytest.mark.parametrize(
+    ('module', 'name'),
+    [
+        ('builtins', 'getattr'),
+        ('builtins', '__import__'),
+        ('builtins', 'open'),
+        ('builtins', 'dict'),
+        ('operator', 'attrgetter'),
+        ('functools', 'partial'),
+        ('copyreg', '_reconstructor'),
+        ('torch', 'load'),
+        ('torch.serialization', 'load'),
+        ('torch.jit', 'load'),
+        ('torch', 'FloatStorage'),
+        ('torch_utils.persistence', 'exec'),
+        ('torch_utils.persistence', '_src_to_module'),
+        ('dnnlib.util', 'os'),
+        ('dnnlib', 'EasyDict'),
+        ('numpy', 'load'),
+        ('numpy', 'frombuffer'),
+        ('numpy._core.multiarray', 'frombuffer'),
+        ('dnnlib.tflib.network', 'exec'),
+        ('dnnlib.tflib.network', 'Network.__setstate__'),
+        ('datasetgan_ext.generator.safe_pickle', '_Unpickler'),
+    ],
+)
 def test_other_globals_are_refused(module, name, tmp_path):
     assert f'the global {module}.{name},' in refusal(tmp_path, a_program(a_global(module, name)))
 
 
-@pytest.mark.parametrize(('module', 'name'), [
-    ('dnnlib.util', 'EasyDict.__init__.__globals__'), ('collections', 'OrderedDict.__class__'),
-    ('torch.storage', '_load_from_bytes.__globals__'), ('torch_utils', 'persistence._reconstruct_persistent_obj'),
-    ('torch', '_utils._rebuild_tensor_v2'), ('builtins.set', ''),
-])
+@pytest.mark.parametrize(
+    ('module', 'name'),
+    [
+        ('dnnlib.util', 'EasyDict.__init__.__globals__'),
+        ('collections', 'OrderedDict.__class__'),
+        ('torch.storage', '_load_from_bytes.__globals__'),
+        ('torch_utils', 'persistence._reconstruct_persistent_obj'),
+        ('torch', '_utils._rebuild_tensor_v2'),
+        ('builtins.set', ''),
+    ],
+)
 def test_dotted_names_are_refused(module, name, tmp_path):
     content = b'\x80\x04' + a_value(module) + a_value(name) + b'\x93.'
     assert f'the global {module}.{name},' in refusal(tmp_path, content)
@@ -395,7 +445,7 @@ def test_payload_after_a_good_head(tmp_path):
     stream = io.BytesIO(a_legacy_storage(torch.zeros(2)._typed_storage()))
     for _ in range(3):
         pickle.load(stream)
-    content = stream.getvalue()[:stream.tell()] + pickle.dumps(Payload(marker))
+    content = stream.getvalue()[: stream.tell()] + pickle.dumps(Payload(marker))
     assert 'mkdir' in refusal(tmp_path, a_program(a_call('torch.storage', '_load_from_bytes', a_value(content))))
     assert not marker.exists()
 
@@ -403,22 +453,49 @@ def test_payload_after_a_good_head(tmp_path):
 GOOD = a_legacy_storage(torch.zeros(4, dtype=torch.int8)._typed_storage())
 
 
-@pytest.mark.parametrize('content', [
-    GOOD[:-1], GOOD + b'\0', GOOD[:40], b'', 'text', None, a_legacy_storage([1, 2, 3]),
-    a_legacy_storage(torch.zeros(4)), GOOD.replace(b'CharStorage', b'LongStorage'),
-    GOOD[:-12] + b'\5' + GOOD[-11:], GOOD[:-12] + b'\3' + GOOD[-11:-1],
-], ids=itertools.count())
+@pytest.mark.parametrize(
+    'content',
+    [
+        GOOD[:-1],
+        GOOD + b'\0',
+        GOOD[:40],
+        b'',
+        'text',
+        None,
+        a_legacy_storage([1, 2, 3]),
+        a_legacy_storage(torch.zeros(4)),
+        GOOD.replace(b'CharStorage', b'LongStorage'),
+        GOOD[:-12] + b'\5' + GOOD[-11:],
+        GOOD[:-12] + b'\3' + GOOD[-11:-1],
+    ],
+    ids=itertools.count(),
+)
 def test_damaged_storages(content, tmp_path):
     refusal(tmp_path, a_program(a_call('torch.storage', '_load_from_bytes', a_value(content))))
 
 
-@pytest.mark.parametrize(('offset', 'shape', 'strides', 'fits'), [
-    (0, (4,), (1,), True), (0, (2, 2), (2, 1), True), (1, (2,), (2,), True), (3, (), (), True),
-    (99, (0,), (1,), True),
-    (1, (4,), (1,), False), (0, (5,), (1,), False), (0, (2,), (4,), False), (4, (), (), False),
-    (-1, (2,), (1,), False), (0, (2,), (-1,), False), (0, (-2,), (1,), False), (0, (2, 2), (1,), False),
-    (0, (2**62, 2**62), (2**62, 1), False), (0, (True,), (1,), False), (0, (1.0,), (1,), False), (0, [2], [1], False),
-])
+@pytest.mark.parametrize(
+    ('offset', 'shape', 'strides', 'fits'),
+    [
+        (0, (4,), (1,), True),
+        (0, (2, 2), (2, 1), True),
+        (1, (2,), (2,), True),
+        (3, (), (), True),
+        (99, (0,), (1,), True),
+        (1, (4,), (1,), False),
+        (0, (5,), (1,), False),
+        (0, (2,), (4,), False),
+        (4, (), (), False),
+        (-1, (2,), (1,), False),
+        (0, (2,), (-1,), False),
+        (0, (-2,), (1,), False),
+        (0, (2, 2), (1,), False),
+        (0, (2**62, 2**62), (2**62, 1), False),
+        (0, (True,), (1,), False),
+        (0, (1.0,), (1,), False),
+        (0, [2], [1], False),
+    ],
+)
 def test_tensors_stay_within_their_storage(offset, shape, strides, fits, tmp_path):
     storage = a_call('torch.storage', '_load_from_bytes', a_value(GOOD))  # four elements
     rest = [a_value(value) for value in (offset, shape, strides, False, None)]
@@ -431,37 +508,69 @@ def test_tensors_stay_within_their_storage(offset, shape, strides, fits, tmp_pat
             load_snapshot(path)
 
 
-@pytest.mark.parametrize('body', [
-    a_call('torch._utils', '_rebuild_tensor_v2', *map(a_value, (b'', 0, (1,), (1,), False, None))),
-    a_call('torch._utils', '_rebuild_tensor_v2', a_call('torch.storage', '_load_from_bytes', a_value(GOOD)),
-           *map(a_value, (0, (1,), (1,), False, None, {'neg': True}))),
-    a_call('torch._utils', '_rebuild_parameter', *map(a_value, ('text', False, None))),
-    a_call('torch_utils.persistence', '_reconstruct_persistent_obj', a_value('text')),
-    a_network(type='function'), a_network(version=5), a_network(class_name=['Generator']), a_network(state=[1]),
-    a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('O8')), a_value(b'12345678')),
-    a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('V8')), a_value(b'12345678')),
-    a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('f8')), a_value(b'123')),
-    a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('f8')), a_value('12345678')),
-    a_value('key') + b'Q', b'P1\n',  # persistent ids
-    a_value(1) + a_value(()) + b'R', a_value(()) + a_value({'a': 1}) + b'b', b'\x82\x01',
-], ids=itertools.count())
+@pytest.mark.parametrize(
+    'body',
+    [
+        a_call('torch._utils', '_rebuild_tensor_v2', *map(a_value, (b'', 0, (1,), (1,), False, None))),
+        a_call(
+            'torch._utils',
+            '_rebuild_tensor_v2',
+            a_call('torch.storage', '_load_from_bytes', a_value(GOOD)),
+            *map(a_value, (0, (1,), (1,), False, None, {'neg': True})),
+        ),
+        a_call('torch._utils', '_rebuild_parameter', *map(a_value, ('text', False, None))),
+        a_call('torch_utils.persistence', '_reconstruct_persistent_obj', a_value('text')),
+        a_network(type='function'),
+        a_network(version=5),
+        a_network(class_name=['Generator']),
+        a_network(state=[1]),
+        a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('O8')), a_value(b'12345678')),
+        a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('V8')), a_value(b'12345678')),
+        a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('f8')), a_value(b'123')),
+        a_call('numpy.core.multiarray', 'scalar', a_call('numpy', 'dtype', a_value('f8')), a_value('12345678')),
+        a_value('key') + b'Q',
+        b'P1\n',  # persistent ids
+        a_value(1) + a_value(()) + b'R',
+        a_value(()) + a_value({'a': 1}) + b'b',
+        b'\x82\x01',
+    ],
+    ids=itertools.count(),
+)
 def test_misuse_is_an_error(body, tmp_path):
     refusal(tmp_path, a_program(body))
 
 
-@pytest.mark.parametrize(('shape', 'code', 'data', 'fits'), [
-    ((2,), 'f4', bytes(8), True), ((), 'i8', bytes(8), True), ((0, 2), 'u1', b'', True),
-    ((2,), 'f4', bytes(7), False), ((2,), 'f4', bytes(9), False), ((-2,), 'f4', bytes(8), False),
-    ((2.0,), 'f4', bytes(8), False), ([2], 'f4', bytes(8), False), ((2**62, 4), 'f4', bytes(8), False),
-    ((1,), 'O8', bytes(8), False), ((1,), 'V8', bytes(8), False), ((2,), 'f4', '12345678', False),
-])
+@pytest.mark.parametrize(
+    ('shape', 'code', 'data', 'fits'),
+    [
+        ((2,), 'f4', bytes(8), True),
+        ((), 'i8', bytes(8), True),
+        ((0, 2), 'u1', b'', True),
+        ((2,), 'f4', bytes(7), False),
+        ((2,), 'f4', bytes(9), False),
+        ((-2,), 'f4', bytes(8), False),
+        ((2.0,), 'f4', bytes(8), False),
+        ([2], 'f4', bytes(8), False),
+        ((2**62, 4), 'f4', bytes(8), False),
+        ((1,), 'O8', bytes(8), False),
+        ((1,), 'V8', bytes(8), False),
+        ((2,), 'f4', '12345678', False),
+    ],
+)
 @pytest.mark.parametrize('kind', ['_reconstruct', '_frombuffer'])
 def test_arrays_are_of_numbers_and_fit_their_data(kind, shape, code, data, fits, tmp_path):
     dtype = a_call('numpy', 'dtype', a_value(code))
     body = {
-        '_reconstruct': a_call('numpy.core.multiarray', '_reconstruct', a_global('numpy', 'ndarray'),
-                               *map(a_value, ((0,), b'b')))
-        + b'(' + a_value(1) + a_value(shape) + dtype + a_value(False) + a_value(data) + b'tb',
+        '_reconstruct': a_call(
+            'numpy.core.multiarray', '_reconstruct', a_global('numpy', 'ndarray'), *map(a_value, ((0,), b'b'))
+        )
+        + b'('
+        + a_value(1)
+        + a_value(shape)
+        + dtype
+        + a_value(False)
+        + a_value(data)
+        + b'tb',
         '_frombuffer': a_call('numpy.core.numeric', '_frombuffer', a_value(data), dtype, *map(a_value, (shape, 'C'))),
     }[kind]
     if fits:
@@ -479,32 +588,62 @@ def test_class_names_are_only_compared(class_name, tmp_path):
 
 
 @needs_upstream
-@pytest.mark.parametrize('state', [
-    {}, {'_init_args': None, '_init_kwargs': None}, {'_init_args': (), '_init_kwargs': {'z_dim': 'x'}},
-    {'_init_args': (8, 0, 8, 16, 3), '_init_kwargs': {}},
-    {'_init_args': (8, 0, 8, 16, 3), '_init_kwargs': {}, '_modules': {'mapping': 3, 4: {}}, '_buffers': {'eval': 1}},
-    {'_init_args': (8, 0, 8, 16, 3), '_init_kwargs': {}, '_modules': [1], '_buffers': 'text', '_parameters': None},
-    {'_init_args': 'abcde', '_init_kwargs': 'abc'},
-])
+@pytest.mark.parametrize(
+    'state',
+    [
+        {},
+        {'_init_args': None, '_init_kwargs': None},
+        {'_init_args': (), '_init_kwargs': {'z_dim': 'x'}},
+        {'_init_args': (8, 0, 8, 16, 3), '_init_kwargs': {}},
+        {
+            '_init_args': (8, 0, 8, 16, 3),
+            '_init_kwargs': {},
+            '_modules': {'mapping': 3, 4: {}},
+            '_buffers': {'eval': 1},
+        },
+        {'_init_args': (8, 0, 8, 16, 3), '_init_kwargs': {}, '_modules': [1], '_buffers': 'text', '_parameters': None},
+        {'_init_args': 'abcde', '_init_kwargs': 'abc'},
+    ],
+)
 def test_odd_networks_are_errors(state, tmp_path):
     refusal(tmp_path, a_program(a_network(state)), load_generator_pickle)
 
 
 @pytest.mark.parametrize('state', [{'get': 1, '__call__': 1}, (None, {'get': 1, '_function': 1}), {}, ()])
-@pytest.mark.parametrize('target', [
-    a_global('collections', 'OrderedDict'), a_global('dnnlib.util', 'EasyDict'), a_global('builtins', 'set'),
-    a_global('numpy', 'dtype'), a_global('torch._utils', '_rebuild_tensor_v2'),
-    a_global('torch.storage', '_load_from_bytes'), a_global('torch_utils.persistence', '_reconstruct_persistent_obj'),
-    a_call('collections', 'OrderedDict'), a_global('dnnlib.util', 'EasyDict') + b')\x81',
-    a_call('numpy', 'dtype', a_value('f8')), a_network(), a_global('numpy', 'ndarray'),
-    a_global('dnnlib.tflib.network', 'Network'), a_global('numpy.core.multiarray', '_reconstruct'),
-])
+@pytest.mark.parametrize(
+    'target',
+    [
+        a_global('collections', 'OrderedDict'),
+        a_global('dnnlib.util', 'EasyDict'),
+        a_global('builtins', 'set'),
+        a_global('numpy', 'dtype'),
+        a_global('torch._utils', '_rebuild_tensor_v2'),
+        a_global('torch.storage', '_load_from_bytes'),
+        a_global('torch_utils.persistence', '_reconstruct_persistent_obj'),
+        a_call('collections', 'OrderedDict'),
+        a_global('dnnlib.util', 'EasyDict') + b')\x81',
+        a_call('numpy', 'dtype', a_value('f8')),
+        a_network(),
+        a_global('numpy', 'ndarray'),
+        a_global('dnnlib.tflib.network', 'Network'),
+        a_global('numpy.core.multiarray', '_reconstruct'),
+    ],
+)
 def test_attributes_cannot_be_set(target, state, tmp_path):
     """BUILD would change a class or a function for good."""
     good = tmp_path / 'good.pkl'
     good.write_bytes(a_program(a_call('collections', 'OrderedDict', a_value([('a', 1)]))))
-    known = (dict, set, collections.OrderedDict, np.dtype, np.ndarray, torch.Tensor, torch._utils._rebuild_tensor_v2,
-             builtins, TensorFlowNetwork)
+    known = (
+        dict,
+        set,
+        collections.OrderedDict,
+        np.dtype,
+        np.ndarray,
+        torch.Tensor,
+        torch._utils._rebuild_tensor_v2,
+        builtins,
+        TensorFlowNetwork,
+    )
     before = [dict(vars(thing)) for thing in known]
     path = tmp_path / 'bad.pkl'
     path.write_bytes(a_program(target + a_value(state) + b'b'))
@@ -514,9 +653,18 @@ def test_attributes_cannot_be_set(target, state, tmp_path):
     assert load_snapshot(good) == {'a': 1}
 
 
-@pytest.mark.parametrize('value', [
-    np.float64(0.1), np.float32(0.1), np.float16(0.1), np.int64(-5), np.uint8(200), np.int8(-3), np.bool_(True),
-])
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.float64(0.1),
+        np.float32(0.1),
+        np.float16(0.1),
+        np.int64(-5),
+        np.uint8(200),
+        np.int8(-3),
+        np.bool_(True),
+    ],
+)
 @pytest.mark.parametrize('protocol', [3, 4])
 def test_numpy_scalars(value, protocol, tmp_path):
     loaded = load_snapshot(save(tmp_path / 'scalar.pkl', {'x': value}, protocol))['x']
@@ -524,9 +672,19 @@ def test_numpy_scalars(value, protocol, tmp_path):
     assert loaded == value.item()
 
 
-@pytest.mark.parametrize('value', [
-    np.array(['x']), np.array([None]), np.zeros(3, '>f4'), np.zeros(2, 'f4,i4'), np.zeros(2, complex),
-    np.datetime64('2024-01-01'), np.str_('x'), np.dtype('>f4').type])
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.array(['x']),
+        np.array([None]),
+        np.zeros(3, '>f4'),
+        np.zeros(2, 'f4,i4'),
+        np.zeros(2, complex),
+        np.datetime64('2024-01-01'),
+        np.str_('x'),
+        np.dtype('>f4').type,
+    ],
+)
 def test_other_numpy_values_are_refused(value, tmp_path):
     refusal(tmp_path, pickle.dumps(value))
 
@@ -534,20 +692,27 @@ def test_other_numpy_values_are_refused(value, tmp_path):
 # ---- files that are something else
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    (b'', 'is empty'),
-    (b'PK\x03\x04' + bytes(60), 'is a zip archive'),
-    (a_legacy_storage(torch.zeros(3)), 'is a file of torch.save'),
-    (b'\n<!DOCTYPE html><html>Not found</html>', 'is a web page'),
-    (b'<?xml version="1.0"?><Error>denied</Error>', 'is a web page'),
-    (b'\x08\0\0\0\0\0\0\0{"a":{}}', 'is a safetensors file'),
-    (b'hello, world', 'is no network pickle'),
-    (b'\x89PNG\r\n\x1a\n' + bytes(64), 'is no network pickle'),
-    (b'\x80', 'damaged'), (b'\x80\x04', 'damaged'), (b'\x80\x04.', 'damaged'), (b'\x80\x77' + bytes(9), 'damaged'),
-    (pickle.dumps([1, 2]), 'holds no generator'),
-    (pickle.dumps(None), 'holds no generator'),
-    (a_program(b'(' + a_call('dnnlib.tflib.network', 'Network') + b't'), 'holds no generator'),
-], ids=itertools.count())
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'is empty'),
+        (b'PK\x03\x04' + bytes(60), 'is a zip archive'),
+        (a_legacy_storage(torch.zeros(3)), 'is a file of torch.save'),
+        (b'\n<!DOCTYPE html><html>Not found</html>', 'is a web page'),
+        (b'<?xml version="1.0"?><Error>denied</Error>', 'is a web page'),
+        (b'\x08\0\0\0\0\0\0\0{"a":{}}', 'is a safetensors file'),
+        (b'hello, world', 'is no network pickle'),
+        (b'\x89PNG\r\n\x1a\n' + bytes(64), 'is no network pickle'),
+        (b'\x80', 'damaged'),
+        (b'\x80\x04', 'damaged'),
+        (b'\x80\x04.', 'damaged'),
+        (b'\x80\x77' + bytes(9), 'damaged'),
+        (pickle.dumps([1, 2]), 'holds no generator'),
+        (pickle.dumps(None), 'holds no generator'),
+        (a_program(b'(' + a_call('dnnlib.tflib.network', 'Network') + b't'), 'holds no generator'),
+    ],
+    ids=itertools.count(),
+)
 def test_other_files(content, message, tmp_path):
     path = tmp_path / 'file.pkl'
     path.write_bytes(content)
@@ -613,8 +778,9 @@ def test_a_checkout_of_stylegan3(tmp_path, monkeypatch):
 
 def test_pkg_resources_is_there_for_upstreams_imports_alone(tmp_path, monkeypatch, nothing_imported):
     checkout = make_checkout(tmp_path / 'checkout')
-    (checkout / 'needy.py').write_text('from pkg_resources import parse_version\n'
-                                       'newer = parse_version("2.10.0+cu130") >= parse_version("2.9.1a")\n')
+    (checkout / 'needy.py').write_text(
+        'from pkg_resources import parse_version\nnewer = parse_version("2.10.0+cu130") >= parse_version("2.9.1a")\n'
+    )
     monkeypatch.setenv('DATASETGAN_UPSTREAM', str(checkout))
     monkeypatch.delitem(sys.modules, 'pkg_resources', raising=False)
     monkeypatch.setattr(upstream.importlib.util, 'find_spec', lambda name: None)

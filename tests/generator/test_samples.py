@@ -99,12 +99,12 @@ def test_a_folder_of_other_things_is_refused(generator, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
 
 
-def test_grey_images(tmp_path):
-    grey = Generator(make_network(img_channels=1), 'grey')
-    samples = generate_samples(grey, SamplingOptions(), [0], tmp_path / 'grey')
+def test_gray_images(tmp_path):
+    gray = Generator(make_network(img_channels=1), 'grey')
+    samples = generate_samples(gray, SamplingOptions(), [0], tmp_path / 'grey')
     with PIL.Image.open(samples.folder / samples.samples[0].image) as image:
         assert image.mode == 'L'
-    samples.check_image(samples.samples[0], grey.synthesize([0], samples.options).images[0].numpy())
+    samples.check_image(samples.samples[0], gray.synthesize([0], samples.options).images[0].numpy())
 
 
 def test_pairs_by_name_in_the_order_of_the_samples(samples):
@@ -114,15 +114,27 @@ def test_pairs_by_name_in_the_order_of_the_samples(samples):
     assert [sample.seed for sample, _ in pairs] == [3]
 
 
-@pytest.mark.parametrize('annotations, seeds, message', [
-    ([], None, '--labels holds no labelled image'),
-    ([annotation('seed0000000'), annotation('cat')], None, 'labels/cat.png: no sample of that name'),
-    ([annotation('seed0000000', hw=(32, 16))], None,
-     'labels/seed0000000.png is 32x16, its image is 16x16 (height x width; image seed0000000). Labels are not resized'),
-    ([annotation('seed0000000', hw=(24, 24))], None,
-     'is 24x24, its image is 16x16 (height x width; image seed0000000), a copy resized by 1.5. Labels are not resized'),
-    ([annotation('seed0000000', value=3)], None, 'class id 3 is outside the class list'),
-    ([annotation('seed0000000')], [0, 2], 'no label for seed 2')])
+@pytest.mark.parametrize(
+    'annotations, seeds, message',
+    [
+        ([], None, '--labels holds no labelled image'),
+        ([annotation('seed0000000'), annotation('cat')], None, 'labels/cat.png: no sample of that name'),
+        (
+            [annotation('seed0000000', hw=(32, 16))],
+            None,
+            'labels/seed0000000.png is 32x16, its image is 16x16 (height x width; image seed0000000). Labels are not '
+            'resized',
+        ),
+        (
+            [annotation('seed0000000', hw=(24, 24))],
+            None,
+            'is 24x24, its image is 16x16 (height x width; image seed0000000), a copy resized by 1.5. Labels are not '
+            'resized',
+        ),
+        ([annotation('seed0000000', value=3)], None, 'class id 3 is outside the class list'),
+        ([annotation('seed0000000')], [0, 2], 'no label for seed 2'),
+    ],
+)
 def test_bad_labels(samples, annotations, seeds, message):
     with pytest.raises(UserError) as error:
         samples.pair(annotations, TASK, seeds)
@@ -218,14 +230,25 @@ def no_image(samples):
     (samples.folder / samples.samples[0].image).write_bytes(b'hello')
 
 
-@pytest.mark.parametrize('damage, message', [
-    (swapped, 'is not the image of seed 0: the mean colours of 8x8 pixels differ by up to'),
-    (painted, 'is not the image of seed 0'), (no_image, 'cannot be read as an image'),
-    (resized, 'is 32x32, the image of seed 0 is 16x16 (height x width), a copy resized by 2. At one size, '
-              'it is the same picture'),
-    (swapped_and_resized, 'is 32x32, the image of seed 0 is 16x16 (height x width), a copy resized by 2. At one size, '
-                          'it is another picture'),
-    (squeezed, 'is 16x32, the image of seed 0 is 16x16 (height x width). At one size')])
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (swapped, 'is not the image of seed 0: the mean colours of 8x8 pixels differ by up to'),
+        (painted, 'is not the image of seed 0'),
+        (no_image, 'cannot be read as an image'),
+        (
+            resized,
+            'is 32x32, the image of seed 0 is 16x16 (height x width), a copy resized by 2. At one size, '
+            'it is the same picture',
+        ),
+        (
+            swapped_and_resized,
+            'is 32x32, the image of seed 0 is 16x16 (height x width), a copy resized by 2. At one size, '
+            'it is another picture',
+        ),
+        (squeezed, 'is 16x32, the image of seed 0 is 16x16 (height x width). At one size'),
+    ],
+)
 def test_an_image_that_is_not_of_its_seed_is_refused(generator, samples, damage, message):
     damage(samples)
     with pytest.raises(UserError, match='seed0000000.png') as error:
@@ -240,12 +263,19 @@ def test_without_the_file_the_hash_decides(generator, samples):
         samples.check_image(samples.samples[0], regenerate(generator, samples, 1))
 
 
-@pytest.mark.parametrize('change, message', [
-    ({'version': 99}, 'format version 99'), ({'samples': [{'seed': 0}]}, 'is damaged'),
-    ({'options': {'trunc': 1}}, 'is damaged'),
-    *[({'samples': [{'seed': 0, 'image': image, 'sha256': ''}]}, 'leaves the folder')
-      for image in ('/etc/passwd', '../other/seed0000000.png', 'images/../../a.png', r'C:\a.png', r'..\a.png')],
-    ({'samples': [{'seed': 0, 'image': 3, 'sha256': ''}]}, 'is damaged')])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ({'version': 99}, 'format version 99'),
+        ({'samples': [{'seed': 0}]}, 'is damaged'),
+        ({'options': {'trunc': 1}}, 'is damaged'),
+        *[
+            ({'samples': [{'seed': 0, 'image': image, 'sha256': ''}]}, 'leaves the folder')
+            for image in ('/etc/passwd', '../other/seed0000000.png', 'images/../../a.png', r'C:\a.png', r'..\a.png')
+        ],
+        ({'samples': [{'seed': 0, 'image': 3, 'sha256': ''}]}, 'is damaged'),
+    ],
+)
 def test_damaged_samples_json(samples, change, message):
     path = samples.folder / 'samples.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

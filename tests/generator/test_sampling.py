@@ -1,4 +1,5 @@
 """Style mixing: which images are mixed, and with what."""
+
 import numpy as np
 import torch
 
@@ -31,8 +32,8 @@ def test_styles_of_the_second_seed_from_a_layer_on(generator):
             assert torch.equal(ws[index], unmixed[index])
         else:
             second = generator.ws([mixing.seed], plain)[0]
-            assert torch.equal(ws[index, :mixing.first_w], unmixed[index, :mixing.first_w])
-            assert torch.allclose(ws[index, mixing.first_w:], second[mixing.first_w:], atol=1e-6)
+            assert torch.equal(ws[index, : mixing.first_w], unmixed[index, : mixing.first_w])
+            assert torch.allclose(ws[index, mixing.first_w :], second[mixing.first_w :], atol=1e-6)
     images = generator.synthesize(seeds, mixed).images
     changed = [bool((one != other).any()) for one, other in zip(images, generator.synthesize(seeds, plain).images)]
     assert changed == [mixing is not None for mixing in mixings]
@@ -42,5 +43,6 @@ def test_given_ws_take_the_place_of_those_of_the_seeds(generator):
     for noise_mode in ('const', 'random'):
         options = SamplingOptions(noise_mode=noise_mode)
         ws = torch.cat([generator.ws([seed], options) for seed in (4, 9)])
-        assert torch.equal(generator.synthesize([4, 9], options, ws).images,
-                           generator.synthesize([4, 9], options).images)
+        assert torch.equal(
+            generator.synthesize([4, 9], options, ws).images, generator.synthesize([4, 9], options).images
+        )

@@ -3,6 +3,7 @@
 Its code is no submodule: these tests need a clone of https://github.com/NVlabs/stylegan3, named by the environment
 variable DATASETGAN_STYLEGAN3. What can be tested without it is in test_features.py and test_safe_pickle.py.
 """
+
 from __future__ import annotations
 
 import json
@@ -41,8 +42,10 @@ CONFIGS = {
     't grey, fewer layers': (ALIAS_FREE, {'img_channels': 1, 'num_layers': 8, 'margin_size': 6}),
     'borders between samples': (ALIAS_FREE, {'img_resolution': 50}),
     'stylegan2': (STYLEGAN2, {}),
-    'stylegan2 as trained': (STYLEGAN2, {'num_fp16_res': 2, 'conv_clamp': 256, 'architecture': 'resnet',
-                                         'fused_modconv_default': 'inference_only'}),
+    'stylegan2 as trained': (
+        STYLEGAN2,
+        {'num_fp16_res': 2, 'conv_clamp': 256, 'architecture': 'resnet', 'fused_modconv_default': 'inference_only'},
+    ),
     'stylegan2 conditional': (STYLEGAN2, {'c_dim': 3}),
 }
 
@@ -73,8 +76,16 @@ def make_network(module=ALIAS_FREE, c_dim=0, img_resolution=32, img_channels=3, 
     easy_dict = import_upstream('dnnlib').EasyDict
     torch.manual_seed(0)
     network = import_upstream(module).Generator(
-        z_dim=16, c_dim=c_dim, w_dim=16, img_resolution=img_resolution, img_channels=img_channels,
-        mapping_kwargs=easy_dict(num_layers=2), channel_base=512, channel_max=16, **settings)
+        z_dim=16,
+        c_dim=c_dim,
+        w_dim=16,
+        img_resolution=img_resolution,
+        img_channels=img_channels,
+        mapping_kwargs=easy_dict(num_layers=2),
+        channel_base=512,
+        channel_max=16,
+        **settings,
+    )
     network.eval().requires_grad_(False)
     for name, tensor in network.state_dict().items():
         if name.endswith(('.bias', 'noise_strength', 'w_avg')):
@@ -85,14 +96,18 @@ def make_network(module=ALIAS_FREE, c_dim=0, img_resolution=32, img_channels=3, 
 
 
 def write_snapshot(path: Path, network) -> Path:
-    path.write_bytes(pickle.dumps({'G': network, 'D': network, 'G_ema': network, 'augment_pipe': None,
-                                   'training_set_kwargs': None}))
+    path.write_bytes(
+        pickle.dumps({'G': network, 'D': network, 'G_ema': network, 'augment_pipe': None, 'training_set_kwargs': None})
+    )
     return path
 
 
 @pytest.mark.parametrize('module, settings', CONFIGS.values(), ids=CONFIGS)
-@pytest.mark.parametrize('options', [SamplingOptions(), SamplingOptions(trunc=0.6, trunc_cutoff=3, noise_mode='none')],
-                         ids=['plain', 'truncated'])
+@pytest.mark.parametrize(
+    'options',
+    [SamplingOptions(), SamplingOptions(trunc=0.6, trunc_cutoff=3, noise_mode='none')],
+    ids=['plain', 'truncated'],
+)
 def test_rgb_equals_stylegan3s_own(module, settings, options, tmp_path):
     path = write_snapshot(tmp_path / 'network.pkl', make_network(module, **settings))
     if settings.get('c_dim'):
@@ -105,8 +120,13 @@ def test_rgb_equals_stylegan3s_own(module, settings, options, tmp_path):
     assert type(theirs) is type(generator.network)
     label = torch.eye(3)[[2]] if settings.get('c_dim') else torch.zeros(1, 0)
     for seed, image in zip([0, 7], ours):
-        output = theirs(torch.from_numpy(np.random.RandomState(seed).randn(1, 16)), label, truncation_psi=options.trunc,
-                        truncation_cutoff=options.trunc_cutoff, noise_mode=options.noise_mode)
+        output = theirs(
+            torch.from_numpy(np.random.RandomState(seed).randn(1, 16)),
+            label,
+            truncation_psi=options.trunc,
+            truncation_cutoff=options.trunc_cutoff,
+            noise_mode=options.noise_mode,
+        )
         expected = (output * 127.5 + 128).clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0).numpy().astype(int)
         assert np.abs(expected - image).max() <= 1
         assert expected.std() > 5
@@ -117,7 +137,8 @@ def test_features_of_config_t():
     generator = Generator(make_network(), 'small')
     synthesis = generator.synthesize([0, 1, 2], SamplingOptions())
     assert [tuple(maps.shape) for maps in synthesis.features] == [
-        (3, layer.channels, layer.resolution, layer.resolution) for layer in generator.layers]
+        (3, layer.channels, layer.resolution, layer.resolution) for layer in generator.layers
+    ]
     assert [layer.resolution for layer in generator.layers] == [16] * 5 + [32] * 9
     assert len(generator.layers) == 14 == generator.network.synthesis.num_layers
     outputs = {}
@@ -138,7 +159,8 @@ CYCLES_XY = (1.5, 0.7)  # per unit of length
 def make_wave_network(**settings):
     """Each layer hands on what it gets (its kernel is 1 in the middle), so that all show the wave of the input."""
     network = import_upstream(ALIAS_FREE).Generator(
-        z_dim=4, c_dim=0, w_dim=4, img_channels=3, channel_base=256, channel_max=8, **settings)
+        z_dim=4, c_dim=0, w_dim=4, img_channels=3, channel_base=256, channel_max=8, **settings
+    )
     network.eval().requires_grad_(False)
     synthesis = network.synthesis
     synthesis.input.affine.weight.zero_()
@@ -176,9 +198,11 @@ def wave_errors(img_resolution, **settings) -> tuple[float, float]:
     """Unlikeness of the image, and of the worst feature map."""
     generator = Generator(make_wave_network(img_resolution=img_resolution, **settings), 'wave')
     synthesis = generator.synthesize([0], SamplingOptions())
-    side = img_resolution / 2**math.ceil(math.log2(img_resolution))
-    return (unlikeness(synthesis.images[0, :, :, 0].to(torch.float32), side),
-            max(unlikeness(maps[0, 0], side) for maps in synthesis.features))
+    side = img_resolution / 2 ** math.ceil(math.log2(img_resolution))
+    return (
+        unlikeness(synthesis.images[0, :, :, 0].to(torch.float32), side),
+        max(unlikeness(maps[0, 0], side) for maps in synthesis.features),
+    )
 
 
 @pytest.mark.parametrize('settings', [{}, RADIAL], ids=['t', 'r'])
@@ -194,7 +218,7 @@ def keep_margin(maps, span):
 
 
 def shift_by_margin(maps, span):
-    return maps[:, :, :math.ceil(span), :math.ceil(span)]
+    return maps[:, :, : math.ceil(span), : math.ceil(span)]
 
 
 @pytest.mark.parametrize('wrong', [keep_margin, shift_by_margin])
@@ -208,8 +232,9 @@ def test_a_misplaced_margin_is_noticed(wrong, resolution, monkeypatch):
 
 def test_a_shift_by_one_sample_of_the_finest_layers_is_noticed(monkeypatch):
     right = features.fit_to_image
-    monkeypatch.setattr(features, 'fit_to_image',
-                        lambda maps, span: right(maps.roll(1, 3) if span == 64 else maps, span))
+    monkeypatch.setattr(
+        features, 'fit_to_image', lambda maps, span: right(maps.roll(1, 3) if span == 64 else maps, span)
+    )
     assert wave_errors(64)[1] > 0.06
 
 
@@ -238,8 +263,16 @@ def test_from_snapshot_to_dataset(tmp_path, monkeypatch):
         bright = np.asarray(PIL.Image.open(path))[:, :, 0] > 128
         PIL.Image.fromarray(bright.astype(np.uint8)).save(tmp_path / 'labels' / path.name)
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
-    run('train', *source, f'--samples={tmp_path}/samples', f'--labels={tmp_path}/labels', '--models=2',
-        f'--classes={tmp_path}/classes.txt', f'--out={tmp_path}/i.safetensors', '--pixels-per-image=300')
+    run(
+        'train',
+        *source,
+        f'--samples={tmp_path}/samples',
+        f'--labels={tmp_path}/labels',
+        '--models=2',
+        f'--classes={tmp_path}/classes.txt',
+        f'--out={tmp_path}/i.safetensors',
+        '--pixels-per-image=300',
+    )
     run('generate', *source, f'--interpreter={tmp_path}/i.safetensors', f'--outdir={tmp_path}/dataset', '--seeds=6-9')
     images = list((tmp_path / 'dataset' / 'images').iterdir())
     assert len(images) == 4
@@ -266,8 +299,9 @@ def test_code_in_the_file_is_run_only_on_demand(module, tmp_path, monkeypatch):
     marker, network = tmp_path / 'ran', make_network(module)
     for kind in {type(part) for part in network.modules()}:
         if hasattr(kind, '_orig_module_src'):
-            monkeypatch.setattr(kind, '_orig_module_src',
-                                kind._orig_module_src + f'\nopen({str(marker)!r}, "w").close()\n')
+            monkeypatch.setattr(
+                kind, '_orig_module_src', kind._orig_module_src + f'\nopen({str(marker)!r}, "w").close()\n'
+            )
     path = write_snapshot(tmp_path / 'network.pkl', network)
     loaded = load_generator_pickle(path)
     assert not marker.exists()
@@ -277,14 +311,22 @@ def test_code_in_the_file_is_run_only_on_demand(module, tmp_path, monkeypatch):
     own, theirs = loaded.state_dict(), ran.state_dict()
     assert list(own) == list(theirs) and all(torch.equal(own[name], theirs[name]) for name in own)
     assert [layer.to_json() for layer in features.find_layers(ran)] == [
-        layer.to_json() for layer in features.find_layers(loaded)]
+        layer.to_json() for layer in features.find_layers(loaded)
+    ]
 
 
 def test_tensorflow_networks_by_stylegan3s_converter(tmp_path, monkeypatch):
     legacy_pickles.let_tflib_be_imported(monkeypatch)
     network = make_network(STYLEGAN2)
-    kwargs = {'latent_size': 16, 'dlatent_size': 16, 'resolution': 32, 'mapping_layers': 2, 'fmap_base': 256,
-              'fmap_max': 16, 'fused_modconv': True}  # the submodule's converter does not know the last
+    kwargs = {
+        'latent_size': 16,
+        'dlatent_size': 16,
+        'resolution': 32,
+        'mapping_layers': 2,
+        'fmap_base': 256,
+        'fmap_max': 16,
+        'fused_modconv': True,
+    }  # the submodule's converter does not know the last
     parts = [legacy_pickles.tensorflow_generator(network, kwargs) for _ in range(3)]
     (tmp_path / 'network.pkl').write_bytes(pickle.dumps(tuple(parts)))
     loaded = load_generator_pickle(tmp_path / 'network.pkl')

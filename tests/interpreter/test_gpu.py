@@ -1,4 +1,5 @@
 """The GPU kernel; without a GPU, Triton's interpreter runs it (`conftest.py` sees to that)."""
+
 import pytest
 import torch
 
@@ -26,18 +27,21 @@ def upsampled(nodes, maps, image_hw):
         place += nodes.columns[column].minimum(nodes.sides - 1)
         tiles.append(nodes.weights[row, column].float() @ flat[place])
     image = torch.stack(tiles).reshape(down, across, gpu.TILE_HEIGHT, gpu.TILE_WIDTH).transpose(1, 2)
-    return image.flatten(0, 1).flatten(1)[:image_hw[0], :image_hw[1]]
+    return image.flatten(0, 1).flatten(1)[: image_hw[0], : image_hw[1]]
 
 
-@pytest.mark.parametrize(('sides', 'full'), [([4, 8, 16], 32), ([4, 8, 16, 32, 64, 128, 256, 512], 1024), ([4], 8),
-                                             ([5, 12], 36)])
+@pytest.mark.parametrize(
+    ('sides', 'full'), [([4, 8, 16], 32), ([4, 8, 16, 32, 64, 128, 256, 512], 1024), ([4], 8), ([5, 12], 36)]
+)
 def test_nodes_of_tiles_upsample_as_interpolation_does(sides, full):
     torch.manual_seed(0)
     maps = {side: torch.randn(side, side) for side in sides}
     nodes = _Nodes.around_tiles(sides, (full, full), 'cpu')
     assert _Nodes.count(sides, (full, full)) <= len(nodes.sides) <= gpu.MOST_NODES
-    expected = sum(torch.nn.functional.interpolate(one[None, None], size=(full, full), mode='bilinear',
-                                                   align_corners=False)[0, 0] for one in maps.values())
+    expected = sum(
+        torch.nn.functional.interpolate(one[None, None], size=(full, full), mode='bilinear', align_corners=False)[0, 0]
+        for one in maps.values()
+    )
     assert torch.allclose(upsampled(nodes, maps, (full, full)), expected, atol=5e-3)
 
 
@@ -46,20 +50,23 @@ def test_nodes_of_tiles_upsample_as_interpolation_does(sides, full):
 @pytest.mark.parametrize('difference_layers', [[], [2, 4]], ids=['features', 'differences too'])
 @pytest.mark.parametrize(('classes', 'keypoints'), [(5, 0), (5, 3), (0, 4)])
 def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, classes, keypoints):
-    ensemble = make_ensemble(3, sum(CHANNELS) + difference_count(LAYERS, difference_layers), (32, 16),
-                             classes + keypoints)
+    ensemble = make_ensemble(
+        3, sum(CHANNELS) + difference_count(LAYERS, difference_layers), (32, 16), classes + keypoints
+    )
     for weight in ensemble.weights:
         weight.data *= 0.2  # so that outputs are of the size of logits and heatmaps
     features = [torch.randn(2, channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
     features[-2:] = [maps.half().contiguous(memory_format=torch.channels_last) for maps in features[-2:]]
-    fused = FusedEnsemble(ensemble, LAYERS, (32, 32), rows, columns, heads=Heads(classes, keypoints),
-                          difference_layers=difference_layers)
+    fused = FusedEnsemble(
+        ensemble, LAYERS, (32, 32), rows, columns, heads=Heads(classes, keypoints), difference_layers=difference_layers
+    )
     device = default_device()
     kernel = gpu.GpuEnsemble(ensemble, LAYERS, (32, 32), rows, columns, device, classes, keypoints, difference_layers)
-    masks, divergences, heat = (part if part is None else part.cpu()
-                                for part in kernel([maps.to(device) for maps in features]))
+    masks, divergences, heat = (
+        part if part is None else part.cpu() for part in kernel([maps.to(device) for maps in features])
+    )
     for index in range(2):
-        plain = fused._label_by_tiles([maps[index:index + 1] for maps in features])
+        plain = fused._label_by_tiles([maps[index : index + 1] for maps in features])
         if classes:
             assert (masks[index] == plain[0][0]).float().mean() > 0.995
             assert torch.allclose(divergences[index], plain[1][0], atol=2e-3)
@@ -75,6 +82,7 @@ def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, c
 def test_what_the_kernel_is_for():
     def works(layers=LAYERS, image_hw=(32, 32), members=3, hidden=(32, 16)):
         return gpu.GpuEnsemble.works_for(Ensemble(members, 8, hidden, 5), layers, image_hw)
+
     large = [Layer('small', 4, 512), Layer('large', 4, 1024)]
     assert works() and works(hidden=(128, 32)) and works(large, (1024, 1024))
     assert not works(hidden=(48, 16)) and not works(hidden=(32, 8))
@@ -84,6 +92,7 @@ def test_what_the_kernel_is_for():
 
 class Broken:
     """In place of the GPU kernel: wrong labels, or none."""
+
     images_at_once = 2
 
     def __init__(self, error=None):
@@ -95,8 +104,9 @@ class Broken:
         return torch.full((len(features[0]), 32, 32), 4, dtype=torch.uint8), torch.zeros(len(features[0]), 32, 32), None
 
 
-@pytest.mark.parametrize(('error', 'told'), [(None, 'labels differ'), (RuntimeError('no compiler\nat all'),
-                                                                       'RuntimeError: no compiler')])
+@pytest.mark.parametrize(
+    ('error', 'told'), [(None, 'labels differ'), (RuntimeError('no compiler\nat all'), 'RuntimeError: no compiler')]
+)
 def test_a_kernel_that_does_not_work_is_not_used(error, told, caplog):
     ensemble = make_ensemble(3, sum(CHANNELS), (32, 16), 5)
     features = [torch.randn(2, channels, size, size) for channels, size in zip(CHANNELS, SIZES)]

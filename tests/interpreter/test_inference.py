@@ -16,16 +16,27 @@ LAYERS = [Layer(f'layer {index}', *shape) for index, shape in enumerate(zip(CHAN
 def plain_logits(ensemble, features, rows, columns, difference_layers=()):
     """The released algorithm: build every hypercolumn, run the members one after the other. [M, K, pixels]."""
     features = [*features, *(differences(features[index]) for index in difference_layers)]
-    hypercolumns = torch.cat([
-        torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
-        for maps in features])[:, rows, columns].flatten(1).T
+    hypercolumns = (
+        torch.cat(
+            [
+                torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
+                for maps in features
+            ]
+        )[:, rows, columns]
+        .flatten(1)
+        .T
+    )
     standardized = (hypercolumns - ensemble.input_mean) / ensemble.input_std
-    return torch.stack([member_as_plain_network(ensemble, member).eval()(standardized).T
-                        for member in range(ensemble.members)])
+    return torch.stack(
+        [member_as_plain_network(ensemble, member).eval()(standardized).T for member in range(ensemble.members)]
+    )
 
 
-@pytest.mark.parametrize('rows, columns', [(slice(0, 16), slice(0, 16)), (slice(2, 14), slice(0, 16)),
-                                           (slice(3, 12), slice(5, 10))], ids=['whole', 'crop rows', 'crop both'])
+@pytest.mark.parametrize(
+    'rows, columns',
+    [(slice(0, 16), slice(0, 16)), (slice(2, 14), slice(0, 16)), (slice(3, 12), slice(5, 10))],
+    ids=['whole', 'crop rows', 'crop both'],
+)
 @pytest.mark.parametrize('tile_rows', [1, 5, 100])
 @pytest.mark.parametrize('whole_floats', [0, 10**9], ids=['products by tile', 'products whole'])
 @pytest.mark.parametrize('difference_layers', [[], [2, 4]], ids=['features', 'differences too'])
@@ -52,11 +63,11 @@ def test_layers_larger_than_the_target_are_interpolated_down():
 def test_shortcut_on_a_generators_own_features(generator):
     ensemble = make_ensemble(channels=40)
     features = generator.synthesize([5], SamplingOptions()).features
-    fused = FusedEnsemble(ensemble, generator.layers, (16, 16), slice(0, 16),
-                          slice(0, 16))
+    fused = FusedEnsemble(ensemble, generator.layers, (16, 16), slice(0, 16), slice(0, 16))
     expected = plain_logits(ensemble, [maps[0] for maps in features], slice(0, 16), slice(0, 16))
-    assert torch.allclose(torch.cat(list(fused.logit_tiles([maps[0] for maps in features])), dim=2), expected,
-                          atol=1e-4)
+    assert torch.allclose(
+        torch.cat(list(fused.logit_tiles([maps[0] for maps in features])), dim=2), expected, atol=1e-4
+    )
 
 
 def test_prediction_of_a_batch():

@@ -21,7 +21,12 @@ def test_round_trip(interpreter, generator, tmp_path):
     assert loaded.fingerprint == interpreter.fingerprint
     assert loaded.task.classes == CLASSES
     assert (loaded.task, loaded.layers, loaded.options, loaded.image_hw, loaded.training) == (
-        interpreter.task, interpreter.layers, interpreter.options, interpreter.image_hw, interpreter.training)
+        interpreter.task,
+        interpreter.layers,
+        interpreter.options,
+        interpreter.image_hw,
+        interpreter.training,
+    )
     features = generator.synthesize([9], loaded.options).features
     ours, theirs = loaded.fused_for(generator)(features), interpreter.fused_for(generator)(features)
     assert torch.equal(ours.masks, theirs.masks)
@@ -52,14 +57,21 @@ def not_safetensors(path):
 
 def wrong_shapes(path):
     from safetensors import safe_open
+
     with safe_open(path, 'pt') as file:
         metadata = file.metadata()
     save_file({'input_mean': torch.zeros(3)}, path, metadata)
 
 
-@pytest.mark.parametrize('damage, message', [
-    (truncated, 'not a safetensors file, or damaged'), (not_safetensors, 'not a safetensors file'),
-    (without_metadata, 'not one that train_interpreter.py wrote'), (wrong_shapes, 'is damaged')])
+@pytest.mark.parametrize(
+    'damage, message',
+    [
+        (truncated, 'not a safetensors file, or damaged'),
+        (not_safetensors, 'not a safetensors file'),
+        (without_metadata, 'not one that train_interpreter.py wrote'),
+        (wrong_shapes, 'is damaged'),
+    ],
+)
 def test_bad_files(interpreter, tmp_path, damage, message):
     path = tmp_path / 'interpreter.safetensors'
     interpreter.save(path)
@@ -98,32 +110,41 @@ def test_a_class_without_labels_is_told(generator, samples, labels, task, caplog
     pairs = samples.pair(png.read_folder(labels), task)
     for _, annotation in pairs:
         annotation.mask[annotation.mask == 1] = 0
-    TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
-                              progress=False).train()
+    TrainingSet(
+        generator, samples, pairs, task, options_from('default', models=1, max_steps=20), progress=False
+    ).train()
     assert 'No labelled pixel of dark' in caplog.text
 
 
 def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
     from datasetgan_ext.core.annotation import Annotation
     from datasetgan_ext.generator.samples import generate_samples
+
     samples = generate_samples(generator, SamplingOptions(crop_hw=(12, 16)), [0], tmp_path / 'cropped')
     mask = (np.arange(12 * 16).reshape(12, 16) % 3).astype(np.uint8)
     pairs = samples.pair([Annotation(samples.samples[0].name, mask, tmp_path)], task)
-    pixels = TrainingSet(generator, samples, pairs, task, options_from('reference', min_class_pixels=0),
-                         progress=False).pixels
+    pixels = TrainingSet(
+        generator, samples, pairs, task, options_from('reference', min_class_pixels=0), progress=False
+    ).pixels
     features = generator.synthesize([0], SamplingOptions()).features
-    full = torch.cat([torch.nn.functional.interpolate(maps, size=(16, 16), mode='bilinear', align_corners=False)[0]
-                      for maps in features])
+    full = torch.cat(
+        [
+            torch.nn.functional.interpolate(maps, size=(16, 16), mode='bilinear', align_corners=False)[0]
+            for maps in features
+        ]
+    )
     assert torch.allclose(pixels.hypercolumns.float(), full[:, 2:14].flatten(1).T, rtol=1e-3, atol=1e-5)
-    interpreter = TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
-                              progress=False).train()
+    interpreter = TrainingSet(
+        generator, samples, pairs, task, options_from('default', models=1, max_steps=20), progress=False
+    ).train()
     assert interpreter.fused_for(generator).out_hw == (12, 16)
 
 
 def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples, labels, task, monkeypatch):
     pairs = samples.pair(png.read_folder(labels), task)
-    training_set = TrainingSet(generator, samples, pairs, task, options_from('default', models=1, max_steps=20),
-                               progress=False)
+    training_set = TrainingSet(
+        generator, samples, pairs, task, options_from('default', models=1, max_steps=20), progress=False
+    )
     trained, scored = [], []
     synthesize = Generator.synthesize
 

@@ -1,4 +1,5 @@
 """Keypoints as heatmaps: targets, sub-pixel places, uncertainty, threshold, and a head that learns them."""
+
 import numpy as np
 import pytest
 import torch
@@ -37,9 +38,13 @@ def heatmap(x, y, hw=(16, 24), sigma=SIGMA) -> torch.Tensor:
     return torch.from_numpy(flat.reshape(hw))
 
 
-def test_targets_are_gaussians_around_pixel_centres():
-    targets = heat_targets(keypoints((2.5, 1.5, VISIBLE), (3.5, 1.5, OCCLUDED), (2.5, 1.5, ABSENT)),
-                           np.array([1, 1, 3]), np.array([2, 3, 2]), 2.0)
+def test_targets_are_gaussians_around_pixel_centers():
+    targets = heat_targets(
+        keypoints((2.5, 1.5, VISIBLE), (3.5, 1.5, OCCLUDED), (2.5, 1.5, ABSENT)),
+        np.array([1, 1, 3]),
+        np.array([2, 3, 2]),
+        2.0,
+    )
     assert targets.shape == (3, 3) and targets.dtype == np.float32
     assert targets[:, 0] == pytest.approx([1, np.exp(-1 / 8), np.exp(-4 / 8)])
     assert targets[:, 1] == pytest.approx([np.exp(-1 / 8), 1, np.exp(-5 / 8)])
@@ -56,7 +61,7 @@ def test_pixels_near_keypoints():
 def test_places_are_found_to_a_fraction_of_a_pixel(x, y):
     found = locate(heatmap(x, y), SIGMA).numpy()
     inner = 3 < x < 20
-    assert np.abs(found - (x, y)).max() < (0.02 if inner else 0.6)   # at the border the window lacks a side
+    assert np.abs(found - (x, y)).max() < (0.02 if inner else 0.6)  # at the border the window lacks a side
 
 
 def test_the_higher_of_two_peaks_is_taken():
@@ -92,7 +97,7 @@ def test_uncertainty_is_the_spread_of_the_members():
     found = find_keypoints(apart[None], SIGMA, 0.2)
     assert float(found.spread) == pytest.approx(np.sqrt(36 / 3), abs=0.1)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
-    assert float(found.confidence) > 0.9   # to all of them it is somewhere
+    assert float(found.confidence) > 0.9  # to all of them it is somewhere
     # how sure of it the member is that sees it elsewhere does not count
     found = find_keypoints(apart[None] * torch.tensor([1, 1, 0.1]).view(3, 1, 1, 1), SIGMA, 0.2)
     assert float(found.uncertainty) == pytest.approx((1 - np.exp(-36 / (2 * SIGMA**2))) / 3, abs=0.02)
@@ -103,6 +108,7 @@ def test_uncertainty_is_the_spread_of_the_members():
 def test_confidence_is_the_probability_that_it_is_there():
     def sure(maps, point):
         return float(confidence(maps[None], torch.tensor([point]), SIGMA))
+
     whole = heatmap(12.3, 8.1, (32, 32))
     assert sure(whole, (12.3, 8.1)) == pytest.approx(1, abs=0.01)
     assert sure(0.3 * whole, (12.3, 8.1)) == pytest.approx(0.3, abs=0.01)
@@ -132,8 +138,9 @@ def test_default_sigma_grows_with_the_image():
 
 @pytest.fixture
 def keypoint_task() -> Task:
-    return Task(('background', 'dark', 'bright'), ((0, 0, 0), (255, 0, 0), (0, 255, 0)), ('peak', 'hole'),
-                skeleton=((0, 1),))
+    return Task(
+        ('background', 'dark', 'bright'), ((0, 0, 0), (255, 0, 0), (0, 255, 0)), ('peak', 'hole'), skeleton=((0, 1),)
+    )
 
 
 @pytest.fixture
@@ -141,8 +148,8 @@ def annotations(samples, labels) -> list[Annotation]:
     """Masks, the brightest pixel as one keypoint, and a second one that the last image lacks."""
     found = []
     for index, annotation in enumerate(png.read_folder(labels)):
-        grey = np.asarray(png.PIL.Image.open(samples.folder / samples.samples[index].image)).mean(axis=2)
-        places = [np.unravel_index(pixel, grey.shape) for pixel in (grey.argmax(), grey.argmin())]
+        gray = np.asarray(png.PIL.Image.open(samples.folder / samples.samples[index].image)).mean(axis=2)
+        places = [np.unravel_index(pixel, gray.shape) for pixel in (gray.argmax(), gray.argmin())]
         annotation.keypoints = keypoints(*((x + 0.5, y + 0.5, VISIBLE) for y, x in places))
         found.append(annotation)
     found[-1].keypoints.visibility[1] = ABSENT
@@ -173,11 +180,14 @@ def test_keypoints_alone(generator, samples, annotations, keypoint_task, preset,
     for annotation in annotations:
         annotation.mask = None
     options = options_from(preset, models=3, max_steps=300)
-    interpreter = TrainingSet(generator, samples, samples.pair(annotations, task), task, options,
-                              progress=False).train()
+    interpreter = TrainingSet(
+        generator, samples, samples.pair(annotations, task), task, options, progress=False
+    ).train()
     samples_found = list(Labeler(generator, interpreter)(range(4)))
-    distances = [np.linalg.norm(sample.keypoints.points[0] - annotation.keypoints.points[0])
-                 for sample, annotation in zip(samples_found, annotations)]
+    distances = [
+        np.linalg.norm(sample.keypoints.points[0] - annotation.keypoints.points[0])
+        for sample, annotation in zip(samples_found, annotations)
+    ]
     assert np.median(distances) < 1.5
     assert all(sample.mask is None and sample.pixel_uncertainty is None for sample in samples_found)
 
@@ -194,11 +204,23 @@ def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator
     features = generator.synthesize([2], options).features
     maps = [feature[0] for feature in features]
     maps += [differences(maps[index]) for index in interpreter.difference_layers]
-    columns = torch.cat([torch.nn.functional.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False)
-                         for one in maps], dim=1)[0].flatten(1).T
+    columns = (
+        torch.cat(
+            [
+                torch.nn.functional.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False)
+                for one in maps
+            ],
+            dim=1,
+        )[0]
+        .flatten(1)
+        .T
+    )
     outputs = interpreter.ensemble(columns.expand(3, -1, -1)).transpose(1, 2)
-    found = find_keypoints(outputs[None, :, 3:].clamp(0, 1).unflatten(3, (16, 16)), interpreter.training['sigma'],
-                           interpreter.keypoint_threshold)
+    found = find_keypoints(
+        outputs[None, :, 3:].clamp(0, 1).unflatten(3, (16, 16)),
+        interpreter.training['sigma'],
+        interpreter.keypoint_threshold,
+    )
     predicted = interpreter.fused_for(generator)(features).keypoints
     assert torch.allclose(predicted.points, found.points, atol=1e-3)
     assert torch.allclose(predicted.confidence, found.confidence, atol=1e-4)

@@ -25,7 +25,7 @@ def test_samples(labeler):
         assert 0 <= sample.uncertainty <= np.log(3)
 
 
-def test_a_seed_does_not_depend_on_its_neighbours(labeler):
+def test_a_seed_does_not_depend_on_its_neighbors(labeler):
     together, alone = list(labeler(range(4)))[3], next(labeler([3]))
     assert np.array_equal(together.image, alone.image) and np.array_equal(together.mask, alone.mask)
     assert together.uncertainty == alone.uncertainty
@@ -37,7 +37,7 @@ def test_batches_give_the_same_labels(generator, interpreter, labeler):
         assert (one.mask != many.mask).mean() < 0.01
 
 
-def test_options_are_those_of_the_labelled_images_unless_given(generator, interpreter, labeler):
+def test_options_are_those_of_the_labeled_images_unless_given(generator, interpreter, labeler):
     assert labeler.options == SamplingOptions(trunc=0.7)
     given = Labeler(generator, interpreter, SamplingOptions(trunc=0.2))
     assert not np.array_equal(next(given([0])).image, next(labeler([0])).image)
@@ -64,8 +64,7 @@ def test_endless_stream_in_a_data_loader(labeler):
     assert images.shape == (3, 3, 16, 16) and images.dtype == torch.uint8
     assert masks.shape == (3, 16, 16) and masks.dtype == torch.int64
     expected = list(labeler([10, 11, 12]))
-    assert all(np.array_equal(image.permute(1, 2, 0).numpy(), sample.image)
-               for image, sample in zip(images, expected))
+    assert all(np.array_equal(image.permute(1, 2, 0).numpy(), sample.image) for image, sample in zip(images, expected))
     assert all(np.array_equal(mask.numpy(), sample.mask) for mask, sample in zip(masks, expected))
 
 
@@ -98,6 +97,7 @@ def test_a_full_gpu_takes_smaller_batches(fit, generator, interpreter, labeler, 
         if len(seeds) > fit:
             raise torch.cuda.OutOfMemoryError
         return synthesize(seeds, *arguments)
+
     expected = list(labeler(range(5)))
     monkeypatch.setattr(generator, 'synthesize', small_memory)
     greedy = Labeler(generator, interpreter, batch=5)

@@ -17,8 +17,8 @@ def blobs(count: int = 600, classes: int = 3) -> PixelSet:
     """Pixels of `classes` clouds that overlap a little."""
     source = torch.Generator().manual_seed(0)
     labels = torch.randint(classes, [count], generator=source)
-    centres = 3 * torch.randn(classes, 8, generator=source)
-    hypercolumns = centres[labels] + torch.randn(count, 8, generator=source)
+    centers = 3 * torch.randn(classes, 8, generator=source)
+    hypercolumns = centers[labels] + torch.randn(count, 8, generator=source)
     return PixelSet(hypercolumns.half(), labels, torch.zeros_like(labels), torch.zeros(count, 0))
 
 

@@ -44,8 +44,12 @@ def test_balance_spreads_pixels_over_classes():
 def test_gathered_hypercolumns_are_those_of_full_upsampling():
     features = [torch.randn(3, 4, 4), torch.randn(2, 16, 16)]
     y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
-    full = torch.cat([torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear',
-                                                      align_corners=False)[0] for maps in features])
+    full = torch.cat(
+        [
+            torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
+            for maps in features
+        ]
+    )
     assert torch.allclose(gather_hypercolumns(features, y, x, (16, 16)).float(), full[:, y, x].T, rtol=1e-3, atol=1e-6)
 
 
@@ -54,8 +58,14 @@ def test_gathered_differences_are_those_of_full_upsampling():
     y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
     gathered = gather_hypercolumns(features, y, x, (16, 16), difference_layers=[0, 1])
     assert torch.equal(gathered[:, :5], gather_hypercolumns(features, y, x, (16, 16)))
-    full = torch.cat([torch.nn.functional.interpolate(differences(maps)[None], size=(16, 16), mode='bilinear',
-                                                      align_corners=False)[0] for maps in features])
+    full = torch.cat(
+        [
+            torch.nn.functional.interpolate(
+                differences(maps)[None], size=(16, 16), mode='bilinear', align_corners=False
+            )[0]
+            for maps in features
+        ]
+    )
     assert torch.allclose(gathered[:, 5:].float(), full[:, y, x].T, rtol=1e-3, atol=1e-3)
 
 
@@ -66,10 +76,11 @@ def test_values_beyond_half_precision_stay_finite():
 
 def test_statistics_of_channels():
     hypercolumns = torch.tensor([[1, 1000], [2, 1000], [6, 1000]], dtype=torch.float16)
-    mean, std = PixelSet(hypercolumns, torch.zeros(3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64),
-                         torch.zeros(3, 0)).statistics()
-    assert torch.allclose(mean, torch.tensor([3., 1000]))
-    assert torch.allclose(std, torch.tensor([7**.5, 1000 / 1024]))  # ((4 + 1 + 9) / 2)^.5, and the steps of float16
+    mean, std = PixelSet(
+        hypercolumns, torch.zeros(3, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), torch.zeros(3, 0)
+    ).statistics()
+    assert torch.allclose(mean, torch.tensor([3.0, 1000]))
+    assert torch.allclose(std, torch.tensor([7**0.5, 1000 / 1024]))  # ((4 + 1 + 9) / 2)^.5, and the steps of float16
 
 
 def test_batches_have_the_shape_of_their_indices():

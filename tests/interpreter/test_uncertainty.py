@@ -11,22 +11,28 @@ def pixel(*members) -> torch.Tensor:
     return torch.tensor(members)[..., None]
 
 
-@pytest.mark.parametrize('members, label', [
-    (([0.6, 0.4], [0.6, 0.4], [0.0, 1.0]), 0),                          # two votes to one, though the mean says 1
-    (([0.9, 0.1], [0.2, 0.8]), 0),                                      # tie: the mean says 0
-    (([0.6, 0.4], [0.1, 0.9]), 1),                                      # tie: the mean says 1, not the smallest id
-    (([0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.2, 0.3]), 1),
-])
+@pytest.mark.parametrize(
+    'members, label',
+    [
+        (([0.6, 0.4], [0.6, 0.4], [0.0, 1.0]), 0),  # two votes to one, though the mean says 1
+        (([0.9, 0.1], [0.2, 0.8]), 0),  # tie: the mean says 0
+        (([0.6, 0.4], [0.1, 0.9]), 1),  # tie: the mean says 1, not the smallest id
+        (([0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.2, 0.3]), 1),
+    ],
+)
 def test_majority_vote(members, label):
     assert majority_vote(pixel(*members)).tolist() == [label]
 
 
-@pytest.mark.parametrize('members, divergence', [
-    (([1.0, 0.0], [1.0, 0.0]), 0.0),
-    (([0.5, 0.5], [0.5, 0.5]), 0.0),                                    # unsure, but of one mind
-    (([1.0, 0.0], [0.0, 1.0]), math.log(2)),
-    (([0.75, 0.25], [0.25, 0.75]), math.log(2) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)),
-])
+@pytest.mark.parametrize(
+    'members, divergence',
+    [
+        (([1.0, 0.0], [1.0, 0.0]), 0.0),
+        (([0.5, 0.5], [0.5, 0.5]), 0.0),  # unsure, but of one mind
+        (([1.0, 0.0], [0.0, 1.0]), math.log(2)),
+        (([0.75, 0.25], [0.25, 0.75]), math.log(2) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)),
+    ],
+)
 def test_jensen_shannon(members, divergence):
     assert jensen_shannon(pixel(*members)).item() == pytest.approx(divergence, abs=1e-6)
 

@@ -1,4 +1,5 @@
 """The server as tests run it: in a thread of the test, or as the command in a process of its own."""
+
 from __future__ import annotations
 
 import contextlib
@@ -39,8 +40,13 @@ def serving_process(*arguments):
     """The process of `datasetgan label` with the demo, its port and its token."""
     command = [sys.executable, ROOT / 'datasetgan_ext' / 'label.py', '--network=demo', *arguments]
     # a shell that runs the tests in the background has them ignore Ctrl-C
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         try:
             output = ''
             while not (found := re.search(r'http://[\w.]+:(\d+)/\?token=(\S+)', output)):

@@ -1,4 +1,5 @@
 """docs/labelling.md says what is there: pictures, options, and a class file and formats that can be read."""
+
 import re
 import shlex
 from pathlib import Path
@@ -11,8 +12,12 @@ from datasetgan_ext.core.task import Task
 
 PAGE = Path(datasetgan_ext.__file__).parents[1] / 'docs' / 'labelling.md'
 TEXT = PAGE.read_text()
-COMMANDS = [shlex.split(line) for block in re.findall(r'```sh\n(.*?)```', TEXT, flags=re.DOTALL)
-            for line in block.replace('\\\n', ' ').splitlines() if line.startswith('datasetgan ')]
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r'```sh\n(.*?)```', TEXT, flags=re.DOTALL)
+    for line in block.replace('\\\n', ' ').splitlines()
+    if line.startswith('datasetgan ')
+]
 
 
 def test_pictures_are_there():

@@ -1,4 +1,5 @@
 """The page in a browser: a person draws, undoes, saves, takes a suggestion and places keypoints."""
+
 from __future__ import annotations
 
 import json
@@ -63,7 +64,8 @@ class Person:
     def at(self, x, y):
         box = self.page.locator('#canvas').bounding_box()
         scale, left, top = self.page.eval_on_selector(
-            '#canvas', 'c => [c.dataset.scale, c.dataset.x, c.dataset.y].map(Number)')
+            '#canvas', 'c => [c.dataset.scale, c.dataset.x, c.dataset.y].map(Number)'
+        )
         return box['x'] + left + x * scale, box['y'] + top + y * scale
 
     def click(self, x, y, **settings):
@@ -88,15 +90,21 @@ class Person:
         self.page.wait_for_selector('#saved[data-state=saved]')
         return read_mask(self.folder / f'{name}.png')
 
-    def has_labelled(self, name, mask=None, keypoints=None):
+    def has_labeled(self, name, mask=None, keypoints=None):
         """Has the server keep labels, past the page."""
         for what, body in (('mask', mask), ('keypoints', keypoints)):
             if body is not None:
-                self.page.evaluate('''async ([path, numbers, raw]) => {
+                self.page.evaluate(
+                    """async ([path, numbers, raw]) => {
                     const body = raw ? new Uint8Array(numbers) : JSON.stringify(numbers);
                     if (!(await fetch(path, {method: 'PUT', body})).ok) throw new Error(path);
-                }''', [f'/api/samples/{name}/{what}', (body.ravel() if what == 'mask' else body).tolist(),
-                       what == 'mask'])
+                }""",
+                    [
+                        f'/api/samples/{name}/{what}',
+                        (body.ravel() if what == 'mask' else body).tolist(),
+                        what == 'mask',
+                    ],
+                )
 
     def saved_points(self, task, name=FIRST):
         """The keypoints on disk once the page says that they are saved: [x, y, visibility] of each."""
@@ -194,8 +202,9 @@ def squares(path, side, left):
     """Overwrites an image with squares of colours that differ from all neighbours', from column `left` on."""
     rows, columns = np.indices((SIDE, SIDE))
     number = rows // side * 32 + (columns - left) // side
-    PIL.Image.fromarray(np.stack([number * 67 % 256, number * 101 % 256, number * 149 % 256], axis=2).astype(np.uint8)
-                        ).save(path)
+    PIL.Image.fromarray(
+        np.stack([number * 67 % 256, number * 101 % 256, number * 149 % 256], axis=2).astype(np.uint8)
+    ).save(path)
     return number
 
 
@@ -315,7 +324,7 @@ def test_a_suggestion_is_shown_and_accepted(person):
     person.page.click('#suggest')
     person.page.wait_for_selector('#suggest-state.error')
     assert 'at least two classes' in person.page.inner_text('#suggest-state')
-    person.has_labelled(FIRST, truth(FIRST))
+    person.has_labeled(FIRST, truth(FIRST))
     person.go_to(SECOND)
     person.brush_size(4)
     person.drag((2, 2), (8, 2))
@@ -345,7 +354,7 @@ def test_suggested_keypoints_are_dragged_confirmed_and_taken_away(person, task):
     person.page.wait_for_selector('#suggest-state.error')
     assert 'place keypoints on another image first' in person.page.inner_text('#suggest-state')
     for name in (FIRST, 'seed0000002', 'seed0000003'):
-        person.has_labelled(name, keypoints=true[name])
+        person.has_labeled(name, keypoints=true[name])
     person.go_to(SECOND)
     person.suggestion()
     proposed = person.page.evaluate('current.proposed')
@@ -382,7 +391,7 @@ def test_a_planted_mistake_is_found_and_mended(person, task):
     wrong[planted] = other
     third = 'seed0000002'  # the fourth car is so like the second that each would be told to be as the other is
     for name, mask in ((FIRST, truth(FIRST)), (SECOND, wrong), (third, truth(third))):
-        person.has_labelled(name, mask)
+        person.has_labeled(name, mask)
     person.page.reload()
     person.opened(FIRST)
     person.page.click('#check')

@@ -17,15 +17,15 @@ def style(labeler, seed) -> np.ndarray:
     return labeler.generator.ws([seed], labeler.options)[0].mean(dim=0).numpy()
 
 
-@pytest.mark.parametrize('labelled', [(), (2, 40, 7)])
-def test_choices_are_uncertain_and_far_from_each_other(labeler, labelled):
-    chosen = choose_seeds(labeler, range(30), 4, labelled, progress=False)
-    candidates = [seed for seed in range(30) if seed not in labelled]
+@pytest.mark.parametrize('labeled', [(), (2, 40, 7)])
+def test_choices_are_uncertain_and_far_from_each_other(labeler, labeled):
+    chosen = choose_seeds(labeler, range(30), 4, labeled, progress=False)
+    candidates = [seed for seed in range(30) if seed not in labeled]
     uncertainty = {sample.seed: sample.uncertainty for sample in labeler(candidates)}
-    pool = sorted(candidates, key=lambda seed: -uncertainty[seed])[:POOL * 4]
+    pool = sorted(candidates, key=lambda seed: -uncertainty[seed])[: POOL * 4]
     assert len(set(chosen)) == 4 and set(chosen) <= set(pool)
     for index, seed in enumerate(chosen):
-        before = [style(labeler, other) for other in (*labelled, *chosen[:index])]
+        before = [style(labeler, other) for other in (*labeled, *chosen[:index])]
         if not before:
             assert seed == pool[0]
             continue
@@ -35,8 +35,9 @@ def test_choices_are_uncertain_and_far_from_each_other(labeler, labelled):
 
 
 def test_the_order_of_the_candidates_does_not_matter(labeler):
-    assert choose_seeds(labeler, range(20), 3, progress=False) == choose_seeds(labeler, range(19, -1, -1), 3,
-                                                                               progress=False)
+    assert choose_seeds(labeler, range(20), 3, progress=False) == choose_seeds(
+        labeler, range(19, -1, -1), 3, progress=False
+    )
 
 
 def test_fewer_candidates_than_wanted(labeler):
@@ -59,8 +60,7 @@ def test_order_of_the_page():
 def test_command_adds_to_a_folder_of_samples(tmp_path):
     folder = tmp_path / 'samples'
     arguments = ['--network=demo', f'--outdir={folder}', '--interpreter=demo', '--num=2']
-    assert invoke(gen_samples.main, '--network=demo', f'--outdir={folder}', '--seeds=3,5',
-                  '--trunc=0.7').exit_code == 0
+    assert invoke(gen_samples.main, '--network=demo', f'--outdir={folder}', '--seeds=3,5', '--trunc=0.7').exit_code == 0
     result = invoke(gen_samples.main, *arguments, '--candidates=0-9')
     assert result.exit_code == 0, result.output
     assert '4 images to label' in result.output and 'Chosen from 10' in result.output
@@ -68,18 +68,23 @@ def test_command_adds_to_a_folder_of_samples(tmp_path):
     assert len(seeds) == 4 and {3, 5} < set(seeds) <= set(range(10))
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['--interpreter=demo'], '--interpreter and --candidates go together'),
-    (['--candidates=0-9'], '--interpreter and --candidates go together'),
-    (['--interpreter=demo', '--candidates=0-9', '--seeds=1'], 'one of the two'),
-    (['--interpreter=demo', '--candidates=0-9', '--crop=32x64'], '--crop: with --interpreter'),
-    (['--interpreter=demo', '--candidates=9-0'], '--candidates=9-0: the range 9-0 runs backwards'),
-    (['--interpreter=nowhere', '--candidates=0-9'], '--interpreter=nowhere: no such file'),
-    (['--interpreter=demo', '--candidates=0-9', '--trunc=0.5'], 'other options')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--interpreter=demo'], '--interpreter and --candidates go together'),
+        (['--candidates=0-9'], '--interpreter and --candidates go together'),
+        (['--interpreter=demo', '--candidates=0-9', '--seeds=1'], 'one of the two'),
+        (['--interpreter=demo', '--candidates=0-9', '--crop=32x64'], '--crop: with --interpreter'),
+        (['--interpreter=demo', '--candidates=9-0'], '--candidates=9-0: the range 9-0 runs backwards'),
+        (['--interpreter=nowhere', '--candidates=0-9'], '--interpreter=nowhere: no such file'),
+        (['--interpreter=demo', '--candidates=0-9', '--trunc=0.5'], 'other options'),
+    ],
+)
 def test_command_refuses(arguments, message, tmp_path):
     folder = tmp_path / 'samples'
     if '--trunc=0.5' in arguments:
-        assert invoke(gen_samples.main, '--network=demo', f'--outdir={folder}', '--seeds=3',
-                      '--trunc=0.7').exit_code == 0
+        assert (
+            invoke(gen_samples.main, '--network=demo', f'--outdir={folder}', '--seeds=3', '--trunc=0.7').exit_code == 0
+        )
     result = invoke(gen_samples.main, '--network=demo', f'--outdir={folder}', *arguments)
     assert result.exit_code == 1 and message in result.output, result.output

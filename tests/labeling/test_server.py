@@ -1,4 +1,5 @@
 """The labelling server by its requests: what it keeps, and what it refuses."""
+
 from __future__ import annotations
 
 import json
@@ -118,10 +119,20 @@ def test_nothing_without_the_token(path, server):
     assert Client(server.port, None)('GET', f'{STATE}?token={server.token}')[0] == 403  # the page's alone
 
 
-@pytest.mark.parametrize('headers', [
-    {'Origin': 'http://evil.example'}, {'Origin': 'null'}, {'Origin': 'http://127.0.0.1:1'}, {'Host': 'evil.example'},
-    {'Host': ''}, {'Host': '[x'}, {'Host': '10.0.0.7:80'}, {'Sec-Fetch-Site': 'cross-site'},
-    {'Sec-Fetch-Site': 'same-site'}])
+@pytest.mark.parametrize(
+    'headers',
+    [
+        {'Origin': 'http://evil.example'},
+        {'Origin': 'null'},
+        {'Origin': 'http://127.0.0.1:1'},
+        {'Host': 'evil.example'},
+        {'Host': ''},
+        {'Host': '[x'},
+        {'Host': '10.0.0.7:80'},
+        {'Sec-Fetch-Site': 'cross-site'},
+        {'Sec-Fetch-Site': 'same-site'},
+    ],
+)
 def test_other_sites_are_refused(headers, client, folder):
     for method, path, body in (('GET', STATE, None), ('PUT', MASK, bytes(256))):
         assert client(method, path, body, **headers)[0] == 403
@@ -155,10 +166,24 @@ def test_a_server_for_other_machines_knows_itself_by_number(samples, task, folde
         assert client('GET', STATE, Host='')[0] == 403
 
 
-@pytest.mark.parametrize('path', [
-    '/api/samples/seed0000009/mask', '/api/samples/../mask', '/api/samples/..%2f..%2fsamples.json/mask',
-    '/api/samples/%2e%2e/image', '/../label.py', '/api/samples//image', '/api/samples', '/samples.json', '/index.html',
-    f'/api/samples/{NAME}', f'/api/samples/{NAME}/other', f'/api/samples/{NAME}/suggestion', '/api/suggest'])
+@pytest.mark.parametrize(
+    'path',
+    [
+        '/api/samples/seed0000009/mask',
+        '/api/samples/../mask',
+        '/api/samples/..%2f..%2fsamples.json/mask',
+        '/api/samples/%2e%2e/image',
+        '/../label.py',
+        '/api/samples//image',
+        '/api/samples',
+        '/samples.json',
+        '/index.html',
+        f'/api/samples/{NAME}',
+        f'/api/samples/{NAME}/other',
+        f'/api/samples/{NAME}/suggestion',
+        '/api/suggest',
+    ],
+)
 def test_unknown_names_and_paths(path, client, folder):
     assert client('GET', path)[0] == 404
     assert client('PUT', path, bytes(256))[0] == 404
@@ -166,22 +191,43 @@ def test_unknown_names_and_paths(path, client, folder):
     assert not any(folder.iterdir())
 
 
-@pytest.mark.parametrize('path, body, status', [
-    (MASK, bytes(255), 400), (MASK, b'', 400), (MASK, bytes(257), 413), (MASK, bytes([3]) * 256, 400),
-    (POINTS, b'[[1, 2, 3], [0, 0, 0]]', 400), (POINTS, b'[[1, 2, 2]]', 400), (POINTS, b'{}', 400), (POINTS, b'[', 400),
-    (POINTS, b'[[1, 16.5, 2], [0, 0, 0]]', 400), (POINTS, b'[[NaN, 1, 2], [0, 0, 0]]', 400),
-    (POINTS, b'[["a", 1, 2], [0, 0, 0]]', 400), (POINTS, b'[[1e999, 1, 2], [0, 0, 0]]', 400),
-    (POINTS, b'[' * 30_000, 400), (POINTS, b' ' * 70_000, 413), (POINTS, b'\xff', 400)])
+@pytest.mark.parametrize(
+    'path, body, status',
+    [
+        (MASK, bytes(255), 400),
+        (MASK, b'', 400),
+        (MASK, bytes(257), 413),
+        (MASK, bytes([3]) * 256, 400),
+        (POINTS, b'[[1, 2, 3], [0, 0, 0]]', 400),
+        (POINTS, b'[[1, 2, 2]]', 400),
+        (POINTS, b'{}', 400),
+        (POINTS, b'[', 400),
+        (POINTS, b'[[1, 16.5, 2], [0, 0, 0]]', 400),
+        (POINTS, b'[[NaN, 1, 2], [0, 0, 0]]', 400),
+        (POINTS, b'[["a", 1, 2], [0, 0, 0]]', 400),
+        (POINTS, b'[[1e999, 1, 2], [0, 0, 0]]', 400),
+        (POINTS, b'[' * 30_000, 400),
+        (POINTS, b' ' * 70_000, 413),
+        (POINTS, b'\xff', 400),
+    ],
+)
 def test_wrong_bodies(path, body, status, client, folder):
     assert client('PUT', path, body)[0] == status
     assert not any(folder.iterdir())
     assert client('GET', STATE)[0] == 200
 
 
-@pytest.mark.parametrize('headers, status', [
-    ({'Content-Length': '99999999999'}, 413), ({'Content-Length': '9' * 5000}, 411), ({'Content-Length': '-1'}, 411),
-    ({'Content-Length': None}, 411), ({'Content-Length': 'x'}, 411),
-    ({'Content-Length': '256', 'Transfer-Encoding': 'chunked'}, 411)])
+@pytest.mark.parametrize(
+    'headers, status',
+    [
+        ({'Content-Length': '99999999999'}, 413),
+        ({'Content-Length': '9' * 5000}, 411),
+        ({'Content-Length': '-1'}, 411),
+        ({'Content-Length': None}, 411),
+        ({'Content-Length': 'x'}, 411),
+        ({'Content-Length': '256', 'Transfer-Encoding': 'chunked'}, 411),
+    ],
+)
 def test_the_length_is_checked_before_the_body_is_read(headers, status, client):
     assert client('PUT', MASK, b'', **headers)[0] == status
 
@@ -193,6 +239,7 @@ def test_other_methods_are_refused(client):
 def test_a_full_disk_is_told(client, folder, monkeypatch):
     def fail(*arguments):
         raise OSError(28, 'No space left on device')
+
     monkeypatch.setattr('datasetgan_ext.labeling.store.png.write_mask', fail)
     status, body, _ = client('PUT', MASK, drawn_mask().tobytes())
     assert status == 500 and b'No space left' in body
@@ -266,7 +313,7 @@ def test_settled_labels_are_made_ready_and_gathered_once(samples, task, folder, 
     shutil.copytree(labels, folder)
     monkeypatch.setattr('datasetgan_ext.labeling.suggest.SETTLED_SECONDS', 0.05)
     gathered = []
-    gather = learning.gather_labelled
+    gather = learning.gather_labeled
 
     def note(generator, samples, sample, *arguments):
         gathered.append(sample.name)
@@ -316,8 +363,11 @@ def test_a_killed_server_loses_nothing_that_was_saved(demo, tmp_path):
     with serving_process(*demo) as (process, port, token):
         connection = socket.create_connection(('127.0.0.1', port))
         for mask in masks:  # without waiting for replies: it is killed somewhere in between
-            connection.sendall(f'PUT {MASK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {SIDE**2}\r\n'
-                               f'Cookie: datasetgan-label-{port}={token}\r\n\r\n'.encode() + mask.tobytes())
+            connection.sendall(
+                f'PUT {MASK} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {SIDE**2}\r\n'
+                f'Cookie: datasetgan-label-{port}={token}\r\n\r\n'.encode()
+                + mask.tobytes()
+            )
         connection.recv(1)
         process.kill()
         process.wait()
@@ -365,9 +415,15 @@ def broken_keypoints(folder):
     (folder / 'keypoints.json').write_text('{"images": [')
 
 
-@pytest.mark.parametrize('make, message', [
-    (wrong_size, f'is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'), (stranger, 'cat.png: no sample of that name'),
-    (unknown_id, 'class id 99 is outside the class list'), (broken_keypoints, 'cannot be read as JSON')])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (wrong_size, f'is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
+        (stranger, 'cat.png: no sample of that name'),
+        (unknown_id, 'class id 99 is outside the class list'),
+        (broken_keypoints, 'cannot be read as JSON'),
+    ],
+)
 def test_labels_of_something_else_are_refused(make, message, demo, tmp_path):
     (tmp_path / 'labels').mkdir()
     make(tmp_path / 'labels')
@@ -375,13 +431,17 @@ def test_labels_of_something_else_are_refused(make, message, demo, tmp_path):
     assert result.exit_code == 1 and message in result.output, result.output
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['--samples=nowhere'], '--samples=nowhere holds no samples.json'),
-    (['--classes=nowhere.txt'], '--classes=nowhere.txt cannot be read'),
-    (['--labels=/proc/labels'], '/proc/labels cannot be written'),
-    (['--host=203.0.113.7'], '--host=203.0.113.7 --port=0 cannot be served'),
-    (['--network=nowhere.pkl'], '--network=nowhere.pkl: no such file'),
-    (['--port=70000'], "'--port'")])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--samples=nowhere'], '--samples=nowhere holds no samples.json'),
+        (['--classes=nowhere.txt'], '--classes=nowhere.txt cannot be read'),
+        (['--labels=/proc/labels'], '/proc/labels cannot be written'),
+        (['--host=203.0.113.7'], '--host=203.0.113.7 --port=0 cannot be served'),
+        (['--network=nowhere.pkl'], '--network=nowhere.pkl: no such file'),
+        (['--port=70000'], "'--port'"),
+    ],
+)
 def test_bad_options(arguments, message, demo):
     result = CliRunner().invoke(label.main, ['--network=demo', *demo, *arguments])
     assert result.exit_code != 0 and message in result.output and 'Traceback' not in result.output, result.output
@@ -392,6 +452,7 @@ def test_a_taken_port_and_a_foreign_network(demo, samples, task, tmp_path):
         port = taken.getsockname()[1]
         result = CliRunner().invoke(label.main, ['--network=demo', *demo, f'--port={port}'])
     assert result.exit_code == 1 and f'--port={port} cannot be served' in result.output
-    result = CliRunner().invoke(label.main, ['--network=demo', *demo, f'--samples={samples.folder}',
-                                             f'--labels={tmp_path}/other'])
+    result = CliRunner().invoke(
+        label.main, ['--network=demo', *demo, f'--samples={samples.folder}', f'--labels={tmp_path}/other']
+    )
     assert result.exit_code == 1 and 'is not the network that made' in result.output

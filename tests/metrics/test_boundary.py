@@ -1,4 +1,5 @@
 """Boundary F-scores against cases worked out by hand, and against a plain second way to compute them."""
+
 import math
 
 import numpy as np
@@ -11,15 +12,17 @@ from datasetgan_ext.metrics.boundary import boundary_f
 
 def square(top: int, left: int = 2, side: int = 4, size: int = 10) -> np.ndarray:
     mask = np.zeros((size, size), np.uint8)
-    mask[top:top + side, left:left + side] = 1
+    mask[top : top + side, left : left + side] = 1
     return mask
 
 
 def test_a_square_moved_by_one_pixel():
     """Its boundary is 12 pixels; moved down by one, the outlines share three on the left and three on the right."""
     exact = boundary_f(square(2), square(3), 2, tolerance=0)
-    true, moved = ({(r, c) for r in range(top, top + 4) for c in range(2, 6)
-                    if r in (top, top + 3) or c in (2, 5)} for top in (2, 3))
+    true, moved = (
+        {(r, c) for r in range(top, top + 4) for c in range(2, 6) if r in (top, top + 3) or c in (2, 5)}
+        for top in (2, 3)
+    )
     assert len(true) == 12 and len(true & moved) == 6
     assert exact[1] == pytest.approx(6 / 12)
     assert boundary_f(square(2), square(3), 2, tolerance=1.01 / math.hypot(10, 10)).tolist() == [1, 1]
@@ -28,9 +31,9 @@ def test_a_square_moved_by_one_pixel():
 def test_precision_and_recall_differ():
     """All of the small square's outline is near the true one, whose far side has nothing near it."""
     true = np.zeros((4, 9), np.uint8)
-    true[:, 3:6] = 1                    # boundary: columns 3 and 5, 8 pixels
+    true[:, 3:6] = 1  # boundary: columns 3 and 5, 8 pixels
     predicted = np.zeros((4, 9), np.uint8)
-    predicted[:, :6] = 1                # boundary: column 5, 4 pixels
+    predicted[:, :6] = 1  # boundary: column 5, 4 pixels
     score = boundary_f(true, predicted, 2, tolerance=0)
     assert score[1] == pytest.approx(2 * 1 * 0.5 / 1.5)
 
@@ -62,10 +65,10 @@ def test_against_distance_transforms():
         assert found.tolist() == pytest.approx(expected)
 
 
-def _edges(inside: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+def _edges(inside: np.ndarray, labeled: np.ndarray) -> np.ndarray:
     edges = np.zeros(inside.shape, bool)
-    for row, column in np.argwhere(inside & labelled):
+    for row, column in np.argwhere(inside & labeled):
         for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            if 0 <= r < len(inside) and 0 <= c < inside.shape[1] and labelled[r, c] and not inside[r, c]:
+            if 0 <= r < len(inside) and 0 <= c < inside.shape[1] and labeled[r, c] and not inside[r, c]:
                 edges[row, column] = True
     return edges

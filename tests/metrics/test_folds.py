@@ -1,4 +1,5 @@
 """What selects never reports."""
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -58,8 +59,10 @@ def test_equal_pictures_stay_together():
 
 def test_the_report_is_of_other_images_than_the_choice():
     """The checkpoint that is best where it is chosen is worst where it is reported, and no image is looked at twice."""
-    checkpoints = [Watched({1: score(1, 9), 2: score(9, 1), 3: score(9, 1)}),
-                   Watched({1: score(9, 1), 2: score(1, 9), 3: score(2, 8)})]
+    checkpoints = [
+        Watched({1: score(1, 9), 2: score(9, 1), 3: score(9, 1)}),
+        Watched({1: score(9, 1), 2: score(1, 9), 3: score(2, 8)}),
+    ]
     chosen, reported = Fold(frozenset({1}), frozenset({2, 3})).judge(checkpoints)
     assert chosen == 1 and reported.segmentation.confusion[1].tolist() == [17, 3]
     assert checkpoints[0].looked_at == [1] and checkpoints[1].looked_at == [1, 2, 3]

@@ -1,4 +1,5 @@
 """Keypoint scores against cases worked out by hand."""
+
 import numpy as np
 import pytest
 
@@ -14,16 +15,18 @@ def keypoints(*rows) -> Keypoints:
 def test_distances_and_shares():
     score = KeypointScore((384, 512))
     # 3-4-5, exact, missed, rightly absent, wrongly found
-    score.add(keypoints((10, 10, VISIBLE), (50, 50, OCCLUDED), (90, 10, VISIBLE), (0, 0, ABSENT), (0, 0, ABSENT)),
-              keypoints((13, 14, VISIBLE), (50, 50, VISIBLE), (0, 0, ABSENT), (0, 0, ABSENT), (9, 9, VISIBLE)))
+    score.add(
+        keypoints((10, 10, VISIBLE), (50, 50, OCCLUDED), (90, 10, VISIBLE), (0, 0, ABSENT), (0, 0, ABSENT)),
+        keypoints((13, 14, VISIBLE), (50, 50, VISIBLE), (0, 0, ABSENT), (0, 0, ABSENT), (9, 9, VISIBLE)),
+    )
     figures = score.to_json()
     assert figures['keypoints'] == 3 and figures['found'] == 2
     assert figures['absent'] == 2 and figures['absent_called_absent'] == 1
     assert figures['mean_error_px'] == pytest.approx(2.5)
-    assert figures['l2'] == pytest.approx((5 / 512)**2 / 2)
+    assert figures['l2'] == pytest.approx((5 / 512) ** 2 / 2)
     assert figures['pck_at_5_of_512'] == pytest.approx(2 / 3)
     assert score.pck(4.9) == pytest.approx(1 / 3)
-    assert figures['pck_at_a_tenth_of_the_object'] == pytest.approx(2 / 3)   # the object is 80 wide
+    assert figures['pck_at_a_tenth_of_the_object'] == pytest.approx(2 / 3)  # the object is 80 wide
 
 
 def test_thresholds_scale_with_the_image():
@@ -49,8 +52,10 @@ def test_nothing_to_score():
 
 
 def test_merged_scores_are_those_of_all_images():
-    pairs = [(keypoints((10, 10, VISIBLE), (0, 0, ABSENT)), keypoints((10.5 + shift, 10, VISIBLE), (0, 0, shift)))
-             for shift in range(3)]
+    pairs = [
+        (keypoints((10, 10, VISIBLE), (0, 0, ABSENT)), keypoints((10.5 + shift, 10, VISIBLE), (0, 0, shift)))
+        for shift in range(3)
+    ]
     apart, together = [KeypointScore((64, 48)) for _ in pairs], KeypointScore((64, 48))
     for score, pair in zip(apart, pairs):
         score.add(*pair)

@@ -12,29 +12,32 @@ from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.metrics.label_errors import Doubt, find_doubts
 
 
-def test_regions_that_are_labelled_otherwise():
-    labelled, predicted, uncertainty = (np.zeros((10, 12), np.uint8) for _ in range(3))
-    labelled[2:5, 3:9] = 1          # 18 pixels, the ensemble says background
-    labelled[7:9, 0:2] = 2          # 4 pixels
-    predicted[7:9, 8:10] = 1        # 4 pixels of background
-    doubts = find_doubts('car', labelled, predicted, uncertainty)
+def test_regions_that_are_labeled_otherwise():
+    labeled, predicted, uncertainty = (np.zeros((10, 12), np.uint8) for _ in range(3))
+    labeled[2:5, 3:9] = 1  # 18 pixels, the ensemble says background
+    labeled[7:9, 0:2] = 2  # 4 pixels
+    predicted[7:9, 8:10] = 1  # 4 pixels of background
+    doubts = find_doubts('car', labeled, predicted, uncertainty)
     nowhere = np.empty(0)
-    assert doubts == [Doubt('car', 1, 0, 18, 6.0, 3.5, nowhere), Doubt('car', 0, 1, 4, 9.0, 8.0, nowhere),
-                      Doubt('car', 2, 0, 4, 1.0, 8.0, nowhere)]
+    assert doubts == [
+        Doubt('car', 1, 0, 18, 6.0, 3.5, nowhere),
+        Doubt('car', 0, 1, 4, 9.0, 8.0, nowhere),
+        Doubt('car', 2, 0, 4, 1.0, 8.0, nowhere),
+    ]
     assert doubts[2].pixels.tolist() == [7 * 12, 7 * 12 + 1, 8 * 12, 8 * 12 + 1]
 
 
 @pytest.mark.parametrize('change', ['unsure', 'unlabelled', 'border'])
 def test_what_is_no_mistake(change):
-    labelled, predicted, uncertainty = np.zeros((10, 12), np.uint8), np.zeros((10, 12), np.uint8), np.zeros((10, 12))
-    labelled[2:5, 3:9] = 1
+    labeled, predicted, uncertainty = np.zeros((10, 12), np.uint8), np.zeros((10, 12), np.uint8), np.zeros((10, 12))
+    labeled[2:5, 3:9] = 1
     if change == 'unsure':
         uncertainty[:] = 0.3
     elif change == 'unlabelled':
-        labelled[2:5, 3:9] = IGNORE
+        labeled[2:5, 3:9] = IGNORE
     else:
-        predicted[3:5, 3:9] = 1     # a line of one pixel is left
-    assert find_doubts('car', labelled, predicted, uncertainty) == []
+        predicted[3:5, 3:9] = 1  # a line of one pixel is left
+    assert find_doubts('car', labeled, predicted, uncertainty) == []
 
 
 def test_cross_validation_finds_a_planted_mistake():
@@ -51,7 +54,10 @@ def test_cross_validation_finds_a_planted_mistake():
     training_set = TrainingSet(load_generator('demo'), samples, pairs, task, options, progress=False)
     *_, doubts = training_set.cross_validate()
     worst = doubts[0]
-    assert (worst.name, worst.labelled, worst.expected) == ('seed0000002', window, task.classes.index('background'))
+    assert (worst.name, worst.labeled, worst.expected) == ('seed0000002', window, task.classes.index('background'))
     assert (worst.x, worst.y) == (pytest.approx(64, abs=3), pytest.approx(16, abs=3))
-    assert [doubt for doubt in doubts if (doubt.name, doubt.labelled, doubt.expected) == ('seed0000002', window, hub)
-            and abs(doubt.y - hub_y) < 3]
+    assert [
+        doubt
+        for doubt in doubts
+        if (doubt.name, doubt.labeled, doubt.expected) == ('seed0000002', window, hub) and abs(doubt.y - hub_y) < 3
+    ]

@@ -15,8 +15,12 @@ def test_hand_computed():
     assert math.isnan(score.iou[3]), 'absent from both: left out, not 0'
     assert score.mean_iou == pytest.approx(1 / 3)
     assert score.pixel_accuracy == pytest.approx(3 / 5)
-    assert score.to_json(('a', 'b', 'c', 'd'))['iou'] == {'a': pytest.approx(2 / 3), 'b': pytest.approx(1 / 3),
-                                                          'c': 0.0, 'd': None}
+    assert score.to_json(('a', 'b', 'c', 'd'))['iou'] == {
+        'a': pytest.approx(2 / 3),
+        'b': pytest.approx(1 / 3),
+        'c': 0.0,
+        'd': None,
+    }
     assert score.to_json(('a', 'b', 'c', 'd'))['absent_classes'] == ['d']
     assert 'mean of 3 classes, 1 absent' in score.table(('a', 'b', 'c', 'd'))
 
@@ -42,8 +46,9 @@ def test_against_scikit_learn():
         score, true, predicted = SegmentationScore(classes + 1), [], []
         for _ in range(3):
             true.append(random.randint(0, classes, (12, 17)).astype(np.uint8))
-            predicted.append(np.where(random.rand(12, 17) < 0.6, true[-1], random.randint(0, classes, (12, 17)))
-                             .astype(np.uint8))
+            predicted.append(
+                np.where(random.rand(12, 17) < 0.6, true[-1], random.randint(0, classes, (12, 17))).astype(np.uint8)
+            )
             true[-1][random.rand(12, 17) < 0.1] = IGNORE
             score.add(true[-1], predicted[-1])
         counted = np.concatenate(true) != IGNORE

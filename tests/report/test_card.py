@@ -1,4 +1,5 @@
 """The card's header is what Hugging Face's own readers expect."""
+
 import re
 
 import pytest
@@ -18,7 +19,7 @@ def card_of(dataset) -> str:
 def test_header_is_read_by_the_hub(tmp_path, format_name):
     hub = pytest.importorskip('huggingface_hub')
     dataset = make_dataset(tmp_path / 'dataset')
-    dataset.info['sources']['network'] = "it's: a \"car\" #1.pkl"
+    dataset.info['sources']['network'] = 'it\'s: a "car" #1.pkl'
     if format_name == 'huggingface':
         text = (converted(dataset, 'huggingface') / 'README.md').read_text()
     else:
@@ -32,8 +33,9 @@ def test_header_is_read_by_the_hub(tmp_path, format_name):
     assert hub.DatasetCard(text).text.startswith('# Labelled images from')
 
 
-@pytest.mark.parametrize('count, size', [(999, 'n<1K'), (1000, '1K<n<10K'), (99_999, '10K<n<100K'),
-                                         (5_000_000, '1M<n<10M')])
+@pytest.mark.parametrize(
+    'count, size', [(999, 'n<1K'), (1000, '1K<n<10K'), (99_999, '10K<n<100K'), (5_000_000, '1M<n<10M')]
+)
 def test_size(tmp_path, count, size):
     info = {'sources': {'network': 'car.pkl'}, **TASK.only(classes=False, keypoints=True).to_json()}
     header = front_matter(info, count, {})
@@ -58,6 +60,6 @@ def test_lines_of_python_in_the_card_read_the_dataset(tmp_path, monkeypatch):
     assert names['keypoints'].shape == (3, 3) and len(names['records']) == 20
 
 
-def test_card_names_options_and_licence(tmp_path):
+def test_card_names_options_and_license(tmp_path):
     text = card_of(make_dataset(tmp_path / 'dataset'))
     assert '- keep: 0.9' in text and 'research or evaluation only' in text

@@ -1,4 +1,5 @@
 """The report is one file that needs nothing else, and its slider works in a browser."""
+
 import base64
 import io
 import re
@@ -18,9 +19,13 @@ from tests.formats.test_conversions import TASK, make_dataset
 
 CHROMIUM = Path('/usr/bin/chromium')
 NASTY = '</script><script>alert("x")</script>&amp; <img src=x onerror=alert(1)>'
-INFO = {'sources': {'network': NASTY, 'interpreter': 'i.safetensors'},
-        'options': {'network': 'ab12', 'interpreter': 'cd34', 'trunc': 0.7, 'class': None}, 'batch': 1, 'device': 'cpu',
-        'versions': {'torch': '2.13'}}
+INFO = {
+    'sources': {'network': NASTY, 'interpreter': 'i.safetensors'},
+    'options': {'network': 'ab12', 'interpreter': 'cd34', 'trunc': 0.7, 'class': None},
+    'batch': 1,
+    'device': 'cpu',
+    'versions': {'torch': '2.13'},
+}
 
 
 def write(folder, task=TASK, pictures=None) -> str:
@@ -28,10 +33,21 @@ def write(folder, task=TASK, pictures=None) -> str:
     dataset = make_dataset(folder, task)
     info = {**dataset.info, **INFO}
 
-    summary = SimpleNamespace(samples=20, kept=18, uncertainty_cut=0.95, class_pixels=[0.5, 0.3, 0.2, 0.0],
-                              class_images=[18, 17, 16, 0], keypoint_images=[10, 9, 8])
-    write_report(folder / 'report.html', info, summary, folder / 'manifest.jsonl', pictures or (
-        lambda record: (dataset.image(record), dataset.mask(record) if task.classes else None)))
+    summary = SimpleNamespace(
+        samples=20,
+        kept=18,
+        uncertainty_cut=0.95,
+        class_pixels=[0.5, 0.3, 0.2, 0.0],
+        class_images=[18, 17, 16, 0],
+        keypoint_images=[10, 9, 8],
+    )
+    write_report(
+        folder / 'report.html',
+        info,
+        summary,
+        folder / 'manifest.jsonl',
+        pictures or (lambda record: (dataset.image(record), dataset.mask(record) if task.classes else None)),
+    )
     return (folder / 'report.html').read_text()
 
 
@@ -41,6 +57,7 @@ def parsed(page: str) -> list[tuple[str, dict]]:
     class Parser(HTMLParser):
         def handle_starttag(self, tag, attributes):
             found.append((tag, dict(attributes)))
+
     Parser().feed(page)
     return found
 
@@ -77,6 +94,7 @@ def test_samples_that_are_shown(tmp_path):
     def pictures(record):
         shown.append(record['seed'])
         return np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4), np.uint8)
+
     page = write(tmp_path / 'dataset', pictures=pictures)
     assert sorted(shown) == list(range(20)), 'each is read once'
     assert page.count('<figure>') == 20 + 8 and page.count(', dropped</figcaption>') == 2 * 2

@@ -10,11 +10,15 @@ def scores(kept, dropped):
     return [Score(seed / 100, seed, seed < kept) for seed in range(kept + dropped)]
 
 
-@pytest.mark.parametrize('kept, dropped, expected', [
-    (100, 10, {'most certain': [0, 1], 'median': [49, 50], 'most uncertain': [98, 99], 'dropped': [100, 109]}),
-    (7, 3, {'most certain': [0, 1], 'median': [2, 3], 'most uncertain': [5, 6], 'dropped': [7, 9]}),
-    (6, 1, {'most certain': [0, 1], 'median': [2, 3], 'most uncertain': [4, 5], 'dropped': [6]}),
-    (2, 0, {'most certain': [0], 'median': [1]})])
+@pytest.mark.parametrize(
+    'kept, dropped, expected',
+    [
+        (100, 10, {'most certain': [0, 1], 'median': [49, 50], 'most uncertain': [98, 99], 'dropped': [100, 109]}),
+        (7, 3, {'most certain': [0, 1], 'median': [2, 3], 'most uncertain': [5, 6], 'dropped': [7, 9]}),
+        (6, 1, {'most certain': [0, 1], 'median': [2, 3], 'most uncertain': [4, 5], 'dropped': [6]}),
+        (2, 0, {'most certain': [0], 'median': [1]}),
+    ],
+)
 def test_samples_of_each_stratum(kept, dropped, expected):
     found = stratify(scores(kept, dropped), 2)
     assert {name: [score.seed for score in part] for name, part in found.items()} == expected

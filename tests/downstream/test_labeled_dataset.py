@@ -1,4 +1,5 @@
 """Labelled images from folders of every layout."""
+
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from PIL import Image
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.downstream.labeled import read_images, read_labelled
+from datasetgan_ext.downstream.labeled_dataset import read_images, read_labeled
 from datasetgan_ext.formats.conversions import convert
 from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.generation.run import Run
@@ -24,7 +25,7 @@ def dataset(generator, interpreter, tmp_path):
 
 
 def test_a_plain_folder(tmp_path):
-    images = read_labelled(write_world(tmp_path / 'world', range(3)))
+    images = read_labeled(write_world(tmp_path / 'world', range(3)))
     image, mask, points = draw_square(1)
     found = images[1]
     assert len(images) == 3 and images.task == TASK and found.name == 'square001'
@@ -33,7 +34,7 @@ def test_a_plain_folder(tmp_path):
 
 
 def test_the_kept_images_of_a_dataset(dataset, task):
-    images = read_labelled(dataset)
+    images = read_labeled(dataset)
     kept = [record for record in FolderDataset(dataset).records() if record['kept']]
     assert len(images) == len(kept) == 6 and images.task.classes == task.classes
     assert (images[2].mask == FolderDataset(dataset).mask(kept[2])).all()
@@ -44,7 +45,7 @@ def test_conversions(layout, dataset, tmp_path):
     if layout == 'coco':
         pytest.importorskip('pycocotools')
     convert(FolderDataset(dataset), layout, tmp_path / layout, 0.3, 100)
-    images, originals = read_labelled(tmp_path / layout), read_labelled(dataset)
+    images, originals = read_labeled(tmp_path / layout), read_labeled(dataset)
     assert [image.name for image in images] == [image.name for image in originals]
     for image, original in zip(images, originals):
         assert (image.mask == original.mask).all()
@@ -52,12 +53,12 @@ def test_conversions(layout, dataset, tmp_path):
 
 
 def test_one_kind_of_label_alone(tmp_path):
-    images = read_labelled(write_world(tmp_path / 'world', range(3), keypoints=False))
+    images = read_labeled(write_world(tmp_path / 'world', range(3), keypoints=False))
     assert images.task.classes and not images.task.keypoints and images[0].keypoints is None
-    both = read_labelled(write_world(tmp_path / 'both', range(3)))
+    both = read_labeled(write_world(tmp_path / 'both', range(3)))
     assert both.only(classes=False, keypoints=True)[0].mask is None
     (tmp_path / 'both' / 'masks' / 'square000.png').unlink()
-    part = read_labelled(tmp_path / 'both')
+    part = read_labeled(tmp_path / 'both')
     assert part[0].mask is None and part[1].mask is not None and len(part.only(classes=True, keypoints=False)) == 2
 
 
@@ -65,16 +66,16 @@ def test_contents_know_the_picture_under_any_name(tmp_path):
     folder = write_world(tmp_path / 'world', range(3))
     shutil.copy(folder / 'images' / 'square001.png', folder / 'images' / 'zebra.png')
     shutil.copy(folder / 'masks' / 'square001.png', folder / 'masks' / 'zebra.png')
-    numbers = read_labelled(folder).contents()
+    numbers = read_labeled(folder).contents()
     assert numbers[3] == numbers[1] and len(set(numbers.tolist())) == 3
 
 
 def test_fingerprint_follows_the_labels(tmp_path):
     folder = write_world(tmp_path / 'world', range(2))
-    before = read_labelled(folder).fingerprint()
-    assert read_labelled(folder).fingerprint() == before
+    before = read_labeled(folder).fingerprint()
+    assert read_labeled(folder).fingerprint() == before
     shutil.copy(folder / 'masks' / 'square001.png', folder / 'masks' / 'square000.png')
-    assert read_labelled(folder).fingerprint() != before
+    assert read_labeled(folder).fingerprint() != before
 
 
 def test_images_without_labels(tmp_path):
@@ -117,21 +118,29 @@ def no_layout(folder):
     (folder / 'images').rename(folder / 'pictures')
 
 
-@pytest.mark.parametrize('spoil, task, message', [
-    (no_task, None, 'give --classes=FILE'), (stranger, None, 'lacks the image of 1 labels, for example square001'),
-    (unknown_id, None, 'class id 9 is outside'), (wrong_size, None, 'square001.png is 16x8, its image is 16x16'),
-    (broken_image, None, 'cannot be read as an image'), (other_classes, TASK, 'has the classes background, cat, dog'),
-    (no_labels, None, 'holds no labelled image'), (no_layout, None, 'is in no known layout')])
+@pytest.mark.parametrize(
+    'spoil, task, message',
+    [
+        (no_task, None, 'give --classes=FILE'),
+        (stranger, None, 'lacks the image of 1 labels, for example square001'),
+        (unknown_id, None, 'class id 9 is outside'),
+        (wrong_size, None, 'square001.png is 16x8, its image is 16x16'),
+        (broken_image, None, 'cannot be read as an image'),
+        (other_classes, TASK, 'has the classes background, cat, dog'),
+        (no_labels, None, 'holds no labelled image'),
+        (no_layout, None, 'is in no known layout'),
+    ],
+)
 def test_refuses(spoil, task, message, tmp_path):
     folder = write_world(tmp_path / 'world', range(3))
     spoil(folder)
     with pytest.raises(UserError) as error:
-        list(read_labelled(folder, task))
+        list(read_labeled(folder, task))
     assert message in error.value.message
 
 
 def test_refuses_what_is_no_folder(tmp_path):
     with pytest.raises(UserError, match='--select=nowhere is no folder'):
-        read_labelled(Path('nowhere'), Task((), ()), '--select')
+        read_labeled(Path('nowhere'), Task((), ()), '--select')
     with pytest.raises(UserError, match='holds no image'):
         read_images(tmp_path, '--unlabelled')

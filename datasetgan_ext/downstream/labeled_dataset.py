@@ -2,11 +2,12 @@
 
 | layout | images | masks | keypoints |
 |---|---|---|---|
-| of gen_dataset.py (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
+| of datasetgan generate (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
 | plain | images/ | masks/ | keypoints.json (COCO) |
 | VOC | JPEGImages/ | SegmentationClass/ | |
-| COCO, by convert.py | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
+| COCO, by datasetgan convert | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -37,12 +38,13 @@ from datasetgan_ext.formats.folder import (
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TASK_FILE = 'task.json'
-LAYOUTS = ('a dataset of gen_dataset.py or convert.py (voc, coco), or images/ with masks/, keypoints.json '
-           'or both')
+LAYOUTS = (
+    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or both'
+)
 
 
 @dataclass(frozen=True)
-class LabelledImage:
+class LabeledImage:
     """An image and what is known of it.
 
     Attributes:
@@ -51,6 +53,7 @@ class LabelledImage:
         mask: uint8 [H, W], class ids, IGNORE where there is no label; None = it has none.
         keypoints: in pixels of the image; None = it has none.
     """
+
     name: str
     image: np.ndarray
     mask: np.ndarray | None = None
@@ -60,12 +63,13 @@ class LabelledImage:
 @dataclass(frozen=True)
 class _Entry:
     """Where a labelled image is: files, or what was read from a file that holds many."""
+
     image: Path
     mask: Path | np.ndarray | None = None
     keypoints: Keypoints | None = None
 
 
-class LabelledImages(Sequence[LabelledImage]):
+class LabeledDataset(Sequence[LabeledImage]):
     """Labelled images of one task; memory holds one at a time.
 
     Attributes:
@@ -81,7 +85,7 @@ class LabelledImages(Sequence[LabelledImage]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, index: int) -> LabelledImage:
+    def __getitem__(self, index: int) -> LabeledImage:
         """
         Raises:
             UserError: a file cannot be read, or the label does not suit the image or the task.
@@ -90,24 +94,29 @@ class LabelledImages(Sequence[LabelledImage]):
         mask = entry.mask
         if isinstance(mask, Path):
             mask = png.annotations([mask], self._read_mask, 'the palette of the classes')[0].mask
-        found = LabelledImage(entry.image.stem, read_rgb(entry.image), mask, entry.keypoints)
+        found = LabeledImage(entry.image.stem, read_rgb(entry.image), mask, entry.keypoints)
         source = entry.mask if isinstance(entry.mask, Path) else entry.image
         Annotation(found.name, mask, source, entry.keypoints).check(self.task, found.image.shape[:2])
         return found
 
-    def take(self, indices: Iterable[int]) -> LabelledImages:
+    def take(self, indices: Iterable[int]) -> LabeledDataset:
         """Those of some indices, in their order."""
-        return LabelledImages(self.source, self.task, [self._entries[index] for index in indices])
+        return LabeledDataset(self.source, self.task, [self._entries[index] for index in indices])
 
-    def only(self, classes: bool, keypoints: bool) -> LabelledImages:
+    def only(self, classes: bool, keypoints: bool) -> LabeledDataset:
         """The same without masks, or without keypoints; images that are left without any label are left out."""
-        entries = [replace(entry, mask=entry.mask if classes else None,
-                           keypoints=entry.keypoints if keypoints else None) for entry in self._entries]
-        return LabelledImages(self.source, self.task.only(classes, keypoints),
-                              [entry for entry in entries if entry.mask is not None or entry.keypoints is not None])
+        entries = [
+            replace(entry, mask=entry.mask if classes else None, keypoints=entry.keypoints if keypoints else None)
+            for entry in self._entries
+        ]
+        return LabeledDataset(
+            self.source,
+            self.task.only(classes, keypoints),
+            [entry for entry in entries if entry.mask is not None or entry.keypoints is not None],
+        )
 
-    def without_labels(self) -> LabelledImages:
-        return LabelledImages(self.source, self.task, [_Entry(entry.image) for entry in self._entries])
+    def without_labels(self) -> LabeledDataset:
+        return LabeledDataset(self.source, self.task, [_Entry(entry.image) for entry in self._entries])
 
     def contents(self) -> np.ndarray:
         """int64 [N], a number that follows from each image's pixels, so that the same picture is known anywhere."""
@@ -128,54 +137,61 @@ class LabelledImages(Sequence[LabelledImage]):
         for entry in self._entries:
             digest.update(f'{entry.image.stem} {_sha256(entry.image)}'.encode())
             if entry.mask is not None:
-                digest.update((_sha256(entry.mask) if isinstance(entry.mask, Path) else
-                               hashlib.sha256(entry.mask.tobytes()).hexdigest()).encode())
+                digest.update(
+                    (
+                        _sha256(entry.mask)
+                        if isinstance(entry.mask, Path)
+                        else hashlib.sha256(entry.mask.tobytes()).hexdigest()
+                    ).encode()
+                )
             if entry.keypoints is not None:
                 digest.update(entry.keypoints.points.tobytes() + entry.keypoints.visibility.tobytes())
         return digest.hexdigest()
 
     def _read_mask(self, path: Path) -> tuple[np.ndarray, dict]:
-        return png.read_ids(path, {colour: index for index, colour in enumerate(self.task.palette)})
+        return png.read_ids(path, {color: index for index, color in enumerate(self.task.palette)})
 
 
-def read_labelled(folder: Path, task: Task | None = None, flag: str = '--data') -> LabelledImages:
+def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data') -> LabeledDataset:
     """The labelled images of a folder, in the order of names.
 
     Args:
         folder: in one of the layouts above.
         task: what its labels mean; None = as the folder says, in dataset.json or task.json.
-        flag: that named the folder, for messages.
+        argument: name of the argument that gave the folder, for messages.
 
     Raises:
         UserError: the folder has another layout, says nothing of its classes, or holds no labelled image; or its
             classes are others than the task's.
     """
     if not folder.is_dir():
-        raise UserError(f'{flag}={folder} is no folder; give {LAYOUTS}')
-    task = _task_of(folder, task, flag)
+        raise UserError(f'`{argument}`={folder} is no folder; give {LAYOUTS}')
+    task = _task_of(folder, task, argument)
     if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
         entries = _of_dataset(FolderDataset(folder), task)
     elif (folder / 'images').is_dir():
         entries = _of_folders(folder / 'images', folder / 'masks', folder / KEYPOINTS_FILE, task)
     elif (folder / 'JPEGImages').is_dir():
         if (folder / voc.LABEL_MAP).is_file() and not (folder / DATASET_FILE).is_file():
-            raise UserError(f'{flag}={folder} has a {voc.LABEL_MAP}: its masks are colours with names of their own. '
-                            'Save them as 8-bit PNG files of class ids in masks/, beside images/')
+            raise UserError(
+                f'`{argument}`={folder} has a {voc.LABEL_MAP}: its masks are colours with names of their own. '
+                'Save them as 8-bit PNG files of class ids in masks/, beside images/'
+            )
         entries = _of_folders(folder / 'JPEGImages', folder / voc.MASKS, folder / KEYPOINTS_FILE, task)
     elif (folder / 'annotations').is_dir():
         entries = _of_coco(folder, task)
     else:
-        raise UserError(f'{flag}={folder} is in no known layout; give {LAYOUTS}')
+        raise UserError(f'`{argument}`={folder} is in no known layout; give {LAYOUTS}')
     wanted = [entry if task.classes else replace(entry, mask=None) for entry in entries]
     wanted = [entry if task.keypoints else replace(entry, keypoints=None) for entry in wanted]
     wanted = [entry for entry in wanted if entry.mask is not None or entry.keypoints is not None]
     if not wanted:
-        raise UserError(f'{flag}={folder} holds no labelled image')
+        raise UserError(f'`{argument}`={folder} holds no labelled image')
     kinds = (any(entry.mask is not None for entry in wanted), any(entry.keypoints is not None for entry in wanted))
-    return LabelledImages(folder, task.only(*kinds), sorted(wanted, key=lambda entry: entry.image.stem))
+    return LabeledDataset(folder, task.only(*kinds), sorted(wanted, key=lambda entry: entry.image.stem))
 
 
-def read_images(folder: Path, flag: str) -> LabelledImages:
+def read_images(folder: Path, argument: str) -> LabeledDataset:
     """The images of a folder (or of its images/), whatever labels there are.
 
     Raises:
@@ -184,8 +200,8 @@ def read_images(folder: Path, flag: str) -> LabelledImages:
     inner = folder / 'images'
     paths = list(_images(inner if inner.is_dir() else folder))
     if not paths:
-        raise UserError(f'{flag}={folder} holds no image ({", ".join(SUFFIXES)})')
-    return LabelledImages(folder, Task((), ()), [_Entry(path) for path in paths])
+        raise UserError(f'`{argument}`={folder} holds no image ({", ".join(SUFFIXES)})')
+    return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -213,43 +229,54 @@ def content_number(image: np.ndarray) -> int:
     return int.from_bytes(digest[:8], 'big') >> 1
 
 
-def _task_of(folder: Path, task: Task | None, flag: str) -> Task:
+def _task_of(folder: Path, task: Task | None, argument: str) -> Task:
     own = None
     if (folder / DATASET_FILE).is_file():
         own = Task.from_json(read_info(folder, converted=is_conversion(folder)), folder / DATASET_FILE)
     elif (folder / TASK_FILE).is_file():
         own = Task.read(folder / TASK_FILE)
     if own is None and task is None:
-        raise UserError(f'{flag}={folder} does not say what its labels mean; give --classes=FILE, '
-                        f'or put the class file into it as {TASK_FILE}')
+        raise UserError(
+            f'`{argument}`={folder} does not say what its labels mean; give `classes`=FILE, '
+            f'or put the class file into it as {TASK_FILE}'
+        )
     if own is None or task is None:
         return own or task
     for kind in ('classes', 'keypoints'):
         names, others = getattr(task, kind), getattr(own, kind)
         if names and others and names != others:
-            raise UserError(f'{flag}={folder} has the {kind} {", ".join(others)}; asked for are {", ".join(names)}. '
-                            'They must be the same, in the same order')
+            raise UserError(
+                f'`{argument}`={folder} has the {kind} {", ".join(others)}; asked for are {", ".join(names)}. '
+                'They must be the same, in the same order'
+            )
     # left and right, and the colours, are as the caller has them
     return task.only(bool(task.classes and own.classes), bool(task.keypoints and own.keypoints))
 
 
 def _of_dataset(dataset: FolderDataset, task: Task) -> Iterator[_Entry]:
     for record in dataset.kept(0, TRAIN):
-        yield _Entry(dataset.folder / record['image'], dataset.folder / record['mask'] if 'mask' in record else None,
-                     _keypoints(record['keypoints']) if 'keypoints' in record and task.keypoints else None)
+        yield _Entry(
+            dataset.folder / record['image'],
+            dataset.folder / record['mask'] if 'mask' in record else None,
+            _keypoints(record['keypoints']) if 'keypoints' in record and task.keypoints else None,
+        )
 
 
 def _of_folders(images: Path, masks: Path, keypoints: Path, task: Task) -> Iterator[_Entry]:
     points = {}
     if task.keypoints and keypoints.is_file():
-        points = {annotation.name: annotation.keypoints for annotation in annotate(
-            coco.read(keypoints), task.only(classes=False, keypoints=True), str(keypoints))}
+        points = {
+            annotation.name: annotation.keypoints
+            for annotation in annotate(coco.read(keypoints), task.only(classes=False, keypoints=True), str(keypoints))
+        }
     paths = {path.stem: path for path in _images(images)}
     painted = {path.stem: path for path in masks.glob('[!.]*.png')} if task.classes else {}
     strangers = sorted((set(painted) | set(points)) - set(paths))
     if strangers:
-        raise UserError(f'{images} lacks the image of {len(strangers)} labels, for example {strangers[0]}; images and '
-                        'labels are paired by file name')
+        raise UserError(
+            f'{images} lacks the image of {len(strangers)} labels, for example {strangers[0]}; images and '
+            'labels are paired by file name'
+        )
     for name, path in paths.items():
         yield _Entry(path, painted.get(name), points.get(name))
 
@@ -257,16 +284,19 @@ def _of_folders(images: Path, masks: Path, keypoints: Path, task: Task) -> Itera
 def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
     for split in ('train', 'val'):
         found: dict[str, _Entry] = {path.stem: _Entry(path) for path in _images(folder / split)}
-        for kind, part in (('instances', task.only(classes=True, keypoints=False)),
-                           ('keypoints', task.only(classes=False, keypoints=True))):
+        for kind, part in (
+            ('instances', task.only(classes=True, keypoints=False)),
+            ('keypoints', task.only(classes=False, keypoints=True)),
+        ):
             path = folder / 'annotations' / f'{kind}_{split}.json'
             if not path.is_file() or not (part.classes or part.keypoints) or not found:
                 continue
             for label in annotate(coco.read(path), part, str(path)):
                 if label.name not in found:
                     raise UserError(f'{path}: the image {label.name} is not in {folder / split}')
-                found[label.name] = replace(found[label.name], **(
-                    {'mask': label.mask} if part.classes else {'keypoints': label.keypoints}))
+                found[label.name] = replace(
+                    found[label.name], **({'mask': label.mask} if part.classes else {'keypoints': label.keypoints})
+                )
         yield from found.values()
 
 
@@ -276,8 +306,9 @@ def _keypoints(values: Sequence[float]) -> Keypoints:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.glob('*')) if path.suffix.lower() in SUFFIXES
-            and not path.name.startswith('.'))
+    return (
+        path for path in sorted(folder.glob('*')) if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
+    )
 
 
 def _sha256(path: Path) -> str:
