@@ -9,8 +9,8 @@ What the readers have to do, kind by kind:
     names        The stem of an image's path decides, whatever folders stand before it, as does the name under which a
                  tool took the image up (Roboflow's extra.name, Label Studio's prefix of eight letters, NFC and NFD).
                  Two images whose names come out alike are an error.
-    geometry     What a tool lets people draw is read: four-cornered and rotated boxes, shapes over the border (cut off),
-                 outlines that cross by less than a pixel.
+    geometry     What a tool lets people draw is read: four-cornered and rotated boxes, shapes over the border (cut
+                 off), outlines that cross by less than a pixel.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ def test_four_corners_that_are_no_rectangle_are_refused(tmp_path):
 OLD_LABELME = {
     'version 3': old_labelme(),
     'shape_type null': labelme() | {'shapes': [labelme_shape(label, c) | {'shape_type': None} for label, c in SHAPES]},
-    'no size': {key: value for key, value in labelme().items() if not key.startswith('image')} | {'imagePath': None},
+    'no size': {key: value for key, value in labelme().items() if key not in ('imageHeight', 'imageWidth')},
     'size null': labelme(imageHeight=None, imageWidth=None),
     'size in the picture': labelme(imageHeight=None, imageWidth=None, imageData=image_data()),
 }
