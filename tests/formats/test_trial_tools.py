@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from datasetgan_ext.core.errors import UserError
@@ -45,6 +46,8 @@ def is_read_or_named(labels, classes, tool: str) -> None:
         found = read(labels, classes)
     except UserError as error:
         message = error.message.replace(str(classes.parent), '')
+        for path in classes.parent.rglob('*'):  # whose names give the tool away
+            message = message.replace(path.name, '')
         names_all(message, SAID.get(tool, tool), 'unpack' if tool == 'zip' else 'export')
         assert 'KeyError' not in message
         return
@@ -65,11 +68,17 @@ def test_a_folder_with_files_of_a_known_tool(tmp_path, tool):
 @pytest.mark.parametrize('tool', cases(('ISAT', 'SA-1B', 'VIA')))
 def test_a_file_of_a_known_tool_beside_the_pictures(tmp_path, tool):
     """The pictures are no masks, though they are PNG files."""
-    import PIL.Image
-
     TOOLS[tool](tmp_path / 'labels')
     PIL.Image.new('RGB', (SIDE, SIDE), (90, 80, 70)).save(tmp_path / 'labels' / f'{SEED0}.png')
     is_read_or_named(tmp_path / 'labels', text_classes(tmp_path), tool)
+
+
+@pytest.mark.parametrize('image', cases((f'{SEED0}.png', f'{SEED0}.PNG', f'{SEED0}.jpg')))
+def test_labelme_beside_its_pictures(tmp_path, image):
+    """As LabelMe saves by default. The picture is no mask: the file says that it is what was labelled."""
+    labels = write(tmp_path / 'labels' / f'{SEED0}.json', labelme(image=image)).parent
+    PIL.Image.new('RGB', (SIDE, SIDE), (90, 80, 70)).save(labels / image)
+    np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
 
 
 def test_roboflows_table_of_classes_decides(tmp_path):

@@ -6,8 +6,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 
-from tests.helpers.trials import BOXES, NAMES, SEED0, SHAPES, SIDE, flat, labelme, png_bits, runs, write
+from tests.helpers.trials import BOXES, NAMES, SEED0, SHAPES, SIDE, flat, labelme, png_bits, runs, true_mask, write
 
 IMAGE = f'{SEED0}.png'
 
@@ -178,10 +179,6 @@ def yolo_flat(folder: Path) -> Path:
 
 def roboflow_masks(folder: Path) -> Path:
     """Roboflow's "Semantic Segmentation Masks": IMAGE_mask.png and a table of classes."""
-    import PIL.Image
-
-    from tests.helpers.trials import true_mask
-
     name = f'{SEED0}_png.rf.0123456789abcdef0123456789abcdef'
     folder.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(true_mask()).save(folder / f'{name}_mask.png')
