@@ -25,11 +25,11 @@ from tests.helpers.trials import (
     SEED0,
     SIDE,
     cases,
+    fails_today,
     json_classes,
     names_all,
     read,
     refusal,
-    sample_set,
     text_classes,
     true_mask,
     write,
@@ -69,6 +69,7 @@ def exchanged(mask: np.ndarray) -> np.ndarray:
     return np.array([0, 2, 1, 3], np.uint8)[mask]
 
 
+@fails_today('255 becomes background: its palette colour is black')
 def test_our_own_voc_export_keeps_what_has_no_label(tmp_path):
     mask = np.where(np.indices((SIDE, SIDE))[0] < 20, 255, true_mask()).astype(np.uint8)
     folder = tmp_path / 'voc'
@@ -78,7 +79,9 @@ def test_our_own_voc_export_keeps_what_has_no_label(tmp_path):
     np.testing.assert_array_equal(mask_of(folder, text_classes(tmp_path)), mask)
 
 
-@pytest.mark.parametrize('encoding', cases(IN_ORDER + REORDERED + TRUE_COLOR))
+@pytest.mark.parametrize(
+    'encoding', cases(IN_ORDER + REORDERED + TRUE_COLOR, REORDERED, 'read by index: other classes, or refused')
+)
 def test_voc_colors_in_every_encoding(tmp_path, encoding):
     np.testing.assert_array_equal(mask_of(voc_folder(tmp_path, encoding), text_classes(tmp_path)), true_mask())
 
@@ -92,7 +95,10 @@ def test_the_labelmap_decides_in_every_encoding(tmp_path, encoding):
     np.testing.assert_array_equal(mask_of(folder, text_classes(tmp_path)), exchanged(true_mask()))
 
 
-@pytest.mark.parametrize('encoding', cases(IN_ORDER + REORDERED + TRUE_COLOR))
+@pytest.mark.parametrize(
+    'encoding',
+    cases(IN_ORDER + REORDERED + TRUE_COLOR, 'all', 'class_names.txt is not read: car and wheel are exchanged'),
+)
 @pytest.mark.parametrize('background', ['_background_', 'background'])
 def test_class_names_of_labelme2voc_decide_in_every_encoding(tmp_path, encoding, background):
     names = f'{background}\nwheel\ncar\nwindow'
@@ -100,6 +106,7 @@ def test_class_names_of_labelme2voc_decide_in_every_encoding(tmp_path, encoding,
     np.testing.assert_array_equal(mask_of(folder, text_classes(tmp_path)), exchanged(true_mask()))
 
 
+@fails_today('class_names.txt is not read')
 def test_class_names_that_the_class_file_lacks_are_refused(tmp_path):
     folder = voc_folder(tmp_path, 'palette-8', class_names='_background_\nwheel\nlorry\nwindow')
     names_all(refusal(folder, text_classes(tmp_path)), 'class_names.txt', 'lorry', 'car')
@@ -115,7 +122,10 @@ def test_what_labelme2voc_ignores_has_no_label(tmp_path):
     np.testing.assert_array_equal(mask_of(folder, text_classes(tmp_path)), stored)
 
 
-@pytest.mark.parametrize('encoding', cases(('palette-8', 'palette-8-turned', 'rgb-8')))
+@pytest.mark.parametrize(
+    'encoding',
+    cases(('palette-8', 'palette-8-turned', 'rgb-8'), 'all', 'the table is passed over: car and wheel are exchanged'),
+)
 @pytest.mark.parametrize('table', ['labelmap', 'class_names'])
 def test_a_name_table_beside_the_masks_themselves_is_honored(tmp_path, encoding, table):
     """Where someone gives the folder SegmentationClass itself, or has moved the table into it."""
@@ -126,7 +136,12 @@ def test_a_name_table_beside_the_masks_themselves_is_honored(tmp_path, encoding,
     np.testing.assert_array_equal(mask_of(masks, text_classes(tmp_path)), exchanged(true_mask()))
 
 
-@pytest.mark.parametrize('encoding', cases(('palette-8', 'palette-8-turned', 'rgb-8')))
+@pytest.mark.parametrize(
+    'encoding',
+    cases(
+        ('palette-8', 'palette-8-turned', 'rgb-8'), 'all', 'the table is not looked for: car and wheel are exchanged'
+    ),
+)
 def test_giving_segmentation_class_itself_finds_the_table_above_it(tmp_path, encoding):
     table = labelmap(('background', 'wheel', 'car', 'window'), VOC_COLORS)
     folder = voc_folder(tmp_path, encoding, labelmap=table)
@@ -134,15 +149,7 @@ def test_giving_segmentation_class_itself_finds_the_table_above_it(tmp_path, enc
     np.testing.assert_array_equal(mask, exchanged(true_mask()))
 
 
+@fails_today('read by index: other classes')
 def test_a_voc_folder_without_a_table_in_colors_of_the_class_file(tmp_path):
     folder = voc_folder(tmp_path, 'palette-8-turned', COLORS)
     np.testing.assert_array_equal(mask_of(folder, json_classes(tmp_path, palette=COLORS)), true_mask())
-
-
-def test_one_folder_is_read_in_one_way(tmp_path):
-    """One file's colours are known at other indices, another's are not known at all and its numbers are ids."""
-    masks = tmp_path / 'masks'
-    picture(COLORS)['palette-8-turned'](masks / 'seed0000000.png')
-    write_png(masks / 'seed0000001.png', true_mask(), 8, PALETTE, FOREIGN)
-    message = refusal(masks, json_classes(tmp_path, palette=COLORS), sample_set(tmp_path / 'samples', 2))
-    names_all(message, 'seed0000000', 'seed0000001', 'mask_values')

@@ -71,9 +71,6 @@ def write(path: Path, content: object, encoding: str = 'utf-8') -> Path:
     return path
 
 
-# ---------------------------------------------------------------------------------------------------------- reading
-
-
 @dataclass
 class Read:
     """What the readers made of a label file.
@@ -196,9 +193,6 @@ def fails_today(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.xfail(strict=True, reason=reason)
 
 
-# ------------------------------------------------------------------------------------------- LabelMe, X-AnyLabeling
-
-
 def labelme(shapes=SHAPES, image: str | None = f'{SEED0}.png', points=(), **changes) -> dict:
     """As LabelMe 5 and 7 write it."""
     content = {
@@ -279,9 +273,6 @@ def xanylabeling(shapes=SHAPES, kind: str = 'polygon', image: str = f'{SEED0}.pn
     return content | changes
 
 
-# -------------------------------------------------------------------------------------------------------------- COCO
-
-
 def coco(segmentations: list | None = None, image: str = f'{SEED0}.png', image_changes=(), **changes) -> dict:
     """As the COCO data format page has it: an annotation for each of SHAPES."""
     ids = {'car': 17, 'wheel': 3, 'window': 90}
@@ -337,9 +328,6 @@ def runs(bits: np.ndarray) -> dict:
     return {'size': list(bits.shape), 'counts': np.diff([0, *edges, values.size]).tolist()}
 
 
-# -------------------------------------------------------------------------------------------------------------- CVAT
-
-
 def cvat(elements: list[str] | None = None, image: str = f'{SEED0}.png', images: list | None = None) -> str:
     """CVAT for images 1.1; `images` are (name, elements)."""
     if elements is None:
@@ -357,9 +345,6 @@ def cvat(elements: list[str] | None = None, image: str = f'{SEED0}.png', images:
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version><meta><task><id>1</id>'
         f'<name>cars</name></task></meta>{pictures}</annotations>\n'
     )
-
-
-# ------------------------------------------------------------------------------------------------------ Label Studio
 
 
 def label_studio(results: list | None = None, image: str = f'/data/upload/1/3f2a1b4c-{SEED0}.png') -> list:
