@@ -16,9 +16,8 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import writing
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.samples import SampleSet
+from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
 from datasetgan_ext.interpreter.keypoints import SIGMA_SHARE
 from datasetgan_ext.interpreter.optimization import PRESETS, options_from
 from datasetgan_ext.interpreter.training import TrainingSet
@@ -139,9 +138,7 @@ def main(
         raise UserError(f'--out={out}: its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    annotations = read_annotations(task, labels, keypoints, label_format, unlabeled)
-    task = labeled_part(task, annotations)
-    pairs = sample_set.pair(annotations, task, seeds)
+    task, pairs = read_labeled_samples(sample_set, task, labels, keypoints, label_format, unlabeled, seeds)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')
     options = options_from(

@@ -16,8 +16,8 @@ from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL
 from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
 from datasetgan_ext.downstream.semi_supervised import SemiSupervised, _true_maps
-from datasetgan_ext.downstream.training import Recipe
-from tests.downstream.helping import write_world
+from datasetgan_ext.downstream.training import TrainingPlan
+from tests.helpers.squares import write_world
 
 OPTIONS = FitOptions(
     steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0, seed=0
@@ -34,8 +34,8 @@ def others(tmp_path):
     return read_labeled(write_world(tmp_path / 'others', range(100, 110)))
 
 
-def recipe(data, options=OPTIONS, **changes) -> Recipe:
-    return replace(Recipe(data, None, 0.0, None, None, SMALL, 'none', False, options), **changes)
+def recipe(data, options=OPTIONS, **changes) -> TrainingPlan:
+    return replace(TrainingPlan(data, None, 0.0, None, None, SMALL, 'none', False, options), **changes)
 
 
 def test_it_learns_classes_and_keypoints(world, others, tmp_path):
