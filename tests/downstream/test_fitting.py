@@ -9,6 +9,7 @@ import torch
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import TEMPORARY_SUFFIX
 from datasetgan_ext.downstream import fitting
 from datasetgan_ext.downstream.fitting import checkpoints_of
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
@@ -205,6 +206,12 @@ def test_self_training_only_on_trusted_images():
     trusted = SemiSupervised._self_training(logits, torch.tensor([0.9, 0.1])).item()
     assert trusted == pytest.approx(math.log(1 + math.exp(-2)))
     assert SemiSupervised._self_training(logits, torch.tensor([0.5, 0.1])).item() == 0
+
+
+def test_what_a_killed_training_left_half_written_is_deleted(world, tmp_path):
+    (tmp_path / f'.m.safetensors.partial.1{TEMPORARY_SUFFIX}').write_bytes(b'half')
+    make_plan(world, replace(OPTIONS, steps=2)).train(tmp_path / 'm.safetensors')
+    assert not list(tmp_path.glob('.*'))
 
 
 def test_damaged_state_is_named(world, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from datasetgan_ext import cli
 from datasetgan_ext.core import errors
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import huggingface
-from datasetgan_ext.formats.conversions import CONVERSIONS, convert
+from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.conversions import CONVERSIONS, check_conversion, convert, make_conversion
 from datasetgan_ext.formats.folder import MANIFEST, TRAIN, VAL, FolderDataset, name_of_record
 from datasetgan_ext.formats.regions import find_regions
 from datasetgan_ext.formats.voc import Voc
@@ -193,6 +195,45 @@ def test_webdataset_is_the_same_bytes_each_time(dataset, tmp_path):
     names = sorted(path.name for path in (tmp_path / 'one').iterdir())
     assert len(names) == 6 and names[:2] == ['dataset.json', 'train-000000.tar']
     assert all((tmp_path / 'one' / name).read_bytes() == (tmp_path / 'other' / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize(
+    'name, own',
+    [
+        ('coco', {'segmentation': 'polygons'}),
+        ('voc', {}),
+        ('yolo', {}),
+        ('yolo-pose', {}),
+        ('webdataset', {'shard-size': 7}),
+        ('huggingface', {}),
+    ],
+)
+def test_a_conversion_takes_its_own_options_and_notes_them(name, own):
+    conversion = make_conversion(name, {'val': 0.2, 'shard_size': 7, 'segmentation': 'polygons', 'overwrite': True})
+    assert conversion.settings() == {'format': name, 'val': 0.2, **own}
+    assert make_conversion(name) == type(conversion)(val=0.1)
+
+
+@pytest.mark.parametrize(
+    'name, options, message',
+    [
+        ('cocoa', {}, '`format`=cocoa: no such format; there are coco, voc, yolo, yolo-pose, webdataset, huggingface'),
+        ('voc', {'val': 1.0}, '`val`=1.0 is not a share'),
+        ('voc', {'val': float('nan')}, '`val`=nan is not a share'),
+        ('webdataset', {'shard_size': 0}, '`shard_size`=0 is too small'),
+        ('coco', {'segmentation': 'boxes'}, '`segmentation`=boxes is none of rle, polygons'),
+    ],
+)
+def test_bad_options(name, options, message):
+    with pytest.raises(UserError, match=message):
+        make_conversion(name, options)
+
+
+def test_a_library_that_is_not_needed_is_not_asked_for(dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pycocotools.mask', None)
+    check_conversion(Coco(segmentation='polygons'), dataset.info, tmp_path / 'new')
+    with pytest.raises(UserError, match='pycocotools is needed'):
+        check_conversion(Coco(), dataset.info, tmp_path / 'new')
 
 
 @pytest.fixture
