@@ -92,7 +92,9 @@ class _TrainingState:
         self.stale = 0
         self.best: float | None = None
         self.history: list[dict] = []
-        remove_leftovers(out.parent, f'{out.stem}*')
+        # not those of another training, whose name begins alike
+        for name in (out.name, f'{out.stem}-step[0-9][0-9][0-9][0-9][0-9][0-9]{out.suffix}'):
+            remove_leftovers(out.parent, f'{name}*')
         if self.partial.exists():
             self._go_on()
 

@@ -209,9 +209,10 @@ def test_self_training_only_on_trusted_images():
 
 
 def test_what_a_killed_training_left_half_written_is_deleted(world, tmp_path):
-    (tmp_path / f'.m.safetensors.partial.1{TEMPORARY_SUFFIX}').write_bytes(b'half')
+    for name in ('m.safetensors', 'm.safetensors.partial', 'm-step000002.safetensors', 'more.safetensors'):
+        (tmp_path / f'.{name}.1{TEMPORARY_SUFFIX}').write_bytes(b'half')
     make_plan(world, replace(OPTIONS, steps=2)).train(tmp_path / 'm.safetensors')
-    assert not list(tmp_path.glob('.*'))
+    assert [path.name for path in tmp_path.glob('.*')] == [f'.more.safetensors.1{TEMPORARY_SUFFIX}'], "another's"
 
 
 def test_damaged_state_is_named(world, tmp_path):
