@@ -2,15 +2,9 @@ import pytest
 import torch
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.optimization import (
-    CHECK_STEPS,
-    _split,
-    _Trainer,
-    hidden_sizes,
-    options_from,
-    train_ensemble,
-)
 from datasetgan_ext.interpreter.pixels import PixelSet
+from datasetgan_ext.interpreter.trainer import CHECK_STEPS, _split, _Trainer, hidden_sizes, train_ensemble
+from datasetgan_ext.interpreter.training_options import options_from
 
 
 def blobs(count: int = 600, classes: int = 3) -> PixelSet:
