@@ -72,7 +72,7 @@ def wrong_shapes(path):
     [
         (truncated, 'not a safetensors file, or damaged'),
         (not_safetensors, 'not a safetensors file'),
-        (without_metadata, 'not one that'),
+        (without_metadata, 'not one that datasetgan train wrote'),
         (wrong_shapes, 'is damaged'),
     ],
 )
