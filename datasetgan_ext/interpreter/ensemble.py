@@ -45,10 +45,11 @@ class Ensemble(torch.nn.Module):
 
     def member_tensors(self) -> list[torch.Tensor]:
         """Views of all that belongs to single members, each [M, ...]: weights, biases, BatchNorm and its statistics."""
-        norms = [
-            tensor for norm in self.norms for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        ]
-        return [*self.weights, *self.biases, *(tensor.view(self.members, -1) for tensor in norms)]
+        tensors = list(self.weights) + list(self.biases)
+        for norm in self.norms:
+            for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                tensors.append(tensor.view(self.members, -1))
+        return tensors
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of every member.

@@ -142,7 +142,10 @@ class FusedEnsemble:
         if self._gpu and not self._gpu_is_checked:
             self._check_gpu([maps[:1] for maps in features])
         together = self._gpu.images_at_once if self._gpu else 1
-        parts = [self._label(list(maps)) for maps in zip(*(maps.split(together) for maps in features))]
+        parts = [
+            self._label([maps[start : start + together] for maps in features])
+            for start in range(0, len(features[0]), together)
+        ]
         masks = pixel_uncertainty = keypoints = None
         uncertainty = 0
         if self._heads.classes:

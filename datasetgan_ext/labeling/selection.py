@@ -36,7 +36,8 @@ def choose_seeds(
     Returns:
         Seeds in the order of choice.
     """
-    candidates = [seed for seed in candidates if seed not in set(labeled)]
+    known = set(labeled)
+    candidates = [seed for seed in candidates if seed not in known]
     bar = tqdm(
         labeler(candidates), total=len(candidates), desc='candidates', unit='image', disable=None if progress else True
     )

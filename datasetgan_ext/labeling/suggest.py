@@ -159,7 +159,8 @@ class Suggester:
             self._wanted = None
             return lambda: self._suggest(name)
         if self._unchecked:
-            return lambda: self._check(self._unchecked[0])
+            unchecked = self._unchecked[0]
+            return lambda: self._check(unchecked)
         if self._unmeasured:
             return self._measure
         return self._make_ready

@@ -170,7 +170,7 @@ def test_keypoints_alone(generator, samples, annotations, keypoint_task, preset,
     task = keypoint_task.only(classes=False, keypoints=True)
     for annotation in annotations:
         annotation.mask = None
-    options = options_from(preset, models=3, max_steps=300)
+    options = options_from(preset, models=3, max_steps=150)
     training_set = TrainingSet(generator, samples, samples.pair(annotations, task), task, options, progress=False)
     interpreter = train_interpreter(training_set, progress=False)
     samples_found = list(Labeler(generator, interpreter)(range(4)))
@@ -189,7 +189,7 @@ def test_keypoints_alone(generator, samples, annotations, keypoint_task, preset,
 
 
 def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator, samples, annotations, keypoint_task):
-    interpreter = train(generator, samples, annotations, keypoint_task)
+    interpreter = train(generator, samples, annotations, keypoint_task, max_steps=60)
     options = samples.options
     features = generator.synthesize([2], options).features
     maps = [feature[0] for feature in features]
@@ -230,7 +230,7 @@ def test_labels_of_a_head_that_the_task_lacks_are_left_out(generator, samples, a
 def test_keypoints_that_no_image_shows(generator, samples, annotations, keypoint_task, caplog):
     for annotation in annotations:
         annotation.keypoints.visibility[1] = ABSENT
-    train(generator, samples, annotations, keypoint_task, models=1)
+    train(generator, samples, annotations, keypoint_task, models=1, max_steps=20)
     assert 'No image shows hole' in caplog.text
     for annotation in annotations:
         annotation.keypoints.visibility[0] = ABSENT

@@ -44,14 +44,14 @@ def test_what_is_no_mistake(change):
 def test_cross_validation_finds_a_planted_mistake():
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')
-    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(5)))
+    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(4)))
     mask = pairs[2][1].mask
     assert (mask[4:28, 20:108] == task.classes.index('background')).all()
     hub, window = task.classes.index('hub'), task.classes.index('window')
     hub_y = np.argwhere(mask == hub)[:, 0].mean()
     mask[mask == hub] = window
     mask[4:28, 20:108] = window  # sky
-    options = options_from('default', models=3, pixels_per_image=500, max_steps=200)
+    options = options_from('default', models=2, pixels_per_image=500, max_steps=150)
     training_set = TrainingSet(load_generator('demo'), samples, pairs, task, options, progress=False)
     errors = cross_validate(training_set, progress=False).label_errors
     worst = errors[0]
