@@ -25,7 +25,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator, Synthesis
-from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.interpreter.training_options import options_from
 
 IMAGES, SCORED_ON = 16, range(32, 40)
 DROPPED = (0.1, 0.3, 0.5)

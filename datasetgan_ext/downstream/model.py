@@ -23,7 +23,7 @@ from datasetgan_ext.downstream.batches import normalize, to_input
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage, content_number
 from datasetgan_ext.downstream.networks import build_network
 from datasetgan_ext.generator.generator import default_device
-from datasetgan_ext.interpreter.keypoints import default_sigma, locate
+from datasetgan_ext.interpreter.keypoints import heatmap_sigma, locate
 from datasetgan_ext.metrics.folds import Score
 from datasetgan_ext.metrics.keypoints import KeypointScore
 from datasetgan_ext.metrics.segmentation import SegmentationScore
@@ -80,7 +80,7 @@ class DownstreamModel:
     @property
     def sigma(self) -> float:
         """Width of the heatmaps' Gaussians in pixels of `image_hw`."""
-        return default_sigma(self.image_hw, SIGMA_SHARE)
+        return heatmap_sigma(self.image_hw, SIGMA_SHARE)
 
     def split(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The network's output [N, K + J, H, W] as logits of classes [N, K, H, W] and of heatmaps [N, J, H, W]."""

@@ -36,7 +36,9 @@ class LabelStore:
         Raises:
             UserError: it holds other files than masks and keypoints of these samples, of this size and task.
         """
-        self.sample_set, self.task, self.folder = sample_set, task, folder
+        self.sample_set = sample_set
+        self.task = task
+        self.folder = folder
         self.samples: dict[str, Sample] = {sample.name: sample for sample in sample_set.samples}
         self.changes = 0
         self._lock = threading.Lock()
@@ -130,7 +132,8 @@ class LabelStore:
             table = np.array(values, dtype=np.float32).reshape(len(self.task.keypoints), 3)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f'not x, y and visibility of each of the {len(self.task.keypoints)} keypoints') from error
-        points, seen = table[:, :2], table[:, 2]
+        points = table[:, :2]
+        seen = table[:, 2]
         if not np.isin(seen, (ABSENT, OCCLUDED, VISIBLE)).all():
             raise ValueError('a visibility that is none of 0 (absent), 1 (occluded), 2 (visible)')
         if not ((points >= 0) & (points <= (width, height)))[seen != ABSENT].all():

@@ -34,22 +34,22 @@ class Score:
     def merged(cls, scores: Iterable[Score]) -> Score:
         """Of all images that were counted in any of `scores`, of which there is one at least."""
         scores = list(scores)
-        masks = [score.segmentation for score in scores if score.segmentation is not None]
-        points = [score.keypoints for score in scores if score.keypoints is not None]
+        segmentation = [score.segmentation for score in scores if score.segmentation is not None]
+        keypoints = [score.keypoints for score in scores if score.keypoints is not None]
         return cls(
-            segmentation=SegmentationScore.merged(masks) if masks else None,
-            keypoints=KeypointScore.merged(points) if points else None,
+            segmentation=SegmentationScore.merged(segmentation) if segmentation else None,
+            keypoints=KeypointScore.merged(keypoints) if keypoints else None,
         )
 
     @property
     def merit(self) -> float:
         """What checkpoints are chosen by, more is better: mIoU, plus the PCK at a tenth of the object."""
-        merits = []
+        merit = 0.0
         if self.segmentation is not None:
-            merits.append(self.segmentation.mean_iou)
+            merit += float(np.nan_to_num(self.segmentation.mean_iou))
         if self.keypoints is not None:
-            merits.append(self.keypoints.pck_by_object)
-        return float(np.nan_to_num(merits).sum())
+            merit += float(np.nan_to_num(self.keypoints.pck_by_object))
+        return merit
 
 
 @dataclass(frozen=True)
