@@ -164,7 +164,12 @@ OTHER_JSON = {
     'predictions': [one | {'annotations': [], 'predictions': one['annotations']} for one in label_studio()],
     'json lines': '\n'.join(json.dumps(one) for one in label_studio() * 2),
 }
-SAID = {'coco results': 'results', 'coco panoptic': 'panoptic', 'predictions': 'predictions', 'json lines': 'line'}
+SAID = {
+    'coco results': 'results',
+    'coco panoptic': 'panoptic',
+    'predictions': 'predictions',
+    'json lines': 'JSON lines|a line',
+}
 
 
 @pytest.mark.parametrize('kind', cases(OTHER_JSON, 'all', 'refused with the wrong cause'))
