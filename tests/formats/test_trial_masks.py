@@ -1,9 +1,9 @@
 """What the pixels of a mask mean: the specification, and its tests over every lossless encoding.
 
-What is looked at
+What is looked at (of pixels that are there: unused entries of a palette do not count)
     colours   The picture: an RGB colour for each pixel, whatever the encoding. A palette is applied; grey is R = G = B
               (1, 2 and 4 bits scaled to 255, as every viewer shows them); alpha 0 is "no label", any other alpha below
-              255 is an unknown colour.
+              255 is an unknown colour. 16-bit grey is a colour where it is a multiple of 257, else an unknown one.
     numbers   What the file stores: the index of a palette PNG; the level of a grey picture, also where it is stored as
               RGB with R = G = B, with alpha, or in 16 bits (never cut to 8).
     known     Colours with a meaning: those of the file's own name table (labelmap.txt beside the masks or beside
@@ -26,7 +26,7 @@ What is looked at
     |     |                                                                | "no label"; both readings             |
     | 4   | is a palette PNG of ids with VOC's colours, or those that we   | not at all: both readings             |
     |     | make up for this task, at other numbers                        |                                       |
-    | 5   | is a palette PNG with one colour for all numbers in use        | not at all: the palette shows nothing |
+    | 5   | is a palette PNG of several numbers that all have one colour   | not at all: the palette shows nothing |
     | 6   | has numbers that are ids                                       | by number                             |
     | 7   | has anything else                                              | not at all: unknown colours with      |
     |     |                                                                | their pixels; how to give a palette   |
@@ -260,10 +260,12 @@ def test_levels_of_gray_are_ids_in_every_encoding(tmp_path, encoding, palette):
 
 
 @fails_today('refused: "has I;16 pixels"')
-def test_16_bit_numbers_are_ids_and_never_cut(tmp_path):
+@pytest.mark.parametrize('palette', [None, COLORS], ids=['no palette', 'palette'])
+def test_16_bit_numbers_are_ids_and_never_cut(tmp_path, palette):
+    """Their upper eight bits are all black, which is the background's colour."""
     path = tmp_path / 'masks' / f'{SEED0}.png'
     write_png(path, true_mask(), 16, GRAY)
-    np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path)), true_mask())
+    np.testing.assert_array_equal(mask_of(tmp_path / 'masks', json_classes(tmp_path, palette=palette)), true_mask())
 
 
 @pytest.mark.parametrize('value', cases(('256', '257', '511', '65535'), 'all', 'refused without the number'))
