@@ -49,7 +49,6 @@ import pytest
 
 from datasetgan_ext.core.task import Task, distinct_colors
 from datasetgan_ext.formats import png
-from datasetgan_ext.formats.voc import color as voc_color
 from tests.helpers.trial_pngs import (
     BLACK_AND_WHITE,
     GRAY,
@@ -63,6 +62,7 @@ from tests.helpers.trial_pngs import (
     color_encodings,
     gray_encodings,
     palette_encodings,
+    voc_color,
     with_alpha,
     write_png,
 )

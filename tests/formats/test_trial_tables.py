@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from datasetgan_ext.formats import png
-from datasetgan_ext.formats.voc import color as voc_color
 from tests.helpers.trial_pngs import (
     IN_ORDER,
     PALETTE,
@@ -17,6 +16,7 @@ from tests.helpers.trial_pngs import (
     TRUE_COLOR,
     color_encodings,
     palette_encodings,
+    voc_color,
     write_png,
 )
 from tests.helpers.trials import (

@@ -58,6 +58,14 @@ def _packed(row: np.ndarray, depth: int) -> bytes:
     return np.packbits(bits.astype(np.uint8)).tobytes()
 
 
+def voc_color(index: int) -> tuple[int, int, int]:
+    """Pascal VOC's colour of a class: (0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), ..."""
+    levels = [0, 0, 0]
+    for bit in range(8):
+        levels[bit % 3] |= (index >> bit & 1) << 7 - bit // 3
+    return levels[0], levels[1], levels[2]
+
+
 def with_alpha(pixels: np.ndarray, alpha: int | np.ndarray = 255) -> np.ndarray:
     """Values [H, W] or [H, W, C] with one channel more."""
     pixels = pixels.reshape(*pixels.shape[:2], -1)
