@@ -1,5 +1,5 @@
-"""What `gpu.py` measures. Each stage is a function of that name that yields what it knows so far, as JSON; the last is the
-whole result. Without a GPU it all works on the CPU, for rehearsals.
+"""What `gpu.py` measures. Each stage is a function of that name that yields what it knows so far, as JSON; what it
+yields last is the whole result. Without a GPU it all works on the CPU, for rehearsals.
 """
 
 from __future__ import annotations
@@ -7,30 +7,32 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from benchmarks import gpu_labels, training as interpreter_training
+from benchmarks import gpu_labels
+from benchmarks import training as interpreter_training
 from benchmarks.gpu import LOGS
-from benchmarks.inference import BARE, OURS, PLAIN, bytes_of_hypercolumns, work_of
+from benchmarks.gpu_figures import compare, peak_mib, start_memory
+from benchmarks.inference import BARE, work_of
 from benchmarks.measure import ROOT
 from benchmarks.random_networks import make_generator, make_interpreter, make_stylegan3
 from datasetgan_ext import Labeler
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator, default_device
 from datasetgan_ext.generator.upstream import import_upstream
-from datasetgan_ext.interpreter.optimization import PRESETS, options_from
+from datasetgan_ext.interpreter.optimization import options_from
 
 MEMBERS, CLASSES = 10, 8
+WORKERS = min(8, (os.cpu_count() or 1) // 2)
 AGREED = 0.999
 """Share of the pixels that must have the same class on both devices."""
 PLUGINS = ('bias_act', 'upfirdn2d', 'filtered_lrelu')
@@ -51,7 +53,7 @@ class Sizes:
         cases: resolution, members, classes, images per forward pass.
         rounds: timed forward passes, after two that are not timed.
         resolution: of the other stages' networks.
-        stylegan3_rounds, batch: of these.
+        batch: images per forward pass there.
         trainings: resolutions at which an interpreter is trained.
         training_steps: of an interpreter; None = the preset's.
         architecture, downstream_steps, downstream_images: of the network trained on a dataset.
@@ -125,7 +127,7 @@ def plugins(sizes: Sizes) -> Iterator[dict]:
             [
                 sys.executable,
                 '-c',
-                f'import sys; from benchmarks import gpu_stages; gpu_stages.compile_plugin({name!r})',
+                f'from benchmarks import gpu_stages; gpu_stages.compile_plugin({name!r})',
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -152,23 +154,23 @@ def compile_plugin(name: str) -> None:
         built = module._init()
     except ModuleNotFoundError as error:  # compiled, but not where StyleGAN3 looks for it: see gpu.environment
         print(f'{name} is compiled: {error}')
-        built = list(Path(os.environ['TORCH_EXTENSIONS_DIR']).rglob(f'{name}_plugin*.so'))
-    if not built or getattr(module, '_plugin', True) is None and not isinstance(built, list):
+        built = any(Path(os.environ['TORCH_EXTENSIONS_DIR']).rglob(f'{name}_plugin*.so'))
+    if not built:
         raise SystemExit(f'{name} could not be compiled')
 
 
 def tests(sizes: Sizes) -> Iterator[dict]:
     """The tests of generator and interpreter; those that fail once more, alone, one after the other."""
     parallel = ['-n', str(max(1, (os.cpu_count() or 1) - 2))] if importlib.util.find_spec('xdist') else []
-    result = pytest(list(sizes.tests), parallel, 'tests')
+    result = run_pytest(list(sizes.tests), parallel, 'tests')
     yield result
     if result['failures']:
-        again = pytest([failure['test'] for failure in result['failures']], [], 'tests-again')
+        again = run_pytest([failure['test'] for failure in result['failures']], [], 'tests-again')
         yield {**result, 'alone': again}
         raise SystemExit(f'{len(result["failures"])} tests failed, {len(again["failures"])} of them alone too')
 
 
-def pytest(selected: list[str], parallel: list[str], name: str) -> dict:
+def run_pytest(selected: list[str], parallel: list[str], name: str) -> dict:
     """Counts, and the failures with their messages; the whole log and the XML are in the folder of logs."""
     xml = LOGS / f'{name}.xml'
     command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-ra', '-v', *parallel]
@@ -224,67 +226,6 @@ def stylegan3(sizes: Sizes) -> Iterator[dict]:
         yield {'cases': rows}
 
 
-def compare(
-    generator: Generator, members: int, classes: int, batch: int, rounds: int, plain: bool = True
-) -> list[dict]:
-    """A row for each preset. What is compared runs in turn, round by round; the times are medians."""
-    interpreters = {preset: make_interpreter(generator, members, classes, preset) for preset in PRESETS}
-    memory, works, masks = {}, {}, {}
-
-    def prepare(name: str, kind: str, preset: str = 'reference') -> None:
-        """Twice without its time: that compiles, and chooses algorithms; the memory is that of the second."""
-        held = allocated()
-        works[name] = work_of(kind, generator, interpreters[preset], batch)
-        seeds = list(range(batch))
-        works[name](seeds)
-        start_memory()
-        masks[name] = works[name](seeds)
-        memory[name] = peak_mib() + (before - held) / 2**20
-
-    before = allocated()
-    prepare(BARE, BARE)
-    for preset in PRESETS:
-        prepare(preset, OURS, preset)
-    seconds = {name: [] for name in works}
-    for round_ in range(1, rounds + 1):
-        for name, work in works.items():
-            seconds[name].append(timed(work, round_ * batch, batch))
-    if plain and bytes_of_hypercolumns(generator) < free_bytes():
-        prepare(PLAIN, PLAIN)
-        seconds[PLAIN] = [timed(works[PLAIN], 0, batch)]
-    figures = {
-        name: {
-            'seconds': statistics.median(times),
-            'fastest': min(times),
-            'images_per_second': 1 / statistics.median(times),
-            'peak_mib': memory[name],
-        }
-        for name, times in seconds.items()
-    }
-    rows = []
-    for preset in PRESETS:
-        ours = figures[preset]
-        row = {
-            'resolution': generator.image_hw[0],
-            'members': members,
-            'classes': classes,
-            'batch': batch,
-            'preset': preset,
-            BARE: figures[BARE],
-            OURS: ours,
-            'ours_to_bare': ours['seconds'] / figures[BARE]['seconds'],
-            'kernel': works_on_kernel(generator, interpreters[preset]),
-            'fingerprints': {'generator': generator.fingerprint, 'interpreter': interpreters[preset].fingerprint},
-        }
-        if PLAIN in figures and preset == 'reference':
-            row[PLAIN] = figures[PLAIN]
-            row['plain_to_ours'] = figures[PLAIN]['seconds'] / ours['seconds']
-            row['peak_ours_to_plain'] = ours['peak_mib'] / max(figures[PLAIN]['peak_mib'], 1e-9)
-            row['equal_labels'] = float((masks[preset] == masks[PLAIN]).mean())
-        rows.append(row)
-    return rows
-
-
 def training(sizes: Sizes) -> Iterator[dict]:
     """An interpreter, and a network on generated images."""
     trained = []
@@ -313,7 +254,7 @@ def training(sizes: Sizes) -> Iterator[dict]:
                 '--val=0',
                 f'--steps={steps}',
                 '--batch=8',
-                '--workers=8',
+                f'--workers={WORKERS}',
             )
         few, many = seconds.values()
         downstream = {
@@ -409,45 +350,3 @@ def command(*arguments: str, process: bool = False) -> float:
 
         main(arguments, standalone_mode=False)
     return time.perf_counter() - start
-
-
-def timed(work: Callable[[list[int]], object], first: int, batch: int) -> float:
-    """Seconds of one image."""
-    synchronize()
-    start = time.perf_counter()
-    work(list(range(first, first + batch)))
-    synchronize()
-    return (time.perf_counter() - start) / batch
-
-
-def works_on_kernel(generator: Generator, interpreter) -> bool:
-    """Whether the GPU's own kernel labels, and not what stands in for it."""
-    fused = interpreter.fused_for(generator)
-    fused(generator.synthesize([0], interpreter.options).features)
-    return fused._gpu is not None
-
-
-def synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def allocated() -> int:
-    """Bytes of tensors that a GPU holds."""
-    return torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
-
-
-def free_bytes() -> int:
-    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else 2**30
-
-
-def start_memory() -> None:
-    """From here `peak_mib` counts."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-
-
-def peak_mib() -> float:
-    """The most that tensors took on a GPU since `start_memory`, in MiB; 0 without one."""
-    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
