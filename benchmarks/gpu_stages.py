@@ -54,6 +54,7 @@ class Sizes:
         rounds: timed forward passes, after two that are not timed.
         resolution: of the other stages' networks.
         batch: images per forward pass there.
+        stylegan3_narrower: divides the number of channels of StyleGAN3.
         trainings: resolutions at which an interpreter is trained.
         training_steps: of an interpreter; None = the preset's.
         architecture, downstream_steps, downstream_images: of the network trained on a dataset.
@@ -67,6 +68,7 @@ class Sizes:
     rounds: int
     resolution: int
     batch: int
+    stylegan3_narrower: int
     trainings: tuple[int, ...]
     training_steps: int | None
     architecture: str
@@ -92,6 +94,7 @@ FULL = Sizes(
     rounds=30,
     resolution=256,
     batch=8,
+    stylegan3_narrower=1,
     trainings=(256, 512),
     training_steps=None,
     architecture='deeplabv3_resnet50',
@@ -107,6 +110,7 @@ TINY = Sizes(
     rounds=2,
     resolution=16,
     batch=2,
+    stylegan3_narrower=32,
     trainings=(16,),
     training_steps=5,
     architecture='small-unet',
@@ -220,7 +224,7 @@ def stylegan3(sizes: Sizes) -> Iterator[dict]:
     """The same for StyleGAN3's two configurations."""
     rows = []
     for config in ('t', 'r'):
-        generator = make_stylegan3(config, sizes.resolution, default_device())
+        generator = make_stylegan3(config, sizes.resolution, default_device(), sizes.stylegan3_narrower)
         compared = compare(generator, MEMBERS, CLASSES, sizes.batch, sizes.rounds, plain=False)
         rows += [{'config': config, **row} for row in compared]
         yield {'cases': rows}
