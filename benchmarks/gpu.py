@@ -46,7 +46,7 @@ class Stage:
 
 STAGES = (
     Stage('plugins', 30, 150),
-    Stage('tests', 60, 200),
+    Stage('tests', 60, 220),
     Stage('labels', 30, 100),
     Stage('inference', 60, 180),
     Stage('training', 60, 180),

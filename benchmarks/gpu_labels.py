@@ -4,27 +4,28 @@ precision, as upstream's `train.py` sets it up. `gpu.sh` runs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from datasetgan_ext import Labeler, load_generator, load_interpreter
 from datasetgan_ext.generator.checkpoint import DEMO
+from datasetgan_ext.interpreter.labeler import LabeledSample
 
 HALF_PRECISION_SIZES = 4
 
 
-def compare(on_cpu: Labeler, on_gpu: Labeler, seeds: range) -> dict:
+def compare(made: list[LabeledSample], others: Iterable[LabeledSample]) -> dict:
     """How far the images and labels of the same seeds are apart."""
     levels, equal, moved, called = 0, [], [], []
-    for one, other in zip(on_cpu(seeds), on_gpu(seeds)):
+    for one, other in zip(made, others):
         levels = max(levels, int(np.abs(one.image.astype(int) - other.image).max()))
         equal.append((one.mask == other.mask).mean())
         same = one.keypoints.visibility == other.keypoints.visibility
         called.append(same)
         moved.append(np.linalg.norm(one.keypoints.points - other.keypoints.points, axis=1)[same])
     return {
-        'images': len(seeds),
+        'images': len(made),
         'greatest_difference_in_levels': levels,
         'equal_pixels': float(np.mean(equal)),
         'equal_pixels_of_the_worst_image': float(np.min(equal)),
@@ -41,5 +42,6 @@ def cases(device: str, seeds: range) -> Iterator[tuple[str, dict]]:
     synthesis = in_half.generator.network.synthesis
     for resolution in synthesis.block_resolutions[-HALF_PRECISION_SIZES:]:
         getattr(synthesis, f'b{resolution}').use_fp16 = True
-    yield 'float32', compare(on_cpu, on_gpu, seeds)
-    yield 'half precision', compare(on_cpu, in_half, seeds)
+    made = list(on_cpu(seeds))
+    yield 'float32', compare(made, on_gpu(seeds))
+    yield 'half precision', compare(made, in_half(seeds))

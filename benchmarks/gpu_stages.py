@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ AGREED = 0.999
 PLUGINS = ('bias_act', 'upfirdn2d', 'filtered_lrelu')
 COMMAND = 'from datasetgan_ext.cli import main; main()'
 MESSAGE_END = 4000
+TESTS_LIMIT, AGAIN_LIMIT = 150, 40
 
 
 class Skip(Exception):
@@ -166,27 +168,36 @@ def compile_plugin(name: str) -> None:
 def tests(sizes: Sizes) -> Iterator[dict]:
     """The tests of generator and interpreter; those that fail once more, alone, one after the other."""
     parallel = ['-n', str(max(1, (os.cpu_count() or 1) - 2))] if importlib.util.find_spec('xdist') else []
-    result = run_pytest(list(sizes.tests), parallel, 'tests')
+    result = run_pytest(list(sizes.tests), parallel, 'tests', TESTS_LIMIT)
     yield result
     if result['failures']:
-        again = run_pytest([failure['test'] for failure in result['failures']], [], 'tests-again')
+        again = run_pytest([failure['test'] for failure in result['failures']], [], 'tests-again', AGAIN_LIMIT)
         yield {**result, 'alone': again}
         raise SystemExit(f'{len(result["failures"])} tests failed, {len(again["failures"])} of them alone too')
 
 
-def run_pytest(selected: list[str], parallel: list[str], name: str) -> dict:
-    """Counts, and the failures with their messages; the whole log and the XML are in the folder of logs."""
-    xml = LOGS / f'{name}.xml'
-    command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-ra', '-v', *parallel]
+def run_pytest(selected: list[str], parallel: list[str], name: str, limit: float) -> dict:
+    """Counts, and the failures with their messages; the whole log and the XML are in the folder of logs.
+
+    After so many seconds the tests are interrupted, and pytest tells of those that it ran.
+    """
+    log, xml = LOGS / f'{name}.txt', LOGS / f'{name}.xml'
+    xml.unlink(missing_ok=True)
+    command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-ra', '-v', '--durations=15', *parallel]
+    if importlib.util.find_spec('pytest_timeout'):
+        command.append(f'--timeout={limit / 2:.0f}')
     command += [f'--junit-xml={xml}', '-o', 'junit_family=xunit1', '-o', 'junit_logging=all', *selected]
-    start = time.perf_counter()
-    with open(LOGS / f'{name}.txt', 'w') as log:
-        code = subprocess.run(
-            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {'OMP_NUM_THREADS': '1'}
-        ).returncode
+    start, variables = time.perf_counter(), os.environ | {'OMP_NUM_THREADS': '1'}
+    with open(log, 'w') as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=variables)
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            code = process.wait()
     seconds = time.perf_counter() - start
     if not xml.is_file():
-        raise SystemExit(f'pytest ended with {code}: {(LOGS / f"{name}.txt").read_text()[-MESSAGE_END:]}')
+        raise SystemExit(f'pytest ended with {code}: {log.read_text()[-MESSAGE_END:]}')
     failures, skipped, count = [], [], 0
     for case in ElementTree.parse(xml).iter('testcase'):
         count += 1
@@ -197,7 +208,14 @@ def run_pytest(selected: list[str], parallel: list[str], name: str) -> dict:
                 failures.append({'test': test, 'message': outcome.get('message'), 'text': text})
             elif outcome.tag == 'skipped':
                 skipped.append(f'{test}: {outcome.get("message")}')
-    return {'tests': count, 'exit_code': code, 'seconds': seconds, 'failures': failures, 'skipped': skipped}
+    return {
+        'tests': count,
+        'interrupted': seconds >= limit,
+        'exit_code': code,
+        'seconds': seconds,
+        'failures': failures,
+        'skipped': skipped,
+    }
 
 
 def labels(sizes: Sizes) -> Iterator[dict]:
