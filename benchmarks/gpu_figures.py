@@ -11,7 +11,7 @@ import torch
 from benchmarks.inference import BARE, OURS, PLAIN, bytes_of_hypercolumns, work_of
 from benchmarks.random_networks import make_interpreter
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.interpreter.optimization import PRESETS
+from datasetgan_ext.interpreter.training_options import PRESETS
 
 
 def compare(

@@ -30,7 +30,7 @@ from datasetgan_ext import Labeler
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator, default_device
 from datasetgan_ext.generator.upstream import import_upstream
-from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.interpreter.training_options import options_from
 
 MEMBERS, CLASSES = 10, 8
 WORKERS = min(8, (os.cpu_count() or 1) // 2)

@@ -14,8 +14,9 @@ import torch
 
 from benchmarks.measure import write_result
 from benchmarks.random_networks import CLASSES, IMAGES, label_brightness, make_generator
-from datasetgan_ext.interpreter.optimization import TrainingOptions, options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 
 RESOLUTION = 256
 
@@ -28,7 +29,7 @@ def measure(resolution: int, options: TrainingOptions, device: torch.device | st
         start = time.perf_counter()
         training_set = TrainingSet(generator, *labeled, options)
         features = time.perf_counter()
-        interpreter = training_set.train()
+        interpreter = train_interpreter(training_set)
         end = time.perf_counter()
     return {
         'resolution': resolution,
