@@ -40,7 +40,3 @@ class Verbs(click.Group):
 @click.version_option(__version__, prog_name='datasetgan')
 def main():
     """A trained StyleGAN2 and a few labelled images become an unlimited labelled dataset (DatasetGAN)."""
-
-
-if __name__ == '__main__':
-    main(prog_name='datasetgan')

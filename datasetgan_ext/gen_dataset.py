@@ -243,7 +243,8 @@ def main(
         reuse=reuse,
     )
     if cluster:
-        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code, upstream)
+        checkout = None if upstream is None else str(upstream.expanduser().resolve())
+        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code, checkout)
         run.cluster, run.device = partial(cluster.label, shipment), cluster.device
     try:
         summary = run(overwrite)

@@ -13,13 +13,13 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.safe_pickle import load_generator_pickle, load_snapshot
+from datasetgan_ext.generator.network_pickle import load_generator_pickle
+from datasetgan_ext.generator.safe_pickle import load_snapshot
 from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+from datasetgan_ext.generator.upstream import import_upstream
+from tests.helpers.upstream import NEEDS_UPSTREAM
 
-pytestmark = pytest.mark.skipif(
-    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
-)
+pytestmark = NEEDS_UPSTREAM
 
 KINDS = {
     'skip': {},
