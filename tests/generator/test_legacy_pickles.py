@@ -309,7 +309,7 @@ def old_rgb(network):
         (change_state(components={'mapping': 3}), 'is damaged, or no network of StyleGAN2'),
         (change_state(static_kwargs=None), 'cannot be converted'),
         (be_in_itself, 'is damaged, or no network of StyleGAN2'),
-        (change_kwargs, 'cannot be converted .*fused_modconv.* --upstream=DIR'),
+        (change_kwargs, 'cannot be converted .*fused_modconv.* `upstream`=DIR'),
         (drop_variable, 'cannot be converted .*KeyError'),
         (reshape_variable, 'cannot be converted'),
         (old_rgb, 'cannot be converted'),

@@ -234,7 +234,7 @@ class Persistent:
 @needs_upstream
 def test_a_network_of_stylegan3_needs_its_checkout(tmp_path):
     network = Persistent('Generator', synthesis=Persistent('SynthesisNetwork', input=Persistent('SynthesisInput')))
-    with pytest.raises(UserError, match=r'net.pkl is a StyleGAN3 network: clone https:\S+stylegan3 .*--upstream=DIR'):
+    with pytest.raises(UserError, match=r'net.pkl is a StyleGAN3 network: clone https:\S+stylegan3 .*`upstream`=DIR'):
         load_generator_pickle(save(tmp_path / 'net.pkl', {'G_ema': network}))
     changed = Persistent('Generator', synthesis=Persistent('SynthesisNetwork', input=3))
     with pytest.raises(UserError, match='does not take the file'):
