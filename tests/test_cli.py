@@ -120,7 +120,7 @@ def test_from_samples_to_a_dataset(tmp_path):
             'samples',
             '--network=demo',
             f'--outdir={tmp_path}/samples',
-            '--seeds=100-107',
+            '--seeds=100-103',
             '--trunc=0.6',
             f'--crop={SIDE // 2}x{SIDE}',
         ).exit_code
@@ -128,7 +128,7 @@ def test_from_samples_to_a_dataset(tmp_path):
     )
     labels = tmp_path / 'labels'
     labels.mkdir()
-    for seed in range(100, 108):
+    for seed in range(100, 104):
         image = np.asarray(PIL.Image.open(tmp_path / 'samples' / 'images' / f'seed{seed:07d}.png'))
         assert image.shape == (SIDE // 2, SIDE, 3)
         PIL.Image.fromarray((image.mean(axis=2) > 128).astype(np.uint8)).save(labels / f'seed{seed:07d}.png')
@@ -142,10 +142,11 @@ def test_from_samples_to_a_dataset(tmp_path):
         f'--classes={tmp_path}/classes.txt',
         f'--out={tmp_path}/i.safetensors',
         '--models=2',
+        '--preset=reference',
         '--pixels-per-image=200',
         '--cross-validate',
     )
-    assert result.exit_code == 0 and 'held-out pixels' in result.output and 'mIoU' in result.output, result.output
+    assert result.exit_code == 0 and 'mIoU' in result.output, result.output
     result = invoke(
         cli,
         'generate',

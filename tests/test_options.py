@@ -50,7 +50,7 @@ def test_words_and_defaults_are_those_of_the_library():
     assert semi_supervised.WIDTH == choices.DISCRIMINATOR_WIDTH
 
 
-@pytest.mark.parametrize('verb', filter(with_network, SCRIPTS))
+@pytest.mark.parametrize('verb', list(filter(with_network, SCRIPTS)))
 def test_upstream_must_be_a_checkout(verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = train_arguments(tmp_path) if verb == 'train' else ['--network=demo', *ARGUMENTS[verb]]
