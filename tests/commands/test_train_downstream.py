@@ -12,8 +12,8 @@ import pytest
 
 from datasetgan_ext import train_downstream
 from datasetgan_ext.cli import main as cli
-from tests.downstream.helping import write_world
 from tests.helpers.commands import ROOT, downstream_arguments, invoke
+from tests.helpers.squares import write_world
 
 
 def test_train_downstream_and_evaluate_on_real_images(tmp_path):

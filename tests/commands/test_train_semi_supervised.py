@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datasetgan_ext import train_semi_supervised
-from tests.downstream.helping import write_world
 from tests.helpers.commands import downstream_arguments, invoke
+from tests.helpers.squares import write_world
 
 
 def test_train_semi_supervised_refuses(tmp_path):
