@@ -15,7 +15,7 @@ from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
-from tests.generation.test_run import manifest, tree
+from tests.helpers.trees import manifest, tree
 
 TASK = Task(
     ('background', 'dark', 'bright'),
