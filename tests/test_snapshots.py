@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
-from tests.generation.test_run import manifest, tree
+from tests.helpers.folders import manifest, tree
 
 pytestmark = pytest.mark.skipif(
     find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'

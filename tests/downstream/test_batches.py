@@ -7,7 +7,7 @@ import torch
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
 from datasetgan_ext.downstream.batches import Augmentation, Batches, augment, normalize, stack
 from datasetgan_ext.downstream.labeled_dataset import LabeledImage, read_labeled
-from tests.downstream.helping import SIDE, TASK, write_world
+from tests.helpers.squares import SIDE, TASK, write_world
 
 STILL = {'mirror': 0, 'scale': 0, 'shift': 0, 'gain': 0, 'offset': 0, 'blur': 0, 'noise': 0}
 

@@ -17,7 +17,7 @@ from datasetgan_ext.downstream.networks import SMALL
 from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
 from datasetgan_ext.downstream.semi_supervised import SemiSupervised, _true_maps
 from datasetgan_ext.downstream.training import Recipe
-from tests.downstream.helping import write_world
+from tests.helpers.squares import write_world
 
 OPTIONS = FitOptions(
     steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0, seed=0

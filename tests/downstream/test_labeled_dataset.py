@@ -15,7 +15,7 @@ from datasetgan_ext.formats.conversions import convert
 from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import Labeler
-from tests.downstream.helping import SIDE, TASK, draw_square, write_world
+from tests.helpers.squares import SIDE, TASK, draw_square, write_world
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import FORMATS, labeled_part, read_annotations
-from tests.formats.helping import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
 from tests.formats.test_coco import CAR, coco
 from tests.formats.test_cvat import cvat, image
 from tests.formats.test_label_studio import CAR as STUDIO_CAR
 from tests.formats.test_label_studio import task as studio_task
 from tests.formats.test_labelme import CAR as LABELME_CAR
 from tests.formats.test_labelme import labelme, shape
+from tests.helpers.label_files import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
 
 
 def make_png(folder):

@@ -15,8 +15,8 @@ from datasetgan_ext.generation.folder import FolderWriter
 from datasetgan_ext.generation.workers import ATTEMPTS, Job
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import make_labeler
-from tests.generation.test_run import manifest, tree
-from tests.test_cli import invoke
+from tests.helpers.commands import invoke
+from tests.helpers.folders import manifest, tree
 
 JOBS = [Job([seed], {seed}) for seed in range(3)]
 

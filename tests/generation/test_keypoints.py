@@ -14,7 +14,7 @@ from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
-from tests.generation.test_run import manifest, tree
+from tests.helpers.folders import manifest, tree
 
 TASK = Task(
     ('background', 'dark', 'bright'),

@@ -8,7 +8,8 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import Labeler
-from tests.generation.test_run import PowerCutError, tree
+from tests.generation.test_run import PowerCutError
+from tests.helpers.folders import tree
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import copy
 import errno
-import hashlib
 import json
 import os
 import sys
@@ -19,23 +18,11 @@ from datasetgan_ext.generation import run as run_module
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import Labeler
+from tests.helpers.folders import manifest, tree
 
 
 class PowerCutError(BaseException):
     """The process ends here."""
-
-
-def tree(folder) -> dict[str, str]:
-    """Every file below a folder, hidden ones too, and its sha256."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
-
-
-def manifest(folder) -> list[dict]:
-    return [json.loads(line) for line in (folder / 'manifest.jsonl').read_text().splitlines()]
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generation.upload import Destination
 from datasetgan_ext.interpreter.labeler import Labeler
-from tests.generation.test_run import tree
-from tests.test_cli import invoke
+from tests.helpers.commands import invoke
+from tests.helpers.folders import tree
 
 fsspec = pytest.importorskip('fsspec', reason='fsspec is not installed')
 

@@ -14,8 +14,8 @@ from datasetgan_ext.formats.folder import read_manifest
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generation.workers import ATTEMPTS
 from datasetgan_ext.interpreter.labeler import Labeler, make_labeler
-from tests.generation.test_run import tree
-from tests.test_cli import invoke
+from tests.helpers.commands import invoke
+from tests.helpers.folders import tree
 
 SEEDS = range(7)
 

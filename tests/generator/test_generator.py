@@ -11,7 +11,7 @@ from datasetgan_ext.generator.features import find_layers
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
-from tests.conftest import make_network
+from tests.helpers.networks import make_network
 
 needs_upstream = pytest.mark.skipif(
     find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'

@@ -11,7 +11,7 @@ from datasetgan_ext.interpreter import training
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
 from datasetgan_ext.interpreter.training import TrainingSet
-from tests.conftest import CLASSES, make_network
+from tests.helpers.networks import CLASSES, make_network
 
 
 def test_round_trip(interpreter, generator, tmp_path):
