@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,6 +24,9 @@ CONVERTERS: dict[str, Callable] = {
     'webdataset': webdataset.convert,
     'huggingface': huggingface.convert,
 }
+
+
+CONVERSIONS = CONVERTERS
 
 
 def convert(
@@ -74,9 +78,27 @@ def convert(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def convert_within(
-    dataset: FolderDataset, format_name: str, val: float, shard_size: int, segmentation: str = coco.RLE
-) -> Path:
+@dataclass(frozen=True)
+class Conversion:
+    """A format and its options; see `convert`."""
+
+    name: str
+    val: float = 0.1
+    shard_size: int = 1000
+    segmentation: str = coco.RLE
+
+
+def make_conversion(name: str, options: Mapping[str, object]) -> Conversion:
+    """A conversion to the format of a name."""
+    return Conversion(name, **options)
+
+
+def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
+    """See `check_format`."""
+    check_format(conversion.name, info, folder)
+
+
+def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
     """Write a dataset in another format too, into the folder of that name in its own, and return that folder.
 
     What is there already stays, unless the dataset or an argument has changed since; then it is replaced.
@@ -84,13 +106,13 @@ def convert_within(
     Raises:
         UserError: as from `convert`.
     """
-    outdir = dataset.folder / format_name
+    outdir = dataset.folder / conversion.name
     if is_conversion(outdir):
-        options = _own_options(format_name, shard_size, segmentation)
-        if read_info(outdir, converted=True) == _info(dataset, format_name, val, options):
+        options = _own_options(conversion.name, conversion.shard_size, conversion.segmentation)
+        if read_info(outdir, converted=True) == _info(dataset, conversion.name, conversion.val, options):
             return outdir
-        remove_conversion(dataset.folder, format_name)
-    convert(dataset, format_name, outdir, val, shard_size, segmentation)
+        remove_conversion(dataset.folder, conversion.name)
+    convert(dataset, conversion.name, outdir, conversion.val, conversion.shard_size, conversion.segmentation)
     return outdir
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from datasetgan_ext.core.errors import import_extra
+from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
 
@@ -58,7 +59,7 @@ SIZES = {1000: 'n<1K', 10_000: '1K<n<10K', 100_000: '10K<n<100K', 1_000_000: '10
 
 def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable]) -> None:
     """Write the kept samples: columns name, image, mask (an image of class ids), keypoints (rows of x, y, visibility),
-    seed, uncertainty. Images are the dataset's PNG files, byte for byte."""
+    seed (or projection), uncertainty. Images are the dataset's PNG files, byte for byte."""
     pyarrow = import_extra('pyarrow', 'formats')
     parquet = import_extra('pyarrow.parquet', 'formats')
     schema = make_schema(dataset, pyarrow)
@@ -88,13 +89,13 @@ def make_schema(dataset: FolderDataset, pyarrow):
     columns = {'name': pyarrow.string(), **dict.fromkeys(images, picture)}
     if dataset.task.keypoints:
         columns['keypoints'] = pyarrow.list_(pyarrow.list_(pyarrow.float32()))
-    columns |= {'seed': pyarrow.int64(), 'uncertainty': pyarrow.float64()}
+    columns |= {dataset.id_name: pyarrow.int64(), 'uncertainty': pyarrow.float64()}
     features = {'info': {'features': {name: {'_type': 'Image'} for name in images}}}
     return pyarrow.schema(columns, {'huggingface': json.dumps(features)})
 
 
 def _row(dataset: FolderDataset, record: dict) -> dict:
-    row = {'name': sample_name(record), 'seed': record['seed'], 'uncertainty': record['uncertainty']}
+    row = {'name': sample_name(record), dataset.id_name: sample_id(record), 'uncertainty': record['uncertainty']}
     for kind in ('image', 'mask'):
         if kind in record:
             row[kind] = {'bytes': (dataset.folder / record[kind]).read_bytes(), 'path': Path(record[kind]).name}

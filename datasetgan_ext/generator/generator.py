@@ -140,8 +140,9 @@ class Generator:
         return Synthesis(images[:, :, rows, columns].permute(0, 2, 3, 1).contiguous(), features)
 
     def _forward(self, ws: torch.Tensor, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        ws = ws.to(self.device)
         with captured(self._modules) as outputs, plain_warnings():
-            images = self.network.synthesis(ws.to(self.device), noise_mode=options.noise_mode, force_fp32=self.device.type != 'cuda')
+            images = self.network.synthesis(ws, noise_mode=options.noise_mode, force_fp32=self.device.type != 'cuda')
         return images, [outputs[layer] for layer in self.layers]
 
     def _seeded_forward(
