@@ -132,7 +132,7 @@ class ProjectedLatents:
 
     def mixing(self, id: int) -> None:
         """No styles of another image are mixed in."""
-        return None
+        return
 
     def to_json(self) -> dict:
         """See `Latents.to_json`."""

@@ -13,6 +13,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.labeled_dataset import read_images, read_labeled
 from datasetgan_ext.formats.conversions import convert
 from datasetgan_ext.formats.folder import FolderDataset
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import Labeler
 from tests.helpers.squares import SIDE, TASK, draw_square, write_world
@@ -20,7 +21,7 @@ from tests.helpers.squares import SIDE, TASK, draw_square, write_world
 
 @pytest.fixture
 def dataset(generator, interpreter, tmp_path):
-    Run(Labeler(generator, interpreter), range(10), tmp_path / 'dataset', 0.6, 'test')()
+    Run(Labeler(generator, interpreter), range(10), tmp_path / 'dataset', Curation(0.6))()
     return tmp_path / 'dataset'
 
 

@@ -20,6 +20,7 @@ from datasetgan_ext.formats.conversions import CONVERTERS, convert
 from datasetgan_ext.formats.folder import MANIFEST, TRAIN, VAL, FolderDataset, sample_name
 from datasetgan_ext.formats.regions import find_regions
 from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generation.encoding import Encoder
 from datasetgan_ext.generation.folder import FolderWriter
 from datasetgan_ext.generation.manifest import RunManifest
 from datasetgan_ext.interpreter.labeler import FoundKeypoints, LabeledSample
@@ -67,12 +68,14 @@ def make_sample(seed: int, task: Task) -> LabeledSample:
 
 def make_dataset(folder, task=TASK) -> FolderDataset:
     folder.mkdir()
-    writer = FolderWriter(folder, task, HW)
+    writer = FolderWriter(folder)
+    encode = Encoder(task)
     manifest = RunManifest(folder, writer.is_whole)
     for seed in SEEDS:
-        manifest.append(writer.write(writer.encode(make_sample(seed, task))))
+        manifest.append(writer.write(encode(make_sample(seed, task))))
     summary = manifest.finish(SEEDS, manifest.dropped(SEEDS, Curation(0.9)))
-    writer.finish(folder / MANIFEST)
+    if task.keypoints:
+        writer.write_keypoints(task, HW)
     info = {
         'format': 'datasetgan-folder',
         'version': 1,

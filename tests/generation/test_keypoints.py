@@ -9,6 +9,7 @@ from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
 from datasetgan_ext.interpreter.optimization import options_from
@@ -45,7 +46,7 @@ def labeler(request, generator, samples, labels) -> Labeler:
 
 def test_dataset_with_keypoints(labeler, tmp_path):
     out = tmp_path / 'out'
-    summary = Run(labeler, range(10), out, 0.8, 'interpreter')()
+    summary = Run(labeler, range(10), out, Curation(0.8))()
     records = manifest(out)
     assert (out / 'masks').exists() == bool(labeler.interpreter.task.classes)
     for record, sample in zip(records, labeler(range(10))):
@@ -78,7 +79,7 @@ def test_dataset_with_keypoints(labeler, tmp_path):
 
 
 def test_stopped_and_continued(labeler, tmp_path, monkeypatch):
-    Run(labeler, range(6), tmp_path / 'whole', 0.8, 'interpreter')()
+    Run(labeler, range(6), tmp_path / 'whole', Curation(0.8))()
     label, calls = Labeler.label, []
 
     def stop_at_the_fourth(self, seeds):
@@ -89,8 +90,8 @@ def test_stopped_and_continued(labeler, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Labeler, 'label', stop_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        Run(labeler, range(6), tmp_path / 'stopped', 0.8, 'interpreter')()
-    Run(labeler, range(6), tmp_path / 'stopped', 0.8, 'interpreter')()
+        Run(labeler, range(6), tmp_path / 'stopped', Curation(0.8))()
+    Run(labeler, range(6), tmp_path / 'stopped', Curation(0.8))()
     assert tree(tmp_path / 'stopped') == tree(tmp_path / 'whole')
 
 
