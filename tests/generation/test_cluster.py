@@ -131,7 +131,7 @@ def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     'fingerprint, version, message',
-    [('another', __version__, '`network` or --interpreter changed'), ('', '0.0', '0.0 where the run was started')],
+    [('another', __version__, '`network` or `interpreter` changed'), ('', '0.0', '0.0 where the run was started')],
 )
 def test_an_actor_that_would_make_other_samples_says_so(monkeypatch, fingerprint, version, message):
     monkeypatch.setattr(cluster, 'import_extra', lambda *_: SimpleNamespace(get=lambda spec: spec))

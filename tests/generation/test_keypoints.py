@@ -11,11 +11,13 @@ from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
 from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
 from tests.helpers.folders import manifest, tree
+from tests.helpers.networks import make_network
 
 TASK = Task(
     ('background', 'dark', 'bright'),
@@ -25,9 +27,11 @@ TASK = Task(
 )
 
 
-@pytest.fixture(params=['both heads', 'keypoints alone'])
-def labeler(request, generator, samples, labels) -> Labeler:
-    annotations = list(png.read_folder(labels))
+@pytest.fixture(scope='module', params=['both heads', 'keypoints alone'])
+def labeler(request, original_samples, original_labels) -> Labeler:
+    generator = Generator(make_network(), 'tiny')
+    samples = original_samples
+    annotations = list(png.read_folder(original_labels))
     for sample, annotation in zip(samples.samples, annotations):
         gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
         places = [np.unravel_index(pixel, gray.shape)[::-1] for pixel in (gray.argmax(), gray.argmin(), 0)]

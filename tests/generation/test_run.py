@@ -18,6 +18,7 @@ from datasetgan_ext.formats.folder import FolderDataset, Summary, sample_name
 from datasetgan_ext.generation import run as run_module
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generator.latents import ProjectedLatents
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import Labeler
 from tests.helpers.folders import manifest, tree
@@ -179,10 +180,10 @@ def test_order_of_seeds_does_not_change_a_sample(make_run, tmp_path):
     assert all(by_seed[record['seed']] == record for record in manifest(tmp_path / 'other'))
 
 
-@pytest.mark.parametrize('batch', [1, 4])
+@pytest.mark.parametrize('batch', [1, 2])
 def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_path, monkeypatch, batch):
     """The run dies at every one of its file renames in turn, once before and once after it."""
-    make_run('whole', batch=batch)()
+    make_run('whole', range(3), batch=batch)()
     expected = tree(tmp_path / 'whole')
     real_replace, real_unlink = os.replace, Path.unlink
     renames = 0
@@ -199,8 +200,8 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
         lambda path, missing_ok=False: path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok),
     )
     monkeypatch.setattr(files.os, 'replace', counting)
-    make_run('counted', batch=batch)()
-    assert renames > 2 * 6
+    make_run('counted', range(3), batch=batch)()
+    assert renames > 2 * 3
     for stop in range(renames):
         for after in (False, True):
             left = stop
@@ -217,11 +218,11 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
             name = f'stopped-{stop}-{after}'
             monkeypatch.setattr(files.os, 'replace', dying)
             with pytest.raises(PowerCutError):
-                make_run(name, batch=batch)()
+                make_run(name, range(3), batch=batch)()
             with monkeypatch.context() as alive:
                 alive.setattr(files.os, 'replace', real_replace)
                 alive.setattr(Path, 'unlink', real_unlink)
-                make_run(name, batch=batch)()
+                make_run(name, range(3), batch=batch)()
             assert tree(tmp_path / name) == expected, name
 
 
@@ -477,3 +478,38 @@ def test_a_file_system_without_locks_is_told(make_run, monkeypatch, caplog):
     monkeypatch.setattr(files.fcntl, 'flock', flock)
     assert make_run()().samples == 6
     assert 'is on a file system without locks (No locks available)' in caplog.text
+
+
+def test_projected_images_are_recorded_under_their_row_and_an_older_manifest_goes_on(generator, interpreter, tmp_path):
+    ws = generator.ws([4, 9, 2], interpreter.options).numpy()
+    labeler = Labeler(generator, interpreter, latents=ProjectedLatents(ws))
+    run = Run(labeler, labeler.latents.ids, tmp_path / 'dataset', Curation(0.5))
+    run()
+    records = manifest(tmp_path / 'dataset')
+    assert [next(iter(record.items())) for record in records] == [('projection', row) for row in range(3)]
+    assert [record['image'] for record in records] == [f'images/proj000000{row}.png' for row in range(3)]
+    sample = next(labeler([1]))
+    with pytest.raises(AttributeError, match='proj0000001 was made from projection 1, not from a seed'):
+        sample.seed  # noqa: B018
+    path = tmp_path / 'dataset' / 'manifest.jsonl'
+    path.write_text(path.read_text().replace('"projection"', '"seed"'))
+    older = path.read_bytes()
+    run()
+    assert path.read_bytes() == older, 'the records stay as they are'
+
+
+@pytest.mark.parametrize(
+    'ids, message',
+    [
+        ([0, 3], 'there is no projection 3; they go from 0 to 2'),
+        ([-1], 'no projection -1'),
+        ([1, 1], 'twice'),
+        ([], 'empty'),
+    ],
+)
+def test_ids_that_are_not_there_or_twice_are_refused(generator, interpreter, tmp_path, ids, message):
+    ws = generator.ws([4, 9, 2], interpreter.options).numpy()
+    labeler = Labeler(generator, interpreter, latents=ProjectedLatents(ws))
+    with pytest.raises(UserError, match=message):
+        Run(labeler, ids, tmp_path / 'dataset', Curation(0.5))()
+    assert not (tmp_path / 'dataset').exists()
