@@ -48,7 +48,7 @@ def main(before, after, ray):
 
 
 def make(checkout: Path, folder: Path, commands: list[list[str]]) -> dict[str, str]:
-    """The sha256 of each file that a checkout writes, by its name. The folder's name is the same in all checkouts."""
+    """The sha256 of each file that a checkout writes, by its name."""
     outdir = folder / 'dataset'
     for arguments in commands:
         if any('{ray}' in argument for argument in arguments):
