@@ -25,8 +25,9 @@ from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from tests.helpers.networks import CLASSES, clone_upstream, make_network
 
 
@@ -64,7 +65,8 @@ def original_interpreter(original_samples, original_labels) -> Interpreter:
     pairs = original_samples.pair(png.read_folder(original_labels), task)
     options = options_from('default', models=3, max_steps=40)
     generator = Generator(make_network(), 'tiny')
-    return TrainingSet(generator, original_samples, pairs, task, options, progress=False).train()
+    training_set = TrainingSet(generator, original_samples, pairs, task, options, progress=False)
+    return train_interpreter(training_set, progress=False)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from click.testing import CliRunner
 
 import datasetgan_ext
 from datasetgan_ext import (
@@ -31,8 +32,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from tests.helpers.commands import invoke
-from tests.helpers.folders import manifest, tree
+from tests.generation.test_run import manifest, tree
 from tests.helpers.squares import write_world
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
@@ -46,6 +46,12 @@ SCRIPTS = {
 }
 MASKS = DEMO_FOLDER / 'samples' / 'masks'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
+
+
+def invoke(command, *arguments):
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
 
 
 def train_arguments(tmp_path, **changes) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from datasetgan_ext.core.files import save_atomically, writing
+from datasetgan_ext.core.files import file_sha256, remove_leftovers, save_atomically, writing
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.coco import keypoint_category, keypoint_object, write_coco
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE, MANIFEST, read_manifest
@@ -17,6 +16,9 @@ class FolderWriter:
     """Writes samples below a folder, checks and deletes them; each file is either whole or not there."""
 
     def __init__(self, folder: Path):
+        """What a killed run left half written in the folder is deleted; nobody else may write there."""
+        for place in (folder, folder / 'images', folder / 'masks'):
+            remove_leftovers(place)
         self.folder = folder
 
     def write(self, encoded: Encoded) -> dict:
@@ -29,7 +31,8 @@ class FolderWriter:
     def is_whole(self, record: dict) -> bool:
         """Whether a record's files are there, with the content that was written."""
         return all(
-            (self.folder / record[kind]).is_file() and self._file_sha256(record[kind]) == record[f'{kind}_sha256']
+            (self.folder / record[kind]).is_file()
+            and file_sha256(self.folder / record[kind]) == record[f'{kind}_sha256']
             for kind in ('image', 'mask')
             if kind in record
         )
@@ -56,6 +59,3 @@ class FolderWriter:
             if kind in record:
                 with writing(self.folder):
                     (self.folder / record[kind]).unlink(missing_ok=True)
-
-    def _file_sha256(self, file: str) -> str:
-        return hashlib.sha256((self.folder / file).read_bytes()).hexdigest()

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import locked, writing
-from datasetgan_ext.formats.conversions import Conversion, check_conversion, convert_within
-from datasetgan_ext.formats.folder import FolderDataset, Summary
+from datasetgan_ext.formats.conversions import check_conversion, convert_within
+from datasetgan_ext.formats.folder import Conversion, FolderDataset, Summary
 from datasetgan_ext.formats.png import COMPRESSION
 from datasetgan_ext.generation.claim import check_destination, claim_folder, write_info
 from datasetgan_ext.generation.curation import UNITS, Curation

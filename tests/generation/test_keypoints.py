@@ -13,8 +13,9 @@ from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
 from tests.helpers.folders import manifest, tree
 from tests.helpers.networks import make_network
@@ -42,9 +43,8 @@ def labeler(request, original_samples, original_labels) -> Labeler:
             annotation.mask = None
     task = TASK.only(classes=request.param == 'both heads', keypoints=True)
     options = options_from('default', models=2, max_steps=100)
-    interpreter = TrainingSet(
-        generator, samples, samples.pair(annotations, task), task, options, progress=False
-    ).train()
+    training_set = TrainingSet(generator, samples, samples.pair(annotations, task), task, options, progress=False)
+    interpreter = train_interpreter(training_set, progress=False)
     return Labeler(generator, interpreter)
 
 
