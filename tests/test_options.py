@@ -13,10 +13,10 @@ from datasetgan_ext.cli import main as cli
 from datasetgan_ext.core import choices
 from datasetgan_ext.downstream import networks, semi_supervised
 from datasetgan_ext.formats import coco, conversions, labels, png
-from datasetgan_ext.generation.cluster import Shipment
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from datasetgan_ext.interpreter import keypoints, training_options
+from datasetgan_ext.interpreter.labeler import LabelerSpec
 from datasetgan_ext.metrics import folds
 from tests.helpers.commands import SAMPLES, invoke, train_arguments
 from tests.helpers.upstream import needs_upstream
@@ -84,5 +84,5 @@ def test_workers_and_nodes_get_the_checkout(tmp_path, monkeypatch):
     assert invoke(gen_dataset.main, *arguments).exit_code == 1
     result = invoke(gen_dataset.main, *arguments, f'--upstream={checkout}')
     assert result.exit_code == 0, result.output
-    shipment = Shipment.pack('demo', 'demo', None, 1, None, False, str(checkout))
-    assert len(list(shipment.labeler('cpu')([0]))) == 1
+    spec = LabelerSpec('demo', 'demo', device='cpu', upstream=checkout)
+    assert len(list(spec.packed().make()([0]))) == 1

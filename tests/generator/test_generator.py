@@ -11,7 +11,7 @@ from datasetgan_ext.generator.features import find_layers
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds
 from datasetgan_ext.generator.upstream import import_upstream
-from tests.conftest import make_network
+from tests.helpers.networks import make_network
 from tests.helpers.upstream import needs_upstream
 
 

@@ -38,7 +38,7 @@ UPSTREAM = (
     'train',
     'training',
 )
-TRAIN_TINY = Path(__file__).parents[1] / 'train_tiny.py'
+TRAIN_TINY = Path(__file__).parents[1] / 'helpers' / 'train_tiny.py'
 PATCHES = sorted(patching.PATCHES.glob('*.ed'))
 pytestmark = pytest.mark.upstream
 

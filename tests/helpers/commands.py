@@ -55,3 +55,10 @@ def downstream_arguments(tmp_path: Path, **changes) -> list[str]:
         'out': tmp_path / 'm.safetensors',
     }
     return as_flags(arguments | changes)
+
+
+def output_of(command: click.Command, *arguments) -> str:
+    """What a command that must succeed prints."""
+    result = invoke(command, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.output

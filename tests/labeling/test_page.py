@@ -17,7 +17,7 @@ from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.formats.shapes import Polygon
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
-from tests.labeling.serving import serving
+from tests.helpers.serving import serving
 
 sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
 
