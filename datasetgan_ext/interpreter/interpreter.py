@@ -16,7 +16,8 @@ from datasetgan_ext.core.files import reading_tensors, write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.features import Layer
-from datasetgan_ext.generator.generator import Generator, state_fingerprint
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.identity import how_networks_differ, same_network, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.interpreter.differences import hypercolumn_length
 from datasetgan_ext.interpreter.ensemble import Ensemble
@@ -78,11 +79,11 @@ class Interpreter:
 
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""
-        if self.network_fingerprint != generator.fingerprint or self.layers != generator.layers:
+        if not same_network(self.network_fingerprint, generator.fingerprint) or self.layers != generator.layers:
             raise UserError(
-                f'`interpreter` was trained for another network than `network`={generator.source}: '
-                f'for {self.network} (fingerprint {self.network_fingerprint[:12]}, '
-                f'here {generator.fingerprint[:12]}). Train one for this network with datasetgan train'
+                f'`interpreter` was trained for another network than `network`={generator.source}: for {self.network} '
+                f'({how_networks_differ(self.network_fingerprint, generator.fingerprint)}). '
+                'Train one for this network with datasetgan train'
             )
 
     def fused_for(self, generator: Generator) -> FusedEnsemble:
@@ -118,7 +119,7 @@ class Interpreter:
         path = DEMO_FOLDER / 'interpreter.safetensors' if str(path) == DEMO else Path(path)
         with reading_tensors(path, 'interpreter', 'datasetgan train', METADATA_KEY, FORMAT_VERSION) as (content, state):
             task = Task.from_json(content, path)
-            layers = [Layer(**layer) for layer in content['layers']]
+            layers = [Layer.from_json(layer) for layer in content['layers']]
             difference_layers = content.get('difference_layers', [])
             channels = hypercolumn_length(layers, difference_layers)
             with torch.random.fork_rng(devices=[]):

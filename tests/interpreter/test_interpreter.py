@@ -6,7 +6,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator.generator import Generator, state_fingerprint
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.identity import state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.helpers.networks import CLASSES, make_network
