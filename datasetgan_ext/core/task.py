@@ -11,6 +11,7 @@ import numpy as np
 from datasetgan_ext.core.errors import UserError
 
 MAX_CLASSES = 255
+MAX_KEYPOINTS = 1000
 READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
 """Class files of DatasetGAN's experiments (arXiv 2104.06490, sec. 4) by name, as far as their names are published."""
 
@@ -69,6 +70,8 @@ class Task:
         """Check what `to_json` writes, or a class file of the same form."""
         names, keypoints = content.get('classes') or [], content.get('keypoints') or []
         task = cls.from_names(names, content.get('palette'), source) if names or not keypoints else cls((), ())
+        if len(keypoints) > MAX_KEYPOINTS:
+            raise UserError(f'`classes`={source} lists {len(keypoints)} keypoints; it takes {MAX_KEYPOINTS} at most')
         for name in keypoints:
             if not isinstance(name, str) or not name.isprintable() or not name.strip() or keypoints.count(name) > 1:
                 raise UserError(f'`classes`={source}: keypoint {name!r} is listed twice or is not a name')

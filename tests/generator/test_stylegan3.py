@@ -287,9 +287,9 @@ def test_from_snapshot_to_dataset(tmp_path, monkeypatch):
 def test_noise_modes_say_that_they_do_nothing(caplog):
     generator = Generator(make_network(), 'net.pkl')
     assert generator.check_options(SamplingOptions(noise_mode='random')).noise_mode == 'const'
-    assert '--noise-mode=random is ignored: the layers of net.pkl have no noise' in caplog.text
+    assert '`noise_mode`=random is ignored: the layers of net.pkl have no noise' in caplog.text
     assert generator.check_options(SamplingOptions(trunc_cutoff=16)).trunc_cutoff == 16
-    with pytest.raises(UserError, match=r'--trunc-cutoff=17 is not in 0\.\.16'):
+    with pytest.raises(UserError, match=r'`trunc_cutoff`=17 is not in 0\.\.16'):
         generator.check_options(SamplingOptions(trunc_cutoff=17))
     noisy = Generator(make_network(STYLEGAN2), 'net.pkl')
     assert noisy.check_options(SamplingOptions(noise_mode='random')).noise_mode == 'random'
@@ -351,7 +351,7 @@ def test_a_snapshot_of_stylegan2_ada_is_told_apart(tmp_path):
     for name in ('channel_base', 'channel_max'):
         network._init_kwargs.setdefault('synthesis_kwargs', {})[name] = network._init_kwargs.pop(name)
     path = write_snapshot(tmp_path / 'network.pkl', network)
-    with pytest.raises(UserError, match='network.pkl: .*synthesis_kwargs.* --upstream=DIR'):
+    with pytest.raises(UserError, match='network.pkl: .*synthesis_kwargs.* `upstream`=DIR'):
         load_generator_pickle(path)
 
 
