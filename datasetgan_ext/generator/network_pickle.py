@@ -46,11 +46,11 @@ def load_generator_pickle(
         UserError: as for `load_snapshot`; or no generator is in the file, or none like upstream's: the names that
             differ are listed.
     """
+    if is_archive(path):
+        return load_rosinality(path, root)
     if allow_pickle_code:
         log.warning('`allow_pickle_code`: running whatever code %s carries', path)
         return _load_running_code(path, root)
-    if is_archive(path):
-        return load_rosinality(path, root)
     network = _choose_network(load_snapshot(path), path)
     if type(network) is TensorFlowNetwork:
         return build_converted(network, str(path), root, Path(path).stat().st_size)

@@ -41,6 +41,10 @@ class Mapping(Closed, dict):
             raise Refused('a dict of something else than its items')
         super().__init__()
 
+    def __setstate__(self, state: object = None) -> None:
+        if type(state) is not dict or list(state) != ['_metadata']:  # PyTorch's, of a state dict
+            super().__setstate__(state)
+
 
 class Function(Closed):
     def __init__(self, function: Callable):

@@ -40,6 +40,7 @@ from datasetgan_ext.generator.pickle_records import (
 from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+RUN_IT = 'Only if you trust its source: `allow_pickle_code` runs what it carries'
 _LEGACY_PROTOCOL = 1001
 _LEGACY_HEAD = pickle.dumps(_LEGACY_MAGIC, protocol=2)
 STORAGES = {
@@ -72,17 +73,21 @@ def load_snapshot(path: str | Path) -> Any:
 
 
 @contextmanager
-def reading_pickle(path: str | Path) -> Iterator[None]:
-    """While open, what goes wrong with a pickle's content becomes a UserError that names its file."""
+def reading_pickle(path: str | Path, remedy: str = RUN_IT) -> Iterator[None]:
+    """While open, what goes wrong with a pickle's content becomes a UserError that names its file.
+
+    Args:
+        path: of the file.
+        remedy: what to do if it asks for more than is read.
+    """
     try:
         yield
     except UserError:
         raise
     except Refused as refusal:
         raise UserError(
-            f'{path} asks for {refusal}, as no network of StyleGAN2 or StyleGAN3 does: it may be '
-            'malicious. Nothing from it was run. Only if you trust its source: `allow_pickle_code` '
-            'runs what it carries'
+            f'{path} asks for {refusal}, as no network of StyleGAN2 or StyleGAN3 does: it may be malicious. Nothing '
+            f'from it was run. {remedy}'
         ) from None
     except Exception as error:  # damaged input can raise nearly anything
         raise UserError(

@@ -21,6 +21,7 @@ MAX_MEMBERS = 100_000
 """Files in an archive; one a tensor, some hundreds."""
 MAX_PICKLE = 2**26
 """Bytes of the pickle that says what the tensors are."""
+REMEDY = 'Give one that holds tensors alone, or a network-snapshot-*.pkl'
 _LOCAL_HEADER = 30
 """Bytes before a member's name."""
 
@@ -42,7 +43,7 @@ def read_archive(path: str | Path) -> Any:
     Raises:
         UserError: the file is damaged, no archive of torch.save, or asks for anything else than tensors.
     """
-    with Path(path).open('rb') as file, reading_pickle(path):
+    with Path(path).open('rb') as file, reading_pickle(path, REMEDY):
         content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         try:
             with zipfile.ZipFile(file) as archive:
