@@ -27,3 +27,14 @@ def clone_upstream(folder: Path) -> Path:
     subprocess.run(['git', 'clone', '--quiet', '--shared', find_upstream(), folder], check=True)
     subprocess.run(['git', '-C', folder, 'checkout', '--quiet', patching.PINNED], check=True)
     return folder
+
+
+def make_tall_network(seed: int = 0) -> torch.nn.Module:
+    """A network of images 32 pixels high and 16 wide, whose `img_resolution` tells of one side alone: 32."""
+    network = make_network(seed, resolution=32)
+    for module in network.modules():
+        if hasattr(module, 'const'):
+            module.const = torch.nn.Parameter(module.const.detach()[:, :, ::2].contiguous())
+        if hasattr(module, 'noise_const'):
+            module.noise_const = module.noise_const[:, ::2].contiguous()
+    return network
