@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,8 @@ from datasetgan_ext.core.errors import UserError
 
 MAX_SIDE = 8192
 """Pixels of an image's side, samples of a map's, and channels that are believed."""
+SMALL_SIDE = 256
+"""Of an image that is made at once to see its size."""
 
 
 @dataclass(frozen=True)
@@ -154,16 +156,19 @@ def _shapes(
 
 @torch.inference_mode()
 def _one_image(network: torch.nn.Module) -> torch.Tensor:
-    """What the network makes of one w, on the device without data where its code can do that."""
+    """What the network makes of one w: of a small network an image, else its shape alone where its code can do that.
+
+    The attribute says what an image would cost, not what size it has.
+    """
     synthesis = network.synthesis
     shape = 1, network.num_ws, network.w_dim
-    try:
-        state = {name: torch.empty_like(tensor, device='meta') for name, tensor in _tensors(synthesis)}
-        ws = torch.zeros(shape, device='meta')
-        return torch.func.functional_call(synthesis, state, (ws,), {'noise_mode': 'const', 'force_fp32': True})
-    except Exception:  # code that looks at values, which are not there
-        device = next(tensor.device for _, tensor in _tensors(synthesis))
-        return synthesis(torch.zeros(shape, device=device), noise_mode='const', force_fp32=device.type != 'cuda')
+    if network.img_resolution > SMALL_SIDE:  # for less, learning to compute with shapes would take PyTorch longer
+        with suppress(Exception):  # of code that looks at values, which are not there
+            state = {name: torch.empty_like(tensor, device='meta') for name, tensor in _tensors(synthesis)}
+            ws = torch.zeros(shape, device='meta')
+            return torch.func.functional_call(synthesis, state, (ws,), {'noise_mode': 'const', 'force_fp32': True})
+    device = next(tensor.device for _, tensor in _tensors(synthesis))
+    return synthesis(torch.zeros(shape, device=device), noise_mode='const', force_fp32=device.type != 'cuda')
 
 
 def _tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

@@ -65,7 +65,7 @@ def load_generator_pickle(
         args=network.state.get('_init_args'),
         kwargs=network.state.get('_init_kwargs'),
         source=str(path),
-        check=lambda shapes: _match(shapes, network, path),
+        size=Path(path).stat().st_size,
     )
     fill(generator, _match(generator, network, path), path)
     return generator

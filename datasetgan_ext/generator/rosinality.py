@@ -22,7 +22,7 @@ from datasetgan_ext.generator.pickle_records import TensorRecord, shown
 from datasetgan_ext.generator.sampling import latents_from_seeds
 from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.torch_archive import read_archive
-from datasetgan_ext.generator.upstream import build_generator, has_stylegan2, without_memory
+from datasetgan_ext.generator.upstream import build_generator, has_stylegan2, memory_for
 
 AVERAGED_LATENTS = 4096
 """Of which the mean w is taken where the checkpoint has none; as many as that project takes."""
@@ -63,18 +63,13 @@ def load_rosinality(path: str | Path, root: Path | None) -> torch.nn.Module:
 
     places = dict(_places(settings, records))
     _check_filters(records, path)
-
-    def check(network: torch.nn.Module) -> None:
-        _check(network, records, places, path)
-
-    arguments = {'args': (), 'kwargs': settings, 'source': str(path), 'check': check}
+    size = Path(path).stat().st_size
     if root is not None and has_stylegan2(root):
-        generator = build_generator(root=root, alias_free=False, **arguments)
+        generator = build_generator(root=root, alias_free=False, args=(), kwargs=settings, source=str(path), size=size)
     else:
-        with torch.random.fork_rng(devices=[]):
-            with without_memory():
-                check(StandInGenerator(**settings))
+        with torch.random.fork_rng(devices=[]), memory_for(size):
             generator = StandInGenerator(**settings).eval().requires_grad_(False)
+    _check(generator, records, places, path)
     warn_of_half(records.values(), path)
     tensors = dict(_tensors(generator))
     for name, place in places.items():

@@ -15,7 +15,7 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.pickle_records import ArrayRecord, shown_error
-from datasetgan_ext.generator.upstream import STYLEGAN3_URL, PlainCopy, check_arguments, import_upstream, without_memory
+from datasetgan_ext.generator.upstream import STYLEGAN3_URL, PlainCopy, check_arguments, import_upstream, memory_for
 
 _OLDEST_VERSION = 4  # of the networks' format: StyleGAN2's first
 _MAX_DEPTH = 4  # a generator has one level of components: mapping and synthesis
@@ -66,9 +66,7 @@ def build_converted(
         check_arguments(description.static_kwargs)
         for part in description.components.values():
             check_arguments(part.static_kwargs)
-        with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
-            with without_memory():  # what does not fit the file fails here
-                legacy.convert_tf_generator(description)
+        with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()), memory_for(size):
             return legacy.convert_tf_generator(description)
     except Exception as error:  # missing variables, other shapes, unknown arguments: nearly anything
         raise UserError(

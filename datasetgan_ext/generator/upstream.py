@@ -8,10 +8,11 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import logging
+import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -39,9 +40,15 @@ OTHER_CODE = (
 MAX_PLAIN_VALUES = 10_000
 MAX_PLAIN_DEPTH = 8
 """Of what a file holds besides tensors."""
+MAX_ITEMS = 64
 MAX_ARGUMENT = 2**20
 ARGUMENT_LIMITS = {'layers': 256, 'resolution': MAX_SIDE, 'filter': 256, 'kernel': 64, 'upsampling': 16, 'margin': 1024}
 """Largest numbers among a network's arguments, by a part of their names."""
+MEMORY_FACTOR = 4
+SPARE_MEMORY = 2**26
+"""Bytes of a network's tensors: so many times those of its file, and so many more."""
+LARGEST_ELEMENT = 4
+_FACTORIES = (torch.empty, torch.eye, torch.full, torch.ones, torch.rand, torch.randn, torch.zeros)
 _FOLDER = 'stylegan2_ada_pytorch'
 _FAILED_KERNELS = 'Failed to build CUDA kernels'
 _OPERATIONS = tuple(f'torch_utils.ops.{name}' for name in ('bias_act', 'upfirdn2d', 'filtered_lrelu'))
@@ -227,7 +234,7 @@ def build_generator(
     args: object,
     kwargs: object,
     source: str,
-    check: Callable[[torch.nn.Module], None],
+    size: int,
 ) -> torch.nn.Module:
     """Upstream's generator with random weights, built from arguments that a file holds.
 
@@ -237,8 +244,7 @@ def build_generator(
         args: Tuple of positional arguments.
         kwargs: Dict of keyword arguments.
         source: Name of the file, for messages.
-        check: is called with the same generator, whose tensors have shapes and no memory; it raises UserError if the
-            file's tensors do not fit, before any memory is taken.
+        size: of the file in bytes: the generator takes no more than some times that.
 
     Returns:
         The generator on the CPU, in evaluation mode, without gradients. Torch's random state is left as it was.
@@ -260,13 +266,8 @@ def build_generator(
         plain_args = to_plain(args, mapping)
         plain_kwargs = to_plain(kwargs, mapping)
         check_arguments([*plain_args, plain_kwargs])
-        with torch.random.fork_rng(devices=[]):
-            with without_memory():
-                shapes = networks.Generator(*plain_args, **plain_kwargs)
-            check(shapes)
+        with torch.random.fork_rng(devices=[]), memory_for(size):
             return networks.Generator(*plain_args, **plain_kwargs).eval().requires_grad_(False)
-    except UserError:
-        raise
     except Exception as error:  # wrong arguments raise nearly anything
         raise UserError(
             f"{source}: the Generator of {module} does not take the file's arguments ({shown_error(error)}). "
@@ -275,22 +276,32 @@ def build_generator(
 
 
 @contextmanager
-def without_memory() -> Iterator[None]:
-    """While open, tensors that are made have a shape and a type, and no memory."""
-    with torch.device('meta'), _StayWithoutMemory():
+def memory_for(size: int) -> Iterator[None]:
+    """While open, new tensors may take some times the bytes of a file, and no more: else ValueError is raised first.
+
+    Args:
+        size: of the file whose network is built, in bytes.
+    """
+    with _Bounded(MEMORY_FACTOR * size + SPARE_MEMORY):
         yield
 
 
-class _StayWithoutMemory(TorchFunctionMode):
-    """Leaves such a tensor where it is when it is to be moved to another device, as upstream does with its filters."""
+class _Bounded(TorchFunctionMode):
+    """Adds up what tensors are asked for."""
+
+    def __init__(self, limit: int):
+        super().__init__()
+        self._left = limit
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if function is torch.Tensor.to and args[0].is_meta:
-            args = [value for value in args if not isinstance(value, torch.device)]
-            kwargs = {name: value for name, value in kwargs.items() if name != 'device'}
-            if len(args) == 1 and not kwargs:
-                return args[0]
+        if function in _FACTORIES:
+            sizes = kwargs.get('size', args)
+            if sizes and isinstance(sizes[0], (tuple, list)):  # also torch.full([2, 3], 1.0)
+                sizes = sizes[0]
+            self._left -= LARGEST_ELEMENT * math.prod(int(size) for size in sizes)
+            if self._left < 0:
+                raise ValueError('it would take more memory than the file holds')
         return function(*args, **kwargs)
 
 
@@ -344,6 +355,8 @@ def check_arguments(arguments: object, name: str = '') -> None:
         for key, value in arguments.items():
             check_arguments(value, key)
     elif isinstance(arguments, (list, tuple)):
+        if len(arguments) > MAX_ITEMS:
+            raise ValueError(f'{name or "an argument"} has {len(arguments)} items, more than {MAX_ITEMS}')
         for value in arguments:
             check_arguments(value, name)
     elif isinstance(arguments, (int, float)):

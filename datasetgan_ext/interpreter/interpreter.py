@@ -191,16 +191,16 @@ def _check_indices(indices: object, count: int) -> None:
 
 
 def _check_shapes(arguments: tuple, state: dict[str, torch.Tensor]) -> None:
-    """Raises ValueError unless an ensemble of these arguments has the file's tensors; it takes no memory."""
-    with torch.device('meta'):
-        expected = Ensemble(*arguments).state_dict()
-    if expected.keys() != state.keys():
-        raise ValueError('other tensors than those of an ensemble')
-    for name, tensor in expected.items():
-        if (tensor.shape, tensor.dtype) != (state[name].shape, state[name].dtype):
-            raise ValueError(
-                f'{name} is {list(state[name].shape)} {state[name].dtype}, not {list(tensor.shape)} {tensor.dtype}'
-            )
+    """Raises ValueError unless a file holds the weights of an ensemble of these arguments, so that it may be made."""
+    members, channels, hidden, outputs = arguments
+    sizes = [channels, *hidden, outputs]
+    for depth, (size_in, size_out) in enumerate(zip(sizes, sizes[1:])):
+        name = f'weights.{depth}'
+        if name not in state or list(state[name].shape) != [members, size_out, size_in]:
+            found = list(state[name].shape) if name in state else 'missing'
+            raise ValueError(f'{name} is {found}, not {[members, size_out, size_in]}')
+    if any(tensor.dtype not in (torch.float32, torch.int64) for tensor in state.values()):
+        raise ValueError('weights of another type than float32')
 
 
 def fuse(
