@@ -69,6 +69,8 @@ class Task:
     def from_json(cls, content: dict, source: str | Path) -> Task:
         """Check what `to_json` writes, or a class file of the same form."""
         names, keypoints = content.get('classes') or [], content.get('keypoints') or []
+        if not isinstance(names, list) or not isinstance(keypoints, list):
+            raise UserError(f'`classes`={source}: "classes" and "keypoints" must be lists of names')
         task = cls.from_names(names, content.get('palette'), source) if names or not keypoints else cls((), ())
         if len(keypoints) > MAX_KEYPOINTS:
             raise UserError(f'`classes`={source} lists {len(keypoints)} keypoints; it takes {MAX_KEYPOINTS} at most')
