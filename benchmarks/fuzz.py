@@ -14,6 +14,7 @@ else, or with --engine=mutations, they are drawn at random, and know the form of
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import json
 import multiprocessing
@@ -344,7 +345,7 @@ def _keep(folder: Path, findings: Path, kind: str, wrong: str) -> None:
     for path in folder.glob('input*'):
         data = path.read_bytes()
         findings.mkdir(parents=True, exist_ok=True)
-        kept = findings / f'{kind}-{abs(hash(data)):016x}{path.suffix}'
+        kept = findings / f'{kind}-{hashlib.sha256(data).hexdigest()[:16]}{path.suffix}'
         kept.write_bytes(data)
         click.echo(f'{kept}: {wrong[:300]}')
 
