@@ -128,7 +128,8 @@ def _look_up(index: Path, cache: Path) -> Path | None:
         entry = json.loads(index.read_bytes())
         digest = entry['sha256']
         if 'url' in entry:  # as older versions wrote it, with whatever secrets are in it
-            _write_index(index, digest, entry['size'])
+            with suppress(OSError):  # a cache that is only read
+                _write_index(index, digest, entry['size'])
         blob = cache / 'blobs' / f'{digest}.pkl'
         return blob if file_sha256(blob) == digest and is_whole(blob) else None
     except (OSError, ValueError, KeyError, TypeError):  # not there, or a damaged entry: as good as not there

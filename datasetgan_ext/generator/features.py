@@ -94,7 +94,7 @@ def find_layers(network: torch.nn.Module, one_image: Callable[[], torch.Tensor] 
 
     Args:
         network: holds the layers.
-        one_image: makes one image, float [1, C, H, W]; None = by `network.synthesis`, without computing it.
+        one_image: makes one image, float [1, C, H, W]; None = by `network.synthesis`; only small ones are computed.
 
     Raises:
         UserError: the network has no such layer, or what it returns is no image.
@@ -162,7 +162,9 @@ def _one_image(network: torch.nn.Module) -> torch.Tensor:
     """
     synthesis = network.synthesis
     shape = 1, network.num_ws, network.w_dim
-    if network.img_resolution > SMALL_SIDE:  # for less, learning to compute with shapes would take PyTorch longer
+    if (
+        getattr(network, 'img_resolution', 0) > SMALL_SIDE
+    ):  # for less, learning to compute with shapes would take PyTorch longer
         with suppress(Exception):  # of code that looks at values, which are not there
             state = {name: torch.empty_like(tensor, device='meta') for name, tensor in _tensors(synthesis)}
             ws = torch.zeros(shape, device='meta')

@@ -121,8 +121,13 @@ class TensorRecord(NamedTuple):
         return math.prod(self.shape) * self.storage.dtype.itemsize
 
     def to_torch(self) -> torch.Tensor:
-        flat = torch.frombuffer(bytearray(self.storage.data), dtype=self.storage.dtype)
-        return flat.as_strided(self.shape, self.strides, self.offset)
+        """A copy of its part of the storage, [shape]."""
+        if 0 in self.shape:
+            return torch.empty(self.shape, dtype=self.storage.dtype)
+        length = 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides))
+        start = self.offset * self.storage.dtype.itemsize
+        part = self.storage.data[start : start + length * self.storage.dtype.itemsize]
+        return torch.frombuffer(bytearray(part), dtype=self.storage.dtype).as_strided(self.shape, self.strides)
 
 
 class NetworkRecord(NamedTuple):

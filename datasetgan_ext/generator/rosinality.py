@@ -18,11 +18,11 @@ import torch
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.features import MAX_SIDE
 from datasetgan_ext.generator.filling import check_size, holds, warn_of_half
-from datasetgan_ext.generator.pickle_records import TensorRecord, shown
+from datasetgan_ext.generator.pickle_records import TensorRecord, shown, shown_error
 from datasetgan_ext.generator.sampling import latents_from_seeds
 from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.torch_archive import read_archive
-from datasetgan_ext.generator.upstream import build_generator, has_stylegan2, memory_for
+from datasetgan_ext.generator.upstream import build_generator, has_module, memory_for
 
 AVERAGED_LATENTS = 4096
 """Of which the mean w is taken where the checkpoint has none; as many as that project takes."""
@@ -45,7 +45,8 @@ def load_rosinality(path: str | Path, root: Path | None) -> torch.nn.Module:
     """
     content = read_archive(path)
     state = content.get('g_ema') if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(type(value) is TensorRecord for value in state.values()):
+    known = isinstance(state, dict) and all(type(name) is str for name in state)
+    if not known or not all(type(value) is TensorRecord for value in state.values()):
         raise UserError(
             f"{path} is an archive of torch.save without a generator's state dict as g_ema, as rosinality's "
             'stylegan2-pytorch writes it; only that and network-snapshot-*.pkl are read'
@@ -64,20 +65,31 @@ def load_rosinality(path: str | Path, root: Path | None) -> torch.nn.Module:
     places = dict(_places(settings, records))
     _check_filters(records, path)
     size = Path(path).stat().st_size
-    if root is not None and has_stylegan2(root):
+    if has_module('training.networks', root):
         generator = build_generator(root=root, alias_free=False, args=(), kwargs=settings, source=str(path), size=size)
     else:
-        with torch.random.fork_rng(devices=[]), memory_for(size):
-            generator = StandInGenerator(**settings).eval().requires_grad_(False)
+        generator = _stand_in(settings, path, size)
     _check(generator, records, places, path)
     warn_of_half(records.values(), path)
     tensors = dict(_tensors(generator))
     for name, place in places.items():
         value = records[name].to_torch().to(torch.float32)
-        tensors[place].copy_(value.reshape(tensors[place].shape) * _scale(name, value))
+        own = tensors[place]
+        own.copy_(value.reshape(own.shape) * _scale(name, own))
     if 'latent_avg' not in records:
         tensors['mapping.w_avg'].copy_(_mean_w(generator))
     return generator
+
+
+def _stand_in(settings: dict, path: str | Path, size: int) -> torch.nn.Module:
+    """Our own generator of these settings, with random weights."""
+    try:
+        with torch.random.fork_rng(devices=[]), memory_for(size):
+            return StandInGenerator(**settings).eval().requires_grad_(False)
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise UserError(
+            f'{path} holds another network than stylegan2-pytorch: {shown_error(error)}. {_CONVERT}'
+        ) from error
 
 
 def _settings(records: dict[str, TensorRecord]) -> dict:
@@ -132,13 +144,13 @@ def _rgb_places(name: str, place: str, bias: str = 'bias') -> Iterator[tuple[str
     yield f'{name}.{bias}', f'{place}.bias'
 
 
-def _scale(name: str, value: torch.Tensor) -> float:
+def _scale(name: str, own: torch.Tensor) -> float:
     """What a tensor is multiplied by: there, the weights of a demodulated convolution are scaled when they are used.
 
     The demodulation takes the scale out again, all but for its epsilon.
     """
-    if name.endswith('.conv.weight') and value.shape[-1] > 1:
-        return 1 / math.sqrt(math.prod(value.shape[2:]))
+    if name.endswith('.conv.weight') and own.shape[-1] > 1:
+        return 1 / math.sqrt(math.prod(own.shape[1:]))
     return 1.0
 
 

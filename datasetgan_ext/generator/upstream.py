@@ -313,11 +313,6 @@ def _stylegan2_module(root: Path | None) -> str:
     return _STYLEGAN2[0]
 
 
-def has_stylegan2(root: Path) -> bool:
-    """Whether a checkout has a generator of StyleGAN2."""
-    return any(has_module(module, root) for module in _STYLEGAN2)
-
-
 def to_plain(value: object, mapping: type) -> Any:
     """A copy of plain data, with `mapping` for its dicts.
 
