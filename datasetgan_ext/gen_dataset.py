@@ -13,19 +13,9 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import torch
 
+from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats.conversions import CONVERTERS
-from datasetgan_ext.formats.png import COMPRESSION
-from datasetgan_ext.generation.cluster import Cluster, Shipment
-from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
-from datasetgan_ext.generation.run import Run
-from datasetgan_ext.generation.upload import Destination
-from datasetgan_ext.generator.checkpoint import DEMO, load_generator
-from datasetgan_ext.generator.sampling import read_projected
-from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, make_labeler
 from datasetgan_ext.options import (
     ClassPixels,
     Command,
@@ -93,7 +83,7 @@ log = logging.getLogger(__name__)
 @click.option(
     '--format',
     'formats',
-    type=click.Choice(['folder', *CONVERTERS]),
+    type=click.Choice(['folder', *DATASET_FORMATS]),
     multiple=True,
     default=['folder'],
     show_default=True,
@@ -145,6 +135,7 @@ def main(
     network,
     device,
     allow_pickle_code,
+    upstream,
     interpreter,
     outdir,
     seeds,
@@ -201,6 +192,16 @@ def main(
     datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
         --projected-w=projected_w.npz
     """
+    import torch
+
+    from datasetgan_ext.generation.cluster import Cluster, Shipment
+    from datasetgan_ext.generation.run import Run
+    from datasetgan_ext.generation.upload import Destination
+    from datasetgan_ext.generator.checkpoint import DEMO, load_generator
+    from datasetgan_ext.generator.sampling import read_projected
+    from datasetgan_ext.interpreter.interpreter import Interpreter
+    from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, make_labeler
+
     start_logging()
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
@@ -210,7 +211,7 @@ def main(
     cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
-    generator = load_generator(network, device, allow_pickle_code)
+    generator = load_generator(network, device, allow_pickle_code, upstream)
     options = replace(
         loaded.options, mix_styles=mix_styles, **{name: value for name, value in given.items() if value is not None}
     )
@@ -220,7 +221,7 @@ def main(
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
     recipes = [
-        partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
+        partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code, upstream)
         for place in _places(device, workers, len(seeds) * math.prod(loaded.image_hw))
     ]
     run = Run(
@@ -242,7 +243,8 @@ def main(
         reuse=reuse,
     )
     if cluster:
-        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
+        checkout = None if upstream is None else str(upstream.expanduser().resolve())
+        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code, checkout)
         run.cluster, run.device = partial(cluster.label, shipment), cluster.device
     try:
         summary = run(overwrite)
@@ -261,6 +263,8 @@ def main(
 
 
 def _reasons(summary):
+    from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
+
     words = {
         UNCERTAINTY: f'with an uncertainty above {summary.uncertainty_cut:.4f}',
         MIN_PIXELS: 'by --min-pixels',
@@ -272,6 +276,8 @@ def _reasons(summary):
 
 def _places(device, workers, pixels):
     """The device of each worker. On a CPU each computes in one thread, and starts if it has enough pixels to label."""
+    import torch
+
     gpus = torch.cuda.device_count()
     if device is None and gpus:
         return [f'cuda:{index % gpus}' for index in range(workers or gpus)]
@@ -293,4 +299,4 @@ def _check_source(seeds, projected_w, given):
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan generate')

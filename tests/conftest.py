@@ -27,7 +27,8 @@ from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.optimization import options_from
 from datasetgan_ext.interpreter.training import TrainingSet
-from tests.helpers.networks import CLASSES, clone_upstream, make_network
+from tests.helpers.networks import CLASSES, make_network
+from tests.helpers.upstream import clone_upstream
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ import pytest
 import torch
 
 from datasetgan_ext.cli import main as cli
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+from datasetgan_ext.generator.upstream import import_upstream
 from tests.helpers.commands import output_of
 from tests.helpers.folders import manifest, tree
+from tests.helpers.upstream import NEEDS_UPSTREAM
 
-pytestmark = [
-    pytest.mark.upstream,
-    pytest.mark.skipif(find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'),
-]
+pytestmark = NEEDS_UPSTREAM
 
 KINDS = {
     'conditional and cropped': ({'c_dim': 3}, ['--class=2', '--crop=24x32']),

@@ -42,6 +42,7 @@ class Shipment:
     Attributes:
         network, interpreter: content of the files; None = the demo's.
         options, batch, projected, allow_pickle_code: see `make_labeler`.
+        upstream: an absolute path that is the same on all nodes; see `load_generator`.
     """
 
     network: bytes | None
@@ -50,6 +51,7 @@ class Shipment:
     batch: int
     projected: np.ndarray | None
     allow_pickle_code: bool
+    upstream: str | None = None
 
     @classmethod
     def pack(cls, network: str, interpreter: str, *others: object) -> Shipment:
@@ -66,7 +68,17 @@ class Shipment:
                 paths.append(DEMO if content is None else str(Path(folder, name)))
                 if content is not None:
                     Path(folder, name).write_bytes(content)
-            return make_labeler(*paths, self.options, self.batch, self.projected, device, self.allow_pickle_code)
+            network, interpreter = paths
+            return make_labeler(
+                network,
+                interpreter,
+                self.options,
+                self.batch,
+                self.projected,
+                device,
+                self.allow_pickle_code,
+                self.upstream,
+            )
 
 
 class Actor:

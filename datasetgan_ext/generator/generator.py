@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from datasetgan_ext.core.choices import NOISE_MODES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.features import Layer, captured, find_layers
-from datasetgan_ext.generator.sampling import NOISE_MODES, SamplingOptions, center_crop, latents_from_seeds, mixing_of
+from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds, mixing_of
 from datasetgan_ext.generator.upstream import plain_warnings
 
 log = logging.getLogger(__name__)

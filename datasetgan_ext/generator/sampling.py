@@ -12,8 +12,6 @@ import numpy as np
 
 from datasetgan_ext.core.errors import UserError
 
-NOISE_MODES = ('const', 'random', 'none')
-
 
 @dataclass(frozen=True)
 class SamplingOptions:

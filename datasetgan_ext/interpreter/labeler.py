@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -177,11 +178,11 @@ def make_labeler(
     projected: np.ndarray | None = None,
     device: torch.device | str | None = None,
     allow_pickle_code: bool = False,
+    upstream: str | Path | None = None,
 ) -> Labeler:
     """A labeler from files: see `load_generator`, `Interpreter.load` and `Labeler`."""
-    return Labeler(
-        load_generator(network, device, allow_pickle_code), Interpreter.load(interpreter), options, batch, projected
-    )
+    generator = load_generator(network, device, allow_pickle_code, upstream)
+    return Labeler(generator, Interpreter.load(interpreter), options, batch, projected)
 
 
 class LabeledImages(torch.utils.data.IterableDataset):

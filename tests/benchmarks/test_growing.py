@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from benchmarks.demo.growing import Stage, export_generator, train_generator
 from benchmarks.demo.rebuild import write_drawings
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator.safe_pickle import load_generator_pickle
+from datasetgan_ext.generator.network_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
 
 TRAIN = """
@@ -52,6 +52,8 @@ print(float(torch.corrcoef(scores.T)[0, 1]), float((features - expected).norm() 
 """
 
 
+@pytest.mark.upstream
+@pytest.mark.slow
 def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
     write_drawings(tmp_path, [16, 32], 20)
     environment = os.environ | {'DATASETGAN_UPSTREAM': str(patched_upstream)}
@@ -84,6 +86,7 @@ def test_upstream_trains_grows_and_is_exported(patched_upstream, tmp_path):
     assert first == second and first.count(',') == 2
 
 
+@pytest.mark.upstream
 def test_a_discriminator_starts_from_what_it_knew(patched_upstream, tmp_path):
     """Grown, and shown the same drawings at twice the size, it says nearly the same of them."""
     grow = [sys.executable, '-c', GROW, tmp_path]

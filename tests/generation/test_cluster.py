@@ -82,6 +82,8 @@ def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, dev
     assert (found.device, found.workers) == (device, workers)
 
 
+@pytest.mark.ray
+@pytest.mark.xdist_group('ray')
 @pytest.mark.parametrize('address', ['auto', '127.0.0.1:1', 'ray://127.0.0.1:1', 'nonsense'])
 def test_no_cluster_is_told(tmp_path, address):
     pytest.importorskip('ray', reason='ray is not installed')
@@ -103,6 +105,9 @@ def two_nodes():
     machines.shutdown()
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.xdist_group('ray')
 def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
     import ray
 
