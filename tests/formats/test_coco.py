@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasetgan_ext.formats.labels import read_annotations
-from tests.helpers.label_files import CAR_AND_WHEEL, TASK, one, refused, rows, write
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, one, refused, rows, write
 
 CAR = [1, 2, 4, 2, 4, 4, 1, 4]
 

@@ -5,7 +5,7 @@ import pytest
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.formats.labels import read_annotations
-from tests.helpers.label_files import CAR_AND_WHEEL, TASK, one, refused, rows, write
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, one, refused, rows, write
 
 CAR = (
     '<polygon label="car" source="manual" occluded="0" points="1.00,2.00;4.00,2.00;4.00,4.00;1.00,4.00" '

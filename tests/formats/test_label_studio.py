@@ -7,7 +7,7 @@ import pytest
 from datasetgan_ext.core.annotation import ABSENT, VISIBLE
 from datasetgan_ext.formats.label_studio import brush_bits
 from datasetgan_ext.formats.shapes import ShapeError
-from tests.helpers.label_files import CAR_AND_WHEEL, one, refused, rows, write
+from tests.helpers.labels import CAR_AND_WHEEL, one, refused, rows, write
 
 HEIGHT, WIDTH = 5, 6
 

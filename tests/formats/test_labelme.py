@@ -10,7 +10,7 @@ import pytest
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.formats.labels import read_annotations
-from tests.helpers.label_files import CAR_AND_WHEEL, TASK, one, refused, rows, write
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, one, refused, rows, write
 
 
 def shape(label, kind, points, **more) -> dict:

@@ -19,7 +19,7 @@ from tests.formats.test_label_studio import CAR as STUDIO_CAR
 from tests.formats.test_label_studio import task as studio_task
 from tests.formats.test_labelme import CAR as LABELME_CAR
 from tests.formats.test_labelme import labelme, shape
-from tests.helpers.label_files import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
 
 
 def make_png(folder):

@@ -11,7 +11,7 @@ from tests.formats.test_cvat import cvat, image
 from tests.formats.test_label_studio import brush, result
 from tests.formats.test_label_studio import task as studio_task
 from tests.formats.test_labelme import labelme, png, shape
-from tests.helpers.label_files import TASK, one, write
+from tests.helpers.labels import TASK, one, write
 
 HEIGHT, WIDTH = 23, 31
 NAMES = dict(enumerate(TASK.classes))

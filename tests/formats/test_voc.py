@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext.formats import voc
-from tests.helpers.label_files import CAR_AND_WHEEL, ids, one, refused, rows
+from tests.helpers.labels import CAR_AND_WHEEL, ids, one, refused, rows
 
 MASK = ids(CAR_AND_WHEEL)
 MASK[0, 0] = 255
