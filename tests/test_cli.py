@@ -120,7 +120,7 @@ def test_from_samples_to_a_dataset(tmp_path):
             'samples',
             '--network=demo',
             f'--outdir={tmp_path}/samples',
-            '--seeds=100-103',
+            '--seeds=100-105',
             '--trunc=0.6',
             f'--crop={SIDE // 2}x{SIDE}',
         ).exit_code
@@ -128,7 +128,7 @@ def test_from_samples_to_a_dataset(tmp_path):
     )
     labels = tmp_path / 'labels'
     labels.mkdir()
-    for seed in range(100, 104):
+    for seed in range(100, 106):
         image = np.asarray(PIL.Image.open(tmp_path / 'samples' / 'images' / f'seed{seed:07d}.png'))
         assert image.shape == (SIDE // 2, SIDE, 3)
         PIL.Image.fromarray((image.mean(axis=2) > 128).astype(np.uint8)).save(labels / f'seed{seed:07d}.png')
@@ -143,7 +143,7 @@ def test_from_samples_to_a_dataset(tmp_path):
         f'--out={tmp_path}/i.safetensors',
         '--models=2',
         '--preset=reference',
-        '--pixels-per-image=200',
+        '--pixels-per-image=400',
         '--cross-validate',
     )
     assert result.exit_code == 0 and 'mIoU' in result.output, result.output
@@ -163,6 +163,6 @@ def test_from_samples_to_a_dataset(tmp_path):
     mask = np.asarray(PIL.Image.open(tmp_path / 'dataset' / 'masks' / 'seed0000007.png'))
     image = np.asarray(PIL.Image.open(tmp_path / 'dataset' / 'images' / 'seed0000007.png'))
     assert mask.shape == (SIDE // 2, SIDE)
-    assert ((image.mean(axis=2) > 128) == mask).mean() > 0.9
+    assert ((image.mean(axis=2) > 128) == mask).mean() > 0.85
     info = json.loads((tmp_path / 'dataset' / 'dataset.json').read_text())
     assert info['options']['trunc'] == 0.6 and info['options']['crop'] == f'{SIDE // 2}x{SIDE}'

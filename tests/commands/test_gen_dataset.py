@@ -125,7 +125,7 @@ def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
 
 @pytest.mark.parametrize('stop', [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
-    arguments = ['--network=demo', '--seeds=0-39']
+    arguments = ['--network=demo', '--seeds=0-23']
     assert invoke(gen_dataset.main, *arguments, f'--outdir={tmp_path}/whole').exit_code == 0
     arguments.append(f'--outdir={tmp_path}/stopped')
     partial = tmp_path / 'stopped' / 'manifest.partial.jsonl'
