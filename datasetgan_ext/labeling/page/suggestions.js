@@ -97,29 +97,29 @@ async function fetchSuggestion(sampleName) {
 function showSuggestion(text = '', wrong = false) {
   const {current} = state;
   const proposes = Boolean(current?.suggestion || current?.proposed.length);
-  const open = isOpen();
-  $('suggest-state').textContent = text || hint(proposes, open);
+  const pending = isPending();
+  $('suggest-state').textContent = text || hint(proposes, pending);
   $('suggest-state').classList.toggle('error', wrong);
   $('suggest').disabled = Boolean(awaited);
-  $('accept').disabled = !open;
+  $('accept').disabled = !pending;
   $('dismiss').disabled = !proposes;
   $('uncertainty').disabled = !current?.uncertainty;
 }
 
-function hint(proposes, open) {
-  if (open) return `${state.current.suggestion ? 'Paint over' : 'Drag'} what is wrong, then accept.`;
+function hint(proposes, pending) {
+  if (pending) return `${state.current.suggestion ? 'Paint over' : 'Drag'} what is wrong, then accept.`;
   return proposes ? 'Everything has a label already.' : '';
 }
 
 /** Whether the suggestion has something that is not labelled. */
-function isOpen() {
+function isPending() {
   const {current} = state;
   if (!current) return false;
   return Boolean(current.suggestion && current.mask.includes(NONE)) || current.points.some((_, i) => isProposed(i));
 }
 
 export function accept() {
-  if (!isOpen()) return;
+  if (!isPending()) return;
   const {current} = state;
   const {suggestion, proposed} = current;
   beforeChange();
