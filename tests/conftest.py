@@ -31,6 +31,11 @@ from tests.helpers.networks import CLASSES, make_network
 from tests.helpers.upstream import clone_upstream
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first, so that no process is left with one of them while the others have ended."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
 @pytest.fixture
 def generator() -> Generator:
     return Generator(make_network(), 'tiny')
