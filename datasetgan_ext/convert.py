@@ -25,7 +25,7 @@ from datasetgan_ext.options import Command, conversion_options
 @click.option('--format', 'format_name', type=click.Choice(DATASET_FORMATS), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
 @conversion_options
-def main(dataset, format_name, outdir, val, shard_size, segmentation):
+def main(dataset, format_name, outdir, **options):
     """Write the kept images and labels of a dataset in the format that your trainer reads.
 
     Nothing is generated again, and the dataset stays as it is. Masks and coordinates are the same in all formats, but
@@ -41,11 +41,11 @@ def main(dataset, format_name, outdir, val, shard_size, segmentation):
     datasetgan convert --dataset=out/cars --format=webdataset --outdir=out/cars-tars --shard-size=5000 \\
         --val=0
     """
-    from datasetgan_ext.formats.conversions import convert
+    from datasetgan_ext.formats.conversions import convert, make_conversion
     from datasetgan_ext.formats.folder import FolderDataset
 
     found = FolderDataset(dataset)
-    convert(found, format_name, outdir, val, shard_size, segmentation)
+    convert(found, make_conversion(format_name, options), outdir)
     print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')
 
 

@@ -117,9 +117,8 @@ def _score_interpreter(
     seeds,
 ) -> dict:
     from datasetgan_ext.core.annotation import size_text
-    from datasetgan_ext.formats.labels import labeled_part, read_annotations
     from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
-    from datasetgan_ext.generator.samples import SampleSet
+    from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
     from datasetgan_ext.interpreter.interpreter import Interpreter
     from datasetgan_ext.interpreter.labeler import Labeler
     from datasetgan_ext.metrics.keypoints import KeypointScore
@@ -147,9 +146,7 @@ def _score_interpreter(
     if labels is None and keypoints is None:
         labels = DEMO_FOLDER / 'samples' / 'masks' if loaded.task.classes else None
         keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json' if loaded.task.keypoints else None
-    annotations = read_annotations(loaded.task, labels, keypoints, label_format, unlabeled)
-    task = labeled_part(loaded.task, annotations)
-    pairs = sample_set.pair(annotations, task, seeds)
+    task, pairs = read_labeled_samples(sample_set, loaded.task, labels, keypoints, label_format, unlabeled, seeds)
     chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
     if not chosen:
         raise UserError(
@@ -179,7 +176,7 @@ def _score_interpreter(
     content = {'trained_on': sorted(trained_on), 'scored_on': [sample.seed for sample, _ in chosen]}
     if task.classes:
         print(score.table(task.classes))
-        content |= score.to_json(task.classes)
+        content.update(score.to_json(task.classes))
     if task.keypoints:
         print(found.table())
         content['keypoints'] = found.to_json()

@@ -6,7 +6,6 @@ import logging
 import math
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 if not __package__:
@@ -194,13 +193,15 @@ def main(
     """
     import torch
 
-    from datasetgan_ext.generation.cluster import Cluster, Shipment
+    from datasetgan_ext.formats.conversions import make_conversion
+    from datasetgan_ext.generation.cluster import connect
+    from datasetgan_ext.generation.curation import Curation
     from datasetgan_ext.generation.run import Run
     from datasetgan_ext.generation.upload import Destination
     from datasetgan_ext.generator.checkpoint import DEMO, load_generator
-    from datasetgan_ext.generator.sampling import read_projected
+    from datasetgan_ext.generator.latents import ProjectedLatents
     from datasetgan_ext.interpreter.interpreter import Interpreter
-    from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, make_labeler
+    from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, LabelerSpec
 
     start_logging()
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
@@ -208,44 +209,39 @@ def main(
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with datasetgan train (--network=demo brings its own)')
     destination = Destination(upload) if upload else None
-    cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
+    machines = connect(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code, upstream)
-    options = replace(
-        loaded.options, mix_styles=mix_styles, **{name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    spec = LabelerSpec(
+        network=network,
+        interpreter=interpreter,
+        options=replace(loaded.options, mix_styles=mix_styles, **given),
+        batch=batch or (DEFAULT_BATCH[machines.device] if machines else None),
+        latents=ProjectedLatents.read(projected_w, generator.num_ws, generator.w_dim) if projected_w else None,
+        device=device,
+        allow_pickle_code=allow_pickle_code,
+        upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    projected = None if projected_w is None else read_projected(projected_w, generator.num_ws, generator.w_dim)
-    seeds = seeds or range(len(projected))
+    labeler = Labeler(generator, loaded, options=spec.options, batch=spec.batch, latents=spec.latents)
+    ids = seeds or labeler.latents.ids
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
-    batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
-    recipes = [
-        partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code, upstream)
-        for place in _places(device, workers, len(seeds) * math.prod(loaded.image_hw))
-    ]
+    options = {'val': val, 'shard_size': shard_size, 'segmentation': segmentation}
     run = Run(
-        Labeler(generator, loaded, options, batch, projected),
-        seeds,
-        outdir,
-        keep,
-        interpreter,
-        compression,
-        recipes,
-        formats=[name for name in dict.fromkeys(formats) if name != 'folder'],
-        val=val,
-        shard_size=shard_size,
-        segmentation=segmentation,
-        min_pixels=min_pixels,
-        balance=balance_classes,
+        labeler=labeler,
+        ids=ids,
+        outdir=outdir,
+        curation=Curation.of(loaded.task, keep, min_pixels, balance_classes),
+        executor=_executor(labeler, spec, machines, _places(device, workers, len(ids) * math.prod(loaded.image_hw))),
+        conversions=[make_conversion(name, options) for name in dict.fromkeys(formats) if name != 'folder'],
+        compression=compression,
         drop=drop,
-        destination=destination,
         reuse=reuse,
+        destination=destination,
+        interpreter_source=interpreter,
     )
-    if cluster:
-        checkout = None if upstream is None else str(upstream.expanduser().resolve())
-        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code, checkout)
-        run.cluster, run.device = partial(cluster.label, shipment), cluster.device
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
@@ -260,6 +256,19 @@ def main(
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
     if upload:
         print(f'Copied to {upload}')
+
+
+def _executor(labeler, spec, machines, places):
+    """What labels: a cluster if there is one, as many processes as there are places, or this process."""
+    from datasetgan_ext.generation.cluster import Cluster
+    from datasetgan_ext.generation.executors import ThisProcess
+    from datasetgan_ext.generation.workers import Processes
+
+    if machines:
+        return Cluster(machines, spec)
+    if len(places) > 1:
+        return Processes([replace(spec, device=place) for place in places])
+    return ThisProcess(labeler)
 
 
 def _reasons(summary):

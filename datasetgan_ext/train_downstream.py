@@ -166,7 +166,7 @@ def main(only, **options):
         --classes=datasetgan_ext/demo/task.json --architecture=small-unet --steps=300 --every=100 \\
         --out=out/few.safetensors
     """
-    from datasetgan_ext.downstream.fitting import Supervised
+    from datasetgan_ext.downstream.learners import Supervised
 
     start_logging()
     train(Supervised, options, only=only)
@@ -177,30 +177,42 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
     import torch
 
     from datasetgan_ext.core.task import Task
-    from datasetgan_ext.downstream.fitting import FitOptions
     from datasetgan_ext.downstream.labeled_dataset import read_labeled
-    from datasetgan_ext.downstream.training import Recipe, limited
+    from datasetgan_ext.downstream.learners import FitOptions
+    from datasetgan_ext.downstream.training import TrainingPlan
 
     task = None if options['classes'] is None else Task.read(options['classes'])
-    data = limited(read_labeled(options['data'], task), options['num'])
+    data = read_labeled(options['data'], task)
+    if options['num'] is not None:
+        data = data.first(options['num'], 'num')
     if only:
         data = data.only(only == 'classes', only == 'keypoints')
         if not data:
             raise UserError(f'--only={only}: --data={options["data"]} has no {only}')
     selection = read_labeled(options['select'], data.task, 'select') if options['select'] else None
-    recipe = Recipe(
-        data,
-        selection,
-        options['val'],
-        unlabeled,
-        options['size'],
-        options['architecture'],
-        options['pretrained'],
-        options['mirror'],
-        FitOptions(*(options[name] for name in FitOptions.__dataclass_fields__)),
+    plan = TrainingPlan(
+        data=data,
+        selection=selection,
+        val=options['val'],
+        unlabeled=unlabeled,
+        image_hw=options['size'],
+        architecture=options['architecture'],
+        pretrained=options['pretrained'],
+        mirror=options['mirror'],
+        options=FitOptions(
+            steps=options['steps'],
+            batch=options['batch'],
+            lr=options['lr'],
+            dice=options['dice'],
+            every=options['every'],
+            patience=options['patience'],
+            keep_checkpoints=options['keep_checkpoints'],
+            workers=options['workers'],
+            seed=options['seed'],
+        ),
     )
     try:
-        model = recipe(options['out'], learner, options['device'], options['overwrite'])
+        model = plan.train(options['out'], learner, options['device'], options['overwrite'])
     except torch.cuda.OutOfMemoryError:
         raise UserError("the GPU's memory is full; give a smaller --batch or --size") from None
     except KeyboardInterrupt:

@@ -25,8 +25,10 @@ from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
+from tests.helpers.browser import CHROMIUM, Chromium
 from tests.helpers.networks import CLASSES, make_network
 from tests.helpers.upstream import clone_upstream
 
@@ -70,7 +72,8 @@ def original_interpreter(original_samples, original_labels) -> Interpreter:
     pairs = original_samples.pair(png.read_folder(original_labels), task)
     options = options_from('default', models=3, max_steps=40)
     generator = Generator(make_network(), 'tiny')
-    return TrainingSet(generator, original_samples, pairs, task, options, progress=False).train()
+    training_set = TrainingSet(generator, original_samples, pairs, task, options, progress=False)
+    return train_interpreter(training_set, progress=False)
 
 
 @pytest.fixture
@@ -104,3 +107,15 @@ def patched_upstream(tmp_path_factory) -> Path:
     folder = clone_upstream(tmp_path_factory.mktemp('patched') / 'upstream')
     patching.patch(folder)
     return folder
+
+
+@pytest.fixture(scope='session')
+def browser():
+    """One for all tests of a process: playwright takes no second one."""
+    sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    if not CHROMIUM.exists():
+        pytest.skip(f'{CHROMIUM} is not there')
+    with sync_api.sync_playwright() as playwright:
+        browser = Chromium(playwright)
+        yield browser
+        browser.close()

@@ -19,7 +19,7 @@ import datasetgan_ext
 from datasetgan_ext.cli import SCRIPTS
 from datasetgan_ext.cli import main as cli
 from tests.helpers.commands import ROOT, SIDE, invoke
-from tests.helpers.folders import manifest
+from tests.helpers.trees import manifest
 
 SMALLER = {
     'samples': ['--seeds=0-1'],

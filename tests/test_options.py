@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 
 import pytest
@@ -14,10 +13,10 @@ from datasetgan_ext.cli import main as cli
 from datasetgan_ext.core import choices
 from datasetgan_ext.downstream import networks, semi_supervised
 from datasetgan_ext.formats import coco, conversions, labels, png
-from datasetgan_ext.generation.cluster import Shipment
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
-from datasetgan_ext.interpreter import keypoints, optimization
+from datasetgan_ext.interpreter import keypoints, training_options
+from datasetgan_ext.interpreter.labeler import LabelerSpec
 from datasetgan_ext.metrics import folds
 from tests.helpers.commands import SAMPLES, invoke, train_arguments
 from tests.helpers.upstream import needs_upstream
@@ -38,12 +37,12 @@ def with_network(verb: str) -> bool:
 def test_words_and_defaults_are_those_of_the_library():
     assert tuple(labels.FORMATS) == choices.LABEL_FORMATS
     assert tuple(labels.UNLABELED) == choices.UNLABELED
-    assert tuple(conversions.CONVERTERS) == choices.DATASET_FORMATS
-    assert {coco.RLE, coco.POLYGONS} == set(choices.SEGMENTATIONS)
-    assert inspect.signature(conversions.convert).parameters['segmentation'].default == choices.SEGMENTATIONS[0]
+    assert tuple(conversions.CONVERSIONS) == choices.DATASET_FORMATS
+    assert coco.SEGMENTATIONS == choices.SEGMENTATIONS
+    assert conversions.make_conversion('coco').segmentation == choices.SEGMENTATIONS[0]
     assert png.COMPRESSION == choices.COMPRESSION
-    assert tuple(optimization.PRESETS) == choices.PRESETS
-    assert optimization.PRESETS['default'].pixels_per_image == choices.PIXELS_PER_IMAGE
+    assert tuple(training_options.PRESETS) == choices.PRESETS
+    assert training_options.PRESETS['default'].pixels_per_image == choices.PIXELS_PER_IMAGE
     assert keypoints.SIGMA_SHARE == choices.SIGMA_SHARE
     assert folds.FOLDS == choices.FOLDS
     assert (networks.DEFAULT, networks.SMALL) == (choices.ARCHITECTURE, choices.SMALL_ARCHITECTURE)
@@ -85,5 +84,5 @@ def test_workers_and_nodes_get_the_checkout(tmp_path, monkeypatch):
     assert invoke(gen_dataset.main, *arguments).exit_code == 1
     result = invoke(gen_dataset.main, *arguments, f'--upstream={checkout}')
     assert result.exit_code == 0, result.output
-    shipment = Shipment.pack('demo', 'demo', None, 1, None, False, str(checkout))
-    assert len(list(shipment.labeler('cpu')([0]))) == 1
+    spec = LabelerSpec('demo', 'demo', device='cpu', upstream=checkout)
+    assert len(list(spec.packed().make()([0]))) == 1

@@ -11,7 +11,7 @@ import torch
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.upstream import import_upstream
 from tests.helpers.commands import output_of
-from tests.helpers.folders import manifest, tree
+from tests.helpers.trees import manifest, tree
 from tests.helpers.upstream import NEEDS_UPSTREAM
 
 pytestmark = NEEDS_UPSTREAM

@@ -12,14 +12,14 @@ UNLABELED = ('background', 'ignore')
 """What pixels can be that no shape covers: the names in `formats.labels.UNLABELED`."""
 
 DATASET_FORMATS = ('coco', 'voc', 'yolo', 'yolo-pose', 'webdataset', 'huggingface')
-"""That a dataset is converted to: the names in `formats.conversions.CONVERTERS`."""
+"""That a dataset is converted to: the names in `formats.conversions.CONVERSIONS`."""
 SEGMENTATIONS = ('rle', 'polygons')
 """Of COCO's objects; see `formats.coco`."""
 COMPRESSION = 1
 """Of the PNG files of a dataset, 0-9; see `formats.png`."""
 
 PRESETS = ('default', 'reference')
-"""Of the interpreter's training: the names in `interpreter.optimization.PRESETS`."""
+"""Of the interpreter's training: the names in `interpreter.training_options.PRESETS`."""
 PIXELS_PER_IMAGE = 4096
 """That training draws from each labelled image."""
 SIGMA_SHARE = 0.03

@@ -16,7 +16,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.sampling import mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.helpers.commands import ROOT, invoke, train_arguments
-from tests.helpers.folders import manifest, tree
+from tests.helpers.trees import manifest, tree
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def downstream_arguments(tmp_path: Path, **changes) -> list[str]:
     return as_flags(arguments | changes)
 
 
-def output_of(command: click.Command, *arguments: object) -> str:
+def output_of(command: click.Command, *arguments) -> str:
     """What a command that must succeed prints."""
     result = invoke(command, *arguments)
     assert result.exit_code == 0, result.output

@@ -1,4 +1,4 @@
-"""What is in a folder that a run wrote."""
+"""Folders that commands wrote."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def manifest(folder: Path) -> list[dict]:
-    """The records of manifest.jsonl."""
+    """The records of a dataset's manifest."""
     return [json.loads(line) for line in (folder / 'manifest.jsonl').read_text().splitlines()]

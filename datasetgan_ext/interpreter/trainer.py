@@ -5,102 +5,20 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
+import torch.nn.functional as F
 from tqdm import tqdm
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.pixels import UNLABELED, PixelSet
+from datasetgan_ext.interpreter.pixels import NO_CLASS, PixelSet
+from datasetgan_ext.interpreter.training_options import TrainingOptions
 
 HELDOUT_CHUNK = 4096
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How an interpreter is trained. A step is one batch for each member.
-
-    Attributes:
-        preset: name of the preset that the other values started from.
-        models: members of the ensemble.
-        pixels_per_image: pixels drawn from each labelled image; None = all.
-        balance: share of them that is spread evenly over the image's classes.
-        min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
-        differences: give the members the differences of neighbouring pixels, too: see `differences`.
-        first_width: of the first hidden layer, as a share of the released DatasetGAN's; what it saves pays for the
-            differences.
-        standardize: bring each channel to mean 0 and deviation 1 before the first layer.
-        batch: pixels per member and step.
-        label_smoothing: share of the target that is spread over all classes, so that members do not grow sure of every
-            pixel of the few labelled images.
-        lr: Adam's learning rate, at the start.
-        cosine: let it fall to 0 along half a cosine; else it is constant.
-        sigma: width of the keypoints' Gaussians in pixels of the mask; None = `keypoints.default_sigma`.
-        heat_weight: of the keypoints' loss (squares, as the paper regresses heatmaps) beside that of the classes. The
-            loss is divided by the mean height of the heatmaps at the pixels trained on, so that its weight depends
-            neither on the image's size nor on how many pixels are drawn away from keypoints.
-        max_steps: steps at most; None = 100 passes over the pixels, as in the released DatasetGAN.
-        heldout: share of the pixels kept out of training to decide when a member stops: when its accuracy on them has
-            not risen for `patience` checks, one each `CHECK_STEPS`; its best weights are kept. 0 = the rule of the
-            released DatasetGAN: from the fifth pass on, when the loss of a single batch has not fallen below the lowest
-            for `patience` steps in a row; its last weights are kept.
-        patience: see there.
-        seed: of every random choice.
-    """
-
-    preset: str = 'default'
-    models: int = 10
-    pixels_per_image: int | None = 4096
-    balance: float = 0.5
-    min_class_pixels: int = 0
-    differences: bool = True
-    first_width: float = 0.5
-    standardize: bool = True
-    batch: int = 256
-    label_smoothing: float = 0.1
-    lr: float = 1e-3
-    cosine: bool = True
-    sigma: float | None = None
-    heat_weight: float = 0.3
-    max_steps: int | None = 2500
-    heldout: float = 0.1
-    patience: int = 10
-    seed: int = 0
-
-    def to_json(self) -> dict:
-        return asdict(self)
-
-
 CHECK_STEPS = 100
 REFERENCE_PASSES = 100
 REFERENCE_WARMUP_PASSES = 4
-PRESETS = {
-    'default': TrainingOptions(),
-    'reference': TrainingOptions(
-        preset='reference',
-        pixels_per_image=None,
-        balance=0.0,
-        min_class_pixels=30,
-        differences=False,
-        first_width=1.0,
-        standardize=False,
-        batch=64,
-        label_smoothing=0.0,
-        cosine=False,
-        max_steps=None,
-        heldout=0.0,
-        patience=51,
-    ),
-}
-
-
-def options_from(preset: str, **changes) -> TrainingOptions:
-    """A preset with some values changed.
-
-    A value of None leaves the preset's own, and 'all' for `pixels_per_image` stands for all pixels.
-    """
-    options = replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})
-    return replace(options, pixels_per_image=None) if options.pixels_per_image == 'all' else options
 
 
 @dataclass
@@ -147,7 +65,8 @@ def train_ensemble(
         options: see there; the same options and pixels give the same weights on one machine.
         progress: show a progress bar.
     """
-    device, outputs = pixels.classes.device, classes + keypoints
+    device = pixels.classes.device
+    outputs = classes + keypoints
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
         torch.manual_seed(options.seed)
         heldout, training = _split(_strata(pixels, classes), options.heldout)
@@ -157,12 +76,20 @@ def train_ensemble(
             mean, std = pixels.statistics()
             ensemble.input_mean.copy_(mean)
             ensemble.input_std.copy_(std)
-        return _Trainer(ensemble, pixels, classes, training, heldout, options).run(progress)
+        trainer = _Trainer(
+            ensemble=ensemble,
+            pixels=pixels,
+            classes=classes,
+            training=training,
+            heldout=heldout,
+            options=options,
+        )
+        return trainer.run(progress)
 
 
 def _strata(pixels: PixelSet, classes: int) -> torch.Tensor:
     """int64 [P]: a pixel's class or, where it has none, `classes` and the keypoint that it is on, if any."""
-    heat = torch.nn.functional.pad(pixels.heat.nan_to_num(0), (1, 0), value=0.5)
+    heat = F.pad(pixels.heat.nan_to_num(0), (1, 0), value=0.5)
     return torch.where(pixels.classes >= 0, pixels.classes, classes + heat.argmax(dim=1))
 
 
@@ -178,10 +105,9 @@ def _split(classes: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Ten
     counts = [int(len(part) * share) for part in by_class]
     if share and not any(counts):
         counts[max(range(len(by_class)), key=lambda index: len(by_class[index]))] = 1
-    return (
-        torch.cat([part[:count] for part, count in zip(by_class, counts)]),
-        torch.cat([part[count:] for part, count in zip(by_class, counts)]),
-    )
+    heldout = torch.cat([part[:count] for part, count in zip(by_class, counts)])
+    training = torch.cat([part[count:] for part, count in zip(by_class, counts)])
+    return heldout, training
 
 
 class _Trainer:
@@ -205,7 +131,9 @@ class _Trainer:
         self.heldout = heldout
         self.options = options
         heights = pixels.heat[training]
-        self.heat_weight = options.heat_weight / heights.nanmean().item() if heights.nansum() > 0 else 0.0
+        self.heat_weight = 0.0
+        if heights.nansum() > 0:
+            self.heat_weight = options.heat_weight / heights.nanmean().item()
         self.batch = min(options.batch, len(training))
         self.steps_per_pass = len(training) // self.batch
         self.steps = options.max_steps or REFERENCE_PASSES * self.steps_per_pass
@@ -215,9 +143,10 @@ class _Trainer:
 
     def run(self, progress: bool) -> tuple[Ensemble, TrainingReport]:
         optimizer = torch.optim.Adam(self.ensemble.parameters(), lr=self.options.lr)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps) if self.options.cosine else None
-        heldout_accuracy = None
-        losses = []
+        schedule = None
+        if self.options.cosine:
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        losses: list[torch.Tensor] = []
         with tqdm(
             total=self.steps, desc='training', unit='step', disable=None if progress else True, mininterval=0.5
         ) as bar:
@@ -228,7 +157,8 @@ class _Trainer:
                 optimizer.step()
                 if schedule:
                     schedule.step()
-                losses = [*losses[1 - CHECK_STEPS :], loss.detach()]
+                losses.append(loss.detach())
+                del losses[:-CHECK_STEPS]
                 if not self.options.heldout:
                     self._stop_by_batch_loss(step, losses[-1].cpu())
                 elif step % CHECK_STEPS == 0 or step == self.steps:
@@ -239,11 +169,17 @@ class _Trainer:
                 if not self.running.any():
                     break
         self.kept.eval().requires_grad_(False)
+        heldout_accuracy = None
         if self.options.heldout and self.classes:
             heldout_accuracy = 1 - self._heldout_errors(self.kept)[0].mean().item()
-        return self.kept, TrainingReport(
-            len(self.training), step, torch.stack(losses).mean().item(), len(self.heldout), heldout_accuracy
+        report = TrainingReport(
+            pixels=len(self.training),
+            steps=step,
+            loss=torch.stack(losses).mean().item(),
+            heldout_pixels=len(self.heldout),
+            heldout_accuracy=heldout_accuracy,
         )
+        return self.kept, report
 
     def _batches(self) -> Iterator[torch.Tensor]:
         """Pixels of each member's batches, without end: int64 [M, batch]."""
@@ -259,14 +195,14 @@ class _Trainer:
         loss = torch.zeros(len(outputs), device=outputs.device)
         if self.classes:
             classes = self.pixels.classes[chosen]
-            losses = torch.nn.functional.cross_entropy(
+            losses = F.cross_entropy(
                 outputs[:, :, : self.classes].flatten(0, 1),
                 classes.flatten(),
-                ignore_index=UNLABELED,
+                ignore_index=NO_CLASS,
                 label_smoothing=self.options.label_smoothing,
                 reduction='none',
             ).reshape(chosen.shape)
-            loss = loss + losses.sum(dim=1) / (classes != UNLABELED).sum(dim=1).clamp(min=1)
+            loss = loss + losses.sum(dim=1) / (classes != NO_CLASS).sum(dim=1).clamp(min=1)
         if outputs.shape[2] > self.classes:
             loss = loss + self.heat_weight * self._heat_loss(outputs, chosen)
         return loss
@@ -309,13 +245,14 @@ class _Trainer:
         """On the held-out pixels and on the CPU, for each member: the share of wrong classes, and the weighted loss of
         the heatmaps; float32 [M] each, 0 where there is no such head."""
         ensemble.eval()
-        wrong, heat = torch.zeros(self.options.models), torch.zeros(self.options.models)
-        labeled = (self.pixels.classes[self.heldout] != UNLABELED).sum().item()
+        wrong = torch.zeros(self.options.models)
+        heat = torch.zeros(self.options.models)
+        labeled = (self.pixels.classes[self.heldout] != NO_CLASS).sum().item()
         for chosen in self.heldout.split(HELDOUT_CHUNK):
             outputs = ensemble(self.pixels.batch(chosen).expand(self.options.models, -1, -1))
             if self.classes:
                 classes = self.pixels.classes[chosen]
-                missed = (outputs[:, :, : self.classes].argmax(dim=2) != classes) & (classes != UNLABELED)
+                missed = (outputs[:, :, : self.classes].argmax(dim=2) != classes) & (classes != NO_CLASS)
                 wrong += missed.sum(dim=1).cpu()
             if outputs.shape[2] > self.classes:
                 part = self._heat_loss(outputs, chosen.expand(self.options.models, -1)).cpu()
