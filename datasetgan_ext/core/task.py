@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.text import read_text
 
 MAX_CLASSES = 255
 READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
@@ -45,13 +46,13 @@ class Task:
         """
         path = READY_MADE.get(str(path), Path(path))
         try:
-            text = path.read_text(encoding='utf-8-sig')
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except (OSError, ValueError) as error:
             raise UserError(
                 f'`classes`={path} cannot be read ({error}); give a text file with a class a line, '
                 f'JSON with "classes" or "keypoints", or one of {", ".join(READY_MADE)}'
             ) from error
-        if path.suffix == '.json':
+        if path.suffix.lower() == '.json':
             try:
                 content = json.loads(text)
             except json.JSONDecodeError as error:
