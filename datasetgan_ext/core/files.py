@@ -1,8 +1,7 @@
-"""Files: found by suffix, read as text, either whole or not there, their checksums; and tensors with a description."""
+"""Files: found by suffix, either whole or not there, their checksums; and tensors with a description."""
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import logging
@@ -76,22 +75,6 @@ def check_stems(paths: Iterable[Path], argument: str) -> None:
         other = seen.setdefault(path.stem, path)
         if other != path:
             raise UserError(f'`{argument}`: {other} and {path} are both of the image {path.stem}; keep one of them')
-
-
-def read_text(path: Path) -> str:
-    """A text file in UTF-8, in UTF-16 with its mark, or else in Windows' encoding of Western Europe.
-
-    Raises:
-        OSError: it cannot be read.
-        UnicodeDecodeError: it is in another encoding.
-    """
-    content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode('utf-16')
-    try:
-        return content.decode('utf-8-sig')
-    except UnicodeDecodeError:
-        return content.decode('cp1252')
 
 
 def file_sha256(path: Path) -> str:

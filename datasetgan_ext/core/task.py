@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import read_text
+from datasetgan_ext.core.text import read_text
 
 MAX_CLASSES = 255
 READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
@@ -50,7 +50,7 @@ class Task:
         path = READY_MADE.get(str(path), Path(path))
         try:
             text = read_text(path)
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UserError(
                 f'`classes`={path} cannot be read ({error}); give a text file with a class a line, '
                 f'JSON with "classes" or "keypoints", or one of {", ".join(READY_MADE)}'

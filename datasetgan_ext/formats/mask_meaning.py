@@ -141,7 +141,7 @@ def read_masks(paths: Sequence[Path], meaning: Meaning, mask_values: str = AUTO)
     if folder.unknown:
         raise UserError(_unknown_text(folder.unknown, meaning))
     if folder.black_and_white and not folder.others:
-        raise UserError('; '.join(folder.black_and_white[:1]))
+        raise UserError(folder.black_and_white[0])
     if folder.against_numbers and folder.by_number:
         raise UserError(
             f'`labels`: {folder.against_numbers[0]} has known colours at other numbers than their ids, so it is to be '
@@ -182,36 +182,33 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
     for known in meaning.known:
         colors = _ids_of_colors(pixels, known)
         differs = any(color not in (None, number) for color, number in zip(colors, pixels.numbers))
-        no_label = is_palette and any(
-            number == IGNORE and color not in (None, IGNORE) for color, number in zip(colors, pixels.numbers)
+        hides_no_label = (
+            mask_values == AUTO
+            and is_palette
+            and are_ids
+            and any(number == IGNORE and color != IGNORE for color, number in zip(colors, pixels.numbers))
         )
-        if None not in colors and (mask_values == BY_COLOR or not no_label):
+        if None not in colors and not hides_no_label:
             if are_ids and colors != numbers:
                 folder.against_numbers.append(pixels.path)
             return colors
         if mask_values == AUTO and is_palette and differs and are_ids:
             raise UserError(_both_text(pixels, meaning, numbers, colors, known))
-    if mask_values == AUTO:
-        if is_bitonal and (not is_palette or pixels.numbers[pixels.colors.index(WHITE)] != IGNORE or not are_ids):
+    if mask_values == AUTO and meaning.numbers_are_ids:
+        if is_bitonal:
             text = _bitonal_text(pixels, meaning)
-            if is_palette:
+            if numbers[pixels.colors.index(WHITE)] != IGNORE or not are_ids:
                 raise UserError(text)
             folder.black_and_white.append(text)
-            if are_ids:
-                return numbers
-        elif is_bitonal:
-            folder.black_and_white.append(_bitonal_text(pixels, meaning))
-            return numbers
-        if are_ids and meaning.numbers_are_ids:
+        if are_ids:
             if is_palette:
                 _refuse_familiar(pixels, meaning, numbers)
             if meaning.known:
                 folder.by_number.append(pixels.path)
             return numbers
-    if mask_values == AUTO and pixels.kind != COLOR and meaning.numbers_are_ids and not is_bitonal:
-        raise UserError(_no_ids_text(pixels, numbers, meaning))
-    if not is_bitonal or mask_values == BY_COLOR:
-        folder.unknown.append(_unknown_colors(pixels, meaning))
+        if pixels.kind != COLOR:
+            raise UserError(_no_ids_text(pixels, numbers, meaning))
+    folder.unknown.append(_unknown_colors(pixels, meaning))
     return [0] * len(pixels.numbers)
 
 

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,9 @@ import numpy as np
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import read_text
-from datasetgan_ext.core.names import check_names
+from datasetgan_ext.core.names import check_names, index_of
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import IGNORE_LABEL
 from datasetgan_ext.formats.mask_pixels import Rgb
 
@@ -73,10 +72,10 @@ class NameTable:
             annotation.mask = ids[annotation.mask]
 
     def _class_of(self, line: int, task: Task) -> int | None:
-        name = unicodedata.normalize('NFC', self.names[line])
-        classes = [unicodedata.normalize('NFC', one) for one in task.classes]
-        if name in classes:
-            return classes.index(name)
+        name = self.names[line]
+        class_id = index_of(name, task.classes)
+        if class_id is not None:
+            return class_id
         if name == IGNORE_LABEL:
             return IGNORE
         return 0 if name in BACKGROUND else None
