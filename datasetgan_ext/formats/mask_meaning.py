@@ -117,8 +117,16 @@ class _Folder:
     by_number: list[Path] = field(default_factory=list)
 
 
-def read_masks(paths: Sequence[Path], meaning: Meaning, mask_values: str = AUTO) -> list[Annotation]:
+def read_masks(
+    paths: Sequence[Path], meaning: Meaning, mask_values: str = AUTO, bitonal_alone: bool = True
+) -> list[Annotation]:
     """The masks of a folder, in ids of `meaning`.
+
+    Args:
+        paths: of all masks of the folder; or of some, with `bitonal_alone`.
+        meaning: see there.
+        mask_values: one of MASK_VALUES.
+        bitonal_alone: whether masks of black and white have no sure meaning where there are no others in `paths`.
 
     Raises:
         UserError: a file cannot be read, or can be read in two ways that differ; there are colours without a meaning,
@@ -140,7 +148,7 @@ def read_masks(paths: Sequence[Path], meaning: Meaning, mask_values: str = AUTO)
         annotations.append(Annotation(path.stem, np.array(ids, np.uint8)[pixels.places], path))
     if folder.unknown:
         raise UserError(_unknown_text(folder.unknown, meaning))
-    if folder.black_and_white and not folder.others:
+    if folder.black_and_white and not folder.others and bitonal_alone:
         raise UserError(folder.black_and_white[0])
     if folder.against_numbers and folder.by_number:
         raise UserError(
@@ -197,7 +205,7 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
     if mask_values == AUTO and meaning.numbers_are_ids:
         if is_bitonal:
             text = _bitonal_text(pixels, meaning)
-            if numbers[pixels.colors.index(WHITE)] != IGNORE or not are_ids:
+            if not are_ids or any(number != IGNORE for number, color in zip(numbers, pixels.colors) if color == WHITE):
                 raise UserError(text)
             folder.black_and_white.append(text)
         if are_ids:
@@ -315,9 +323,7 @@ def _bitonal_text(pixels: MaskPixels, meaning: Meaning) -> str:
 def _no_ids_text(pixels: MaskPixels, ids: Sequence[int | None], meaning: Meaning) -> str:
     wrong: dict[str, int] = {}
     scaled = pixels.stored != pixels.numbers
-    for number, stored, class_id, count, text in zip(
-        pixels.numbers, pixels.stored, ids, pixels.counts, pixels.texts
-    ):
+    for number, stored, class_id, count, text in zip(pixels.numbers, pixels.stored, ids, pixels.counts, pixels.texts):
         if class_id is None:
             shown = f'{number} (stored as {stored})' if scaled else str(stored if number is None else number)
             wrong[shown + (f' in the colour {text}' if pixels.kind == PALETTE else '')] = count

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import open_image
@@ -116,7 +115,8 @@ def _of_channels(path: Path, kind: str, channels: np.ndarray, depth: int, transp
         levels = tuple(values[:-1] if has_alpha else values)
         hidden = transparency is not None and (levels if len(levels) == 3 else levels[0]) == transparency
         alpha = 0 if hidden else values[-1] if has_alpha else largest
-        numbers.append(levels[0] if len(set(levels)) == 1 else None)
+        is_level = len(set(levels)) == 1 and alpha in (0, largest)
+        numbers.append(levels[0] if is_level else None)
         rgb = levels if len(levels) == 3 else levels * 3
         if depth == 16:
             exact = all(level % 257 == 0 for level in rgb)
@@ -126,11 +126,8 @@ def _of_channels(path: Path, kind: str, channels: np.ndarray, depth: int, transp
         else:
             texts.append(_text(rgb, alpha if has_alpha else None))
             colors.append(_color(rgb, alpha))
-    if kind == GRAY:
-        stored = [number // scale for number in numbers]
-    else:
-        stored = [None] * len(numbers)
-    numbers = [number if color is not None or depth == 16 else None for number, color in zip(numbers, colors)]
+    is_stored = kind == GRAY
+    stored = [number // scale if is_stored and number is not None else None for number in numbers]
     return MaskPixels(path, kind, places.reshape(height, width), counts.tolist(), numbers, stored, colors, texts, [])
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.names import check_names, index_of
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import read_text
@@ -88,7 +89,7 @@ def find_name_table(folders: Sequence[Path]) -> NameTable | None:
         UserError: a folder has two, or a table cannot be read.
     """
     for folder in folders:
-        found = [path for path in (folder / name for name in READERS) if path.is_file()]
+        found = [path for path in files_by_suffix(folder, '.txt') if path.name.lower() in READERS]
         if len(found) > 1:
             raise UserError(
                 f'`labels`: {" and ".join(map(str, found))} both say what the masks mean; keep the one that is true'
@@ -101,9 +102,11 @@ def find_name_table(folders: Sequence[Path]) -> NameTable | None:
 def _read(path: Path) -> NameTable:
     try:
         lines = [line.strip() for line in read_text(path).splitlines()]
-        table = READERS[path.name](path, [line for line in lines if line])
+        table = READERS[path.name.lower()](path, [line for line in lines if line])
     except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read ({error}); its lines have the form {FORMS[path.name]}') from error
+        raise UserError(
+            f'{path} cannot be read ({error}); its lines have the form {FORMS[path.name.lower()]}'
+        ) from error
     for line, color in enumerate(table.colors):
         other = table.colors.index(color)
         if other != line:
