@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
@@ -30,6 +31,7 @@ def read_annotations(
     keypoints: str | Path | None,
     label_format: str = 'auto',
     unlabeled: str = 'background',
+    image_hw: Mapping[str, tuple[int, int]] | None = None,
 ) -> list[Annotation]:
     """All labels of all images: masks where the task has classes, keypoints where it has keypoints.
 
@@ -39,6 +41,7 @@ def read_annotations(
         keypoints: `keypoints`, in one of DRAWN; with it, keypoints in `labels` are passed over.
         label_format: of `labels`, a name in FORMATS, or 'auto' to recognise it by its content.
         unlabelled: a name in UNLABELLED.
+        image_hw: height and width of each labelled image by its name; None = they are not known.
 
     Raises:
         UserError: a source is missing or of no use for the task; or from the format's module.
@@ -53,7 +56,7 @@ def read_annotations(
         annotations = {
             annotation.name: annotation
             for annotation in _read_labels(
-                task.only(classes=True, keypoints=keypoints is None), Path(labels), label_format, unlabeled
+                task.only(classes=True, keypoints=keypoints is None), Path(labels), label_format, unlabeled, image_hw
             )
         }
     if keypoints is not None:
@@ -61,7 +64,10 @@ def read_annotations(
             raise UserError(f'`keypoints`={keypoints} is of no use: `classes` lists no keypoints')
         name = recognize(Path(keypoints), 'keypoints', DRAWN)
         for found in annotate(
-            DRAWN[name].read(Path(keypoints), 'keypoints'), task.only(False, True), f'`keypoints`={keypoints}'
+            DRAWN[name].read(Path(keypoints), 'keypoints'),
+            task.only(False, True),
+            f'`keypoints`={keypoints}',
+            image_hw=image_hw,
         ):
             if found.name in annotations:
                 annotations[found.name].keypoints = found.keypoints
@@ -79,7 +85,13 @@ def labeled_part(task: Task, annotations: list[Annotation]) -> Task:
     )
 
 
-def _read_labels(task: Task, path: Path, label_format: str, unlabeled: str) -> list[Annotation]:
+def _read_labels(
+    task: Task,
+    path: Path,
+    label_format: str,
+    unlabeled: str,
+    image_hw: Mapping[str, tuple[int, int]] | None,
+) -> list[Annotation]:
     name = label_format
     if name == 'auto':
         name = recognize(path, 'labels', FORMATS)
@@ -98,7 +110,7 @@ def _read_labels(task: Task, path: Path, label_format: str, unlabeled: str) -> l
         if not found:
             raise UserError(f'`labels`={path} holds no mask; masks are PNG files named as the samples')
         return found
-    return annotate(DRAWN[name].read(path), task, f'`labels`={path}', UNLABELED[unlabeled])
+    return annotate(DRAWN[name].read(path), task, f'`labels`={path}', UNLABELED[unlabeled], image_hw)
 
 
 def recognize(path: Path, argument: str, among: dict) -> str:
