@@ -53,7 +53,8 @@ def _drawing(path: Path, content: object) -> Drawing:
             drawing.image_hw = _size_of(content['imageData'])
     for number, shape in enumerate(shapes, 1):
         where = f'{path} shape {number}'
-        with reading(where, 'LabelMe'):
+        label = shape.get('label') if isinstance(shape, dict) else None
+        with reading(where if label is None else f'{where} ({label})', 'LabelMe'):
             if shape.get('shape_type') == 'point':
                 occluded = bool((shape.get('flags') or {}).get('occluded'))
                 (point,) = finite(shape['points'], (1, 2))
@@ -92,7 +93,7 @@ def _rectangle(points: object) -> Polygon:
     corners = finite(points, (4, 2))
     upright = box(*corners.min(axis=0), *corners.max(axis=0))
     # each corner of the upright box is one of the four, whichever comes first
-    if (np.abs(corners[:, None] - upright.corners).max(axis=2).min(axis=0) > TOLERANCE).any():
+    if (np.abs(corners[:, None] - upright.corners).max(axis=2).min(axis=0) > TOLERANCE / 2).any():
         raise ShapeError(
             f'it is a rectangle with the four corners {corners.tolist()}, which are those of no upright rectangle; '
             'make it a polygon'
