@@ -13,7 +13,7 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
-from datasetgan_ext.formats.coco import SEGMENTATIONS
+from datasetgan_ext.formats.coco_dataset import SEGMENTATIONS
 from datasetgan_ext.formats.labels import FORMATS, UNLABELED
 from datasetgan_ext.generator.sampling import NOISE_MODES
 from datasetgan_ext.generator.upstream import use_upstream
@@ -247,7 +247,7 @@ conversion_options = joined(
         type=click.Choice(SEGMENTATIONS),
         default=SEGMENTATIONS[0],
         show_default=True,
-        help="Of COCO's objects: run lengths, or polygons along the pixels' edges",
+        help="Of COCO's objects: polygons along the pixels' edges, or run lengths",
     ),
 )
 

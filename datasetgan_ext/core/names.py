@@ -76,7 +76,7 @@ def find_image(names: Iterable[str], known: Iterable[str]) -> str | None:
     """
     forms = {composed(name): name for name in known}
     own = [composed(name) for name in names]
-    for name in [*own, *(shorter for name in own for shorter in _without_additions(name))]:
+    for name in [*own, *(shorter for long in own for shorter in _without_additions(long))]:
         if name in forms:
             return forms[name]
     return None

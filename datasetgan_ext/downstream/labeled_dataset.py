@@ -5,7 +5,8 @@
 | of datasetgan generate (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
 | plain | images/ | masks/ | keypoints.json (COCO) |
 | VOC | JPEGImages/ | SegmentationClass/ | |
-| COCO, by datasetgan convert | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
+| COCO, by datasetgan convert | images/train/, .../val/ | annotations/instances_*.json | .../person_keypoints_*.json |
+| COCO, as it once was written | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from datasetgan_ext.formats.folder import (
     KEYPOINTS_FILE,
     MANIFEST,
     TRAIN,
+    VAL,
     FolderDataset,
     is_conversion,
     read_info,
@@ -191,7 +193,7 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
     task = _task_of(folder, task, argument)
     if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
         entries = _of_dataset(FolderDataset(folder), task)
-    elif (folder / 'images').is_dir():
+    elif (folder / 'images').is_dir() and not (folder / 'images' / TRAIN).is_dir():
         entries = _of_folders(folder / 'images', folder / 'masks', folder / KEYPOINTS_FILE, task)
     elif (folder / 'JPEGImages').is_dir():
         if (folder / voc.LABEL_MAP).is_file() and not (folder / DATASET_FILE).is_file():
@@ -229,7 +231,8 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
         UserError: it holds none.
     """
     inner = folder / 'images'
-    paths = list(_images(inner if inner.is_dir() else folder))
+    inner = inner if inner.is_dir() else folder
+    paths = list(_images(inner)) or [path for split in (TRAIN, VAL) for path in _images(inner / split)]
     if not paths:
         raise UserError(f'`{argument}`={folder} holds no image ({", ".join(SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
@@ -297,18 +300,21 @@ def _of_folders(
 
 
 def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
-    for split in ('train', 'val'):
-        found = {name: _Entry(path) for name, path in _by_stem(_images(folder / split), 'images').items()}
+    for split in (TRAIN, VAL):
+        inner = folder / 'images' / split
+        images = inner if inner.is_dir() else folder / split
+        found = {name: _Entry(path) for name, path in _by_stem(_images(images), 'images').items()}
         for kind, part in (
             ('instances', task.only(classes=True, keypoints=False)),
             ('keypoints', task.only(classes=False, keypoints=True)),
+            ('person_keypoints', task.only(classes=False, keypoints=True)),
         ):
             path = folder / 'annotations' / f'{kind}_{split}.json'
             if not path.is_file() or not (part.classes or part.keypoints) or not found:
                 continue
             for label in annotate(coco.read(path), part, str(path)):
                 if label.name not in found:
-                    raise UserError(f'{path}: the image {label.name} is not in {folder / split}')
+                    raise UserError(f'{path}: the image {label.name} is not in {images}')
                 if part.classes:
                     found[label.name] = replace(found[label.name], mask=label.mask)
                 else:

@@ -38,6 +38,7 @@ class Shape:
         region: what it covers; None = it is a keypoint.
         point: x and y in pixels of a keypoint, (0.5, 0.5) the centre of the first pixel.
         visibility: of a keypoint.
+        unnamed: whether it is a keypoint of which the file does not tell the name; the label is that of its object.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Shape:
     region: Region | None = None
     point: Sequence[float] | None = None
     visibility: int = VISIBLE
+    unnamed: bool = False
 
     def __post_init__(self):
         if not isinstance(self.label, str):
@@ -206,6 +208,14 @@ def reading(where: str, tool: str) -> Iterator[None]:
 
 
 def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
+    unnamed = [shape for shape in shapes if shape.unnamed]
+    if unnamed:
+        names = ', '.join(f'"{name}"' for name in task.keypoints)
+        raise UserError(
+            f'{source} has keypoints without names ({len(unnamed)} of them, the first at {unnamed[0].where}): nobody '
+            f'knows which of them is which of {names}. Add "keypoints": [{names}] to the category '
+            f'{unnamed[0].label!r}, in the order in which the file has them, or "keypoint_names": [...] to its "info"'
+        )
     for known, others, kind, regions in (
         (task.classes, task.keypoints, 'class', True),
         (task.keypoints, task.classes, 'keypoint', False),

@@ -11,6 +11,7 @@ from pathlib import Path
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.names import find_image
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import read_text
@@ -104,7 +105,12 @@ def read_labels(
             if name not in DRAWN and beside.is_file():
                 keypoints = _beside_masks(beside, task, keypoints)
             part = task.only(classes=True, keypoints=keypoints is None)
-            found = {one.name: one for one in _read(part, name, path, unlabeled, image_hw, mask_values)}
+            for one in _read(part, name, path, unlabeled, image_hw, mask_values):
+                other = found.setdefault(one.name, one)
+                if other is not one:
+                    raise UserError(
+                        f'`labels`: {other.source} and {one.source} are both of the image {one.name}; keep one'
+                    )
         if keypoints is not None:
             for one in _read_keypoints(task, Path(keypoints), image_hw):
                 if one.name in found:
@@ -178,6 +184,8 @@ def _read(
             f'each of their pixels has a value; give those without a label the value {IGNORE}'
         )
     found = read_mask_folder(path, task, mask_values) if name == 'png' else voc.read(path, task, mask_values)
+    for annotation in found:
+        annotation.name = find_image([annotation.name], image_hw or ()) or annotation.name
     if not found:
         raise UserError(f'`labels`={path} holds no mask; masks are PNG files named as the samples')
     return found

@@ -330,7 +330,8 @@ def _no_ids_text(pixels: MaskPixels, ids: Sequence[int | None], meaning: Meaning
     hint = '; `mask_values`=index reads the numbers as they are stored' if scaled else ''
     return (
         f'{pixels.path}: class id {", ".join(list(wrong)[:MAX_LISTED])} is outside the class list '
-        f'({counted(wrong, MAX_LISTED, "numbers")}), which has ids 0..{len(meaning.names) - 1} ({", ".join(meaning.names)}); {IGNORE} means "no label"{hint}. Masks in colours '
+        f'({counted(wrong, MAX_LISTED, "numbers")}), which has ids '
+        f'0..{len(meaning.names) - 1} ({", ".join(meaning.names)}); {IGNORE} means "no label"{hint}. Masks in colours '
         'need a "palette" in the class file'
     )
 

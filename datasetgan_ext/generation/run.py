@@ -22,7 +22,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import holds_files, locked, write_atomically, writing
 from datasetgan_ext.core.seeds import format_seeds, parse_seeds
 from datasetgan_ext.core.version import __version__
-from datasetgan_ext.formats.coco import RLE
+from datasetgan_ext.formats.coco_dataset import POLYGONS
 from datasetgan_ext.formats.conversions import (
     CONVERSIONS,
     check_conversion,
@@ -94,7 +94,7 @@ class Run:
     formats: Sequence[str] = ()
     val: float = 0.1
     shard_size: int = 1000
-    segmentation: str = RLE
+    segmentation: str = POLYGONS
     min_pixels: Sequence[tuple[str, int]] = ()
     balance: float | None = None
     drop: bool = False

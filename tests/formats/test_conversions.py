@@ -15,7 +15,7 @@ from datasetgan_ext import cli
 from datasetgan_ext.core import errors
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import huggingface
-from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.coco_dataset import Coco
 from datasetgan_ext.formats.conversions import CONVERSIONS, check_conversion, convert, make_conversion
 from datasetgan_ext.formats.folder import MANIFEST, TRAIN, VAL, FolderDataset, name_of_record
 from datasetgan_ext.formats.regions import find_regions
@@ -71,7 +71,7 @@ def test_coco(dataset, segmentation):
         assert len(coco.imgs) == len(records) and 0 not in coco.anns
         for image in coco.loadImgs(coco.getImgIds()):
             record = records[image['file_name'].removesuffix('.png')]
-            assert np.array_equal(pixels(folder / split / image['file_name']), dataset.image(record))
+            assert np.array_equal(pixels(folder / 'images' / split / image['file_name']), dataset.image(record))
             mask = np.zeros(HW, np.uint8)
             for annotation in coco.loadAnns(coco.getAnnIds(image['id'])):
                 assert isinstance(annotation['segmentation'], list) == (segmentation == 'polygons')
@@ -81,7 +81,7 @@ def test_coco(dataset, segmentation):
                 x, y, width, height = annotation['bbox']
                 assert region[y : y + height, x : x + width].sum() == region.sum()
             assert np.array_equal(mask, dataset.mask(record))
-        coco = coco_module.COCO(str(folder / 'annotations' / f'keypoints_{split}.json'))
+        coco = coco_module.COCO(str(folder / 'annotations' / f'person_keypoints_{split}.json'))
         assert coco.cats[1]['keypoints'] == ['left', 'right', 'top'] and coco.cats[1]['skeleton'] == [[1, 3]]
         for annotation in coco.anns.values():
             record = records[coco.imgs[annotation['image_id']]['file_name'].removesuffix('.png')]
