@@ -3,6 +3,7 @@
 import click
 
 from datasetgan_ext import (
+    check_labels,
     convert,
     evaluate,
     gen_dataset,
@@ -25,6 +26,7 @@ def main():
 
 main.add_command(gen_samples.main, 'samples')
 main.add_command(label.main, 'label')
+main.add_command(check_labels.main, 'check-labels')
 main.add_command(train_interpreter.main, 'train')
 main.add_command(gen_dataset.main, 'generate')
 main.add_command(convert.main, 'convert')

@@ -15,6 +15,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
 from datasetgan_ext.formats.coco_dataset import SEGMENTATIONS
 from datasetgan_ext.formats.labels import FORMATS, UNLABELED
+from datasetgan_ext.formats.mask_meaning import AUTO, BY_COLOR, MASK_VALUES, check_mask_values
 from datasetgan_ext.generator.sampling import NOISE_MODES
 from datasetgan_ext.generator.upstream import use_upstream
 
@@ -116,6 +117,15 @@ class ClassPixels(click.ParamType):
         return name, int(number)
 
 
+class MaskValues(click.ParamType):
+    name = '|'.join(MASK_VALUES)
+
+    def convert(self, value, param, ctx):
+        value = BY_COLOR if value == 'colour' else value
+        check_mask_values(value)
+        return value
+
+
 def check_share(ctx, param, share):
     """Callback of an option that takes a share of what there is, but not none."""
     if share is not None and not 0 < share <= 1:
@@ -205,6 +215,14 @@ def label_options(default: str = ''):
             default='auto',
             show_default=True,
             help='Format of --labels; auto recognises it by its content',
+        ),
+        click.option(
+            '--mask-values',
+            type=MaskValues(),
+            default=AUTO,
+            show_default=True,
+            help='What the pixels of PNG masks are: index, class ids; color, colours of the palette in --classes; auto '
+            'finds out, and refuses what could be both',
         ),
         click.option(
             '--unlabeled',

@@ -23,7 +23,6 @@ from datasetgan_ext.core.images import open_image
 from datasetgan_ext.core.names import find_image, listed, nearest
 from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
@@ -246,34 +245,6 @@ class SampleSet:
                 f'{path} is not the image of seed {sample.seed}: {measured}. Its labels would be learned '
                 'on the wrong picture; was the file replaced or renamed?'
             )
-
-
-def read_labeled_samples(
-    sample_set: SampleSet,
-    task: Task,
-    labels: str | Path | None,
-    keypoints: str | Path | None,
-    label_format: str = 'auto',
-    unlabeled: str = 'background',
-    seeds: list[int] | None = None,
-) -> tuple[Task, list[tuple[Sample, Annotation]]]:
-    """Hand labels of a sample set.
-
-    Args:
-        sample_set: what was labelled.
-        task: what there may be labels of.
-        labels, keypoints, label_format, unlabeled: see `read_annotations`.
-        seeds: take the labels of these only; None = all.
-
-    Returns:
-        The part of the task that is labelled, and each labelled sample with its labels, in the order of the samples.
-
-    Raises:
-        UserError: labels cannot be read, are of no use for the task, or do not suit the samples.
-    """
-    annotations = read_annotations(task, labels, keypoints, label_format, unlabeled, image_hw=sample_set.sizes())
-    task = labeled_part(task, annotations)
-    return task, sample_set.pair(annotations, task, seeds)
 
 
 def generate_samples(

@@ -20,7 +20,8 @@ import pytest
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.samples import Sample, SampleSet, read_labeled_samples
+from datasetgan_ext.generator.hand_labels import read_labeled_samples
+from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 
 SIDE = 128
