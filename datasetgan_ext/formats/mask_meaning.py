@@ -141,10 +141,7 @@ def read_masks(
     annotations = []
     for path in paths:
         pixels = read_mask_pixels(path)
-        if mask_values == INDEX:
-            ids = _stored_ids(pixels, meaning)
-        else:
-            ids = _read_one(pixels, meaning, mask_values, folder)
+        ids = _stored_ids(pixels, meaning) if mask_values == INDEX else _read_one(pixels, meaning, mask_values, folder)
         annotations.append(Annotation(path.stem, np.array(ids, np.uint8)[pixels.places], path))
     if folder.unknown:
         raise UserError(_unknown_text(folder.unknown, meaning))
@@ -261,7 +258,7 @@ def _is_own(pixels: MaskPixels, meaning: Meaning) -> bool:
 
 
 def _refuse_familiar(pixels: MaskPixels, meaning: Meaning, numbers: list[int]) -> None:
-    """A UserError where a palette PNG of ids has other ids by its colours than by its numbers, as far as one can see."""
+    """Raises UserError where a palette PNG of ids has other ids by familiar colours than by its numbers."""
     for familiar in meaning.familiar:
         colors = _ids_of_colors(pixels, familiar)
         if colors != numbers and None not in [color if color is None else _id(color, meaning) for color in colors]:

@@ -86,10 +86,7 @@ def _of_palette(path: Path, pixels: np.ndarray, palette: list, transparency: byt
     if found.max(initial=0) >= len(palette):
         raise UserError(f'{path} is damaged: it has pixels beyond its palette')
     colors = [tuple(color) for color in palette]
-    if isinstance(transparency, int):
-        alphas = {transparency: 0}
-    else:
-        alphas = dict(enumerate(transparency or b''))
+    alphas = {transparency: 0} if isinstance(transparency, int) else dict(enumerate(transparency or b''))
     numbers = found.tolist()
     shown = [_color(colors[number], alphas.get(number, 255)) for number in numbers]
     texts = [_text(colors[number], alphas.get(number)) for number in numbers]

@@ -1,4 +1,4 @@
-"""How labels of a sample set were understood: tables, a contact sheet, and the labels themselves in the plainest form."""
+"""How labels of a sample set were understood: tables, a contact sheet, and the labels in the plainest form."""
 
 from __future__ import annotations
 
@@ -202,11 +202,15 @@ class LabelCheck:
         if picture is None or picture.shape[:2] != hw:
             picture = np.full((*hw, 3), 128, np.uint8)
         lines = [*image.problems, *image.warnings]
-        pixels = image.pixels(self.task)
-        total = max(sum(pixels.values()), 1)
-        shares = ', '.join(f'{name} {100 * count / total:.3g} %' for name, count in pixels.items())
+        parts = []
+        if image.annotation.mask is not None:
+            parts.append(f'{len(image.pixels(self.task))} of {len(self.task.classes)} classes')
+        if self.task.keypoints:
+            parts.append(f'{image.keypoint_count} of {len(self.task.keypoints)} keypoints')
+        if image.unlabeled:
+            parts.append(f'{100 * image.unlabeled / image.annotation.mask.size:.3g} % without label')
         return SheetRow(
-            image.annotation.name, picture, image.annotation, '; '.join(lines) or shares or 'keypoints', bool(lines)
+            image.annotation.name, picture, image.annotation, '; '.join(lines) or ', '.join(parts), bool(lines)
         )
 
 

@@ -21,7 +21,9 @@ TILE = 200
 """Pixels of a tile's longer side."""
 MAX_IMAGES = 120
 """On a sheet; labels.json has them all."""
-OUTLINE = 2
+ASPECT = 1.5
+"""Of the sheet's width to its height, as near as the tiles allow."""
+OUTLINE = 1
 """Pixels of an outline's width, on the tile."""
 CHECKS = (150, 190)
 """Levels of the chequered pattern that stands for "no label"."""
@@ -61,30 +63,31 @@ def draw_label_sheet(path: Path, rows: Sequence[SheetRow], task: Task) -> None:
     titles = ['picture', 'mask', 'outline'] if task.classes else ['picture', 'keypoints']
     longest = max(max(row.picture.shape[:2]) for row in shown)
     scale = TILE / longest
-    cell = (max(math.ceil(row.picture.shape[1] * scale) for row in shown), 0)
-    cell = (cell[0], max(math.ceil(row.picture.shape[0] * scale) for row in shown))
-    columns = 1 if len(shown) <= 3 else 2
-    lines = math.ceil(len(shown) / columns)
+    cell_width = max(math.ceil(row.picture.shape[1] * scale) for row in shown)
+    cell_height = max(math.ceil(row.picture.shape[0] * scale) for row in shown)
     line = TEXT + GAP
-    block = len(titles) * (cell[0] + GAP) + 2 * GAP
+    block = len(titles) * (cell_width + GAP) + 2 * GAP
+    block_height = cell_height + line + GAP
+    columns = max(1, min(len(shown), round(math.sqrt(ASPECT * len(shown) * block_height / block))))
+    lines = math.ceil(len(shown) / columns)
     width = columns * block
     legend, legend_height = place_legend(task, width - GAP, font)
     top = GAP + legend_height + line
     rest = f'{len(rows) - len(shown)} more images are not shown' if len(rows) > len(shown) else ''
-    height = top + lines * (cell[1] + line + GAP) + (line if rest else 0)
+    height = top + lines * block_height + (line if rest else 0)
     sheet = PIL.Image.new('RGB', (width, height), 'white')
     draw = PIL.ImageDraw.Draw(sheet)
     draw_legend(draw, legend, task, GAP, font)
     for index, row in enumerate(shown):
         left = (index // lines) * block + GAP
-        y = top + (index % lines) * (cell[1] + line + GAP)
+        y = top + (index % lines) * block_height
         for column, (title, tile) in enumerate(zip(titles, _tiles(row, task, scale))):
-            x = left + column * (cell[0] + GAP)
+            x = left + column * (cell_width + GAP)
             if index % lines == 0:
                 draw.text((x, top - line), title, INK, font)
             sheet.paste(tile, (x, y))
         caption = _shortened(f'{row.name}: {row.caption}', block - 2 * GAP, font)
-        draw.text((left, y + cell[1] + 2), caption, RED if row.is_wrong else DIM, font)
+        draw.text((left, y + cell_height + 2), caption, RED if row.is_wrong else DIM, font)
     if rest:
         draw.text((GAP, height - line), rest, INK, font)
     save_atomically(path, lambda temporary: sheet.save(temporary, format='PNG'))

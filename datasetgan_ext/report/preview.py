@@ -125,7 +125,7 @@ def keypoint_colors(task: Task) -> list[tuple[int, int, int]]:
 def draw_legend(
     draw: PIL.ImageDraw.ImageDraw, legend: list[tuple], task: Task, top: int, font: PIL.ImageFont.FreeTypeFont
 ) -> None:
-    """Draw what `place_legend` has placed, `top` pixels from the upper edge: squares for classes, dots for keypoints."""
+    """Draw what `place_legend` has placed, from `top` downwards: squares for classes, dots for keypoints."""
     for index, (position, name, color) in enumerate(legend):
         x = position[0] + GAP
         y = top + position[1]
