@@ -17,6 +17,7 @@ import numpy as np
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import check_names, find_image, image_stem, index_of, listed
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.shapes import MAX_SIDE, Region, ShapeError, finite, leaves
@@ -114,11 +115,11 @@ def annotate(
     left_out = sum(len(drawing.shapes) - len(shapes) for drawing, shapes in wanted)
     if left_out:
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
-        log.info('%s: %d %s are passed over, no %s are asked for', source, left_out, kind, names)
+        note(f'{source}: {left_out} {kind} are passed over, `classes` lists no {names}')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
     empty = [drawing.image for drawing, shapes in wanted if not shapes and not drawing.complete]
     if empty:
-        log.warning('%s: nothing is drawn on %d images; passed over: %s', source, len(empty), listed(empty))
+        note(f'{source}: nothing is drawn on {len(empty)} images; passed over: {listed(empty)}')
     others: dict[str, Drawing] = {}
     annotations: list[Annotation] = []
     for drawing, shapes in wanted:
