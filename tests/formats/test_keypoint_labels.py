@@ -99,7 +99,10 @@ def test_labelme_points(tmp_path):
     'content, message',
     [
         ('{}', 'is not as LabelMe writes it'),
-        (labelme(('tail', 'point', [[1]], {})), r'shape 1 \(tail\): its coordinates are 1 lists of 1 numbers, expected 1 pairs of numbers'),
+        (
+            labelme(('tail', 'point', [[1]], {})),
+            r'shape 1 \(tail\): its coordinates are 1 lists of 1 numbers, expected 1 pairs of numbers',
+        ),
         (labelme(('tial', 'point', [[1, 2]], {})), "did you mean 'tail'"),
         (labelme(*[('tail', 'point', [[1, 2]], {})] * 2), "'tail' is there twice"),
     ],

@@ -108,7 +108,10 @@ def changed(shape, **changes) -> dict:
             [task(result('polygonlabels', 'car', points=per_cent((0, 0), (4, 4), (4, 0), (0, 4))))],
             r'result 1 \(car\): .* crosses itself',
         ),
-        ([task(result('polygonlabels', 'car', points=[[150, 0], [170, 0], [150, 50]]))], 'it is outside the image of 6 x 5'),
+        (
+            [task(result('polygonlabels', 'car', points=[[150, 0], [170, 0], [150, 50]]))],
+            'it is outside the image of 6 x 5',
+        ),
         ([task(result('polygonlabels', 'car', points=[[0, 0], ['x', 0]]))], 'result 1'),
         ([task(result('rectanglelabels', 'car', x=1, y=1))], "result 1 is not as Label Studio writes it .*'width'"),
         ([task(result('ellipselabels', 'car', x=1, y=1, radiusX=0, radiusY=1))], 'radius'),
@@ -124,7 +127,10 @@ def changed(shape, **changes) -> dict:
         ([task(result('brushlabels', 'car', format='rle', rle=brush(['......'] * 4)))], 'has 96 values of 8 bits'),
         ([task(result('brushlabels', 'car', format='rle', rle=brush(['#.....'] * 5)[:-4]))], 'ends too early'),
         ([task(CAR, data={'text': 'hello'})], 'has 0 images under "data"'),
-        ([task(CAR, annotations=[{'result': [CAR]}, {'result': [CAR]}])], '0f3a9c1e-seed0000003.png has 2 annotations; keep one'),
+        (
+            [task(CAR, annotations=[{'result': [CAR]}, {'result': [CAR]}])],
+            '0f3a9c1e-seed0000003.png has 2 annotations; keep one',
+        ),
         ([task(CAR), task(CAR)], 'two images named seed0000003'),
         ([task()], 'holds no labelled image'),
         ([task(*[result('keypointlabels', 'head', x=1, y=1)] * 2)], "'head' is there twice"),

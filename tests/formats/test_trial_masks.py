@@ -270,7 +270,9 @@ def test_16_bit_numbers_are_ids_and_never_cut(tmp_path, palette):
 
 @pytest.mark.parametrize('value', cases(('256', '257', '511', '65535'), 'all', 'refused without the number'))
 def test_16_bit_numbers_that_are_no_ids_are_refused(tmp_path, value):
-    write_png(tmp_path / 'masks' / f'{SEED0}.png', np.where(true_mask() == 3, int(value), true_mask().astype(int)), 16, GRAY)
+    write_png(
+        tmp_path / 'masks' / f'{SEED0}.png', np.where(true_mask() == 3, int(value), true_mask().astype(int)), 16, GRAY
+    )
     names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), SEED0, value)
 
 
