@@ -118,7 +118,7 @@ def _shapes(
     shapes = []
     segmentation = annotation.get('segmentation')
     if segmentation:
-        shapes.append(Shape(category['name'], where, _region(segmentation, image_hw)))
+        shapes.append(Shape(category['name'], where, region_of(segmentation, image_hw)))
     shapes += _keypoints(annotation, category, names, where)
     if not shapes:
         shapes.append(
@@ -156,7 +156,12 @@ def _keypoints(annotation: dict, category: dict, names: list[str], where: str) -
             yield Shape(category['name'], where, point=triple[:2], visibility=int(triple[2]), unnamed=True)
 
 
-def _region(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Region:
+def region_of(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Region:
+    """What a "segmentation" covers.
+
+    Raises:
+        ShapeError: it is neither polygons nor runs, or the runs are of another size than the image.
+    """
     if isinstance(segmentation, list):
         parts = [Polygon(corners) for corners in _outlines(segmentation)]
         if parts and all(_are_shares(part.corners) for part in parts):

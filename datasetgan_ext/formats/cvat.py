@@ -36,6 +36,11 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         path = next((file for file in sorted(path.iterdir()) if file.name.lower() == FILE), path / FILE)
     root = read_xml(path, argument)
     if root.tag != 'annotations' or root.find('track') is not None:
+        if root.tag == 'annotation':
+            raise UserError(
+                f'`{argument}`={path} is an XML file of Pascal VOC, which holds boxes alone, and masks take outlines; '
+                'export masks (SegmentationClass) or another format from the tool'
+            )
         what = 'holds tracks of a video' if root.tag == 'annotations' else f'holds <{root.tag}>'
         raise UserError(
             f'`{argument}`={path} {what}, not annotations of images; export it from CVAT as "CVAT for images 1.1"'

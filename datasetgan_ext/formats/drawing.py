@@ -20,7 +20,7 @@ from datasetgan_ext.core.names import check_names, find_image, image_stem, index
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
-from datasetgan_ext.formats.shapes import MAX_SIDE, Region, ShapeError, finite, leaves
+from datasetgan_ext.formats.shapes import MAX_SIDE, Polygon, Region, ShapeError, finite, leaves
 
 IGNORE_LABEL = '__ignore__'
 """LabelMe's label of regions that are left out; understood in every format."""
@@ -67,6 +67,7 @@ class Drawing:
         shapes: see there.
         image: the image as the tool calls it, for messages; '' = as `name`.
         other_names: that the image may have among those that were labelled; they go before `name`.
+        shares: whether the corners of the polygons are in shares of the image's sides instead of pixels.
         complete: whether an image without a region is background, as our own files say; else nobody has labelled it.
     """
 
@@ -77,6 +78,7 @@ class Drawing:
     image: str = ''
     other_names: tuple[str, ...] = ()
     complete: bool = False
+    shares: bool = False
 
     def __post_init__(self):
         self.name = composed(self.name)
@@ -239,13 +241,16 @@ def _mask(
     mask = np.full(image_hw, unlabeled, dtype=np.uint8)
     cut = []
     for shape in regions:
+        region = shape.region
+        if drawing.shares and isinstance(region, Polygon):
+            region = Polygon(region.corners * (image_hw[1], image_hw[0]))
         try:
-            shape.region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes))
+            region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes))
         except ShapeError as error:
             raise UserError(f'{shape.where} ({shape.label}): {error}') from error
-        if leaves(shape.region.extent, image_hw):
+        if leaves(region.extent, image_hw):
             cut.append(f'{shape.where} ({shape.label})')
-    if cut and drawing.image_hw is None:
+    if cut and drawing.image_hw is None and not drawing.shares:
         raise UserError(
             f'{cut[0]} leaves the image of {image_hw[1]} x {image_hw[0]} pixels, and {drawing.source} does not tell '
             'the size of the image that it was drawn on: was that a larger copy? Export it with the size'

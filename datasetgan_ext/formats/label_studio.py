@@ -42,6 +42,15 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                 f'{source} is no list of tasks with "annotations"; export it from Label Studio as "JSON" '
                 '("JSON-MIN" leaves out what is needed)'
             )
+    if (
+        content
+        and not any(task['annotations'] for task in content)
+        and any(task.get('predictions') for task in content)
+    ):
+        raise UserError(
+            f'{source} holds predictions alone, which nobody has looked at; accept them in Label Studio (Submit), and '
+            'export again'
+        )
     for number, task in enumerate(content, 1):
         where = f'{path} task {task.get("id", number)}' if isinstance(task, dict) else source
         with reading(where, 'Label Studio'):

@@ -17,7 +17,10 @@ import PIL.Image
 
 from datasetgan_ext.core.annotation import OCCLUDED, VISIBLE
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import PILLOW_ERRORS
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.text import composed
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import TOLERANCE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
@@ -28,14 +31,29 @@ UNLABELED = 'unlabeled'
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
-    """The drawing of each JSON file of a folder, in the order of names, or of a single file; not of hidden ones.
+    """The drawing of each JSON file of a folder and those in it, in the order of names, or of a single file.
+
+    Files without shapes beside such that have some are passed over, with a note; so are hidden ones.
 
     Raises:
         UserError: a file is not LabelMe's, or labels an image of another name.
     """
-    for file in sorted(path.glob('*.json')) if path.is_dir() else [path]:
-        if not file.name.startswith('.'):
-            yield _drawing(file, read_json(file, argument))
+    if not path.is_dir():
+        yield _drawing(path, read_json(path, argument))
+        return
+    strange, found = [], False
+    for file in files_by_suffix(path, '.json', below=True):
+        content = read_json(file, argument)
+        if isinstance(content, dict) and 'shapes' in content:
+            found = True
+            yield _drawing(file, content)
+        else:
+            strange.append((file, content))
+    if not found:
+        for file, content in strange:
+            yield _drawing(file, content)
+    elif strange:
+        note(f'{path}: JSON files without shapes are passed over: {listed([str(file) for file, _ in strange])}')
 
 
 def _drawing(path: Path, content: object) -> Drawing:

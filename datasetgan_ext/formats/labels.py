@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,27 @@ from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.names import find_image
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats import coco, cvat, label_studio, labelme, png, voc
-from datasetgan_ext.formats.drawing import annotate, read_json
+from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo_labels
+from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
+from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
 
-DRAWN = {'labelme': labelme, 'coco': coco, 'cvat': cvat, 'label-studio': label_studio}
+DRAWN = {
+    'labelme': labelme,
+    'coco': coco,
+    'cvat': cvat,
+    'label-studio': label_studio,
+    'via': via,
+    'supervisely': supervisely,
+    'datumaro': datumaro,
+    'yolo': yolo_labels,
+}
 """Formats of shapes, which may be regions, keypoints, or both."""
+
+IN_FOLDERS = ('labelme', 'supervisely', 'yolo')
+"""Those of DRAWN with a file for each image."""
 
 FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
@@ -157,7 +168,7 @@ def _format_of(path: Path, label_format: str) -> tuple[str, Path]:
         return name, inner
     if not path.exists():
         raise UserError(f'`labels`={path}: no such file or folder; {label_format} takes {FORMATS[label_format].PATHS}')
-    if path.is_dir() and label_format in DRAWN and label_format != 'labelme':
+    if path.is_dir() and label_format in DRAWN and label_format not in IN_FOLDERS:
         path = dict(_formats_of_folder(path, 'labels')).get(label_format, path)
     return label_format, path
 
@@ -200,7 +211,7 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
     choices = '; '.join(f'{name}: {among[name].PATHS}' for name in among)
     if not path.exists():
         raise UserError(f'`{argument}`={path}: no such file or folder; it takes one of these formats: {choices}')
-    possible = _formats_of_folder(path, argument) if path.is_dir() else [(_format_of_file(path, argument), path)]
+    possible = _formats_of_folder(path, argument) if path.is_dir() else [(format_of_file(path, argument), path)]
     found = [(name, inner) for name, inner in possible if name in among]
     if len(found) == 1:
         return found[0]
@@ -223,35 +234,15 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     files = files_by_suffix(folder, '.json', '.xml', below=True)
     if argument == 'labels' and (in_voc or pictures):
         files = [path for path in files if path != folder / KEYPOINTS_FILE]
-    known = [(_format_of_file(path, argument), path) for path in files]
-    one_image = [path for name, path in known if name == 'labelme']
+    known = [(format_of_file(path, argument), path) for path in files]
+    by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
     found = [('voc', folder)] if in_voc else []
-    found += [(name, path) for name, path in known if name in DRAWN and name != 'labelme']
+    found += [(name, path) for name, path in known if name in DRAWN and name not in IN_FOLDERS]
     if pictures and not in_voc:
         found.append(('png', folder))
-    if one_image:
-        found.append(('labelme', folder))
+    found += [(name, folder) for name in IN_FOLDERS if name in by_image]
     if not found and files and not any(name for name, _ in known):
         return [('labelme', folder)]  # its reader says what is wrong with the files
     if not found and files_by_suffix(folder, '.png', below=True):
         return [('png', folder)]
     return found
-
-
-def _format_of_file(path: Path, argument: str) -> str | None:
-    if zipfile.is_zipfile(path):
-        raise UserError(f'`{argument}`={path} is a zip archive; unpack it, and give the file or folder that is in it')
-    try:
-        start = read_text(path).lstrip('\ufeff \t\r\n')[:1]
-    except (OSError, ValueError):
-        start = ''
-    if start == '<':
-        return 'cvat'
-    if start not in ('{', '[') and path.suffix.lower() != '.json':
-        return None
-    content = read_json(path, argument)
-    if isinstance(content, list):
-        return 'label-studio'
-    if isinstance(content, dict) and 'shapes' in content:
-        return 'labelme' if 'annotations' not in content else None
-    return 'coco' if isinstance(content, dict) and {'images', 'annotations', 'categories'} & set(content) else None

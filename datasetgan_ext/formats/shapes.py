@@ -193,6 +193,30 @@ class Together:
 
 
 @dataclass
+class Holed:
+    """A polygon without what is inside of others."""
+
+    outer: Polygon
+    holes: Sequence[Polygon]
+
+    @property
+    def extent(self) -> Extent | None:
+        return self.outer.extent
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        """Set the pixels of the uint8 [H, W] mask that are inside the outline and in no hole.
+
+        Raises:
+            ShapeError: an outline cannot be painted.
+        """
+        inside = np.zeros_like(mask)
+        self.outer.paint(inside, 1)
+        for hole in self.holes:
+            hole.paint(inside, 0)
+        mask[inside > 0] = value
+
+
+@dataclass
 class NoArea:
     """A shape that has no pixels: it can be passed over, but not painted."""
 
@@ -203,7 +227,7 @@ class NoArea:
         raise ShapeError(self.reason)
 
 
-Region = Polygon | Ellipse | Bitmap | Together | NoArea
+Region = Polygon | Ellipse | Bitmap | Together | Holed | NoArea
 
 
 def box(

@@ -85,12 +85,12 @@ def several(**changes) -> dict:
         ('{"images": ', 'cannot be read as JSON'),
         ('{"images": 3}', 'is not as COCO'),
         (several(annotations=[3]), 'annotation 1 is not as COCO writes it'),
-        (several(annotations=[{'image_id': [], 'category_id': 1}]), 'annotation 1 is not as COCO writes it'),
+        (several(annotations=[{'image_id': [], 'category_id': 1}]), r'annotation 1 is of image \[\], which is not'),
         (several(images=[]), 'is of image 7, which is not among "images"'),
         (several(categories=[]), 'is of category 1, which is not among "categories"'),
         (
             several(categories=[{'id': 1, 'name': 'cars'}]),
-            r"'cars' \(did you mean 'car'\?\), at \S+ image seed0000003.png annotation 10\.",
+            r"'cars' \(did you mean 'car'\?\), at \S+ image images/seed0000003.png annotation 10\.",
         ),
         (several(images=coco()['images'] * 2), 'two images with the id 7'),
         (

@@ -221,7 +221,7 @@ def test_a_conversion_takes_its_own_options_and_notes_them(name, own):
         ('voc', {'val': 1.0}, '`val`=1.0 is not a share'),
         ('voc', {'val': float('nan')}, '`val`=nan is not a share'),
         ('webdataset', {'shard_size': 0}, '`shard_size`=0 is too small'),
-        ('coco', {'segmentation': 'boxes'}, '`segmentation`=boxes is none of rle, polygons'),
+        ('coco', {'segmentation': 'boxes'}, '`segmentation`=boxes is none of polygons, rle'),
     ],
 )
 def test_bad_options(name, options, message):
@@ -231,9 +231,9 @@ def test_bad_options(name, options, message):
 
 def test_a_library_that_is_not_needed_is_not_asked_for(dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'pycocotools.mask', None)
-    check_conversion(Coco(segmentation='polygons'), dataset.info, tmp_path / 'new')
+    check_conversion(Coco(), dataset.info, tmp_path / 'new')
     with pytest.raises(UserError, match='pycocotools is needed'):
-        check_conversion(Coco(), dataset.info, tmp_path / 'new')
+        check_conversion(Coco(segmentation='rle'), dataset.info, tmp_path / 'new')
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_a_missing_library_is_named_with_its_extra(dataset, monkeypatch):
 
     monkeypatch.setattr(errors.importlib, 'import_module', missing)
     with pytest.raises(UserError, match=r"pip install 'datasetgan-ext\[formats\]'"):
-        converted(dataset, 'coco')
+        converted(dataset, 'coco', segmentation='rle')
     assert not (dataset.folder.parent / 'coco').exists()
 
 

@@ -53,7 +53,7 @@ def test_a_category_may_lack_keypoints_of_the_task(tmp_path):
         (coco(categories=[{'id': 1, 'name': 'bird'}, {'id': 2, 'name': 'tree'}]), 'keypoints without names'),
         (
             coco(names=['tail', 'haed', 'left_foot']),
-            r"'haed' \(did you mean 'head'\?\), at .*keypoints.json image seed0000003.png annotation 1\.",
+            r"'haed' \(did you mean 'head'\?\), at .*keypoints.json image images/seed0000003.png annotation 1\.",
         ),
         (coco(names=['tail', 'tail', 'head']), "'tail' is there twice"),
         (coco(values=[1, 2, 2]), 'has 3 values under "keypoints"; 3 keypoints take 9'),
@@ -61,7 +61,7 @@ def test_a_category_may_lack_keypoints_of_the_task(tmp_path):
         (coco(values=[1, 1, 3] * 3), 'visibility is none of'),
         (coco(values=[float('nan'), 1, 2] * 3), 'no finite number'),
         (coco(images=[]), 'is of image 7, which is not among'),
-        (coco(annotations=coco()['annotations'][:1] * 2), "'tail' is there twice on seed0000003.png"),
+        (coco(annotations=coco()['annotations'][:1] * 2), "'tail' is there twice on images/seed0000003.png"),
     ],
 )
 def test_coco_mistakes(tmp_path, content, message):

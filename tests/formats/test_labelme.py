@@ -51,7 +51,7 @@ def test_masks_in_a_folder_and_points_in_it(tmp_path):
         ('[]', 'holds no labelled image'),
         ({'shapes': None}, 'is not as LabelMe writes it'),
         (labelme({'label': 'car'}), r"shape 1 \(car\) is not as LabelMe writes it .KeyError: 'points'"),
-        (labelme(CAR, shape(3, 'rectangle', [[0, 0], [1, 1]])), 'shape 2: its label is 3'),
+        (labelme(CAR, shape(3, 'rectangle', [[0, 0], [1, 1]])), r'shape 2 \(3\): its label is 3'),
         (
             labelme(
                 shape('Car', 'polygon', CAR['points']),
@@ -77,7 +77,10 @@ def test_masks_in_a_folder_and_points_in_it(tmp_path):
         (labelme(shape('car', 'mask', [[0, 0], [1, 1]], mask='AAAA')), 'is no PNG in base64'),
         (labelme(shape('car', 'mask', [[0, 0], [1, 1]])), 'is no PNG in base64'),
         (labelme(shape('car', 'mask', [[8, 4], [10, 6]], mask=png(np.ones((3, 3))))), 'outside the image of 6 x 5'),
-        (labelme(CAR, imageHeight=None, imageWidth=None), 'height and width of image seed0000003.png are missing'),
+        (
+            labelme(CAR, imageHeight=None, imageWidth=None),
+            'height and width of image ../images/seed0000003.png are missing',
+        ),
         (labelme(CAR, imageHeight=10**9), 'are no size of an image'),
         (labelme(CAR, imageHeight='x'), 'are no size of an image'),
         (labelme(CAR, imagePath='seed0000004.png'), 'give the file the name of its image, seed0000004.json'),
