@@ -18,7 +18,6 @@ from tests.helpers.trials import (
     SEED0,
     SIDE,
     coco_keypoints,
-    fails_today,
     json_classes,
     labelme,
     names_all,
@@ -27,8 +26,6 @@ from tests.helpers.trials import (
     true_mask,
     write,
 )
-
-pytestmark = fails_today('the command does not exist')
 
 
 def check(folder, classes, *options: str, count: int = 2) -> tuple[int, str]:
