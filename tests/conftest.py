@@ -15,6 +15,7 @@ if not torch.cuda.is_available():
 
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import generate_samples
@@ -63,7 +64,7 @@ def labels(samples, task, tmp_path) -> Path:
 
 @pytest.fixture
 def interpreter(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task)
+    pairs = samples.pair(read_mask_folder(labels, task), task)
     options = options_from('default', models=3, max_steps=40)
     return TrainingSet(generator, samples, pairs, task, options, progress=False).train()
 

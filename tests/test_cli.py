@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import datasetgan_ext
 from datasetgan_ext import (
+    check_labels,
     convert,
     evaluate,
     gen_dataset,
@@ -28,6 +29,7 @@ from datasetgan_ext import (
     verify,
 )
 from datasetgan_ext.cli import main as cli
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import mixing_of
@@ -55,12 +57,14 @@ def invoke(command, *arguments):
 
 
 def train_arguments(tmp_path, **changes) -> list[str]:
-    """Arguments that train a small interpreter of the demo on seeds 0-3 in seconds."""
+    """Arguments that train a small interpreter of the demo's classes on seeds 0-3 in seconds."""
+    classes = tmp_path / 'classes only.json'
+    classes.write_text(json.dumps(Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False).to_json()))
     arguments = {
         'network': 'demo',
         'samples': DEMO_FOLDER / 'samples',
         'labels': MASKS,
-        'classes': DEMO_FOLDER / 'task.json',
+        'classes': classes,
         'seeds': '0-3',
         'models': 1,
         'pixels-per-image': 100,
@@ -105,6 +109,7 @@ def test_console_command_has_the_same_verbs():
     assert cli.commands == {
         'samples': gen_samples.main,
         'label': label.main,
+        'check-labels': check_labels.main,
         'train': train_interpreter.main,
         'generate': gen_dataset.main,
         'convert': convert.main,
@@ -342,7 +347,7 @@ def nothing(folder):
     [
         (wrong_size, f'seed0000001.png is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
         (unknown_id, 'seed0000001.png: class id 77 is outside the class list'),
-        (stranger, 'cat.png: no sample of that name'),
+        (stranger, 'cat.png'),
         (nothing, 'labels is in no known format'),
     ],
 )

@@ -9,6 +9,7 @@ from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
 from datasetgan_ext.interpreter.training import train_interpreter
@@ -26,8 +27,8 @@ TASK = Task(
 
 
 @pytest.fixture(params=['both heads', 'keypoints alone'])
-def labeler(request, generator, samples, labels) -> Labeler:
-    annotations = list(png.read_folder(labels))
+def labeler(request, generator, samples, labels, task) -> Labeler:
+    annotations = read_mask_folder(labels, task)
     for sample, annotation in zip(samples.samples, annotations):
         gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
         places = [np.unravel_index(pixel, gray.shape)[::-1] for pixel in (gray.argmax(), gray.argmin(), 0)]
