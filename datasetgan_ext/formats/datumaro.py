@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasetgan_ext.core.annotation import VISIBLE
-from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.coco import region_of
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import Ellipse, NoArea, Polygon, Region, ShapeError, box, finite

@@ -14,6 +14,7 @@ from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats import yolo_labels
 from datasetgan_ext.formats.drawing import read_json
+from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
 
 COCO_KEYS = {'images', 'annotations', 'categories'}
 BOXES = 'holds boxes alone, and masks take outlines'
@@ -114,7 +115,7 @@ def _format_of_json(content: object, start: str) -> str | None:
     return 'coco'
 
 
-def _format_of_list(content: list, start: str) -> str:
+def _format_of_list(content: list, start: str) -> str | None:
     if _first(content, 'image_id') is not None and _first(content, 'data') is None:
         raise UserError(
             f'{start} is a list of COCO results, as evaluations take them: names of images and classes are missing; '
@@ -125,7 +126,15 @@ def _format_of_list(content: list, start: str) -> str:
             f'{start} is a file of CreateML, which {BOXES}; export COCO Segmentation (in Roboflow) or another format '
             'of outlines instead'
         )
+    if content and isinstance(content[0], dict) and not _is_task(content[0]):
+        return None
     return 'label-studio'
+
+
+def _is_task(item: dict) -> bool:
+    """Whether a dict may be a task of Label Studio, or of its export that leaves most out."""
+    files = [value for value in item.values() if isinstance(value, str) and value.lower().endswith(IMAGE_SUFFIXES)]
+    return bool(files or {'data', 'annotations', 'predictions'} & set(item))
 
 
 def _first(items: object, key: str) -> object:
