@@ -259,14 +259,17 @@ def write_coco(
         for found in objects(record)
     )
     with path.open('w', encoding='utf-8') as file:
-        file.write(
-            f'{{"info": {json.dumps({"description": DESCRIPTION, **(info or {})})},\n'
-            f'"categories": {json.dumps(categories)},\n"images": ['
-        )
+        file.write(head(categories, info or {}))
         file.writelines(_separated(images))
         file.write('],\n"annotations": [')
         file.writelines(_separated(annotations))
         file.write(']}\n')
+
+
+def head(categories: list[dict], info: dict) -> str:
+    """What stands before the images."""
+    about = json.dumps({'description': DESCRIPTION, **info})
+    return f'{{"info": {about},\n"categories": {json.dumps(categories)},\n"images": ['
 
 
 def keypoint_category(task: Task) -> dict:

@@ -119,13 +119,13 @@ def annotate(
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
         note(f'{source}: {left_out} {kind} are passed over, `classes` lists no {names}')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
-    empty = [drawing.image for drawing, shapes in wanted if not shapes and not drawing.complete]
+    empty = [drawing.image for drawing, shapes in wanted if not shapes and not (drawing.complete and task.classes)]
     if empty:
         note(f'{source}: nothing is drawn on {len(empty)} images; passed over: {listed(empty)}')
     others: dict[str, Drawing] = {}
     annotations: list[Annotation] = []
     for drawing, shapes in wanted:
-        if not shapes and not drawing.complete:
+        if not shapes and not (drawing.complete and task.classes):
             continue
         name = drawing.name
         if image_hw is not None:

@@ -14,6 +14,7 @@ from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats import yolo_labels
 from datasetgan_ext.formats.drawing import read_json
+from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
 
 COCO_KEYS = {'images', 'annotations', 'categories'}
 BOXES = 'holds boxes alone, and masks take outlines'
@@ -62,6 +63,22 @@ def formats_of_folder(folder: Path, argument: str) -> list[str]:
             format_of_file(path, argument)
     texts = files_by_suffix(folder, '.txt', below=True)
     return ['yolo'] if any(format_of_file(path, argument) == 'yolo' for path in texts) else []
+
+
+def labeled_pictures(path: Path, name: str) -> set[Path]:
+    """Image files that a label file says it is of, by their place beside it: they are no masks.
+
+    Args:
+        path: of the label file.
+        name: its format; the others but labelme and via do not tell where the images are.
+    """
+    content = read_json(path) if name in ('labelme', 'via') else {}
+    if name == 'labelme':
+        files = [content.get('imagePath')]
+    else:
+        records = content.get('_via_img_metadata', content)
+        files = [record.get('filename') for record in records.values() if isinstance(record, dict)]
+    return {(path.parent / file.replace('\\', '/')).resolve() for file in files if isinstance(file, str)}
 
 
 def _check_lines(text: str, start: str) -> None:
@@ -114,7 +131,7 @@ def _format_of_json(content: object, start: str) -> str | None:
     return 'coco'
 
 
-def _format_of_list(content: list, start: str) -> str:
+def _format_of_list(content: list, start: str) -> str | None:
     if _first(content, 'image_id') is not None and _first(content, 'data') is None:
         raise UserError(
             f'{start} is a list of COCO results, as evaluations take them: names of images and classes are missing; '
@@ -125,7 +142,15 @@ def _format_of_list(content: list, start: str) -> str:
             f'{start} is a file of CreateML, which {BOXES}; export COCO Segmentation (in Roboflow) or another format '
             'of outlines instead'
         )
+    if content and isinstance(content[0], dict) and not _is_task(content[0]):
+        return None
     return 'label-studio'
+
+
+def _is_task(item: dict) -> bool:
+    """Whether a dict may be a task of Label Studio, or of its export that leaves most out."""
+    files = [value for value in item.values() if isinstance(value, str) and value.lower().endswith(IMAGE_SUFFIXES)]
+    return bool(files or {'data', 'annotations', 'predictions'} & set(item))
 
 
 def _first(items: object, key: str) -> object:

@@ -16,7 +16,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo_labels
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder
+from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, labeled_pictures
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
 
@@ -238,6 +238,9 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
     found = [('voc', folder)] if in_voc else []
     found += [(name, path) for name, path in known if name in DRAWN and name not in IN_FOLDERS]
+    if pictures:
+        labeled = {picture for name, path in known for picture in labeled_pictures(path, name)}
+        pictures = [path for path in pictures if path.resolve() not in labeled]
     if pictures and not in_voc:
         found.append(('png', folder))
     found += [(name, folder) for name in IN_FOLDERS if name in by_image]

@@ -65,6 +65,14 @@ def _compare_lists(folder: Path, masks: set[str]) -> None:
             note(f'{lists[0].parent} {what}: {listed(sorted(found))}')
 
 
+def label_map_text(task: Task) -> str:
+    """Content of a labelmap.txt with the classes' names and colours."""
+    rows = ['# label:color_rgb:parts:actions\n']
+    for name, (red, green, blue) in zip(task.classes, task.palette):
+        rows.append(f'{name}:{red},{green},{blue}::\n')
+    return ''.join(rows)
+
+
 @dataclass(frozen=True)
 class Voc(Conversion):
     """Images become JPEG files, because VOC's readers look for these; masks stay as they are."""
@@ -89,7 +97,4 @@ class Voc(Conversion):
                     file.write(f'{name}\n')
         both = [(lists / f'{split}.txt').read_text() for split in (TRAIN, VAL)]
         (lists / 'trainval.txt').write_text(''.join(both))
-        rows = ['# label:color_rgb:parts:actions\n']
-        for name, (red, green, blue) in zip(dataset.task.classes, dataset.task.palette):
-            rows.append(f'{name}:{red},{green},{blue}::\n')
-        (outdir / LABEL_MAP).write_text(''.join(rows), encoding='utf-8')
+        (outdir / LABEL_MAP).write_text(label_map_text(dataset.task), encoding='utf-8')

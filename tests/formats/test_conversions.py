@@ -88,18 +88,6 @@ def test_coco(dataset, segmentation):
             assert annotation['keypoints'] == record['keypoints']
 
 
-def test_coco_scores_what_it_holds_as_perfect(dataset):
-    coco_module, evaluation = pytest.importorskip('pycocotools.coco'), pytest.importorskip('pycocotools.cocoeval')
-    truth = coco_module.COCO(str(converted(dataset, 'coco') / 'annotations' / 'instances_train.json'))
-    found = truth.loadRes([{**annotation, 'score': 1.0} for annotation in truth.anns.values()])
-    score = evaluation.COCOeval(truth, found, 'segm')
-    score.params.maxDets = [1000, 1000, 1000]
-    score.evaluate()
-    score.accumulate()
-    precision = score.eval['precision']
-    assert precision[precision > -1].min() == 1
-
-
 def test_voc(dataset):
     folder = converted(dataset, 'voc')
     lists = folder / 'ImageSets' / 'Segmentation'
