@@ -6,11 +6,11 @@ What is looked at (of pixels that are there: unused entries of a palette do not 
               255 is an unknown colour. 16-bit grey is a colour where it is a multiple of 257, else an unknown one.
     numbers   What the file stores: the index of a palette PNG; the level of a grey picture, also where it is stored as
               RGB with R = G = B, with alpha, or in 16 bits (never cut to 8). Levels of 1, 2 and 4 bits are as shown.
-    known     Colours with a meaning: those of the file's own name table (labelmap.txt, label_colors.txt beside the masks
-              or beside SegmentationClass; class_names.txt, where line k has VOC's colour k); else those that the class
-              file itself gives and, in a VOC folder, VOC's colours (id = VOC's index): the first of the two that has
-              all colours of the file. (224, 224, 192) is "no label" in a VOC folder. Colours that the program makes up
-              are for display, and never known.
+    known     Colours with a meaning: those of the file's own name table (labelmap.txt, label_colors.txt beside the
+              masks or beside SegmentationClass; class_names.txt, where line k has VOC's colour k); else those that the
+              class file itself gives and, in a VOC folder, VOC's colours (id = VOC's index): the first of the two that
+              has all colours of the file. (224, 224, 192) is "no label" in a VOC folder. Colours that the program makes
+              up are for display, and never known.
     ids       Numbers are ids where each is below the number of classes, or 255 ("no label"). Beside labelmap.txt and
               label_colors.txt, which give colours alone, numbers are no ids.
     own form  A palette PNG as write_mask writes it, so also the page: 8 bits, 256 colours, of which the first (two at
