@@ -23,7 +23,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
 from datasetgan_ext.labeling.server import FILES
-from tests.labeling.serving import Client, serving, serving_process
+from tests.helpers.serving import Client, serving, serving_process
 
 NAME = 'seed0000000'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
