@@ -20,6 +20,7 @@ if not torch.cuda.is_available():
 
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
@@ -69,7 +70,7 @@ def original_labels(original_samples, tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def original_interpreter(original_samples, original_labels) -> Interpreter:
     task = Task.from_names(list(CLASSES))
-    pairs = original_samples.pair(png.read_folder(original_labels), task)
+    pairs = original_samples.pair(read_mask_folder(original_labels, task), task)
     options = options_from('default', models=3, max_steps=40)
     generator = Generator(make_network(), 'tiny')
     training_set = TrainingSet(generator, original_samples, pairs, task, options, progress=False)
