@@ -10,11 +10,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.options import Command, label_options, start_logging
-from datasetgan_ext.report.label_check import LABELS_FILE, SHEET_FILE
-from datasetgan_ext.report.label_check import check_labels as check
 
 
 @click.command(cls=Command)
@@ -44,8 +40,14 @@ def main(samples, labels, keypoints, label_format, mask_values, unlabeled, class
         --keypoints=datasetgan_ext/demo/samples/keypoints.json --classes=datasetgan_ext/demo/task.json \\
         --outdir=out/check
     """
+    from datasetgan_ext.core.task import Task
+    from datasetgan_ext.generator.samples import SampleSet
+    from datasetgan_ext.report.label_check import LABELS_FILE, SHEET_FILE, check_labels
+
     start_logging()
-    found = check(SampleSet.read(samples), Task.read(classes), labels, keypoints, label_format, unlabeled, mask_values)
+    found = check_labels(
+        SampleSet.read(samples), Task.read(classes), labels, keypoints, label_format, unlabeled, mask_values
+    )
     flagged = click.get_current_context().command.with_flags
     for line in found.found.summary():
         print(flagged(line))

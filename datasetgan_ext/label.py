@@ -13,12 +13,6 @@ if not __package__:
 import click
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.samples import SampleSet
-from datasetgan_ext.labeling.server import Server
-from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
-from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.options import Command, network_options, start_logging
 
 
@@ -45,7 +39,7 @@ from datasetgan_ext.options import Command, network_options, start_logging
     '--port', type=click.IntRange(0, 65535), metavar='N', default=0, show_default='a free one', help='Port to serve on'
 )
 @click.option('--open', 'open_browser', is_flag=True, help='Open the page in the browser')
-def main(network, device, allow_pickle_code, samples, classes, labels, host, port, open_browser):
+def main(network, device, allow_pickle_code, upstream, samples, classes, labels, host, port, open_browser):
     """Label images on a page in the browser: brush, polygon, fill, keypoints, and suggestions that learn meanwhile.
 
     Prints the page's address. Every stroke is saved at once, in the formats that datasetgan train takes; Ctrl-C
@@ -58,12 +52,20 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
     datasetgan samples --network=demo --outdir=out/samples --seeds=0-15 --trunc=0.7
     datasetgan label --network=demo --samples=out/samples --classes=datasetgan_ext/demo/task.json
     """
+    from datasetgan_ext.core.task import Task
+    from datasetgan_ext.generator.checkpoint import load_generator
+    from datasetgan_ext.generator.samples import SampleSet
+    from datasetgan_ext.labeling.server import Server
+    from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
+    from datasetgan_ext.labeling.suggest import Suggester
+
     start_logging()
-    sample_set, task = SampleSet.read(samples), Task.read(classes)
+    sample_set = SampleSet.read(samples)
+    task = Task.read(classes)
     if not sample_set.samples:
         raise UserError(f'--samples={samples} lists no images; let datasetgan samples finish first')
     with open_store(sample_set, task, labels or sample_set.folder / 'labels') as store:
-        generator = load_generator(network, device, allow_pickle_code)
+        generator = load_generator(network, device, allow_pickle_code, upstream)
         sample_set.check_network(generator)
         with contextlib.ExitStack() as stack:
             suggester = stack.enter_context(Suggester(generator, store))
@@ -79,4 +81,4 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan label')

@@ -9,15 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import torch
 
+from datasetgan_ext.core.choices import LABEL_FORMATS, MASK_VALUES, NOISE_MODES, SEGMENTATIONS, UNLABELED
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
-from datasetgan_ext.formats.coco_dataset import SEGMENTATIONS
-from datasetgan_ext.formats.labels import FORMATS, UNLABELED
-from datasetgan_ext.formats.mask_meaning import AUTO, BY_COLOR, MASK_VALUES, check_mask_values
-from datasetgan_ext.generator.sampling import NOISE_MODES
-from datasetgan_ext.generator.upstream import use_upstream
 
 
 class Command(click.Command):
@@ -82,6 +77,8 @@ class Device(click.ParamType):
     def convert(self, value, param, ctx):
         if not isinstance(value, str):
             return value
+        import torch
+
         try:
             device = torch.device(value)
             if device.type not in ('cpu', 'cuda'):
@@ -121,8 +118,9 @@ class MaskValues(click.ParamType):
     name = '|'.join(MASK_VALUES)
 
     def convert(self, value, param, ctx):
-        value = BY_COLOR if value == 'colour' else value
-        check_mask_values(value)
+        value = 'color' if value == 'colour' else value
+        if value not in MASK_VALUES:
+            raise UserError(f'{param.opts[0]}={value} is none of {", ".join(MASK_VALUES)}')
         return value
 
 
@@ -144,11 +142,6 @@ def joined(*options):
     return decorate
 
 
-def _use_upstream(ctx, param, folder):
-    if folder is not None:
-        use_upstream(folder)
-
-
 network_option = click.option(
     '--network',
     metavar='PKL|URL|demo',
@@ -166,8 +159,6 @@ loading_options = joined(
         '--upstream',
         type=click.Path(path_type=Path),
         metavar='DIR',
-        callback=_use_upstream,
-        expose_value=False,
         help="Checkout of NVIDIA's code: StyleGAN3's for its networks  "
         '[default: $DATASETGAN_UPSTREAM, or the submodule]',
     ),
@@ -211,7 +202,7 @@ def label_options(default: str = ''):
         ),
         click.option(
             '--label-format',
-            type=click.Choice(['auto', *FORMATS]),
+            type=click.Choice(['auto', *LABEL_FORMATS]),
             default='auto',
             show_default=True,
             help='Format of --labels; auto recognises it by its content',
@@ -219,7 +210,7 @@ def label_options(default: str = ''):
         click.option(
             '--mask-values',
             type=MaskValues(),
-            default=AUTO,
+            default=MASK_VALUES[0],
             show_default=True,
             help='What the pixels of PNG masks are: index, class ids; color, colours of the palette in --classes; auto '
             'finds out, and refuses what could be both',
@@ -227,7 +218,7 @@ def label_options(default: str = ''):
         click.option(
             '--unlabeled',
             '--unlabelled',
-            type=click.Choice(list(UNLABELED)),
+            type=click.Choice(UNLABELED),
             default='background',
             show_default=True,
             help='What pixels are that no shape covers: the first class, or left out of training and scores',

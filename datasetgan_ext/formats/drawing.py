@@ -117,7 +117,7 @@ def annotate(
     left_out = sum(len(drawing.shapes) - len(shapes) for drawing, shapes in wanted)
     if left_out:
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
-        note(f'{source}: {left_out} {kind} are passed over, `classes` lists no {names}')
+        note(f'{source}: {left_out} {kind} are passed over, no {names} are taken from here')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
     empty = [drawing.image for drawing, shapes in wanted if not shapes and not (drawing.complete and task.classes)]
     if empty:

@@ -10,7 +10,7 @@ from pathlib import Path
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
-from datasetgan_ext.core.names import find_image
+from datasetgan_ext.core.names import find_image, listed
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo_labels
@@ -169,7 +169,10 @@ def _format_of(path: Path, label_format: str) -> tuple[str, Path]:
     if not path.exists():
         raise UserError(f'`labels`={path}: no such file or folder; {label_format} takes {FORMATS[label_format].PATHS}')
     if path.is_dir() and label_format in DRAWN and label_format not in IN_FOLDERS:
-        path = dict(_formats_of_folder(path, 'labels')).get(label_format, path)
+        inner = [one for name, one in _formats_of_folder(path, 'labels') if name == label_format]
+        if len(inner) > 1:
+            raise UserError(f'`labels`={path} holds {listed([str(one) for one in inner])}; give the file that you mean')
+        path = inner[0] if inner else path
     return label_format, path
 
 

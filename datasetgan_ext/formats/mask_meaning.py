@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
+from datasetgan_ext.core.choices import MASK_VALUES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task, distinct_colors
 from datasetgan_ext.formats.mask_pixels import (
@@ -39,8 +40,7 @@ from datasetgan_ext.formats.mask_pixels import (
 )
 from datasetgan_ext.formats.name_tables import NameTable, voc_color
 
-AUTO, INDEX, BY_COLOR = 'auto', 'index', 'color'
-MASK_VALUES = (AUTO, INDEX, BY_COLOR)
+AUTO, INDEX, BY_COLOR = MASK_VALUES
 MAX_LISTED = 10
 """Unknown colours that a message lists for one file."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)

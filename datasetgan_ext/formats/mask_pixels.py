@@ -12,8 +12,12 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import open_image
 
 PALETTE, GRAY, COLOR = 'palette', 'gray', 'color'
-KINDS = {0: GRAY, 2: COLOR, 3: PALETTE, 4: GRAY, 6: COLOR}
-"""Kind of pixels, by PNG's colour type."""
+KINDS = {'1': GRAY, 'L': GRAY, 'LA': GRAY, 'I': GRAY, 'I;16': GRAY, 'P': PALETTE, 'RGB': COLOR, 'RGBA': COLOR}
+"""Kind of pixels, by Pillow's mode."""
+GRAY_WITH_ALPHA = 4
+"""PNG's colour type; with 16 bits, Pillow reads the upper eight alone."""
+MAX_PIXELS = 1 << 24
+"""Of a mask; larger ones would fill the memory before anything is known of them."""
 TRANSPARENT = ()
 """Stands for the colour of a pixel of which nothing is to be seen."""
 Rgb = tuple[int, int, int]
@@ -59,23 +63,30 @@ def read_mask_pixels(path: Path) -> MaskPixels:
     """
     with open_image(path) as image:
         file_format = image.format
-        pixels = np.asarray(image)
-        palette = image.getpalette('RGB') if image.mode == 'P' else []
+        mode = image.mode
+        width, height = image.size
+        pixels = np.asarray(image) if width * height <= MAX_PIXELS else None
+        palette = (image.getpalette('RGB') if mode == 'P' else None) or []
         transparency = image.info.get('transparency')
     if file_format != 'PNG':
         raise UserError(
             f'{path} is a {file_format} file by its content, whatever its name says; other formats than PNG may change '
             'single pixels, and then they mean other classes. Save the mask as PNG in the tool that made it'
         )
+    if pixels is None:
+        raise UserError(f'{path} has {width} x {height} pixels; no image here is as large')
     with path.open('rb') as file:
         depth, color_type = file.read(26)[24:]
-    kind = KINDS[color_type]
-    if depth == 16 and color_type == 4:
-        raise UserError(f'{path} has 16-bit grey pixels with alpha; save the mask with 8 bits, or without alpha')
+    if mode not in KINDS or (depth == 16 and color_type == GRAY_WITH_ALPHA):
+        raise UserError(
+            f'{path} has {depth}-bit pixels of the kind {mode}, which cannot be read whole here; save the mask with 8 '
+            'bits, as grey, palette or RGB'
+        )
+    kind = KINDS[mode]
     if kind == PALETTE:
         return _of_palette(path, pixels, np.reshape(palette, (-1, 3)).tolist(), transparency)
     if depth == 16:
-        channels = _sixteen_bits(path, pixels, color_type).astype(np.uint64)
+        channels = _sixteen_bits(path, pixels, kind).astype(np.uint64)
     else:
         channels = np.atleast_3d(pixels).astype(np.uint64) * (255 if pixels.dtype == bool else 1)
     return _of_channels(path, kind, channels, depth, transparency)
@@ -128,14 +139,13 @@ def _of_channels(path: Path, kind: str, channels: np.ndarray, depth: int, transp
     return MaskPixels(path, kind, places.reshape(height, width), counts.tolist(), numbers, stored, colors, texts, [])
 
 
-def _sixteen_bits(path: Path, pixels: np.ndarray, color_type: int) -> np.ndarray:
+def _sixteen_bits(path: Path, pixels: np.ndarray, kind: str) -> np.ndarray:
     """All 16 bits of a PNG's channels [H, W, C]; of colours, Pillow has read the upper eight alone."""
-    if KINDS[color_type] == GRAY:
+    if kind == GRAY:
         return np.atleast_3d(pixels)
     with open_image(path) as image:
         # the bytes of each number the other way round: what Pillow takes for the upper ones are the lower ones
-        swapped = {'RGB;16B': 'RGB;16L', 'RGBA;16B': 'RGBA;16L'}
-        image.tile = [(*tile[:3], swapped[tile[3]]) for tile in image.tile]
+        image.tile = [(*tile[:3], tile[3].replace('16B', '16L')) for tile in image.tile]
         lower = np.asarray(image)
     return pixels.astype(np.uint16) << 8 | lower
 

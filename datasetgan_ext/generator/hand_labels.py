@@ -96,7 +96,8 @@ def read_hand_labels(
         task: what there may be labels of.
         labels, keypoints, label_format, unlabeled, mask_values: see `read_labels`.
         seeds: take the labels of these only; None = all.
-        complete: whether it is an error if no image has labels of a kind, classes or keypoints, that the task has.
+        complete: whether it is an error if no image has labels of a kind, classes or keypoints, that the task has. Who
+            gives keypoints alone, without `labels`, asks for them alone.
 
     Raises:
         UserError: labels cannot be read, are of no use for the task, do not suit the samples, or are not complete.
@@ -106,7 +107,7 @@ def read_hand_labels(
     pairs = sample_set.pair(read.annotations, labeled, seeds)
     missing = find_missing(sample_set, task, [annotation for _, annotation in pairs], every_sample=seeds is None)
     nowhere = absent_kinds(task, labeled)
-    if nowhere and complete:
+    if nowhere and complete and labels is not None:
         raise UserError(
             f'`classes` lists {nowhere[0]}, and there are none of them in `labels`'
             f'{" or `keypoints`" if nowhere[0] == "keypoints" else ""}. Give them as well, or take the '

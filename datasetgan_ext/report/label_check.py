@@ -240,10 +240,11 @@ def check_labels(
     images = [_check_image(annotation, samples.get(annotation.name), sample_set, task) for annotation in annotations]
     labeled = labeled_part(task, annotations)
     pairs = [(image.sample, image.annotation) for image in images if image.sample is not None and not image.problems]
-    problems = [f'`classes` lists {kind}, and no image has any' for kind in absent_kinds(task, labeled)]
+    nowhere = [f'`classes` lists {kind}, and no image has any' for kind in absent_kinds(task, labeled)]
+    problems = nowhere if labels is not None else []
     if not annotations:
         problems.append('no image has labels')
-    missing = find_missing(sample_set, task, annotations)
+    missing = [*(nowhere if labels is None else []), *find_missing(sample_set, task, annotations)]
     return LabelCheck(
         sample_set, task, images, HandLabels(labeled, pairs, read, missing, len(sample_set.samples)), problems
     )

@@ -24,7 +24,9 @@ GAP = 8
 TEXT = 15
 DOT = 3
 BONE = (255, 255, 255)
-INK, DIM, RED = (25, 25, 25), (110, 110, 110), (190, 30, 30)
+INK = (25, 25, 25)
+DIM = (110, 110, 110)
+RED = (190, 30, 30)
 
 
 def color_mask(mask: np.ndarray, task: Task) -> np.ndarray:
@@ -75,7 +77,8 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
     )
     draw = PIL.ImageDraw.Draw(sheet)
     for index, (sample, stratum) in enumerate(samples):
-        left, top = (index // rows) * block + GAP, line + (index % rows) * (tile_wh[1] + line + GAP)
+        left = (index // rows) * block + GAP
+        top = line + (index % rows) * (tile_wh[1] + line + GAP)
         image = sample.image.repeat(3, axis=2) if sample.image.shape[2] == 1 else sample.image
         tiles = {'image': image, 'keypoints': image}
         if task.classes:
@@ -96,7 +99,7 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             sheet.paste(tile, (x, top))
         draw.text(
             (left, top + tile_wh[1] + 2),
-            f'{stratum}: seed {sample.seed} ({sample.uncertainty:.4f})',
+            f'{stratum}: {sample.id_name} {sample.id} ({sample.uncertainty:.4f})',
             RED if stratum == DROPPED else DIM,
             font,
         )
@@ -136,11 +139,15 @@ def draw_legend(
 
 def place_legend(task: Task, width: int, font: PIL.ImageFont.FreeTypeFont) -> tuple[list[tuple], int]:
     """Where each class's and keypoint's name stands below the tiles, and the height that they need."""
-    entries, x, y = [], 0, 0
-    for name, color in [*zip(task.classes, task.palette), *zip(task.keypoints, keypoint_colors(task))]:
+    names = [*task.classes, *task.keypoints]
+    colors = [*task.palette, *keypoint_colors(task)]
+    entries = []
+    x = y = 0
+    for name, color in zip(names, colors):
         length = TEXT + 4 + math.ceil(font.getlength(name)) + 2 * GAP
         if x and x + length > width:
-            x, y = 0, y + TEXT + GAP
+            x = 0
+            y += TEXT + GAP
         entries.append(((x, y), name, color))
         x += length
     return entries, y + TEXT + GAP

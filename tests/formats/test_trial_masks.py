@@ -5,27 +5,30 @@ What is looked at (of pixels that are there: unused entries of a palette do not 
               (1, 2 and 4 bits scaled to 255, as every viewer shows them); alpha 0 is "no label", any other alpha below
               255 is an unknown colour. 16-bit grey is a colour where it is a multiple of 257, else an unknown one.
     numbers   What the file stores: the index of a palette PNG; the level of a grey picture, also where it is stored as
-              RGB with R = G = B, with alpha, or in 16 bits (never cut to 8).
-    known     Colours with a meaning: those of the file's own name table (labelmap.txt beside the masks or beside
-              SegmentationClass; class_names.txt, where line k has VOC's colour k); else those that the class file
-              itself gives; else, in a VOC folder, VOC's colours (id = VOC's index). (224, 224, 192) is "no label" in
-              a VOC folder. Colours that the program makes up are for display, and never known.
-    ids       Numbers are ids where each is below the number of classes, or 255 ("no label").
-    own form  A palette PNG as write_mask writes it, so also the page: 8 bits, 256 colours, of which the first are the
-              task's (given or made up, or the table's), the others black.
+              RGB with R = G = B, with alpha, or in 16 bits (never cut to 8). Levels of 1, 2 and 4 bits are as shown.
+    known     Colours with a meaning: those of the file's own name table (labelmap.txt, label_colors.txt beside the
+              masks or beside SegmentationClass; class_names.txt, where line k has VOC's colour k); else those that the
+              class file itself gives and, in a VOC folder, VOC's colours (id = VOC's index): the first of the two that
+              has all colours of the file. (224, 224, 192) is "no label" in a VOC folder. Colours that the program makes
+              up are for display, and never known.
+    ids       Numbers are ids where each is below the number of classes, or 255 ("no label"). Beside labelmap.txt and
+              label_colors.txt, which give colours alone, numbers are no ids.
+    own form  A palette PNG as write_mask writes it, so also the page: 8 bits, 256 colours, of which the first (two at
+              least) are the task's (given or made up, or the table's), the others black.
 
 `mask_values`='auto'; the first row that fits a file
     | row | the file                                                       | is read                               |
-    | 0   | is in our own form, and its numbers are ids                    | by number; 255 is "no label", though  |
-    |     |                                                                | its colour is black                   |
-    | 1   | has known colours alone (in a palette PNG: 255 not in use)     | by colour, in whatever order a        |
-    |     |                                                                | palette has them, and also in grey    |
+    | 0   | is in our own form                                             | by number; 255 is "no label", though  |
+    |     |                                                                | its colour is black; numbers that are |
+    |     |                                                                | no ids are refused                    |
+    | 1   | has known colours alone (in a palette PNG of ids: 255 not in   | by colour, in whatever order a        |
+    |     | use, or of a colour that is "no label")                        | palette has them, and also in grey    |
     | 2   | is a palette PNG, has a known colour at another number than    | not at all: both readings             |
     |     | its id, and colours that are not known, or 255 in use          |                                       |
-    | 3   | is black and white alone, and so are all files of the folder   | not at all: white may be a class or   |
-    |     |                                                                | "no label"; both readings             |
+    | 3   | is black and white alone, and so are all files of the folder,  | not at all: white may be a class or   |
+    |     | or its white is not 255                                        | "no label"; both readings             |
     | 4   | is a palette PNG of ids with VOC's colours, or those that we   | not at all: both readings             |
-    |     | make up for this task, at other numbers                        |                                       |
+    |     | make up for this task, at other numbers; or of transparent ids |                                       |
     | 5   | is a palette PNG of several numbers that all have one colour   | not at all: the palette shows nothing |
     | 6   | has numbers that are ids                                       | by number                             |
     | 7   | has anything else                                              | not at all: unknown colours with      |

@@ -20,7 +20,7 @@ from datasetgan_ext.generator.samples import (
     pixel_sha256,
 )
 from datasetgan_ext.generator.sampling import SamplingOptions
-from tests.conftest import CLASSES, make_network
+from tests.helpers.networks import CLASSES, make_network
 
 TASK = Task.from_names(list(CLASSES))
 

@@ -23,7 +23,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
 from datasetgan_ext.labeling.server import FILES
-from tests.labeling.serving import Client, serving, serving_process
+from tests.helpers.serving import Client, serving, serving_process
 
 NAME = 'seed0000000'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
@@ -416,7 +416,7 @@ def broken_keypoints(folder):
     'make, message',
     [
         (wrong_size, f'is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
-        (stranger, 'cat.png: no sample of that name'),
+        (stranger, 'cat.png'),
         (unknown_id, 'class id 99 is outside the class list'),
         (broken_keypoints, 'cannot be read as JSON'),
     ],
