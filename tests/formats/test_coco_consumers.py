@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from datasetgan_ext.downstream.vision import import_segmentation
 from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, name_of_record
@@ -140,10 +141,8 @@ def test_supervision_reads_the_masks(dataset, folder):
         names = [loaded.classes[number] for number in found.class_id]
         mask = merged(found.mask, [TASK.classes.index(name) for name in names])
         # supervision paints the polygons' border too
-        near = np.zeros(HW, bool)
-        for axis in (0, 1):
-            for step in (-1, 1):
-                near |= np.roll(truth, step, axis) != truth
+        highest = ndimage.maximum_filter(truth, 3)
+        near = highest != ndimage.minimum_filter(truth, 3)
         assert not ((mask != truth) & ~near).any()
 
 
