@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import torch.nn.functional as functional
+import torch.nn.functional as F
 
 from benchmarks.demo_accuracy import summary_of, train_and_score
 from benchmarks.measure import one_thread_each, write_result
@@ -25,7 +25,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator, Synthesis
-from datasetgan_ext.interpreter.optimization import options_from
+from datasetgan_ext.interpreter.training_options import options_from
 
 IMAGES, SCORED_ON = 16, range(32, 40)
 DROPPED = (0.1, 0.3, 0.5)
@@ -69,7 +69,7 @@ def upsample_nearest(generator: Generator) -> None:
 
     def at_full_size(*arguments) -> Synthesis:
         found = synthesize(*arguments)
-        found.features = [functional.interpolate(maps, generator.image_hw, mode='nearest') for maps in found.features]
+        found.features = [F.interpolate(maps, generator.image_hw, mode='nearest') for maps in found.features]
         return found
 
     generator.synthesize = at_full_size

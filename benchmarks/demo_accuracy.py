@@ -21,8 +21,9 @@ from datasetgan_ext.formats import png
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import SampleSet
-from datasetgan_ext.interpreter.optimization import PRESETS, TrainingOptions, options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import PRESETS, TrainingOptions, options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 TRAINED_ON, SCORED_ON = range(16), range(16, 40)
@@ -43,7 +44,8 @@ def train_and_score(
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     masks = list(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'))
     training, heldout = (samples.pair(masks, task, list(seeds)) for seeds in (trained_on, scored_on))
-    interpreter = TrainingSet(generator, samples, training, task, options, progress=False).train()
+    training_set = TrainingSet(generator, samples, training, task, options, progress=False)
+    interpreter = train_interpreter(training_set, progress=False)
     score = SegmentationScore(len(task.classes))
     for labeled, (_, annotation) in zip(Labeler(generator, interpreter)(scored_on), heldout):
         score.add(annotation.mask, labeled.mask)

@@ -14,7 +14,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 
 from benchmarks.demo.rebuild import FIRST_HELD_OUT, RESOLUTION, TRUNCATION
 from benchmarks.demo.world import draw
@@ -35,9 +35,9 @@ def pyramid(images: torch.Tensor) -> dict[int, torch.Tensor]:
     kernel = torch.outer(taps, taps).expand(3, 1, 5, 5)
     levels = {}
     while images.shape[2] > SMALLEST_LEVEL:
-        blurred = functional.conv2d(functional.pad(images, (2, 2, 2, 2), 'reflect'), kernel, groups=3)
+        blurred = F.conv2d(F.pad(images, (2, 2, 2, 2), 'reflect'), kernel, groups=3)
         smaller = blurred[:, :, ::2, ::2]
-        levels[images.shape[2]] = images - functional.interpolate(smaller, scale_factor=2, mode='bilinear')
+        levels[images.shape[2]] = images - F.interpolate(smaller, scale_factor=2, mode='bilinear')
         images = smaller
     levels[images.shape[2]] = images
     return levels
@@ -62,7 +62,7 @@ def sliced_wasserstein(one: np.ndarray, other: np.ndarray) -> dict[int, float]:
     distances = {}
     for size in levels[0]:
         first, second = (descriptors(level[size], random) for level in levels)
-        directions = functional.normalize(torch.randn(first.shape[1], DIRECTIONS, generator=random), dim=0)
+        directions = F.normalize(torch.randn(first.shape[1], DIRECTIONS, generator=random), dim=0)
         difference = (first @ directions).sort(dim=0).values - (second @ directions).sort(dim=0).values
         distances[size] = 1000 * float(difference.abs().mean())
     return distances

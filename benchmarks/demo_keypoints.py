@@ -27,8 +27,9 @@ from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import center_crop
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.metrics.keypoints import KeypointScore
 from datasetgan_ext.metrics.segmentation import SegmentationScore
 
@@ -39,7 +40,8 @@ DROPPED = 0.1
 
 def train(generator, samples, annotations, task, preset='default'):
     pairs = samples.pair(annotations, task, list(TRAINED_ON))
-    return TrainingSet(generator, samples, pairs, task, options_from(preset, min_class_pixels=0)).train()
+    options = options_from(preset, min_class_pixels=0)
+    return train_interpreter(TrainingSet(generator, samples, pairs, task, options))
 
 
 def score(generator, interpreter, annotations, seeds=SCORED_ON) -> dict:

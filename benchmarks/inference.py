@@ -22,6 +22,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import numpy as np
 import psutil
 import torch
+import torch.nn.functional as F
 
 from benchmarks.measure import write_result
 from benchmarks.random_networks import make_generator, make_interpreter
@@ -64,7 +65,7 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
     for maps in zip(*generator.synthesize(seeds, interpreter.options).features):
         hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean), device=DEVICE), 0
         for one in maps:
-            upsampled = torch.nn.functional.interpolate(one[None].float(), size=generator.image_hw, mode='bilinear')
+            upsampled = F.interpolate(one[None].float(), size=generator.image_hw, mode='bilinear')
             hypercolumns[:, first : first + len(one)] = upsampled[0].flatten(1).T
             first += len(one)
         hypercolumns.sub_(ensemble.input_mean).div_(ensemble.input_std)
@@ -72,10 +73,10 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
         for member in range(ensemble.members):
             x = hypercolumns
             for depth, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases)):
-                x = torch.nn.functional.linear(x, weight[member], bias[member])
+                x = F.linear(x, weight[member], bias[member])
                 if depth < len(ensemble.norms):
                     norm, part = ensemble.norms[depth], slice(member * x.shape[1], (member + 1) * x.shape[1])
-                    x = torch.nn.functional.batch_norm(
+                    x = F.batch_norm(
                         x.relu(),
                         norm.running_mean[part],
                         norm.running_var[part],

@@ -24,8 +24,9 @@ from datasetgan_ext.formats.coco import flat_keypoints
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.labeling.learning import Learner
 from datasetgan_ext.labeling.selection import label_order
 from datasetgan_ext.labeling.store import LabelStore, open_store
@@ -108,9 +109,10 @@ class Benchmark:
     def _iou(self, labeled: list[str], seed: int) -> float:
         task = self.task.only(classes=True, keypoints=False)
         pairs = self.samples.pair([self.truth[name] for name in labeled], task)
-        interpreter = TrainingSet(
+        training_set = TrainingSet(
             self.generator, self.samples, pairs, task, replace(TRAINING, seed=seed), progress=False
-        ).train()
+        )
+        interpreter = train_interpreter(training_set, progress=False)
         fused, score = interpreter.fused_for(self.generator), SegmentationScore(len(task.classes))
         for name in self.scored:
             score.add(self.truth[name].mask, fused(self.features[name]).masks[0].numpy())

@@ -18,7 +18,7 @@ from benchmarks.measure import write_result
 from benchmarks.random_networks import make_generator, make_interpreter
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.generator.checkpoint import DEMO
-from datasetgan_ext.interpreter.optimization import PRESETS
+from datasetgan_ext.interpreter.training_options import PRESETS
 
 MEMBERS, CLASSES = 10, 8
 RESOLUTIONS, ROUNDS, SHOULD_TAKE = (256, 512), 4, 2.0

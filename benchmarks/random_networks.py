@@ -17,7 +17,8 @@ from datasetgan_ext.generator.upstream import import_upstream
 from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.optimization import PRESETS, hidden_sizes
+from datasetgan_ext.interpreter.trainer import hidden_sizes
+from datasetgan_ext.interpreter.training_options import PRESETS
 
 IMAGES, CLASSES = 16, 8
 

@@ -14,8 +14,9 @@ import torch
 
 from benchmarks.measure import write_result
 from benchmarks.random_networks import CLASSES, IMAGES, label_brightness, make_generator
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 
 RESOLUTION = 256
 
@@ -27,7 +28,7 @@ def main():
         start = time.perf_counter()
         training_set = TrainingSet(generator, *labeled, options_from('default'))
         features = time.perf_counter()
-        interpreter = training_set.train()
+        interpreter = train_interpreter(training_set)
         end = time.perf_counter()
     result = {
         'resolution': RESOLUTION,

@@ -10,7 +10,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.formats.conversions import CONVERTERS, convert
+from datasetgan_ext.formats.conversions import CONVERSIONS, convert, make_conversion
 from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.options import Command, conversion_options
 
@@ -23,10 +23,10 @@ from datasetgan_ext.options import Command, conversion_options
     required=True,
     help='Written by datasetgan generate',
 )
-@click.option('--format', 'format_name', type=click.Choice(list(CONVERTERS)), required=True, help='What to write')
+@click.option('--format', 'format_name', type=click.Choice(list(CONVERSIONS)), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
 @conversion_options
-def main(dataset, format_name, outdir, val, shard_size, segmentation):
+def main(dataset, format_name, outdir, **options):
     """Write the kept images and labels of a dataset in the format that your trainer reads.
 
     Nothing is generated again, and the dataset stays as it is. Masks and coordinates are the same in all formats, but
@@ -43,7 +43,7 @@ def main(dataset, format_name, outdir, val, shard_size, segmentation):
         --val=0
     """
     found = FolderDataset(dataset)
-    convert(found, format_name, outdir, val, shard_size, segmentation)
+    convert(found, make_conversion(format_name, options), outdir)
     print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')
 
 

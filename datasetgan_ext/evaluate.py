@@ -19,9 +19,8 @@ from datasetgan_ext.downstream.fitting import checkpoints_of
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
-from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
-from datasetgan_ext.generator.samples import SampleSet
+from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.metrics.folds import FOLDS, Score
@@ -133,9 +132,7 @@ def _score_interpreter(
     if labels is None and keypoints is None:
         labels = DEMO_FOLDER / 'samples' / 'masks' if loaded.task.classes else None
         keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json' if loaded.task.keypoints else None
-    annotations = read_annotations(loaded.task, labels, keypoints, label_format, unlabeled)
-    task = labeled_part(loaded.task, annotations)
-    pairs = sample_set.pair(annotations, task, seeds)
+    task, pairs = read_labeled_samples(sample_set, loaded.task, labels, keypoints, label_format, unlabeled, seeds)
     chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
     if not chosen:
         raise UserError(
@@ -164,7 +161,7 @@ def _score_interpreter(
     content = {'trained_on': sorted(trained_on), 'scored_on': [sample.seed for sample, _ in chosen]}
     if task.classes:
         print(score.table(task.classes))
-        content |= score.to_json(task.classes)
+        content.update(score.to_json(task.classes))
     if task.keypoints:
         print(found.table())
         content['keypoints'] = found.to_json()

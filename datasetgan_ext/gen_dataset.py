@@ -16,7 +16,7 @@ import click
 import torch
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats.conversions import CONVERTERS
+from datasetgan_ext.formats.conversions import CONVERSIONS
 from datasetgan_ext.formats.png import COMPRESSION
 from datasetgan_ext.generation.cluster import Cluster, Shipment
 from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
@@ -93,7 +93,7 @@ log = logging.getLogger(__name__)
 @click.option(
     '--format',
     'formats',
-    type=click.Choice(['folder', *CONVERTERS]),
+    type=click.Choice(['folder', *CONVERSIONS]),
     multiple=True,
     default=['folder'],
     show_default=True,

@@ -14,10 +14,10 @@ import torch
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.downstream.fitting import FitOptions, Supervised
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, read_labeled
+from datasetgan_ext.downstream.learners import FitOptions, Supervised
 from datasetgan_ext.downstream.networks import DEFAULT, SMALL
-from datasetgan_ext.downstream.training import Recipe, limited
+from datasetgan_ext.downstream.training import TrainingPlan
 from datasetgan_ext.options import Command, Device, Size, check_val, joined, start_logging
 
 folder = click.Path(file_okay=False, path_type=Path)
@@ -174,25 +174,37 @@ def main(only, **options):
 def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only: str | None = None) -> None:
     """Train as the options of a command say, and print what became of it."""
     task = None if options['classes'] is None else Task.read(options['classes'])
-    data = limited(read_labeled(options['data'], task), options['num'])
+    data = read_labeled(options['data'], task)
+    if options['num'] is not None:
+        data = data.first(options['num'], 'num')
     if only:
         data = data.only(only == 'classes', only == 'keypoints')
         if not data:
             raise UserError(f'--only={only}: --data={options["data"]} has no {only}')
     selection = read_labeled(options['select'], data.task, 'select') if options['select'] else None
-    recipe = Recipe(
-        data,
-        selection,
-        options['val'],
-        unlabeled,
-        options['size'],
-        options['architecture'],
-        options['pretrained'],
-        options['mirror'],
-        FitOptions(*(options[name] for name in FitOptions.__dataclass_fields__)),
+    plan = TrainingPlan(
+        data=data,
+        selection=selection,
+        val=options['val'],
+        unlabeled=unlabeled,
+        image_hw=options['size'],
+        architecture=options['architecture'],
+        pretrained=options['pretrained'],
+        mirror=options['mirror'],
+        options=FitOptions(
+            steps=options['steps'],
+            batch=options['batch'],
+            lr=options['lr'],
+            dice=options['dice'],
+            every=options['every'],
+            patience=options['patience'],
+            keep_checkpoints=options['keep_checkpoints'],
+            workers=options['workers'],
+            seed=options['seed'],
+        ),
     )
     try:
-        model = recipe(options['out'], learner, options['device'], options['overwrite'])
+        model = plan.train(options['out'], learner, options['device'], options['overwrite'])
     except torch.cuda.OutOfMemoryError:
         raise UserError("the GPU's memory is full; give a smaller --batch or --size") from None
     except KeyboardInterrupt:

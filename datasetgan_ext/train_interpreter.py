@@ -16,15 +16,16 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import writing
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.samples import SampleSet
+from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
+from datasetgan_ext.interpreter import cross_validation
 from datasetgan_ext.interpreter.keypoints import SIGMA_SHARE
-from datasetgan_ext.interpreter.optimization import PRESETS, options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import PRESETS, options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.options import Command, CountOrAll, label_options, network_options, seeds_option, start_logging
 
-SHOWN_DOUBTS = 10
+SHOWN_LABEL_ERRORS = 10
 
 
 @click.command(cls=Command)
@@ -139,9 +140,7 @@ def main(
         raise UserError(f'--out={out}: its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    annotations = read_annotations(task, labels, keypoints, label_format, unlabeled)
-    task = labeled_part(task, annotations)
-    pairs = sample_set.pair(annotations, task, seeds)
+    task, pairs = read_labeled_samples(sample_set, task, labels, keypoints, label_format, unlabeled, seeds)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')
     options = options_from(
@@ -155,14 +154,12 @@ def main(
     generator = load_generator(network, device, allow_pickle_code)
     try:
         training_set = TrainingSet(generator, sample_set, pairs, task, options)
-        interpreter = training_set.train()
+        interpreter = train_interpreter(training_set)
         interpreter.save(out)
         report = interpreter.training
-        heldout = (
-            ''
-            if report['heldout_accuracy'] is None
-            else f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
-        )
+        heldout = ''
+        if report['heldout_accuracy'] is not None:
+            heldout = f', accuracy {report["heldout_accuracy"]:.4f} on {report["heldout_pixels"]} held-out pixels'
         print(
             f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
             f'loss {report["loss"]:.4f}{heldout}'
@@ -170,17 +167,17 @@ def main(
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')
-            segmentation, found, doubts = training_set.cross_validate()
+            found = cross_validation.cross_validate(training_set, interpreter.keypoint_threshold)
             if task.classes:
-                print(segmentation.table(task.classes))
+                print(found.segmentation.table(task.classes))
             if task.keypoints:
-                print(found.table())
-            if doubts:
+                print(found.keypoints.table())
+            if found.label_errors:
                 print('Look again at these places: the ensemble, which never saw their labels, is sure of others.')
-            for doubt in doubts[:SHOWN_DOUBTS]:
+            for error in found.label_errors[:SHOWN_LABEL_ERRORS]:
                 print(
-                    f'  {doubt.name}: {doubt.area} pixels around ({doubt.x:.0f}, {doubt.y:.0f}) are labelled '
-                    f'{task.classes[doubt.labeled]}, expected {task.classes[doubt.expected]}'
+                    f'  {error.name}: {error.area} pixels around ({error.x:.0f}, {error.y:.0f}) are labelled '
+                    f'{task.classes[error.labeled]}, expected {task.classes[error.expected]}'
                 )
     except torch.cuda.OutOfMemoryError:
         raise UserError("the GPU's memory is full; give a smaller --pixels-per-image, or --device=cpu") from None

@@ -11,8 +11,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.downstream.labeled_dataset import read_images
+from datasetgan_ext.downstream.labeled_dataset import read_unlabeled
 from datasetgan_ext.downstream.semi_supervised import WIDTH, SemiSupervised
 from datasetgan_ext.options import Command, start_logging
 from datasetgan_ext.train_downstream import folder, train, training_options
@@ -56,11 +55,9 @@ def main(unlabeled, num_unlabeled, discriminator_width, **options):
         --steps=300 --every=100 --out=out/semi.safetensors
     """
     start_logging()
-    images = read_images(unlabeled, 'unlabeled')
+    images = read_unlabeled(unlabeled, 'unlabeled')
     if num_unlabeled is not None:
-        if num_unlabeled > len(images):
-            raise UserError(f'--num-unlabeled={num_unlabeled}: --unlabeled={unlabeled} holds {len(images)} images')
-        images = images.take(range(num_unlabeled))
+        images = images.first(num_unlabeled, 'num_unlabeled')
     train(partial(SemiSupervised, width=discriminator_width), options, images, only='classes')
 
 

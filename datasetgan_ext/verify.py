@@ -41,17 +41,14 @@ def main(dataset):
     shown = list(itertools.islice(problems, SHOWN))
     more = sum(1 for _ in problems)
     if shown:
-        raise UserError(
-            '\n'.join(
-                [
-                    f'{dataset} is damaged:',
-                    *shown,
-                    *([f'... and {more} more'] if more else []),
-                    'The command that made it, given again, makes what is missing or damaged; '
-                    'delete files that belong to no sample',
-                ]
-            )
+        lines = [f'{dataset} is damaged:', *shown]
+        if more:
+            lines.append(f'... and {more} more')
+        lines.append(
+            'The command that made it, given again, makes what is missing or damaged; '
+            'delete files that belong to no sample'
         )
+        raise UserError('\n'.join(lines))
     print(f'{found.info["summary"]["samples"]} labelled images in {dataset}: all as they were written')
 
 

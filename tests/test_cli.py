@@ -32,8 +32,8 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import mixing_of
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from tests.downstream.helping import write_world
 from tests.generation.test_run import manifest, tree
+from tests.helpers.squares import write_world
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 SCRIPTS = {

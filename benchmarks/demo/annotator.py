@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import nn
 from tqdm import tqdm
@@ -62,11 +62,11 @@ class Annotator(nn.Module):
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x, skips = images, []
         for index, block in enumerate(self.down):
-            x = block(functional.max_pool2d(x, 2) if index else x)
+            x = block(F.max_pool2d(x, 2) if index else x)
             skips.append(x)
         whole = x.mean(dim=(2, 3))
         for skip, narrow, block in zip(skips[-2::-1], reversed(self.narrow), reversed(self.up)):
-            x = block(skip + functional.interpolate(narrow(x), scale_factor=2, mode='bilinear'))
+            x = block(skip + F.interpolate(narrow(x), scale_factor=2, mode='bilinear'))
         heatmaps = self.heatmaps(x)
         # each keypoint is judged by the features around it and by those of the whole image
         attention = heatmaps.flatten(2).softmax(dim=2)
@@ -92,12 +92,12 @@ class Annotator(nn.Module):
     def _probabilities(self, images: torch.Tensor, shift: tuple[int, int]) -> tuple[torch.Tensor, ...]:
         """Probabilities from the images moved by (rows, columns), moved back; the edges are repeated."""
         height, width = images.shape[2:]
-        padded = functional.pad(images, (1, 1, 1, 1), 'replicate')
+        padded = F.pad(images, (1, 1, 1, 1), 'replicate')
         classes, heatmaps, visibility = self(_window(padded, shift, (height, width)))
         shares = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
         back = (-shift[0], -shift[1])
         classes, shares = (
-            _window(functional.pad(maps, (1, 1, 1, 1), 'replicate'), back, (height, width))
+            _window(F.pad(maps, (1, 1, 1, 1), 'replicate'), back, (height, width))
             for maps in (classes.softmax(dim=1), shares)
         )
         return classes, shares, visibility.softmax(dim=2)
@@ -190,8 +190,8 @@ def _augment(images: torch.Tensor) -> torch.Tensor:
         sigma = 0.3 + 0.9 * float(torch.rand(()))
         taps = torch.exp(-0.5 * (torch.arange(-3.0, 4) / sigma) ** 2)
         taps = (taps / taps.sum()).expand(3, 1, 1, 7)
-        images = functional.conv2d(functional.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
-        images = functional.conv2d(functional.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)
+        images = F.conv2d(F.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
+        images = F.conv2d(F.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)
     images = images + 0.06 * torch.rand(len(images), 1, 1, 1) * torch.randn_like(images)
     return images.clamp(-1, 1)
 
@@ -208,7 +208,7 @@ def _loss(network, images, masks, points, visibility) -> torch.Tensor:
     rare = torch.ones(len(CLASSES))
     rare[[CLASSES.index(name) for name in ('handle', 'mirror', 'plate', 'grille')]] = 2
     return (
-        functional.cross_entropy(classes, masks, weight=rare)
+        F.cross_entropy(classes, masks, weight=rare)
         + 0.1 * (distance * shown).sum() / shown.sum().clamp(min=1)
-        + 0.2 * functional.cross_entropy(judged.flatten(0, 1), visibility.flatten())
+        + 0.2 * F.cross_entropy(judged.flatten(0, 1), visibility.flatten())
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import scipy.linalg
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from safetensors.torch import load_file, save
 
 from datasetgan_ext.core.errors import UserError
@@ -205,7 +205,7 @@ def _hand_on_colors(block: torch.nn.Module, weight: torch.Tensor, bias: torch.Te
         bias: [old channels], the same.
     """
     rgb = torch.rand(COLORS, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    old = functional.leaky_relu(rgb @ weight[:, :, 0, 0].T / 3**0.5 + bias, 0.2) * 2**0.5
+    old = F.leaky_relu(rgb @ weight[:, :, 0, 0].T / 3**0.5 + bias, 0.2) * 2**0.5
     channels = len(block.fromrgb.bias)
     telling = scipy.linalg.qr(old.numpy(), mode='r', pivoting=True)[1][:channels]
     known = torch.cat([old[:, telling], torch.ones(COLORS, 1)], dim=1)

@@ -1,10 +1,12 @@
-"""Files that are either whole or not there, and files of tensors with a description."""
+"""Files that are either whole or not there, their checksums, and files of tensors with a description."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,11 +28,36 @@ except ImportError:  # Windows has no such lock
 log = logging.getLogger(__name__)
 
 TEMPORARY_SUFFIX = '.datasetgan-tmp'
+"""Of files that are not whole yet."""
+CHUNK = 1 << 20
+"""Bytes of a file that are in memory at a time."""
 
 
 def holds_files(folder: Path) -> bool:
     """Whether a folder exists and holds anything but what a killed `save_atomically` left."""
     return folder.is_dir() and any(path.suffix != TEMPORARY_SUFFIX for path in folder.iterdir())
+
+
+def remove_leftovers(folder: Path, names: str = '*') -> None:
+    """Delete what a killed `save_atomically` left of some files. No other process may be writing them now.
+
+    Args:
+        folder: of the files, which may be missing; not those below it.
+        names: pattern of the files' names.
+    """
+    for path in list(folder.glob(f'.{names}{TEMPORARY_SUFFIX}')):
+        if path.is_file():
+            with writing(path):
+                path.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 (hex) of a file's content, which may be larger than the memory."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -96,17 +123,46 @@ def save_atomically(path: Path, save: Callable[[Path], object], durable: bool = 
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f'.{path.name}{TEMPORARY_SUFFIX}')
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save(temporary)
-            if durable:
-                with temporary.open('rb') as file:
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with writing(path), temporary_file(path.parent, path.name) as temporary:
+        save(temporary)
+        move_whole(temporary, path, durable)
+
+
+@contextmanager
+def temporary_file(folder: Path, name: str) -> Iterator[Path]:
+    """An empty file that is this call's alone, deleted at the end unless `move_whole` gave it its name.
+
+    Args:
+        folder: where it is; made if it is missing.
+        name: begins its own name, the rest of which nobody can guess.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f'.{name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}'
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def move_whole(temporary: Path, path: Path, durable: bool = True) -> None:
+    """Give a temporary file, once it is whole, its name in the same folder.
+
+    Args:
+        temporary: see `temporary_file`.
+        path: the name; a file that has it is replaced.
+        durable: see `save_atomically`.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if durable:
+        with temporary.open('rb') as file:
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 @contextmanager

@@ -90,11 +90,9 @@ class Task:
         """JSON-ready dict; `from_json` reads it back."""
         content = {'classes': list(self.classes), 'palette': [list(color) for color in self.palette]}
         if self.keypoints:
-            content |= {
-                'keypoints': list(self.keypoints),
-                'skeleton': [list(pair) for pair in self.skeleton],
-                'left_right_pairs': [list(pair) for pair in self.left_right_pairs],
-            }
+            content['keypoints'] = list(self.keypoints)
+            content['skeleton'] = [list(pair) for pair in self.skeleton]
+            content['left_right_pairs'] = [list(pair) for pair in self.left_right_pairs]
         return content
 
     @classmethod

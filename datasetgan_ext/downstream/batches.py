@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage
@@ -56,7 +56,7 @@ class Augmentation:
     noise: float = 0.04
 
 
-class Batches(torch.utils.data.Dataset):
+class BatchSource(torch.utils.data.Dataset):
     """Batch number 0, 1, 2, ... without end: every image once in each round, the rounds shuffled."""
 
     def __init__(
@@ -100,11 +100,14 @@ class Batches(torch.utils.data.Dataset):
 def stack(images: list[LabeledImage], image_hw: tuple[int, int], keypoints: tuple[str, ...] = ()) -> Batch:
     """Images of any sizes, resized to one, with their labels; the images in 0..1, not yet normalised."""
     height, width = image_hw
-    pictures, masks, points, present = [], [], [], []
+    pictures: list[torch.Tensor] = []
+    masks: list[torch.Tensor] = []
+    points: list[torch.Tensor] = []
+    present: list[torch.Tensor] = []
     for found in images:
         pictures.append(to_input(found.image, image_hw))
         mask = np.full(image_hw, IGNORE, np.uint8) if found.mask is None else found.mask
-        masks.append(functional.interpolate(torch.tensor(mask)[None, None], image_hw, mode='nearest-exact')[0, 0])
+        masks.append(F.interpolate(torch.tensor(mask)[None, None], image_hw, mode='nearest-exact')[0, 0])
         if found.keypoints is None:
             points.append(torch.zeros(len(keypoints), 2))
             present.append(torch.full((len(keypoints),), torch.nan))
@@ -119,7 +122,7 @@ def to_input(image: np.ndarray, image_hw: tuple[int, int]) -> torch.Tensor:
     """uint8 [H, W, 3] as float32 [3, *image_hw] in 0..1."""
     tensor = torch.tensor(image).permute(2, 0, 1)[None].float() / 255
     if image.shape[:2] != tuple(image_hw):
-        tensor = functional.interpolate(tensor, image_hw, mode='bilinear', align_corners=False, antialias=True)
+        tensor = F.interpolate(tensor, image_hw, mode='bilinear', align_corners=False, antialias=True)
     return tensor[0]
 
 
@@ -144,20 +147,24 @@ def augment(
     # a pixel at p shows what was at flip * p / zoom + shift
     flip = torch.where(mirrored, -1.0, 1.0)
     theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = flip / zoom, 1 / zoom, shift
-    grid = functional.affine_grid(theta, (count, 3, height, width), align_corners=False)
-    images = functional.grid_sample(batch.images, grid, mode='bilinear', padding_mode='border', align_corners=False)
+    theta[:, 0, 0] = flip / zoom
+    theta[:, 1, 1] = 1 / zoom
+    theta[:, :, 2] = shift
+    grid = F.affine_grid(theta, (count, 3, height, width), align_corners=False)
+    images = F.grid_sample(batch.images, grid, mode='bilinear', padding_mode='border', align_corners=False)
     # one more than the class, so that 0 is outside
-    masks = functional.grid_sample(batch.masks[:, None].float() + 1, grid, mode='nearest', align_corners=False)[:, 0]
+    masks = F.grid_sample(batch.masks[:, None].float() + 1, grid, mode='nearest', align_corners=False)[:, 0]
     masks = torch.where(masks == 0, IGNORE, masks.long() - 1)
     size = torch.tensor([width, height])
     places = (2 * batch.points / size - 1 - shift[:, None]) * zoom[:, None, None]
     places = torch.stack([places[..., 0] * flip[:, None], places[..., 1]], dim=2)
     inside = (places.abs() <= 1).all(dim=2)
-    points, present = (places + 1) / 2 * size, torch.where(batch.present == 1, inside.float(), batch.present)
+    points = (places + 1) / 2 * size
+    present = torch.where(batch.present == 1, inside.float(), batch.present)
     order = list(range(points.shape[1]))
     for left, right in left_right_pairs:
-        order[left], order[right] = right, left
+        order[left] = right
+        order[right] = left
     points = torch.where(mirrored[:, None, None], points[:, order], points)
     present = torch.where(mirrored[:, None], present[:, order], present)
     images = images * (1 + options.gain * uniform(count, 3, 1, 1)) + options.offset * uniform(count, 3, 1, 1)
@@ -171,5 +178,5 @@ def augment(
 def _blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
     taps = torch.exp(-0.5 * (torch.arange(-3.0, 4.0) / sigma) ** 2)
     taps = (taps / taps.sum()).expand(3, 1, 1, 7)
-    images = functional.conv2d(functional.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
-    return functional.conv2d(functional.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)
+    images = F.conv2d(F.pad(images, (3, 3, 0, 0), 'replicate'), taps, groups=3)
+    return F.conv2d(F.pad(images, (0, 0, 3, 3), 'replicate'), taps.transpose(2, 3), groups=3)

@@ -13,16 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 from tqdm import tqdm
 
 from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import file_sha256
+from datasetgan_ext.core.images import open_image, read_rgb
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, png, voc
 from datasetgan_ext.formats.drawing import annotate
@@ -99,6 +99,20 @@ class LabeledDataset(Sequence[LabeledImage]):
         Annotation(found.name, mask, source, entry.keypoints).check(self.task, found.image.shape[:2])
         return found
 
+    def first(self, count: int, argument: str) -> LabeledDataset:
+        """The first `count` images.
+
+        Args:
+            count: how many.
+            argument: name of the argument that gave it, for the message.
+
+        Raises:
+            UserError: there are fewer.
+        """
+        if count > len(self):
+            raise UserError(f'`{argument}`={count}: {self.source} holds {len(self)} images')
+        return self.take(range(count))
+
     def take(self, indices: Iterable[int]) -> LabeledDataset:
         """Those of some indices, in their order."""
         return LabeledDataset(self.source, self.task, [self._entries[index] for index in indices])
@@ -127,7 +141,7 @@ class LabeledDataset(Sequence[LabeledImage]):
         """Heights and widths that there are."""
         found = set()
         for entry in self._entries:
-            with _opened(entry.image) as image:
+            with open_image(entry.image) as image:
                 found.add((image.height, image.width))
         return found
 
@@ -135,15 +149,11 @@ class LabeledDataset(Sequence[LabeledImage]):
         """sha256 (hex) over names, files and labels."""
         digest = hashlib.sha256(json.dumps(self.task.to_json()).encode())
         for entry in self._entries:
-            digest.update(f'{entry.image.stem} {_sha256(entry.image)}'.encode())
-            if entry.mask is not None:
-                digest.update(
-                    (
-                        _sha256(entry.mask)
-                        if isinstance(entry.mask, Path)
-                        else hashlib.sha256(entry.mask.tobytes()).hexdigest()
-                    ).encode()
-                )
+            digest.update(f'{entry.image.stem} {file_sha256(entry.image)}'.encode())
+            if isinstance(entry.mask, Path):
+                digest.update(file_sha256(entry.mask).encode())
+            elif entry.mask is not None:
+                digest.update(hashlib.sha256(entry.mask.tobytes()).hexdigest().encode())
             if entry.keypoints is not None:
                 digest.update(entry.keypoints.points.tobytes() + entry.keypoints.visibility.tobytes())
         return digest.hexdigest()
@@ -187,11 +197,14 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
     wanted = [entry for entry in wanted if entry.mask is not None or entry.keypoints is not None]
     if not wanted:
         raise UserError(f'`{argument}`={folder} holds no labelled image')
-    kinds = (any(entry.mask is not None for entry in wanted), any(entry.keypoints is not None for entry in wanted))
-    return LabeledDataset(folder, task.only(*kinds), sorted(wanted, key=lambda entry: entry.image.stem))
+    task = task.only(
+        classes=any(entry.mask is not None for entry in wanted),
+        keypoints=any(entry.keypoints is not None for entry in wanted),
+    )
+    return LabeledDataset(folder, task, sorted(wanted, key=lambda entry: entry.image.stem))
 
 
-def read_images(folder: Path, argument: str) -> LabeledDataset:
+def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     """The images of a folder (or of its images/), whatever labels there are.
 
     Raises:
@@ -202,25 +215,6 @@ def read_images(folder: Path, argument: str) -> LabeledDataset:
     if not paths:
         raise UserError(f'`{argument}`={folder} holds no image ({", ".join(SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """Any image as uint8 [H, W, 3].
-
-    Raises:
-        UserError: the file cannot be read as an image.
-    """
-    with _opened(path) as image:
-        return np.asarray(image.convert('RGB'))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[PIL.Image.Image]:
-    try:
-        with PIL.Image.open(path) as image:
-            yield image
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise UserError(f'{path} cannot be read as an image: {error}') from error
 
 
 def content_number(image: np.ndarray) -> int:
@@ -294,9 +288,10 @@ def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
             for label in annotate(coco.read(path), part, str(path)):
                 if label.name not in found:
                     raise UserError(f'{path}: the image {label.name} is not in {folder / split}')
-                found[label.name] = replace(
-                    found[label.name], **({'mask': label.mask} if part.classes else {'keypoints': label.keypoints})
-                )
+                if part.classes:
+                    found[label.name] = replace(found[label.name], mask=label.mask)
+                else:
+                    found[label.name] = replace(found[label.name], keypoints=label.keypoints)
         yield from found.values()
 
 
@@ -309,7 +304,3 @@ def _images(folder: Path) -> Iterator[Path]:
     return (
         path for path in sorted(folder.glob('*')) if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

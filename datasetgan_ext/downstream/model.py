@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
@@ -23,7 +23,7 @@ from datasetgan_ext.downstream.batches import normalize, to_input
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage, content_number
 from datasetgan_ext.downstream.networks import build_network
 from datasetgan_ext.generator.generator import default_device
-from datasetgan_ext.interpreter.keypoints import default_sigma, locate
+from datasetgan_ext.interpreter.keypoints import heatmap_sigma, locate
 from datasetgan_ext.metrics.folds import Score
 from datasetgan_ext.metrics.keypoints import KeypointScore
 from datasetgan_ext.metrics.segmentation import SegmentationScore
@@ -80,7 +80,7 @@ class DownstreamModel:
     @property
     def sigma(self) -> float:
         """Width of the heatmaps' Gaussians in pixels of `image_hw`."""
-        return default_sigma(self.image_hw, SIGMA_SHARE)
+        return heatmap_sigma(self.image_hw, SIGMA_SHARE)
 
     def split(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The network's output [N, K + J, H, W] as logits of classes [N, K, H, W] and of heatmaps [N, J, H, W]."""
@@ -149,7 +149,8 @@ class DownstreamModel:
         ):
             with torch.random.fork_rng(devices=[]):
                 model = cls.build(content['architecture'], Task.from_json(content, path), tuple(content['image_hw']))
-            model.seen, model.training = state.pop(SEEN).numpy(), content['training']
+            model.seen = state.pop(SEEN).numpy()
+            model.training = content['training']
             model.network.load_state_dict({name.removeprefix('network.'): tensor for name, tensor in state.items()})
         model.network.to(device or default_device())
         return model
@@ -158,7 +159,7 @@ class DownstreamModel:
         """Logits [K, h, w] and [J, h, w] as labels of an image of `image_hw`."""
         mask = keypoints = None
         if self.task.classes:
-            classes = functional.interpolate(classes[None], image_hw, mode='bilinear', align_corners=False)
+            classes = F.interpolate(classes[None], image_hw, mode='bilinear', align_corners=False)
             mask = classes[0].argmax(dim=0).byte().cpu().numpy()
         if self.task.keypoints:
             heatmaps = heats.sigmoid()

@@ -6,7 +6,7 @@ Each maps images, float [N, 3, H, W] in ImageNet's normalisation, to logits [N, 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import nn
 
 from datasetgan_ext.core.errors import UserError
@@ -35,15 +35,16 @@ class SmallUNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         height, width = images.shape[2:]
-        images = functional.pad(images, (0, width % 2, 0, height % 2), 'replicate')
-        x, skips = functional.pixel_unshuffle(images, 2), []
+        images = F.pad(images, (0, width % 2, 0, height % 2), 'replicate')
+        x = F.pixel_unshuffle(images, 2)
+        skips = []
         for index, block in enumerate(self.down):
-            x = block(functional.max_pool2d(x, 2, ceil_mode=True) if index else x)
+            x = block(F.max_pool2d(x, 2, ceil_mode=True) if index else x)
             skips.append(x)
         for skip, narrow, block in zip(skips[-2::-1], reversed(self.narrow), reversed(self.up)):
-            wider = functional.interpolate(narrow(x), skip.shape[2:], mode='bilinear', align_corners=False)
+            wider = F.interpolate(narrow(x), skip.shape[2:], mode='bilinear', align_corners=False)
             x = block(skip + wider)
-        return functional.pixel_shuffle(self.head(x), 2)[:, :, :height, :width]
+        return F.pixel_shuffle(self.head(x), 2)[:, :, :height, :width]
 
 
 class TorchvisionNetwork(nn.Module):
@@ -81,7 +82,8 @@ def build_network(name: str, outputs: int) -> nn.Module:
     """
     if name == SMALL:
         return SmallUNet(outputs)
-    if name not in (names := network_names()):
+    names = network_names()
+    if name not in names:
         raise UserError(f'`architecture`={name}: no such network; there are {", ".join(names)}')
     return TorchvisionNetwork(name, outputs)
 

@@ -75,7 +75,7 @@ def to_json(score: Score, images: LabeledDataset) -> dict:
     """A score's figures."""
     content = {}
     if score.segmentation is not None:
-        content |= score.segmentation.to_json(images.task.classes)
+        content.update(score.segmentation.to_json(images.task.classes))
     if score.keypoints is not None:
         content['keypoints'] = score.keypoints.to_json()
     return content
@@ -83,16 +83,19 @@ def to_json(score: Score, images: LabeledDataset) -> dict:
 
 def score_table(score: Score, images: LabeledDataset) -> str:
     """A score as lines of text."""
-    parts = ([score.segmentation.table(images.task.classes)] if score.segmentation else []) + (
-        [score.keypoints.table()] if score.keypoints else []
-    )
+    parts = []
+    if score.segmentation is not None:
+        parts.append(score.segmentation.table(images.task.classes))
+    if score.keypoints is not None:
+        parts.append(score.keypoints.table())
     return '\n'.join(parts)
 
 
 def fold_table(result: dict) -> str:
     """What `score_by_folds` returned, as lines of text: mean ± standard deviation over the folds,
     in per cent."""
-    mean, std = result['mean'], result['std']
+    mean = result['mean']
+    std = result['std']
     rows = []
     if 'iou' in mean:
         rows += [(name, mean['iou'][name], std['iou'][name]) for name in mean['iou']]

@@ -9,12 +9,12 @@ images, needs images without some of the classes; DatasetGAN's experiments have 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
+import torch.nn.functional as F
 from torch import nn
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.downstream.batches import MEAN, STD, Batch
-from datasetgan_ext.downstream.fitting import FitOptions, Supervised
+from datasetgan_ext.downstream.learners import FitOptions, Supervised
 from datasetgan_ext.downstream.model import DownstreamModel
 
 # those of the paper, sec. 4.1
@@ -40,8 +40,8 @@ class Discriminator(nn.Module):
     def forward(self, images: torch.Tensor, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = torch.cat([images, maps], dim=1)
         for convolution in self.convolutions:
-            x = functional.leaky_relu(convolution(x), 0.2)
-            x = functional.dropout2d(x, DROPOUT, self.training)
+            x = F.leaky_relu(convolution(x), 0.2)
+            x = F.dropout2d(x, DROPOUT, self.training)
         features = x.mean(dim=(2, 3))
         return self.judge(features)[:, 0], features
 
@@ -102,8 +102,8 @@ class SemiSupervised(Supervised):
         judged, _ = discriminator(images, guesses.detach())
         self.update(
             'discriminator',
-            functional.binary_cross_entropy_with_logits(true_judged, torch.ones_like(true_judged))
-            + functional.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged)),
+            F.binary_cross_entropy_with_logits(true_judged, torch.ones_like(true_judged))
+            + F.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged)),
         )
         return supervised.item()
 
@@ -113,14 +113,14 @@ class SemiSupervised(Supervised):
         trusted = confidence >= THRESHOLD
         if not trusted.any():
             return logits.sum() * 0
-        return functional.cross_entropy(logits[trusted], logits[trusted].detach().argmax(dim=1))
+        return F.cross_entropy(logits[trusted], logits[trusted].detach().argmax(dim=1))
 
 
 def _true_maps(masks: torch.Tensor, guesses: torch.Tensor) -> torch.Tensor:
     """float [N, K, H, W]: 1 for the labelled class. Where there is no label the network's guess stands in, so that
     the discriminator cannot tell true maps by their holes."""
     known = (masks != IGNORE)[:, None]
-    labeled = functional.one_hot(masks * known[:, 0], guesses.shape[1]).permute(0, 3, 1, 2)
+    labeled = F.one_hot(masks * known[:, 0], guesses.shape[1]).permute(0, 3, 1, 2)
     return torch.where(known, labeled.float(), guesses)
 
 

@@ -14,9 +14,10 @@ from datasetgan_ext.core.annotation import size_text
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import writing
 from datasetgan_ext.core.seeds import MAX_SEED
-from datasetgan_ext.downstream.batches import Augmentation, Batches
-from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, FitOptions, Supervised, fit, forget
+from datasetgan_ext.downstream.batches import Augmentation, BatchSource
+from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, delete_training, fit
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
+from datasetgan_ext.downstream.learners import FitOptions, Supervised
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.weights import use_pretrained
 from datasetgan_ext.generator.generator import default_device
@@ -26,7 +27,7 @@ MAX_VAL = 500
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingPlan:
     """What to train, on what.
 
     Attributes:
@@ -50,7 +51,7 @@ class Recipe:
     mirror: bool
     options: FitOptions
 
-    def __call__(
+    def train(
         self,
         out: Path,
         learner: Callable[[DownstreamModel, FitOptions], Supervised] = Supervised,
@@ -78,10 +79,10 @@ class Recipe:
         model.network.to(device or default_device())
         augmentation = Augmentation() if self.mirror else Augmentation(mirror=0)
         options = self.options
-        sources = [Batches(train, image_hw, options.batch, options.seed, augmentation)]
+        sources = [BatchSource(train, image_hw, options.batch, options.seed, augmentation)]
         if self.unlabeled is not None:
             other_seed = (options.seed + 1) % (MAX_SEED + 1)
-            sources.append(Batches(self.unlabeled, image_hw, options.batch, other_seed, augmentation))
+            sources.append(BatchSource(self.unlabeled, image_hw, options.batch, other_seed, augmentation))
         model.seen = np.unique(np.concatenate(trained_on + chosen_by))
         learning = learner(model, options)
         record = {
@@ -114,7 +115,7 @@ class Recipe:
 def prepare_out(out: Path, overwrite: bool) -> None:
     """Make the folder of a training's result, and refuse to replace a finished one."""
     if overwrite:
-        forget(out)
+        delete_training(out)
     if out.exists() and not out.with_name(out.name + PARTIAL_SUFFIX).exists():
         raise UserError(f'`out`={out} exists; give another file, or `overwrite`')
     with writing(out):
@@ -137,16 +138,3 @@ def common_size(images: LabeledDataset) -> tuple[int, int]:
             'give the size to train at, for example `size`=256x256'
         )
     return sizes.pop()
-
-
-def limited(images: LabeledDataset, count: int | None) -> LabeledDataset:
-    """The first `count` images; None = all.
-
-    Raises:
-        UserError: there are fewer.
-    """
-    if count is None:
-        return images
-    if count > len(images):
-        raise UserError(f'`num`={count}: {images.source} holds {len(images)} labelled images')
-    return images.take(range(count))

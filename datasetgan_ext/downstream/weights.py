@@ -43,17 +43,21 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
         return pretrained
     if architecture == SMALL:
         return None
-    folder, offers = Path(torch.hub.get_dir()) / 'checkpoints', _offers(architecture)
+    folder = Path(torch.hub.get_dir()) / 'checkpoints'
+    offers = _offers(architecture)
     for kind, url in offers:
         path = folder / url.rpartition('/')[2]
         if path.is_file():
             _load(network, path)
-            log.info(f'`pretrained`=auto: begins with {path} ({kind})')
+            log.info('`pretrained`=auto: begins with %s (%s)', path, kind)
             return str(path)
     wanted = ' or '.join(f'{url} ({kind})' for kind, url in offers)
     log.warning(
-        f'`pretrained`=auto: {folder} holds no weights for {architecture}, so it begins with random ones, '
-        f'and needs more images and steps. To have it begin as in the paper, put into that folder {wanted}'
+        '`pretrained`=auto: %s holds no weights for %s, so it begins with random ones, and needs more images and '
+        'steps. To have it begin as in the paper, put into that folder %s',
+        folder,
+        architecture,
+        wanted,
     )
     return None
 
@@ -70,7 +74,8 @@ def _offers(architecture: str) -> list[tuple[str, str]]:
 
 
 def _load(network: nn.Module, path: Path) -> None:
-    found, own = _read(path), network.state_dict()
+    found = _read(path)
+    own = network.state_dict()
     fitting: dict[str, torch.Tensor] = {}
     for prefix in PREFIXES:
         named = {prefix + name: tensor for name, tensor in found.items()}
@@ -99,5 +104,6 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         raise UserError(f'`pretrained`={path} holds no weights that can be read: {error}') from error
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise UserError(f'`pretrained`={path} is no state dict (names and tensors)')
-    own = 'network.'
-    return {name.removeprefix(own) if 'seen_images' in state else name: tensor for name, tensor in state.items()}
+    if 'seen_images' in state:  # one of ours
+        return {name.removeprefix('network.'): tensor for name, tensor in state.items()}
+    return state

@@ -12,6 +12,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +21,14 @@ import numpy as np
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE, Keypoints
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import regions
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
-from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
+from datasetgan_ext.formats.regions import ConnectedRegion, find_polygons, find_regions
 from datasetgan_ext.formats.shapes import Bitmap, NoArea, Polygon, Region, ShapeError, Together, bits_from_runs, finite
 
 PATHS = 'FILE.json'
-RLE, POLYGONS = SEGMENTATIONS = ('rle', 'polygons')
+RLE, POLYGONS = 'rle', 'polygons'
+SEGMENTATIONS = (RLE, POLYGONS)
 FIRST_ID = 1  # COCO's own evaluation takes an annotation 0 for none
 
 
@@ -36,9 +38,11 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     Raises:
         UserError: the file is not COCO's, or an annotation is of an unknown image or category.
     """
-    content, source = read_json(path, argument), f'`{argument}`={path}'
+    content = read_json(path, argument)
+    source = f'`{argument}`={path}'
     with reading(source, 'COCO ("images", "annotations" and "categories")'):
-        drawings, categories = {}, {category['id']: category for category in content['categories']}
+        drawings: dict[object, Drawing] = {}
+        categories = {category['id']: category for category in content['categories']}
         for image in content['images']:
             where = f'{path} image {image["id"]}'
             if image['id'] in drawings:
@@ -76,7 +80,8 @@ def flat_keypoints(keypoints: Keypoints) -> list[float]:
 
 
 def _shapes(annotation: dict, category: dict, image_hw: tuple[int, int] | None, where: str) -> list[Shape]:
-    shapes, names = [], category.get('keypoints') or []
+    shapes = []
+    names = category.get('keypoints') or []
     segmentation = annotation.get('segmentation')
     if segmentation:
         shapes.append(Shape(category['name'], where, _region(segmentation, image_hw)))
@@ -138,44 +143,65 @@ def _runs(text: str) -> list[int]:
     return runs
 
 
-def convert(
-    dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable], segmentation: str = RLE
-) -> None:
-    """Write the kept samples; each region of a class is an object, its category id is the class id.
+@dataclass(frozen=True)
+class Coco(Conversion):
+    """Each region of a class is an object, its category id is the class id; keypoints have the one category "object".
 
     Segmentations are run lengths, or polygons along the pixels' edges, several where a region has holes. Both hold each
     pixel, as pycocotools reads them; what paints a polygon's border too, as OpenCV does, adds up to a pixel there. An
-    image's pixels in no object are background. Keypoints have the one category "object".
+    image's pixels in no object are background.
+
+    Attributes:
+        segmentation: one of SEGMENTATIONS.
     """
-    encode = _polygons
-    if dataset.task.classes and segmentation == RLE:
-        encode = partial(_run_lengths, import_extra('pycocotools.mask', 'formats').encode)
-    for split in (TRAIN, VAL):
-        records = partial(dataset.kept, val, split)
-        (outdir / split).mkdir()
-        for record in progress(records()):
-            shutil.copyfile(dataset.folder / record['image'], outdir / split / f'{sample_name(record)}.png')
-        images = [lambda record: f'{sample_name(record)}.png', records, dataset.image_hw]
-        (outdir / 'annotations').mkdir(exist_ok=True)
-        if dataset.task.classes:
-            categories = [
-                {'id': class_id, 'name': name, 'supercategory': ''}
-                for class_id, name in enumerate(dataset.task.classes)
-                if class_id > 0
-            ]
-            write_coco(
-                outdir / 'annotations' / f'instances_{split}.json',
-                categories,
-                *images,
-                lambda record: _objects(dataset.mask(record), encode),
-            )
-        if dataset.task.keypoints:
-            write_coco(
-                outdir / 'annotations' / f'keypoints_{split}.json',
-                [keypoint_category(dataset.task)],
-                *images,
-                keypoint_object,
-            )
+
+    name = 'coco'
+    segmentation: str = RLE
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.segmentation not in SEGMENTATIONS:
+            raise UserError(f'`segmentation`={self.segmentation} is none of {", ".join(SEGMENTATIONS)}')
+
+    def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
+        """See `Conversion.write`."""
+        encode = _polygons
+        if dataset.task.classes and self.segmentation == RLE:
+            encode = partial(_run_lengths, import_extra('pycocotools.mask', 'formats').encode)
+        (outdir / 'annotations').mkdir()
+        for split in (TRAIN, VAL):
+            records = partial(dataset.kept, self.val, split)
+            (outdir / split).mkdir()
+            for record in progress(records()):
+                shutil.copyfile(dataset.folder / record['image'], outdir / split / _file_name(record))
+            if dataset.task.classes:
+                write_coco(
+                    outdir / 'annotations' / f'instances_{split}.json',
+                    categories=_class_categories(dataset.task),
+                    file_name=_file_name,
+                    records=records,
+                    image_hw=dataset.image_hw,
+                    objects=lambda record: _objects(dataset.mask(record), encode),
+                )
+            if dataset.task.keypoints:
+                write_coco(
+                    outdir / 'annotations' / f'keypoints_{split}.json',
+                    categories=[keypoint_category(dataset.task)],
+                    file_name=_file_name,
+                    records=records,
+                    image_hw=dataset.image_hw,
+                    objects=keypoint_object,
+                )
+
+
+def _file_name(record: dict) -> str:
+    return f'{name_of_record(record)}.png'
+
+
+def _class_categories(task: Task) -> list[dict]:
+    """All classes but the background."""
+    names = enumerate(task.classes[1:], 1)
+    return [{'id': class_id, 'name': name, 'supercategory': ''} for class_id, name in names]
 
 
 def write_coco(
@@ -241,8 +267,8 @@ def keypoint_object(record: dict) -> Iterator[dict]:
     }
 
 
-def _objects(mask: np.ndarray, encode: Callable[[regions.Region, tuple[int, int]], object]) -> Iterator[dict]:
-    for region in regions.find_regions(mask):
+def _objects(mask: np.ndarray, encode: Callable[[ConnectedRegion, tuple[int, int]], object]) -> Iterator[dict]:
+    for region in find_regions(mask):
         yield {
             'category_id': region.class_id,
             'iscrowd': 0,
@@ -252,7 +278,7 @@ def _objects(mask: np.ndarray, encode: Callable[[regions.Region, tuple[int, int]
         }
 
 
-def _run_lengths(encode: Callable[[np.ndarray], dict], region: regions.Region, image_hw: tuple[int, int]) -> dict:
+def _run_lengths(encode: Callable[[np.ndarray], dict], region: ConnectedRegion, image_hw: tuple[int, int]) -> dict:
     x, y, width, height = region.box
     pixels = np.zeros(image_hw, dtype=np.uint8, order='F')
     pixels[y : y + height, x : x + width] = region.pixels
@@ -260,9 +286,10 @@ def _run_lengths(encode: Callable[[np.ndarray], dict], region: regions.Region, i
     return {'size': run_lengths['size'], 'counts': run_lengths['counts'].decode('ascii')}
 
 
-def _polygons(region: regions.Region, image_hw: tuple[int, int]) -> list[list[int]]:
-    return [polygon.reshape(-1).tolist() for polygon in regions.find_polygons(region)]
+def _polygons(region: ConnectedRegion, image_hw: tuple[int, int]) -> list[list[int]]:
+    return [polygon.reshape(-1).tolist() for polygon in find_polygons(region)]
 
 
 def _separated(items: Iterable[dict]) -> Iterator[str]:
-    return (',\n' * (index > 0) + json.dumps(item) for index, item in enumerate(items))
+    for index, item in enumerate(items):
+        yield f',\n{json.dumps(item)}' if index else json.dumps(item)

@@ -1,33 +1,48 @@
-"""The dataset formats by name: one module each, all written from a finished dataset in the folder format."""
+"""The dataset formats by name, all written from a finished dataset in the folder format."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import TEMPORARY_SUFFIX, holds_files, writing
-from datasetgan_ext.formats import coco, huggingface, voc, webdataset, yolo
-from datasetgan_ext.formats.folder import DATASET_FILE, MANIFEST, FolderDataset, is_conversion, read_info
+from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.folder import DATASET_FILE, MANIFEST, Conversion, FolderDataset, is_conversion, read_info
+from datasetgan_ext.formats.huggingface import HuggingFace
+from datasetgan_ext.formats.voc import Voc
+from datasetgan_ext.formats.webdataset import Webdataset
+from datasetgan_ext.formats.yolo import Yolo, YoloPose
 
-CONVERTERS: dict[str, Callable] = {
-    'coco': coco.convert,
-    'voc': voc.convert,
-    'yolo': yolo.convert_masks,
-    'yolo-pose': yolo.convert_keypoints,
-    'webdataset': webdataset.convert,
-    'huggingface': huggingface.convert,
+CONVERSIONS: dict[str, type[Conversion]] = {
+    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace)
 }
 
 
-def convert(
-    dataset: FolderDataset, format_name: str, outdir: Path, val: float, shard_size: int, segmentation: str = coco.RLE
-) -> None:
+def make_conversion(name: str, options: Mapping[str, object] | None = None) -> Conversion:
+    """A conversion to the format of a name.
+
+    Args:
+        name: one of CONVERSIONS.
+        options: by their names; those that the format does not have are passed over.
+
+    Raises:
+        UserError: there is no such format, or an option has a value that it cannot have.
+    """
+    if name not in CONVERSIONS:
+        raise UserError(f'`format`={name}: no such format; there are {", ".join(CONVERSIONS)}')
+    kind = CONVERSIONS[name]
+    own = {field.name for field in fields(kind)}
+    return kind(**{option: value for option, value in (options or {}).items() if option in own})
+
+
+def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> None:
     """Write the kept samples of a dataset in another format, and beside them its dataset.json with a note of what was
     converted.
 
@@ -35,11 +50,8 @@ def convert(
 
     Args:
         dataset: what to convert.
-        format_name: one of CONVERTERS.
+        conversion: the format, with its options.
         outdir: a new or empty folder.
-        val: share of the samples that is set apart for validation, in [0, 1).
-        shard_size: samples in each tar of a WebDataset.
-        segmentation: of COCO's objects, one of `coco.SEGMENTATIONS`.
 
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
@@ -48,11 +60,10 @@ def convert(
     if holds_files(outdir) or outdir.is_file():
         raise UserError(f'`outdir`={outdir} is there and not empty; give a new folder')
     temporary = _temporary(outdir)
+    kept = dataset.info['summary']['kept']
     with (
         writing(outdir),
-        tqdm(
-            total=dataset.info['summary']['kept'], desc=format_name, unit='image', disable=None, mininterval=0.5
-        ) as bar,
+        tqdm(total=kept, desc=conversion.name, unit='image', disable=None, mininterval=0.5) as bar,
     ):
 
         def progress(records: Iterable[dict]) -> Iterable[dict]:
@@ -63,9 +74,8 @@ def convert(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
-            options = _own_options(format_name, shard_size, segmentation)
-            CONVERTERS[format_name](dataset, temporary, val, progress, **options)
-            info = _info(dataset, format_name, val, options)
+            conversion.write(dataset, temporary, progress)
+            info = dataset.info_of_conversion(conversion.settings())
             (temporary / DATASET_FILE).write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
             if outdir.is_dir():
                 outdir.rmdir()
@@ -74,29 +84,31 @@ def convert(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def convert_within(
-    dataset: FolderDataset, format_name: str, val: float, shard_size: int, segmentation: str = coco.RLE
-) -> Path:
+def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
     """Write a dataset in another format too, into the folder of that name in its own, and return that folder.
 
-    What is there already stays, unless the dataset or an argument has changed since; then it is replaced.
+    What is there already stays, unless the dataset or an option has changed since; then it is replaced.
 
     Raises:
         UserError: as from `convert`.
     """
-    outdir = dataset.folder / format_name
+    outdir = dataset.folder / conversion.name
     if is_conversion(outdir):
-        options = _own_options(format_name, shard_size, segmentation)
-        if read_info(outdir, converted=True) == _info(dataset, format_name, val, options):
+        if read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
             return outdir
-        remove_conversion(dataset.folder, format_name)
-    convert(dataset, format_name, outdir, val, shard_size, segmentation)
+        remove_conversion(dataset.folder, conversion.name)
+    convert(dataset, conversion, outdir)
     return outdir
 
 
-def remove_conversion(folder: Path, format_name: str) -> None:
-    """Delete what `convert_within` wrote into a dataset's folder, or what is left of it. Other things stay."""
-    outdir = folder / format_name
+def remove_conversion(folder: Path, name: str) -> None:
+    """Delete what `convert_within` wrote into a dataset's folder, or what is left of it. Other things stay.
+
+    Args:
+        folder: of the dataset.
+        name: of the format.
+    """
+    outdir = folder / name
     with writing(outdir):
         shutil.rmtree(_temporary(outdir), ignore_errors=True)
         if is_conversion(outdir):
@@ -105,39 +117,28 @@ def remove_conversion(folder: Path, format_name: str) -> None:
             shutil.rmtree(_temporary(outdir))
 
 
-def check_format(format_name: str, info: dict, folder: Path) -> None:
-    """Try a format on a dataset without images: a missing library, or labels that the format cannot hold, are better
-    known before hours of work than after them.
+def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
+    """Try a conversion on a dataset without images: a missing library, or labels that the format cannot hold, are
+    better known before hours of work than after them.
 
     Args:
-        format_name: one of CONVERTERS.
+        conversion: the format, with its options.
         info: content of the dataset.json to come.
         folder: of the dataset to come, which may be there already.
 
     Raises:
         UserError: the format cannot be written, or something else has its place.
     """
-    place = folder / format_name
+    place = folder / conversion.name
     if (holds_files(place) or place.is_file()) and not is_conversion(place):
-        raise UserError(f'`format`={format_name} is written to {place}, which holds something else; move that away')
+        raise UserError(f'`format`={conversion.name} is written to {place}, which holds something else; move that away')
     with writing(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as scratch:
-        empty, outdir = Path(scratch, 'dataset'), Path(scratch, format_name)
+        empty, outdir = Path(scratch, 'dataset'), Path(scratch, conversion.name)
         empty.mkdir()
         outdir.mkdir()
         (empty / DATASET_FILE).write_text(json.dumps({**info, 'summary': {'samples': 0, 'kept': 0}}), encoding='utf-8')
         (empty / MANIFEST).touch()
-        options = _own_options(format_name, 1, coco.RLE)
-        CONVERTERS[format_name](FolderDataset(empty), outdir, 0.5, iter, **options)
-
-
-def _own_options(format_name: str, shard_size: int, segmentation: str) -> dict:
-    """The options that only this format has."""
-    return {'webdataset': {'shard_size': shard_size}, 'coco': {'segmentation': segmentation}}.get(format_name, {})
-
-
-def _info(dataset: FolderDataset, format_name: str, val: float, own_options: dict) -> dict:
-    own = {name.replace('_', '-'): value for name, value in own_options.items()}
-    return dataset.info_of_conversion({'format': format_name, 'val': val, **own})
+        conversion.write(FolderDataset(empty), outdir, iter)
 
 
 def _temporary(outdir: Path) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import defusedxml.ElementTree
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
@@ -55,25 +56,15 @@ def read_xml(path: Path, argument: str) -> ElementTree.Element:
     Raises:
         UserError: it cannot be read, or has a document type.
     """
-    parser = ElementTree.XMLParser(target=_NoDoctype())
     try:
-        return ElementTree.parse(path, parser).getroot()
-    except _Doctype:
+        return defusedxml.ElementTree.parse(path, forbid_dtd=True).getroot()
+    except defusedxml.DTDForbidden:
         raise UserError(
             f'`{argument}`: {path} has a DOCTYPE; CVAT writes none, and it can make a reader take up the whole '
             'memory. Export the file from CVAT again, or remove the DOCTYPE'
         ) from None
     except (OSError, ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
         raise UserError(f'`{argument}`: {path} cannot be read as XML ({error}); export it from CVAT again') from error
-
-
-class _Doctype(Exception):
-    pass
-
-
-class _NoDoctype(ElementTree.TreeBuilder):
-    def doctype(self, name, pubid, system):
-        raise _Doctype
 
 
 def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:

@@ -91,15 +91,14 @@ def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabeled: in
     ]
     left_out = sum(len(drawing.shapes) - len(shapes) for drawing, shapes in wanted)
     if left_out:
-        log.info(
-            f'{source}: {left_out} {"points" if task.classes else "regions"} are passed over, no '
-            f'{"keypoints" if task.classes else "classes"} are asked for'
-        )
+        kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
+        log.info('%s: %d %s are passed over, no %s are asked for', source, left_out, kind, names)
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
     empty = [drawing.name for drawing, shapes in wanted if not shapes]
     if empty:
-        log.warning(f'{source}: nothing is drawn on {", ".join(empty)}; passed over')
-    sources, annotations = {}, []
+        log.warning('%s: nothing is drawn on %s; passed over', source, ', '.join(empty))
+    sources: dict[str, Path] = {}
+    annotations: list[Annotation] = []
     for drawing, shapes in wanted:
         if not shapes:
             continue
@@ -219,5 +218,6 @@ def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:
             )
         seen[shape.label] = shape.where
         index = task.keypoints.index(shape.label)
-        found.points[index], found.visibility[index] = shape.point, shape.visibility
+        found.points[index] = shape.point
+        found.visibility[index] = shape.visibility
     return found

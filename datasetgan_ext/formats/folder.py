@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import file_sha256
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.png import read_image, read_mask
 
@@ -24,6 +27,9 @@ FORMAT_VERSION = 1
 CONVERSION = 'conversion'
 """What the dataset.json of a dataset in another format has beside that of the dataset it was made from."""
 TRAIN, VAL = 'train', 'val'
+
+Progress = Callable[[Iterable[dict]], Iterable[dict]]
+"""Goes through records, and shows how far it is."""
 
 
 @dataclass
@@ -101,7 +107,7 @@ class FolderDataset:
             UserError: a file of one is missing.
         """
         for record in self.records():
-            if record['kept'] and (split == VAL) == (_unit_interval(sample_name(record)) < val):
+            if record['kept'] and (split == VAL) == (_unit_interval(name_of_record(record)) < val):
                 for kind in ('image', 'mask'):
                     if kind in record and not (self.folder / record[kind]).is_file():
                         raise UserError(
@@ -124,7 +130,7 @@ class FolderDataset:
         Args:
             settings: the format, and what it was told.
         """
-        manifest_sha256 = hashlib.sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
+        manifest_sha256 = file_sha256(self.folder / MANIFEST)
         return {**self.info, CONVERSION: {**settings, 'manifest_sha256': manifest_sha256}}
 
     def outdated_conversions(self) -> Iterator[tuple[str, dict]]:
@@ -139,11 +145,13 @@ class FolderDataset:
     def problems(self) -> Iterator[str]:
         """What is wrong with the dataset, in words: each file against its hash, each mask against the class list, the
         number of samples against the summary, files that belong to no sample, and outdated conversions."""
-        known, samples, kept = set(), 0, 0
+        known = set()
+        samples = kept = 0
         if self.task.keypoints and not (self.folder / KEYPOINTS_FILE).is_file():
             yield f'{KEYPOINTS_FILE}: is missing'
         for record in self.records():
-            samples, kept = samples + 1, kept + record['kept']
+            samples += 1
+            kept += record['kept']
             for kind in ('image', 'mask'):
                 if kind in record and (record['kept'] or not self.info.get('drop')):
                     known.add(record[kind])
@@ -162,12 +170,50 @@ class FolderDataset:
         path = self.folder / record[kind]
         if not path.is_file():
             yield f'{record[kind]}: is missing'
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != record[f'{kind}_sha256']:
+        elif file_sha256(path) != record[f'{kind}_sha256']:
             yield f'{record[kind]}: is not as it was written (its sha256 differs from {MANIFEST})'
         elif kind == 'mask':
             counts = np.bincount(read_mask(path).reshape(-1), minlength=len(self.task.classes)).tolist()
             if counts != record['pixels_per_class']:
                 yield f'{record[kind]}: its classes are not those of {MANIFEST}'
+
+
+@dataclass(frozen=True)
+class Conversion(ABC):
+    """A dataset format, with all that decides what is written in it.
+
+    Attributes:
+        name: of the format.
+        val: share of the samples that is set apart for validation, in [0, 1).
+    """
+
+    name: ClassVar[str]
+    val: float = 0.1
+
+    def __post_init__(self):
+        """
+        Raises:
+            UserError: an option has a value that it cannot have.
+        """
+        if not 0 <= self.val < 1:
+            raise UserError(f'`val`={self.val} is not a share; give a number from 0 to below 1, for example 0.1')
+
+    @abstractmethod
+    def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
+        """Write the kept samples of a dataset.
+
+        Args:
+            dataset: what to convert.
+            outdir: an empty folder.
+            progress: goes through the records.
+
+        Raises:
+            UserError: the format cannot hold what the dataset has, a library is missing, or a file of the dataset.
+        """
+
+    def settings(self) -> dict:
+        """The format and its options, for the written dataset's dataset.json."""
+        return {'format': self.name, **{name.replace('_', '-'): value for name, value in asdict(self).items()}}
 
 
 def read_info(folder: Path, converted: bool = False) -> dict:
@@ -185,16 +231,16 @@ def read_info(folder: Path, converted: bool = False) -> dict:
         raise UserError(f'{folder} holds no dataset of ours (no {DATASET_FILE})')
     try:
         info = json.loads(path.read_text(encoding='utf-8'))
-        found, options = (info['format'], info['version']), info['options']
+        name, version, options = info['format'], info['version'], info['options']
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{path} was not written by this program, or is damaged') from error
-    if found != (FORMAT, FORMAT_VERSION) or not isinstance(options, dict):
-        raise UserError(f'{path} is of format {found[0]} {found[1]}, this program knows {FORMAT} {FORMAT_VERSION}')
+    if name != FORMAT or version != FORMAT_VERSION:
+        raise UserError(f'{path} is of format {name} {version}, this program knows {FORMAT} {FORMAT_VERSION}')
+    if not isinstance(options, dict):
+        raise UserError(f'{path} was not written by this program, or is damaged: "options" holds no names')
     if (CONVERSION in info) != converted:
-        raise UserError(
-            f'{folder} holds a dataset '
-            + ('as it was generated' if converted else 'in another format, made by conversion')
-        )
+        there = 'as it was generated' if converted else 'in another format, made by conversion'
+        raise UserError(f'{folder} holds a dataset {there}')
     return info
 
 
@@ -207,7 +253,7 @@ def is_conversion(folder: Path) -> bool:
     return True
 
 
-def sample_name(record: dict) -> str:
+def name_of_record(record: dict) -> str:
     """A sample's file name without folder and suffix."""
     return Path(record['image']).stem
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasetgan_ext.core.errors import import_extra
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 
 SPLITS = {TRAIN: 'train', VAL: 'validation'}
 SHARD_BYTES = 500_000_000
@@ -56,45 +56,52 @@ SIZES = {1000: 'n<1K', 10_000: '1K<n<10K', 100_000: '10K<n<100K', 1_000_000: '10
 """Hugging Face's names of sizes by the number that is above them."""
 
 
-def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable]) -> None:
-    """Write the kept samples: columns name, image, mask (an image of class ids), keypoints (rows of x, y, visibility),
-    seed, uncertainty. Images are the dataset's PNG files, byte for byte."""
-    pyarrow = import_extra('pyarrow', 'formats')
-    parquet = import_extra('pyarrow.parquet', 'formats')
-    schema = make_schema(dataset, pyarrow)
-    files, count = {}, 0
-    (outdir / 'data').mkdir()
-    for split, name in SPLITS.items():
-        rows = (_row(dataset, record) for record in progress(dataset.kept(val, split)))
-        groups = iter(lambda rows=rows: list(itertools.islice(rows, ROW_GROUP)), [])
-        for shard in itertools.count():
-            group = next(groups, None)
-            if group is None:
-                break
-            files[name] = f'data/{name}-*.parquet'
-            path = outdir / 'data' / f'{name}-{shard:05d}.parquet'
-            with path.open('wb') as file, parquet.ParquetWriter(file, schema, **PLAIN) as writer:
-                while group:
-                    writer.write_table(pyarrow.Table.from_pylist(group, schema))
-                    count += len(group)
-                    group = next(groups, None) if file.tell() < SHARD_BYTES else None
-    (outdir / 'README.md').write_text(_card(dataset, count, files, schema.names), encoding='utf-8')
+@dataclass(frozen=True)
+class HuggingFace(Conversion):
+    """Columns name, image, mask (an image of class ids), keypoints (rows of x, y, visibility), seed, uncertainty.
+    Images are the dataset's PNG files, byte for byte."""
+
+    name = 'huggingface'
+
+    def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
+        """See `Conversion.write`."""
+        pyarrow = import_extra('pyarrow', 'formats')
+        parquet = import_extra('pyarrow.parquet', 'formats')
+        schema = make_schema(dataset, pyarrow)
+        files, count = {}, 0
+        (outdir / 'data').mkdir()
+        for split, name in SPLITS.items():
+            rows = (_row(dataset, record) for record in progress(dataset.kept(self.val, split)))
+            groups = iter(lambda rows=rows: list(itertools.islice(rows, ROW_GROUP)), [])
+            for shard in itertools.count():
+                group = next(groups, None)
+                if group is None:
+                    break
+                files[name] = f'data/{name}-*.parquet'
+                path = outdir / 'data' / f'{name}-{shard:05d}.parquet'
+                with path.open('wb') as file, parquet.ParquetWriter(file, schema, **PLAIN) as writer:
+                    while group:
+                        writer.write_table(pyarrow.Table.from_pylist(group, schema))
+                        count += len(group)
+                        group = next(groups, None) if file.tell() < SHARD_BYTES else None
+        (outdir / 'README.md').write_text(_card(dataset, count, files, schema.names), encoding='utf-8')
 
 
 def make_schema(dataset: FolderDataset, pyarrow):
     """Columns and, in the metadata, which of them `datasets` takes for images."""
     picture = pyarrow.struct({'bytes': pyarrow.binary(), 'path': pyarrow.string()})
-    images = ['image'] + ['mask'] * bool(dataset.task.classes)
+    images = ['image', 'mask'] if dataset.task.classes else ['image']
     columns = {'name': pyarrow.string(), **dict.fromkeys(images, picture)}
     if dataset.task.keypoints:
         columns['keypoints'] = pyarrow.list_(pyarrow.list_(pyarrow.float32()))
-    columns |= {'seed': pyarrow.int64(), 'uncertainty': pyarrow.float64()}
+    columns['seed'] = pyarrow.int64()
+    columns['uncertainty'] = pyarrow.float64()
     features = {'info': {'features': {name: {'_type': 'Image'} for name in images}}}
     return pyarrow.schema(columns, {'huggingface': json.dumps(features)})
 
 
 def _row(dataset: FolderDataset, record: dict) -> dict:
-    row = {'name': sample_name(record), 'seed': record['seed'], 'uncertainty': record['uncertainty']}
+    row = {'name': name_of_record(record), 'seed': record['seed'], 'uncertainty': record['uncertainty']}
     for kind in ('image', 'mask'):
         if kind in record:
             row[kind] = {'bytes': (dataset.folder / record[kind]).read_bytes(), 'path': Path(record[kind]).name}
@@ -106,12 +113,12 @@ def _row(dataset: FolderDataset, record: dict) -> dict:
 
 def _card(dataset: FolderDataset, count: int, files: dict[str, str], columns: list[str]) -> str:
     task = dataset.task
-    names = (
-        [f"Classes by the mask's value: {', '.join(f'{i} {name}' for i, name in enumerate(task.classes))}."]
-        if task.classes
-        else []
-    )
-    names += [f'Keypoints in this order: {", ".join(task.keypoints)}.'] if task.keypoints else []
+    names = []
+    if task.classes:
+        numbered = ', '.join(f'{index} {name}' for index, name in enumerate(task.classes))
+        names.append(f"Classes by the mask's value: {numbered}.")
+    if task.keypoints:
+        names.append(f'Keypoints in this order: {", ".join(task.keypoints)}.')
     text = CARD.format(
         network=dataset.info['sources']['network'],
         count=count,
@@ -131,7 +138,11 @@ def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
         files: pattern of the files of each split.
     """
     task = Task.from_json(info, 'dataset.json')
-    tasks = ['image-segmentation'] * bool(task.classes) + ['keypoint-detection'] * bool(task.keypoints)
+    tasks = []
+    if task.classes:
+        tasks.append('image-segmentation')
+    if task.keypoints:
+        tasks.append('keypoint-detection')
     return FRONT_MATTER.format(
         name=json.dumps(f'Labelled images from {info["sources"]["network"]}', ensure_ascii=False),
         tasks=json.dumps(tasks),

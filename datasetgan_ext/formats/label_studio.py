@@ -30,7 +30,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     Raises:
         UserError: the file is not Label Studio's, an image was annotated twice, or a result is of another type.
     """
-    content, source = read_json(path, argument), f'`{argument}`={path}'
+    content = read_json(path, argument)
+    source = f'`{argument}`={path}'
     with reading(source, 'Label Studio ("JSON" export)'):
         if not isinstance(content, list) or not all('annotations' in task for task in content):
             raise UserError(
@@ -127,7 +128,8 @@ def brush_bits(encoded: list[int], image_hw: tuple[int, int]) -> np.ndarray:
     if not np.isin(data, np.arange(256)).all():
         raise ShapeError('its "rle" holds something that is no byte')
     bits = np.unpackbits(data.astype(np.uint8))
-    text, place = ''.join(map(str, bits.tolist())), 0
+    text = ''.join(map(str, bits.tolist()))
+    place = 0
 
     def take(size: int) -> int:
         nonlocal place
@@ -136,14 +138,16 @@ def brush_bits(encoded: list[int], image_hw: tuple[int, int]) -> np.ndarray:
             raise ShapeError('its "rle" ends too early')
         return int(text[place - size : place], 2)
 
-    count, word = take(32), take(5) + 1
+    count = take(32)
+    word = take(5) + 1
     widths = [take(4) + 1 for _ in range(4)]
     if count != 4 * image_hw[0] * image_hw[1] or word != 8:
         raise ShapeError(
             f'its "rle" has {count} values of {word} bits, an image of {image_hw[1]} x {image_hw[0]} '
             f'pixels has {4 * image_hw[0] * image_hw[1]} of 8'
         )
-    values, filled = np.empty(count, np.uint8), 0
+    values = np.empty(count, np.uint8)
+    filled = 0
     while filled < count:
         repeated = take(1)
         length = take(widths[take(2)]) + 1

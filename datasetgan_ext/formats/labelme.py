@@ -7,7 +7,6 @@ are keypoints. A point whose flag "occluded" is ticked is occluded. The label `_
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import PIL.Image
 
 from datasetgan_ext.core.annotation import OCCLUDED, VISIBLE
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.images import PILLOW_ERRORS
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
 
@@ -86,7 +86,7 @@ def _bits(text: str) -> np.ndarray:
     try:
         with PIL.Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=['PNG']) as image:
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, binascii.Error, ValueError, TypeError, PIL.Image.DecompressionBombError) as error:
+    except (*PILLOW_ERRORS, TypeError) as error:
         raise ShapeError(f'its "mask" is no PNG in base64 ({error})') from error
     if pixels.ndim != 2:
         raise ShapeError(f'its "mask" is a PNG with {pixels.shape[2]} channels; LabelMe writes black and white ones')

@@ -83,7 +83,7 @@ def _read_labels(task: Task, path: Path, label_format: str, unlabeled: str) -> l
     name = label_format
     if name == 'auto':
         name = recognize(path, 'labels', FORMATS)
-        log.info(f'`labels`={path}: taken as {name} (`label_format`)')
+        log.info('`labels`=%s: taken as %s (`label_format`)', path, name)
     elif not path.exists():
         raise UserError(f'`labels`={path}: no such file or folder; {name} takes {FORMATS[name].PATHS}')
     if name not in DRAWN:
@@ -110,11 +110,8 @@ def recognize(path: Path, argument: str, among: dict) -> str:
     choices = '; '.join(f'{name}: {among[name].PATHS}' for name in among)
     if not path.exists():
         raise UserError(f'`{argument}`={path}: no such file or folder; it takes one of these formats: {choices}')
-    found = [
-        name
-        for name in (_formats_of_folder(path, argument) if path.is_dir() else [_format_of_file(path, argument)])
-        if name in among
-    ]
+    possible = _formats_of_folder(path, argument) if path.is_dir() else [_format_of_file(path, argument)]
+    found = [name for name in possible if name in among]
     if len(found) == 1:
         return found[0]
     fix = 'name it with `label_format`' if argument == 'labels' else 'keep one of them there'
@@ -134,8 +131,10 @@ def _formats_of_folder(folder: Path, argument: str) -> list[str]:
         'png': any(folder.glob('[!.]*.png')),
         'labelme': 'labelme' in json_formats,
     }
-    # where nothing else is there, LabelMe's reader says what is wrong with the files
-    return [name for name, there in signs.items() if there] or ['labelme'] * (json_formats == {None})
+    found = [name for name, there in signs.items() if there]
+    if not found and json_formats == {None}:
+        return ['labelme']  # its reader says what is wrong with the files
+    return found
 
 
 def _format_of_file(path: Path, argument: str) -> str | None:

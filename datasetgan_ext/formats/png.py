@@ -16,6 +16,7 @@ import PIL.Image
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.images import open_image
 
 PATHS = 'DIR of masks'
 MAX_COLORS = 10
@@ -52,7 +53,8 @@ def annotations(paths: Sequence[Path], read, table: str) -> list[Annotation]:
     Raises:
         UserError: there are colours that `table`, so named, lacks; or from `read`.
     """
-    found, problems = [], []
+    found: list[Annotation] = []
+    problems: list[str] = []
     for path in paths:
         mask, unknown = read(path)
         found.append(Annotation(path.stem, mask, path))
@@ -96,13 +98,14 @@ def read_ids(path: Path, colors: Colors) -> tuple[np.ndarray, dict]:
 
 
 def read_pixels(path: Path) -> tuple[str, np.ndarray, np.ndarray]:
-    """Pillow's mode of a PNG, its pixels [H, W] or [H, W, C], and its palette [N, 3], empty if it has none."""
-    try:
-        with PIL.Image.open(path) as image:
-            palette = np.reshape(image.getpalette('RGB') or [], (-1, 3)) if image.mode == 'P' else np.zeros((0, 3), int)
-            return image.mode, np.asarray(image), palette.astype(int)
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise UserError(f'{path} cannot be read as an image: {error}') from error
+    """Pillow's mode of a PNG, its pixels [H, W] or [H, W, C], and its palette [N, 3], empty if it has none.
+
+    Raises:
+        UserError: the file cannot be read as an image.
+    """
+    with open_image(path) as image:
+        colors = image.getpalette('RGB') if image.mode == 'P' else None
+        return image.mode, np.asarray(image), np.reshape(colors or [], (-1, 3)).astype(int)
 
 
 def ids_of_colors(pixels: np.ndarray, colors: Colors) -> tuple[np.ndarray, dict[tuple[int, ...], int]]:
@@ -116,7 +119,8 @@ def ids_of_colors(pixels: np.ndarray, colors: Colors) -> tuple[np.ndarray, dict[
     found, inverse, counts = np.unique(
         (pixels.astype(np.int64) << shifts).sum(axis=2), return_inverse=True, return_counts=True
     )
-    ids, unknown = np.full(len(found), IGNORE, np.uint8), {}
+    ids = np.full(len(found), IGNORE, np.uint8)
+    unknown = {}
     for index, (code, count) in enumerate(zip(found.tolist(), counts.tolist())):
         color = tuple(code >> int(shift) & 255 for shift in shifts)
         alpha = color[3] if len(color) == 4 else 255
@@ -133,11 +137,8 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         UserError: the file cannot be read as an image.
     """
-    try:
-        with PIL.Image.open(path) as image:
-            pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f'{path} cannot be read as an image: {error}') from error
+    with open_image(path) as image:
+        pixels = np.asarray(image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 

@@ -12,7 +12,7 @@ EIGHT_NEIGHBORS = np.ones((3, 3), dtype=int)
 
 
 @dataclass
-class Region:
+class ConnectedRegion:
     """Pixels of one class that touch each other, by a side or a corner.
 
     Attributes:
@@ -31,16 +31,16 @@ class Region:
         return int(self.pixels.sum())
 
 
-def find_regions(mask: np.ndarray) -> Iterator[Region]:
+def find_regions(mask: np.ndarray) -> Iterator[ConnectedRegion]:
     """All regions of a mask, uint8 [H, W]; together they are all that is not background."""
     for class_id in np.unique(mask[mask > 0]).tolist():
         numbered, _ = ndimage.label(mask == class_id, EIGHT_NEIGHBORS)
         for number, (rows, columns) in enumerate(ndimage.find_objects(numbered), start=1):
             box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-            yield Region(class_id, box, numbered[rows, columns] == number)
+            yield ConnectedRegion(class_id, box, numbered[rows, columns] == number)
 
 
-def find_polygons(region: Region) -> list[np.ndarray]:
+def find_polygons(region: ConnectedRegion) -> list[np.ndarray]:
     """Outlines that together cover exactly a region's pixels: int [N, 2] each, corners (x, y) of pixels, clockwise.
 
     They run along the pixels' edges. Each is one piece without holes; a region with holes is cut through them.
@@ -73,7 +73,8 @@ def _trace(part: np.ndarray) -> np.ndarray:
     # whether the outline goes right, down, left, up from a corner [y, x], with the part on its right-hand side
     leaves = [edges.tolist() for edges in (here & ~above, left & ~here, above_left & ~left, above & ~above_left)]
     steps = ((1, 0), (0, 1), (-1, 0), (0, -1))
-    x, y, direction = start = (int(part[0].argmax()), 0, 0)
+    start = (int(part[0].argmax()), 0, 0)
+    x, y, direction = start
     corners = []
     while True:
         corners.append((x, y))

@@ -9,25 +9,25 @@ Written: `JPEGImages/`, `SegmentationClass/`, lists of names in `ImageSets/Segme
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.images import open_image
 from datasetgan_ext.core.names import check_names
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
-from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 
 PATHS = 'DIR with SegmentationClass'
 MASKS, LABEL_MAP = 'SegmentationClass', 'labelmap.txt'
 QUALITY = 95
 
 
-def color(index: int) -> tuple[int, int, int]:
+def voc_color(index: int) -> tuple[int, int, int]:
     """VOC's colour of a class: the bits of its id, three by three from the lowest, are the highest bits of R, G, B."""
     red, green, blue = (
         sum((index >> 3 * place + channel & 1) << 7 - place for place in range(3)) for channel in range(3)
@@ -45,11 +45,12 @@ def read(folder: Path, task: Task) -> list[Annotation]:
         raise UserError(f'`labels`={folder} holds no folder {MASKS}; give the folder that does')
     paths = [path for path in sorted((folder / MASKS).glob('*.png')) if not path.name.startswith('.')]
     if not (folder / LABEL_MAP).is_file():
-        colors = {color(index): index for index in range(256)}
+        colors = {voc_color(index): index for index in range(256)}
         return png.annotations(paths, lambda path: png.read_ids(path, colors), "VOC's palette")
     names = _read_label_map(folder / LABEL_MAP)
     labels = list(dict.fromkeys(names.values()))
-    colors = {color(255): IGNORE} | {rgb: labels.index(name) for rgb, name in names.items()}
+    colors = {voc_color(255): IGNORE}
+    colors.update((rgb, labels.index(name)) for rgb, name in names.items())
     annotations = png.annotations(paths, lambda path: _by_colors(path, colors), str(folder / LABEL_MAP))
     places = {}
     for annotation in annotations:
@@ -102,27 +103,31 @@ def _read_label_map(path: Path) -> dict[tuple[int, int, int], str]:
     return names
 
 
-def convert(dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable]) -> None:
-    """Write the kept samples. Images become JPEG files, because VOC's readers look for these; masks stay as they are.
+@dataclass(frozen=True)
+class Voc(Conversion):
+    """Images become JPEG files, because VOC's readers look for these; masks stay as they are."""
 
-    Raises:
-        UserError: the dataset has no masks.
-    """
-    if not dataset.task.classes:
-        raise UserError('`format`=voc holds masks, and this dataset has keypoints alone; use coco or yolo-pose')
-    images, masks, lists = (outdir / name for name in ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'))
-    for folder in (images, masks, lists):
-        folder.mkdir(parents=True)
-    for split in (TRAIN, VAL):
-        with (lists / f'{split}.txt').open('w') as file:
-            for record in progress(dataset.kept(val, split)):
-                name = sample_name(record)
-                with PIL.Image.open(dataset.folder / record['image']) as image:
-                    image.save(images / f'{name}.jpg', quality=QUALITY, subsampling=0)
-                shutil.copyfile(dataset.folder / record['mask'], masks / f'{name}.png')
-                file.write(f'{name}\n')
-    (lists / 'trainval.txt').write_text(''.join((lists / f'{split}.txt').read_text() for split in (TRAIN, VAL)))
-    rows = [
-        f'{name}:{",".join(map(str, color))}::\n' for name, color in zip(dataset.task.classes, dataset.task.palette)
-    ]
-    (outdir / 'labelmap.txt').write_text('# label:color_rgb:parts:actions\n' + ''.join(rows), encoding='utf-8')
+    name = 'voc'
+
+    def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
+        """See `Conversion.write`. A dataset without masks cannot be written."""
+        if not dataset.task.classes:
+            raise UserError('`format`=voc holds masks, and this dataset has keypoints alone; use coco or yolo-pose')
+        images, masks, lists = outdir / 'JPEGImages', outdir / MASKS, outdir / 'ImageSets' / 'Segmentation'
+        for folder in (images, masks, lists):
+            folder.mkdir(parents=True)
+        for split in (TRAIN, VAL):
+            with (lists / f'{split}.txt').open('w') as file:
+                for record in progress(dataset.kept(self.val, split)):
+                    name = name_of_record(record)
+                    with open_image(dataset.folder / record['image']) as image:
+                        picture = image.copy()
+                    picture.save(images / f'{name}.jpg', quality=QUALITY, subsampling=0)
+                    shutil.copyfile(dataset.folder / record['mask'], masks / f'{name}.png')
+                    file.write(f'{name}\n')
+        both = [(lists / f'{split}.txt').read_text() for split in (TRAIN, VAL)]
+        (lists / 'trainval.txt').write_text(''.join(both))
+        rows = ['# label:color_rgb:parts:actions\n']
+        for name, (red, green, blue) in zip(dataset.task.classes, dataset.task.palette):
+            rows.append(f'{name}:{red},{green},{blue}::\n')
+        (outdir / LABEL_MAP).write_text(''.join(rows), encoding='utf-8')

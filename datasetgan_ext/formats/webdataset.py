@@ -6,38 +6,52 @@ import io
 import itertools
 import json
 import tarfile
-from collections.abc import Callable, Iterable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-from datasetgan_ext.formats.folder import TRAIN, VAL, FolderDataset, sample_name
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 
 
-def convert(
-    dataset: FolderDataset, outdir: Path, val: float, progress: Callable[[Iterable], Iterable], shard_size: int
-) -> None:
-    """Write the kept samples, `shard_size` to a tar; the JSON is the manifest's record without its file names."""
-    for split in (TRAIN, VAL):
-        records = iter(progress(dataset.kept(val, split)))
-        for shard in itertools.count():
-            chunk = list(itertools.islice(records, shard_size))
-            if not chunk:
-                break
-            with tarfile.open(outdir / f'{split}-{shard:06d}.tar', 'w') as tar:
-                for record in chunk:
-                    add = partial(_add, tar, sample_name(record))
-                    for kind in ('image', 'mask'):
-                        if kind in record:
-                            add(f'{kind}.png', (dataset.folder / record[kind]).read_bytes())
-                    label = {
-                        key: value
-                        for key, value in record.items()
-                        if not key.startswith(('image', 'mask')) and key != 'kept'
-                    }
-                    add('json', json.dumps(label).encode())
+@dataclass(frozen=True)
+class Webdataset(Conversion):
+    """Image, mask and record of each sample, in tars.
+
+    Attributes:
+        shard_size: samples in each tar.
+    """
+
+    name = 'webdataset'
+    shard_size: int = 1000
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.shard_size < 1:
+            raise UserError(f'`shard_size`={self.shard_size} is too small; give a whole number above 0')
+
+    def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
+        """See `Conversion.write`. The JSON is the manifest's record without its file names."""
+        for split in (TRAIN, VAL):
+            records = iter(progress(dataset.kept(self.val, split)))
+            for shard in itertools.count():
+                chunk = list(itertools.islice(records, self.shard_size))
+                if not chunk:
+                    break
+                with tarfile.open(outdir / f'{split}-{shard:06d}.tar', 'w') as tar:
+                    for record in chunk:
+                        _add_sample(tar, dataset, record)
 
 
-def _add(tar: tarfile.TarFile, name: str, suffix: str, content: bytes) -> None:
-    member = tarfile.TarInfo(f'{name}.{suffix}')
+def _add_sample(tar: tarfile.TarFile, dataset: FolderDataset, record: dict) -> None:
+    name = name_of_record(record)
+    for kind in ('image', 'mask'):
+        if kind in record:
+            _add(tar, f'{name}.{kind}.png', (dataset.folder / record[kind]).read_bytes())
+    label = {key: value for key, value in record.items() if not key.startswith(('image', 'mask')) and key != 'kept'}
+    _add(tar, f'{name}.json', json.dumps(label).encode())
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))

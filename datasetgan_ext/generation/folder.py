@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, object_box
-from datasetgan_ext.core.files import save_atomically, writing
+from datasetgan_ext.core.files import file_sha256, remove_leftovers, save_atomically, writing
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE, read_manifest
@@ -35,6 +35,9 @@ class FolderWriter:
     """Writes samples below a folder; each file is either whole or not there."""
 
     def __init__(self, folder: Path, task: Task, image_hw: tuple[int, int], compression: int = COMPRESSION):
+        """What a killed run left half written in the folder is deleted; nobody else may write there."""
+        for place in (folder, folder / 'images', folder / 'masks'):
+            remove_leftovers(place)
         self.folder = folder
         self.task = task
         self.image_hw = image_hw
@@ -73,7 +76,8 @@ class FolderWriter:
     def is_whole(self, record: dict) -> bool:
         """Whether a record's files are there, with the content that was written."""
         return all(
-            (self.folder / record[kind]).is_file() and self._file_sha256(record[kind]) == record[f'{kind}_sha256']
+            (self.folder / record[kind]).is_file()
+            and file_sha256(self.folder / record[kind]) == record[f'{kind}_sha256']
             for kind in ('image', 'mask')
             if kind in record
         )
@@ -103,9 +107,6 @@ class FolderWriter:
                     keypoint_object,
                 ),
             )
-
-    def _file_sha256(self, file: str) -> str:
-        return hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
 
 
 def _keypoint_record(sample: LabeledSample) -> dict:

@@ -23,7 +23,13 @@ from datasetgan_ext.core.files import holds_files, locked, write_atomically, wri
 from datasetgan_ext.core.seeds import format_seeds, parse_seeds
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.formats.coco import RLE
-from datasetgan_ext.formats.conversions import CONVERTERS, check_format, convert_within, remove_conversion
+from datasetgan_ext.formats.conversions import (
+    CONVERSIONS,
+    check_conversion,
+    convert_within,
+    make_conversion,
+    remove_conversion,
+)
 from datasetgan_ext.formats.folder import (
     DATASET_FILE,
     FORMAT,
@@ -68,7 +74,7 @@ class Run:
         compression: of the PNG files, 0 (none) to 9 (slow).
         recipes: each makes a labeler like `labeler` in a process of its own; with less than two, `labeler` does it all.
         formats: in which the dataset is written too, once it is whole, each into a folder of its name in `outdir`.
-        val, shard_size, segmentation: of these formats, as `formats.convert` has them.
+        val, shard_size, segmentation: of these formats, as their conversions have them.
         min_pixels: least number of pixels of a class, by its name, that a sample must have to be kept.
         balance: share of the kept samples in which each class shall be; None = as they come.
         drop: delete the files of samples that are not kept.
@@ -110,8 +116,8 @@ class Run:
             UserError: the folder holds other things, or a dataset with other options; or it cannot be written.
         """
         info = self._info()  # raises if an option does not suit the task
-        for name in self.formats:
-            check_format(name, info, self.outdir)
+        for conversion in self._conversions():
+            check_conversion(conversion, info, self.outdir)
         others = self._other_runs(info)
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
@@ -282,10 +288,14 @@ class Run:
             return False
         return len(done) % self.labeler.batch == 0 and list(self.seeds[: len(done)]) == list(done)
 
+    def _conversions(self) -> list:
+        options = {'val': self.val, 'shard_size': self.shard_size, 'segmentation': self.segmentation}
+        return [make_conversion(name, options) for name in self.formats]
+
     def _convert(self) -> None:
         dataset = FolderDataset(self.outdir)
-        for name in self.formats:
-            convert_within(dataset, name, self.val, self.shard_size, self.segmentation)
+        for conversion in self._conversions():
+            convert_within(dataset, conversion)
         for name, _ in dataset.outdated_conversions():
             log.warning('%s holds the dataset as it was before; `format`=%s writes it anew', self.outdir / name, name)
 
@@ -301,7 +311,7 @@ class Run:
 
     def _delete(self) -> None:
         """Delete the dataset but for dataset.json, which tells that the folder is ours until another replaces it."""
-        for name in CONVERTERS:
+        for name in CONVERSIONS:
             remove_conversion(self.outdir, name)
         for name in OURS:
             path = self.outdir / name

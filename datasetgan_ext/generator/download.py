@@ -6,8 +6,6 @@ import hashlib
 import itertools
 import json
 import os
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +13,8 @@ import requests
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import CHUNK, file_sha256, move_whole, temporary_file
 
-_CHUNK = 1 << 20
 _TIMEOUT_S = (10, 60)  # seconds to connect, seconds between two reads
 _BY_HAND = 'Or download it in a browser and pass the file'
 
@@ -42,16 +40,16 @@ def fetch_url(url: str) -> Path:
     if blob is not None:
         return blob
 
-    def write_blob(file: BinaryIO) -> str:
-        return f'{_stream(url, file)}.pkl'
-
-    def write_index(file: BinaryIO) -> str:
-        file.write(json.dumps({'url': url, 'sha256': blob.stem, 'size': blob.stat().st_size}, indent=1).encode())
-        return index.name
-
     try:
-        blob = _write_whole(cache / 'blobs', write_blob)
-        _write_whole(index.parent, write_index)
+        with temporary_file(cache / 'blobs', 'download') as temporary:
+            with temporary.open('wb') as file:
+                digest = _stream(url, file)
+            blob = cache / 'blobs' / f'{digest}.pkl'
+            move_whole(temporary, blob)
+        with temporary_file(index.parent, index.name) as temporary:
+            content = {'url': url, 'sha256': digest, 'size': blob.stat().st_size}
+            temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+            move_whole(temporary, index)
     except requests.RequestException as error:  # an OSError too, so it must come first
         raise UserError(f'cannot download {url}: {error}. Check the URL and the connection. {_BY_HAND}') from error
     except OSError as error:
@@ -75,17 +73,9 @@ def _look_up(index: Path, cache: Path) -> Path | None:
     try:
         digest = json.loads(index.read_bytes())['sha256']
         blob = cache / 'blobs' / f'{digest}.pkl'
-        with blob.open('rb') as file:
-            return blob if _hash_file(file) == digest else None
+        return blob if file_sha256(blob) == digest else None
     except (OSError, ValueError, KeyError, TypeError):  # not there, or a damaged entry: as good as not there
         return None
-
-
-def _hash_file(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _stream(url: str, file: BinaryIO) -> str:
@@ -93,7 +83,7 @@ def _stream(url: str, file: BinaryIO) -> str:
     with requests.get(url, stream=True, timeout=_TIMEOUT_S, headers={'Accept-Encoding': 'identity'}) as response:
         if response.status_code >= 400:
             raise UserError(f'{url} answers {response.status_code} {response.reason}: check the URL. {_BY_HAND}')
-        chunks = response.iter_content(_CHUNK)
+        chunks = response.iter_content(CHUNK)
         first = next(chunks, b'')
         if 'text/html' in response.headers.get('Content-Type', '').lower() or first.lstrip().startswith(b'<'):
             raise UserError(f'{url} answers with a web page, not with the file: give the direct link. {_BY_HAND}')
@@ -109,18 +99,3 @@ def _stream(url: str, file: BinaryIO) -> str:
         if not file.tell() or total not in (None, response.raw.tell()):
             raise UserError(f'{url}: the connection broke off after {file.tell()} of {length or "?"} bytes. Try again')
     return digest.hexdigest()
-
-
-def _write_whole(folder: Path, write: Callable[[BinaryIO], str]) -> Path:
-    """Makes a file in `folder` that is either whole or not there: `write` fills it, then returns its name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f'{uuid.uuid4().hex}.part'  # of this process alone: others may fetch the same URL
-    try:
-        with temporary.open('xb') as file:
-            path = folder / write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

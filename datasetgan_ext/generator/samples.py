@@ -13,15 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 from scipy import ndimage
 from tqdm import tqdm
 
 from datasetgan_ext.core.annotation import Annotation, factor_text, size_text
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import holds_files, locked, save_atomically, write_atomically
+from datasetgan_ext.core.files import holds_files, locked, remove_leftovers, save_atomically, write_atomically
+from datasetgan_ext.core.images import open_image
 from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
@@ -113,9 +114,9 @@ class SampleSet:
     def holds(self, sample: Sample) -> bool:
         """Whether a sample's image is there, with the recorded pixels."""
         try:
-            with PIL.Image.open(self.folder / sample.image) as image:
+            with open_image(self.folder / sample.image) as image:
                 return pixel_sha256(np.asarray(image)) == sample.sha256
-        except (OSError, SyntaxError, ValueError):
+        except UserError:
             return False
 
     def check(self, generator: Generator, options: SamplingOptions) -> None:
@@ -194,12 +195,9 @@ class SampleSet:
                 'bring the file back so that it can be compared'
             )
         height, width, channels = regenerated.shape
-        try:
-            with PIL.Image.open(path) as image:
-                labeled_hw = image.height, image.width
-                labeled = np.asarray(image.convert('L' if channels == 1 else 'RGB').resize((width, height)))
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-            raise UserError(f'{path} cannot be read as an image: {error}') from error
+        with open_image(path) as image:
+            labeled_hw = image.height, image.width
+            labeled = np.asarray(image.convert('L' if channels == 1 else 'RGB').resize((width, height)))
         difference = content_difference(labeled.reshape(regenerated.shape), regenerated)
         measured = (
             f'the mean colours of {COMPARED_SIDE}x{COMPARED_SIDE} pixels differ by up to {difference:.0f} of '
@@ -219,6 +217,34 @@ class SampleSet:
                 f'{path} is not the image of seed {sample.seed}: {measured}. Its labels would be learned '
                 'on the wrong picture; was the file replaced or renamed?'
             )
+
+
+def read_labeled_samples(
+    sample_set: SampleSet,
+    task: Task,
+    labels: str | Path | None,
+    keypoints: str | Path | None,
+    label_format: str = 'auto',
+    unlabeled: str = 'background',
+    seeds: list[int] | None = None,
+) -> tuple[Task, list[tuple[Sample, Annotation]]]:
+    """Hand labels of a sample set.
+
+    Args:
+        sample_set: what was labelled.
+        task: what there may be labels of.
+        labels, keypoints, label_format, unlabeled: see `read_annotations`.
+        seeds: take the labels of these only; None = all.
+
+    Returns:
+        The part of the task that is labelled, and each labelled sample with its labels, in the order of the samples.
+
+    Raises:
+        UserError: labels cannot be read, are of no use for the task, or do not suit the samples.
+    """
+    annotations = read_annotations(task, labels, keypoints, label_format, unlabeled)
+    task = labeled_part(task, annotations)
+    return task, sample_set.pair(annotations, task, seeds)
 
 
 def generate_samples(
@@ -249,6 +275,8 @@ def generate_samples(
     samples.write()
     known = {sample.seed: sample for sample in samples.samples}
     with locked(outdir):
+        for place in (outdir, outdir / 'images'):
+            remove_leftovers(place)
         for seed in tqdm(seeds, desc='samples', unit='image', disable=None if progress else True):
             if seed in known and samples.holds(known[seed]):
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.generator.features import Layer
 
@@ -63,7 +64,7 @@ def by_size(layers: Sequence[Layer], difference_layers: Sequence[int]) -> list[M
     return sizes
 
 
-def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = slice(None)) -> torch.Tensor:
+def neighbor_differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = slice(None)) -> torch.Tensor:
     """Half the difference between the right and the left neighbour, the same below and above, and how much the mean of
     the four exceeds the pixel. Beyond its borders the map goes on with its outermost pixels.
 
@@ -74,13 +75,15 @@ def differences(maps: torch.Tensor, rows: slice = slice(None), columns: slice = 
     Returns:
         float32 [3 * C, rows, columns]: all channels' differences along x, then along y, then from the mean.
     """
-    (top, bottom, above, below), (left, right, before, after) = (
-        _with_neighbors(part, size) for part, size in zip((rows, columns), maps.shape[1:])
-    )
+    top, bottom, above, below = _with_neighbors(rows, maps.shape[1])
+    left, right, before, after = _with_neighbors(columns, maps.shape[2])
     wide = maps[:, top:bottom, left:right].to(torch.float32)
-    wide = torch.nn.functional.pad(wide[None], (before, after, above, below), mode='replicate')[0]
-    middle, horizontal, vertical = wide[:, 1:-1, 1:-1], wide[:, 1:-1], wide[:, :, 1:-1]
-    west, east, north, south = horizontal[..., :-2], horizontal[..., 2:], vertical[:, :-2], vertical[:, 2:]
+    wide = F.pad(wide[None], (before, after, above, below), mode='replicate')[0]
+    middle = wide[:, 1:-1, 1:-1]
+    west = wide[:, 1:-1, :-2]
+    east = wide[:, 1:-1, 2:]
+    north = wide[:, :-2, 1:-1]
+    south = wide[:, 2:, 1:-1]
     return torch.cat([(east - west) / 2, (south - north) / 2, (west + east + north + south) / 4 - middle])
 
 

@@ -45,10 +45,11 @@ class Ensemble(torch.nn.Module):
 
     def member_tensors(self) -> list[torch.Tensor]:
         """Views of all that belongs to single members, each [M, ...]: weights, biases, BatchNorm and its statistics."""
-        norms = [
-            tensor for norm in self.norms for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        ]
-        return [*self.weights, *self.biases, *(tensor.view(self.members, -1) for tensor in norms)]
+        tensors = list(self.weights) + list(self.biases)
+        for norm in self.norms:
+            for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                tensors.append(tensor.view(self.members, -1))
+        return tensors
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of every member.
@@ -86,9 +87,11 @@ class Ensemble(torch.nn.Module):
         Returns:
             (weight [M, out, in], bias [M, out]) per layer, float32.
         """
-        scale, shift = 1 / self.input_std, -self.input_mean / self.input_std
-        if not with_input:
-            scale, shift = torch.ones_like(scale), torch.zeros_like(shift)
+        scale = torch.ones_like(self.input_std)
+        shift = torch.zeros_like(self.input_mean)
+        if with_input:
+            scale = 1 / self.input_std
+            shift = -self.input_mean / self.input_std
         layers = []
         for depth, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             bias = bias + (weight * shift[..., None, :]).sum(-1)
@@ -96,6 +99,6 @@ class Ensemble(torch.nn.Module):
             if depth < len(self.norms):
                 norm = self.norms[depth]
                 scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-                shift = norm.bias - scale * norm.running_mean
-                scale, shift = (value.reshape(self.members, -1) for value in (scale, shift))
+                shift = (norm.bias - scale * norm.running_mean).reshape(self.members, -1)
+                scale = scale.reshape(self.members, -1)
         return layers

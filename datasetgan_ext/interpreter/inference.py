@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,12 +18,12 @@ import torch
 from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.core.errors import tell_once
 from datasetgan_ext.generator.features import Layer
-from datasetgan_ext.interpreter.differences import by_size, differences
+from datasetgan_ext.interpreter.differences import by_size, neighbor_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.gpu import GpuEnsemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
-from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, taps
+from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, bilinear_weights
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
 TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}
@@ -62,8 +62,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Heads:
-    """What an ensemble's outputs mean: logits of classes, then the heights of keypoints' heatmaps.
+class HeadLayout:
+    """What the outputs of an ensemble mean, in their order: logits of classes, then the heights of keypoints' heatmaps.
 
     Attributes:
         classes, keypoints: how many of each.
@@ -88,7 +88,7 @@ class FusedEnsemble:
         rows: slice,
         columns: slice,
         device: torch.device | str = 'cpu',
-        heads: Heads | None = None,
+        heads: HeadLayout | None = None,
         difference_layers: Sequence[int] = (),
     ):
         """
@@ -101,33 +101,35 @@ class FusedEnsemble:
             heads: what the outputs mean; None = all are classes.
             difference_layers: indices of the layers whose differences end the hypercolumn, in that order.
         """
-        self._heads = heads or Heads(ensemble.outputs)
-        (first, self._first_bias), *rest = [(w.to(device), b.to(device)) for w, b in ensemble.folded()]
+        self._heads = heads or HeadLayout(ensemble.outputs)
+        layers_of_members = [(weight.to(device), bias.to(device)) for weight, bias in ensemble.folded()]
+        first, first_bias = layers_of_members[0]
+        self._first_bias = first_bias.flatten()[:, None, None]
+        self._rest = layers_of_members[1:]
         self._members = ensemble.members
         # [M, h1, C] -> one [M*h1, C] matrix per size of map
         self._sizes = [
             (size, first.flatten(0, 1).index_select(1, size.channels.to(device)))
             for size in by_size(layers, difference_layers)
         ]
-        self._first_bias = self._first_bias.flatten()[:, None, None]
-        self._rest = rest
         self._full_hw = full_hw
         self._rows = rows
         self._columns = columns
         budget = TILE_FLOATS.get(torch.device(device).type, TILE_FLOATS['cpu'])
         self._tile_rows = max(1, budget // (len(self._first_bias) * full_hw[1]))
-        self._gpu, self._gpu_is_checked = None, False
+        self._gpu: GpuEnsemble | None = None
+        self._gpu_is_checked = False
         if torch.device(device).type == 'cuda' and GpuEnsemble.works_for(ensemble, layers, full_hw):
             self._gpu = GpuEnsemble(
-                ensemble,
-                layers,
-                full_hw,
-                rows,
-                columns,
-                device,
-                self._heads.classes,
-                self._heads.keypoints,
-                difference_layers,
+                ensemble=ensemble,
+                layers=layers,
+                image_hw=full_hw,
+                rows=rows,
+                columns=columns,
+                device=device,
+                classes=self._heads.classes,
+                keypoints=self._heads.keypoints,
+                difference_layers=difference_layers,
             )
 
     @torch.inference_mode()
@@ -140,20 +142,26 @@ class FusedEnsemble:
         if self._gpu and not self._gpu_is_checked:
             self._check_gpu([maps[:1] for maps in features])
         together = self._gpu.images_at_once if self._gpu else 1
-        parts = [self._label(list(maps)) for maps in zip(*(maps.split(together) for maps in features))]
-        masks, pixel_uncertainty, found = zip(*parts)
-        uncertainty, keypoints = 0, None
+        parts = [
+            self._label([maps[start : start + together] for maps in features])
+            for start in range(0, len(features[0]), together)
+        ]
+        masks = pixel_uncertainty = keypoints = None
+        uncertainty = 0
         if self._heads.classes:
-            masks, pixel_uncertainty = torch.cat(masks), torch.cat(pixel_uncertainty)
+            masks = torch.cat([masks_of_part for masks_of_part, _, _ in parts])
+            pixel_uncertainty = torch.cat([uncertainty_of_part for _, uncertainty_of_part, _ in parts])
             uncertainty = image_uncertainty(pixel_uncertainty)
-        else:
-            masks, pixel_uncertainty = None, None
         if self._heads.keypoints:
-            keypoints = PredictedKeypoints(
-                *(torch.cat([getattr(part, field.name) for part in found]) for field in fields(PredictedKeypoints))
-            )
+            keypoints = PredictedKeypoints.concatenated([found for _, _, found in parts])
             uncertainty = uncertainty + keypoints.uncertainty.mean(dim=1)
-        return Prediction(uncertainty, masks, pixel_uncertainty, keypoints, self._heads.threshold)
+        return Prediction(
+            uncertainty=uncertainty,
+            masks=masks,
+            pixel_uncertainty=pixel_uncertainty,
+            keypoints=keypoints,
+            threshold=self._heads.threshold,
+        )
 
     def _check_gpu(self, features: list[torch.Tensor]) -> None:
         """Label one image in both ways, and go on without the GPU kernel if it fails or its labels differ."""
@@ -161,10 +169,11 @@ class FusedEnsemble:
         try:
             masks, _, heat = self._gpu(features)
             plain_masks, _, plain_heat = self._label_by_tiles(features)
-            equal = (masks is None or (masks == plain_masks).float().mean() >= EQUAL_LABELS) and (
-                heat is None or (heat - plain_heat).abs().mean() <= 1 - EQUAL_LABELS
-            )
-            reason = '' if equal else 'Its labels differ from those of the plain way'
+            equal_masks = masks is None or (masks == plain_masks).float().mean() >= EQUAL_LABELS
+            equal_heat = heat is None or (heat - plain_heat).abs().mean() <= 1 - EQUAL_LABELS
+            reason = ''
+            if not (equal_masks and equal_heat):
+                reason = 'Its labels differ from those of the plain way'
         except torch.cuda.OutOfMemoryError:
             self._gpu_is_checked = False
             raise
@@ -184,7 +193,9 @@ class FusedEnsemble:
 
     def _label_by_tiles(self, features: list[torch.Tensor]) -> tuple:
         """Mask, pixel uncertainty and heatmaps of one image; None for what there is no head for."""
-        masks, uncertainties, heat = [], [], []
+        masks: list[torch.Tensor] = []
+        uncertainties: list[torch.Tensor] = []
+        heat: list[torch.Tensor] = []
         for outputs in self.logit_tiles([maps[0] for maps in features]):
             if self._heads.classes:
                 probabilities = outputs[:, : self._heads.classes].softmax(dim=1)
@@ -230,7 +241,7 @@ class FusedEnsemble:
             if group.hw == self._full_hw:
                 group.add_product(total, slice(int(y[0]), int(y[-1]) + 1), self._columns)
             else:
-                low, high, mix = taps(y, group.hw[0], self._full_hw[0])
+                low, high, mix = bilinear_weights(y, group.hw[0], self._full_hw[0])
                 top, bottom = int(low[0]), int(high[-1]) + 1
                 add_upsampled_rows(
                     total, group.rows(top, bottom), low - top, high - top, mix, self._full_hw[1], self._columns
@@ -279,5 +290,5 @@ class _Group:
     def _values(self, rows: slice, columns: slice) -> torch.Tensor:
         """All channels of a part of the maps: float32 [C, rows * columns]."""
         parts = [maps[:, rows, columns].to(torch.float32) for maps in self.maps]
-        parts += [differences(maps, rows, columns) for maps in self.difference_maps]
+        parts += [neighbor_differences(maps, rows, columns) for maps in self.difference_maps]
         return torch.cat(parts).flatten(1)

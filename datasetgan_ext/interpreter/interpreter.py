@@ -20,7 +20,7 @@ from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.interpreter.differences import hypercolumn_length
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
+from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
 
 METADATA_KEY = 'datasetgan_interpreter'
@@ -59,14 +59,22 @@ class Interpreter:
     def fingerprint(self) -> str:
         """sha256 (hex) over all that decides the labels: the ensemble's state dict, the task, the heads and the
         differences."""
-        decisive = f'{state_fingerprint(self.ensemble)} {self.task} {self._heads} {self.difference_layers}'
+        heads = self._heads
+        # the text stays as it is: fingerprints are in the files of datasets, and a later run compares them
+        of_heads = (
+            f'Heads(classes={heads.classes}, keypoints={heads.keypoints}, sigma={heads.sigma}, '
+            f'threshold={heads.threshold})'
+        )
+        decisive = f'{state_fingerprint(self.ensemble)} {self.task} {of_heads} {self.difference_layers}'
         return hashlib.sha256(decisive.encode()).hexdigest()
 
     @property
-    def _heads(self) -> Heads:
+    def _heads(self) -> HeadLayout:
         if not self.task.keypoints:
-            return Heads(len(self.task.classes))
-        return Heads(len(self.task.classes), len(self.task.keypoints), self.training['sigma'], self.keypoint_threshold)
+            return HeadLayout(len(self.task.classes))
+        return HeadLayout(
+            len(self.task.classes), len(self.task.keypoints), self.training['sigma'], self.keypoint_threshold
+        )
 
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""
@@ -122,16 +130,16 @@ class Interpreter:
                 )
             ensemble.load_state_dict(state)
             return cls(
-                ensemble.eval().requires_grad_(False),
-                task,
-                layers,
-                SamplingOptions.from_json(content['options']),
-                tuple(content['image_hw']),
-                content['network'],
-                content['network_fingerprint'],
-                content['training'],
-                content.get('keypoint_threshold', DEFAULT_THRESHOLD),
-                difference_layers,
+                ensemble=ensemble.eval().requires_grad_(False),
+                task=task,
+                layers=layers,
+                options=SamplingOptions.from_json(content['options']),
+                image_hw=tuple(content['image_hw']),
+                network=content['network'],
+                network_fingerprint=content['network_fingerprint'],
+                training=content['training'],
+                keypoint_threshold=content.get('keypoint_threshold', DEFAULT_THRESHOLD),
+                difference_layers=difference_layers,
             )
 
 
@@ -139,12 +147,19 @@ def fuse(
     ensemble: Ensemble,
     generator: Generator,
     options: SamplingOptions,
-    heads: Heads,
+    heads: HeadLayout,
     difference_layers: Sequence[int] = (),
 ) -> FusedEnsemble:
     """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped, and
     `difference_layers` which layers' differences it reads."""
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
     return FusedEnsemble(
-        ensemble, generator.layers, generator.image_hw, rows, columns, generator.device, heads, difference_layers
+        ensemble=ensemble,
+        layers=generator.layers,
+        full_hw=generator.image_hw,
+        rows=rows,
+        columns=columns,
+        device=generator.device,
+        heads=heads,
+        difference_layers=difference_layers,
     )

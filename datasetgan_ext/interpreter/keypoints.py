@@ -6,12 +6,12 @@ DatasetGAN (arXiv 2104.06490, sec. 3.1) regresses a Gaussian heatmap for each ke
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
-from torch.nn.functional import avg_pool2d
+import torch.nn.functional as F
 
 from datasetgan_ext.core.annotation import ABSENT, Keypoints
 
@@ -20,6 +20,8 @@ NEAR = 3.0
 SIGMA_SHARE = 0.03
 """Wide Gaussians, since a few labelled images do not settle where exactly some keypoints are: that flattens a narrow
 peak until it is lost."""
+SMALLEST_SIGMA = 1.5
+"""Narrower Gaussians would fall between the pixels."""
 SQUARE = 2.0
 """Side of the square whose mean tells where a map is highest, in sigmas of the heatmap: a single pixel is noisy, and of
 two places that members choose, the one with more heat around it is right more often."""
@@ -30,12 +32,11 @@ REFINEMENTS = 20
 REACH = 5.0
 """Pixels within so many sigmas of a point belong to its peak."""
 DEFAULT_THRESHOLD = 0.33
-PRIOR_ABSENT = 15
 
 
-def default_sigma(image_hw: tuple[int, int], share: float = SIGMA_SHARE) -> float:
-    """Width of the Gaussians in pixels: a share of the image's longer side, and 1.5 at least."""
-    return max(1.5, share * max(image_hw))
+def heatmap_sigma(image_hw: tuple[int, int], share: float = SIGMA_SHARE) -> float:
+    """Width of the Gaussians in pixels: a share of the image's longer side, and `SMALLEST_SIGMA` at least."""
+    return max(SMALLEST_SIGMA, share * max(image_hw))
 
 
 def heat_targets(keypoints: Keypoints, y: np.ndarray, x: np.ndarray, sigma: float) -> np.ndarray:
@@ -67,7 +68,7 @@ class PredictedKeypoints:
 
     Attributes:
         points: float32 [N, J, 2], x and y in pixels of the mask; the centre of the first pixel is (0.5, 0.5).
-        confidence: float32 [N, J], 0..1, how sure the ensemble is that it is there: see `confidence`.
+        confidence: float32 [N, J], 0..1, how sure the ensemble is that it is there: see `presence_confidence`.
         spread: float32 [N, J], root mean square distance of the members' own points from the ensemble's, in pixels.
         uncertainty: float32 [N, J]: where the keypoint counts as present, the mean over the members of
             1 - exp(-d² / (2 sigma²)), d that distance; else 0; in 0..1.
@@ -77,6 +78,16 @@ class PredictedKeypoints:
     confidence: torch.Tensor
     spread: torch.Tensor
     uncertainty: torch.Tensor
+
+    @classmethod
+    def concatenated(cls, batches: Sequence[PredictedKeypoints]) -> PredictedKeypoints:
+        """Several batches as one."""
+        return cls(
+            points=torch.cat([batch.points for batch in batches]),
+            confidence=torch.cat([batch.confidence for batch in batches]),
+            spread=torch.cat([batch.spread for batch in batches]),
+            uncertainty=torch.cat([batch.uncertainty for batch in batches]),
+        )
 
 
 def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> PredictedKeypoints:
@@ -88,14 +99,20 @@ def find_keypoints(heatmaps: torch.Tensor, sigma: float, threshold: float) -> Pr
         threshold: confidence from which a keypoint counts as present.
     """
     mean = heatmaps.mean(dim=1)
-    points, own = locate(mean, sigma, ENSEMBLE_WINDOW, smooth=True), locate(heatmaps, sigma, ENSEMBLE_WINDOW)
-    sure = confidence(mean, points, sigma)
+    points = locate(mean, sigma, ENSEMBLE_WINDOW, smooth=True)
+    own = locate(heatmaps, sigma, ENSEMBLE_WINDOW)
+    confidence = presence_confidence(mean, points, sigma)
     squares = (own - points[:, None]).square().sum(dim=-1)
     apart = (1 - torch.exp(-squares / (2 * sigma**2))).mean(dim=1)
-    return PredictedKeypoints(points, sure, squares.mean(dim=1).sqrt(), apart * (sure >= threshold))
+    return PredictedKeypoints(
+        points=points,
+        confidence=confidence,
+        spread=squares.mean(dim=1).sqrt(),
+        uncertainty=apart * (confidence >= threshold),
+    )
 
 
-def confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> torch.Tensor:
+def presence_confidence(heatmaps: torch.Tensor, points: torch.Tensor, sigma: float) -> torch.Tensor:
     """Probability that a keypoint is there: the sum of a heatmap around its peak, as a share of a whole Gaussian's.
 
     A heatmap's pixel is the expected height of the Gaussian there. When it is not clear where a keypoint is, its peak
@@ -132,15 +149,17 @@ def locate(heatmaps: torch.Tensor, sigma: float, window: float = WINDOW, smooth:
         float32 [..., 2], x and y in pixels.
     """
     maps = heatmaps.reshape(-1, *heatmaps.shape[-2:])
-    row, column = _highest_square(maps, sigma) if smooth else _highest(maps)
+    if smooth:
+        row, column = _highest_square(maps, sigma)
+    else:
+        row, column = _highest(maps)
     reach = math.ceil(2 * sigma)
     patch, y, x = _around(maps, row, column, reach)
-    point_y, point_x = y[:, reach], x[:, reach]
+    point_y = y[:, reach]
+    point_x = x[:, reach]
     for _ in range(REFINEMENTS):
-        window_y, window_x = (
-            torch.exp(-((axis - center[:, None]) / (window * sigma)).square() / 2)
-            for axis, center in ((y, point_y), (x, point_x))
-        )
+        window_y = torch.exp(-((y - point_y[:, None]) / (window * sigma)).square() / 2)
+        window_x = torch.exp(-((x - point_x[:, None]) / (window * sigma)).square() / 2)
         weights = patch * window_y[:, :, None] * window_x[:, None, :]
         total = weights.sum(dim=(1, 2)).clamp(min=torch.finfo(weights.dtype).tiny)
         found = weights.sum(dim=(1, 2)) > 0
@@ -160,10 +179,12 @@ def _highest_square(maps: torch.Tensor, sigma: float) -> tuple[torch.Tensor, tor
     each."""
     cell = max(1, int(sigma / 2))
     half = round(SQUARE / 2 * sigma / cell)
-    cells = avg_pool2d(maps, cell, ceil_mode=True)
-    row, column = _highest(avg_pool2d(cells, 2 * half + 1, stride=1, padding=half))
+    cells = F.avg_pool2d(maps, cell, ceil_mode=True)
+    row, column = _highest(F.avg_pool2d(cells, 2 * half + 1, stride=1, padding=half))
     height, width = maps.shape[1:]
-    return (row * cell + cell // 2).clamp(max=height - 1), (column * cell + cell // 2).clamp(max=width - 1)
+    row = (row * cell + cell // 2).clamp(max=height - 1)
+    column = (column * cell + cell // 2).clamp(max=width - 1)
+    return row, column
 
 
 def _around(
@@ -173,29 +194,9 @@ def _around(
     the y and x of their pixels' centres, [N, S] each."""
     height, width = maps.shape[1:]
     offsets = torch.arange(-reach, reach + 1, device=maps.device)
-    rows, columns = row[:, None] + offsets, column[:, None] + offsets
+    rows = row[:, None] + offsets
+    columns = column[:, None] + offsets
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
     index = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
-    return maps.flatten(1).gather(1, index.flatten(1)).reshape(index.shape) * inside, rows + 0.5, columns + 0.5
-
-
-def calibrate_threshold(present: np.ndarray, absent: np.ndarray) -> float:
-    """The confidence from which a keypoint counts as present.
-
-    Best is the one with the highest mean of the shares of present and of absent keypoints that it calls right, in the
-    middle of the gap that it may lie in. Few absent keypoints say little, and ensembles that saw fewer images take more
-    of them for present than the whole one: so the result lies between `DEFAULT_THRESHOLD`, which has the weight of
-    `PRIOR_ABSENT` absent keypoints, and the best one (in log odds).
-
-    Args:
-        present, absent: float [P] and [A], confidence in held-out keypoints that are there and that are not.
-    """
-    if len(present) == 0 or len(absent) == 0:
-        return DEFAULT_THRESHOLD
-    values = np.unique(np.concatenate([[0.0], present, absent, [1.0]]))
-    middles = (values[1:] + values[:-1]) / 2
-    right = (present[None] >= middles[:, None]).mean(axis=1) + (absent[None] < middles[:, None]).mean(axis=1)
-    best = np.flatnonzero(right >= right.max() - 1e-12)
-    found = (middles[best[0]] + middles[best[-1]]) / 2
-    weight = len(absent) / (len(absent) + PRIOR_ABSENT)
-    return float(expit(weight * logit(found) + (1 - weight) * logit(DEFAULT_THRESHOLD)))
+    squares = maps.flatten(1).gather(1, index.flatten(1)).reshape(index.shape) * inside
+    return squares, rows + 0.5, columns + 0.5

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from datasetgan_ext.core.annotation import IGNORE
-from datasetgan_ext.interpreter.differences import differences
+from datasetgan_ext.interpreter.differences import neighbor_differences
 from datasetgan_ext.interpreter.upsampling import gather_points
 
-UNLABELED = -1
+NO_CLASS = -1
+"""In place of a class id."""
 HALF = torch.finfo(torch.float16)
 SMALLEST_DEVIATION = 1e-6
 STATISTICS_CHUNK = 4096
@@ -24,7 +25,7 @@ class PixelSet:
 
     Attributes:
         hypercolumns: float16 [P, C], half the memory of what the generator computes.
-        classes: int64 [P]; UNLABELLED where a pixel has no class.
+        classes: int64 [P]; NO_CLASS where a pixel has no class.
         images: int64 [P], index of the labelled image that each pixel is from.
         heat: float32 [P, J], the keypoints' heatmaps; nan where an image's keypoints are not labelled.
     """
@@ -36,6 +37,16 @@ class PixelSet:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[PixelSet]) -> PixelSet:
+        """Several sets as one."""
+        return cls(
+            hypercolumns=torch.cat([part.hypercolumns for part in parts]),
+            classes=torch.cat([part.classes for part in parts]),
+            images=torch.cat([part.images for part in parts]),
+            heat=torch.cat([part.heat for part in parts]),
+        )
 
     def select(self, chosen: torch.Tensor) -> PixelSet:
         """A copy of the pixels at bool or int64 index `chosen`."""
@@ -78,14 +89,17 @@ def choose_pixels(
     """
     flat = mask.reshape(-1)
     labeled = np.flatnonzero(flat != IGNORE)
-    always = np.flatnonzero(always) if always is not None else labeled[:0]
+    besides = labeled[:0]
+    if always is not None:
+        besides = np.flatnonzero(always)
     if count is None or count >= len(labeled):
-        return np.union1d(labeled, always)
+        return np.union1d(labeled, besides)
     classes = np.unique(flat[labeled])
     per_class = max(1, int(count * balance / len(classes)))
     chosen = np.concatenate([rng.permutation(np.flatnonzero(flat == class_id))[:per_class] for class_id in classes])
     others = rng.permutation(np.setdiff1d(labeled, chosen))
-    return np.union1d(np.concatenate([chosen, others[: max(0, count - len(chosen))]]), always)
+    rest = others[: max(0, count - len(chosen))]
+    return np.union1d(np.concatenate([chosen, rest]), besides)
 
 
 def gather_hypercolumns(
@@ -107,8 +121,9 @@ def gather_hypercolumns(
         float16 [P, C], the layers' channels one after the other, then those of the differences; values beyond its range
         at its limits.
     """
-    y, x = (torch.from_numpy(position).to(features[0].device) for position in (y, x))
+    y = torch.from_numpy(y).to(features[0].device)
+    x = torch.from_numpy(x).to(features[0].device)
     maps = [one.to(torch.float32) for one in features]
-    maps += [differences(maps[index]) for index in difference_layers]
+    maps += [neighbor_differences(maps[index]) for index in difference_layers]
     points = [gather_points(one, y, x, full_hw) for one in maps]
     return torch.cat([part.clamp_(HALF.min, HALF.max).half() for part in points], dim=1)

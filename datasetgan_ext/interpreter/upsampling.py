@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 
 import torch
+import torch.nn.functional as F
 
 BLOCK = 16
 """Input columns that one matrix product stretches on a CPU: fewer cost more calls, more cost more multiplications."""
 
 
-def taps(positions: torch.Tensor, in_size: int, out_size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def bilinear_weights(
+    positions: torch.Tensor, in_size: int, out_size: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The two input samples along one axis that make each output sample, and their mix.
 
     Args:
@@ -26,7 +29,8 @@ def taps(positions: torch.Tensor, in_size: int, out_size: int) -> tuple[torch.Te
     """
     source = ((positions.to(torch.float32) + 0.5) * (in_size / out_size) - 0.5).clamp_(min=0)
     low = source.to(torch.int64).clamp_(max=in_size - 1)
-    return low, (low + 1).clamp_(max=in_size - 1), source - low
+    high = (low + 1).clamp_(max=in_size - 1)
+    return low, high, source - low
 
 
 def gather_points(feature: torch.Tensor, y: torch.Tensor, x: torch.Tensor, out_hw: tuple[int, int]) -> torch.Tensor:
@@ -40,8 +44,8 @@ def gather_points(feature: torch.Tensor, y: torch.Tensor, x: torch.Tensor, out_h
     Returns:
         float [P, C].
     """
-    y0, y1, wy = taps(y, feature.shape[1], out_hw[0])
-    x0, x1, wx = taps(x, feature.shape[2], out_hw[1])
+    y0, y1, wy = bilinear_weights(y, feature.shape[1], out_hw[0])
+    x0, x1, wx = bilinear_weights(x, feature.shape[2], out_hw[1])
     top = torch.lerp(feature[:, y0, x0], feature[:, y0, x1], wx.to(feature.dtype))
     bottom = torch.lerp(feature[:, y1, x0], feature[:, y1, x1], wx.to(feature.dtype))
     return torch.lerp(top, bottom, wy.to(feature.dtype)).T
@@ -61,7 +65,8 @@ def add_upsampled_rows(
     Args:
         total: float32 [C, P, columns], contiguous.
         rows: float32 [C, h, w], a run of input rows.
-        low, high, weight: from `taps` along the vertical axis, with `low` and `high` counted from the run's start.
+        low, high, weight: from `bilinear_weights` along the vertical axis, with `low` and `high` counted from the run's
+            start.
         out_width: width of the upsampled map.
         columns: the part of the width that is wanted.
     """
@@ -76,14 +81,15 @@ def add_upsampled_rows(
 def add_stretched_cpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
     """Add [C, P, w], interpolated along the last axis to [C, P, width], to `total`: small matrix products add in place,
     and take half the time of an interpolation and an addition."""
-    total, rows = total.view(-1, total.shape[2]), rows.reshape(-1, rows.shape[2])
+    total = total.view(-1, total.shape[2])
+    rows = rows.reshape(-1, rows.shape[2])
     for wanted, needed, matrix in _stretches(rows.shape[1], width, columns.start, columns.stop):
         total[:, wanted].addmm_(rows[:, needed], matrix)
 
 
 def add_stretched_gpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
     """The same as one tall image, whose pixels CUDA's 2D kernel spreads over its threads."""
-    tall = torch.nn.functional.interpolate(
+    tall = F.interpolate(
         rows.reshape(1, 1, -1, rows.shape[2]),
         size=(rows.shape[0] * rows.shape[1], width),
         mode='bilinear',
@@ -100,12 +106,14 @@ def _stretches(in_width: int, out_width: int, start: int, stop: int) -> list[tup
         For some columns at a time: these, counted from `start`; the input columns that they need; and the matrix
         float32 [needed, wanted] that makes the ones from the others.
     """
-    stretches, step = [], max(BLOCK, BLOCK * out_width // in_width)
+    stretches = []
+    step = max(BLOCK, BLOCK * out_width // in_width)
     for first in range(start, stop, step):
         positions = torch.arange(first, min(first + step, stop))
-        low, high, weight = taps(positions, in_width, out_width)
+        low, high, weight = bilinear_weights(positions, in_width, out_width)
         needed = slice(int(low[0]), int(high[-1]) + 1)
-        matrix, here = torch.zeros(needed.stop - needed.start, len(positions)), torch.arange(len(positions))
+        matrix = torch.zeros(needed.stop - needed.start, len(positions))
+        here = torch.arange(len(positions))
         matrix.index_put_((low - needed.start, here), 1 - weight)
         matrix.index_put_((high - needed.start, here), weight, accumulate=True)
         stretches.append((slice(first - start, first - start + len(positions)), needed, matrix))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,12 +13,13 @@ from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads, Prediction
+from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout, Prediction
 from datasetgan_ext.interpreter.interpreter import fuse
-from datasetgan_ext.interpreter.keypoints import default_sigma
-from datasetgan_ext.interpreter.optimization import options_from, train_ensemble
-from datasetgan_ext.interpreter.pixels import UNLABELED, PixelSet
-from datasetgan_ext.interpreter.training import choose_labeled, gather_labeled
+from datasetgan_ext.interpreter.keypoints import heatmap_sigma
+from datasetgan_ext.interpreter.pixels import NO_CLASS, PixelSet
+from datasetgan_ext.interpreter.trainer import train_ensemble
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import choose_labeled, gather_labeled
 from datasetgan_ext.labeling.store import LabelStore
 
 log = logging.getLogger(__name__)
@@ -54,9 +55,10 @@ class Learner:
             UserError: the samples are another network's.
         """
         store.sample_set.check_network(generator)
-        self.generator, self.store = generator, store
+        self.generator = generator
+        self.store = store
         self.options = generator.check_options(store.sample_set.options)
-        self._sigma = default_sigma(store.sample_set.image_hw)
+        self._sigma = heatmap_sigma(store.sample_set.image_hw)
         self._parts: dict[str, _Part] = {}
 
     def warm_up(self) -> None:
@@ -66,13 +68,13 @@ class Learner:
         channels = sum(layer.channels for layer in self.generator.layers)
         nothing = torch.zeros(8, dtype=torch.int64, device=self.generator.device)
         pixels = PixelSet(
-            torch.randn(8, channels, device=self.generator.device).half(),
-            nothing,
-            nothing,
-            torch.zeros(8, 0, device=self.generator.device),
+            hypercolumns=torch.randn(8, channels, device=self.generator.device).half(),
+            classes=nothing,
+            images=nothing,
+            heat=torch.zeros(8, 0, device=self.generator.device),
         )
         ensemble, _ = train_ensemble(pixels, 2, 0, replace(QUICK, max_steps=1), progress=False)
-        fuse(ensemble, self.generator, self.options, Heads(2))(synthesis.features)
+        fuse(ensemble, self.generator, self.options, HeadLayout(2))(synthesis.features)
         log.debug('Warm after %.1f s', time.perf_counter() - start)
 
     def stale(self) -> list[str]:
@@ -97,34 +99,28 @@ class Learner:
             UserError: there is too little to learn from, or a picture is not the one that was labelled.
         """
         annotations = [labels for labels in self.store.annotations() if not (without and labels.name == asked)]
-        found = {
-            class_id
-            for labels in annotations
-            if labels.mask is not None
-            for class_id in np.unique(labels.mask).tolist()
-        } - {IGNORE}
+        found: set[int] = set()
+        for labels in annotations:
+            if labels.mask is not None:
+                found.update(np.unique(labels.mask).tolist())
         pointed = any(labels.keypoints is not None and labels.name != asked for labels in annotations)
-        task = self.store.task.only(classes=len(found) > 1, keypoints=pointed and not without)
+        task = self.store.task.only(classes=len(found - {IGNORE}) > 1, keypoints=pointed and not without)
         if not task.classes and not task.keypoints:
-            raise UserError(
-                'Nothing to learn from yet: '
-                + (
-                    'label at least two classes first, background among them ("Rest is background")'
-                    if self.store.task.classes
-                    else 'place keypoints on another image first'
-                )
-            )
+            missing = 'place keypoints on another image first'
+            if self.store.task.classes:
+                missing = 'label at least two classes first, background among them ("Rest is background")'
+            raise UserError(f'Nothing to learn from yet: {missing}')
         for labels in annotations:
             if not self._is_gathered(labels):
                 self._gather(labels)
         parts = [_taught(self._parts[labels.name].pixels, task, placed=labels.name != asked) for labels in annotations]
-        pixels = PixelSet(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(PixelSet)))
+        pixels = PixelSet.concatenated(parts)
         ensemble, _ = train_ensemble(pixels, len(task.classes), len(task.keypoints), QUICK, progress=False)
         return fuse(
             ensemble.cpu(),
             self.generator,
             self.options,
-            Heads(len(task.classes), len(task.keypoints), sigma=self._sigma),
+            HeadLayout(len(task.classes), len(task.keypoints), sigma=self._sigma),
         )
 
     def predict(self, fused: FusedEnsemble, name: str) -> Prediction:
@@ -140,12 +136,22 @@ class Learner:
         return part is not None and part.labels.mask is labels.mask and part.labels.keypoints is labels.keypoints
 
     def _gather(self, labels: Annotation) -> None:
-        samples, task, sample = self.store.sample_set, self.store.task, self.store.samples[labels.name]
-        mask = labels.mask if labels.mask is not None else np.full(samples.image_hw, IGNORE, np.uint8)
-        chosen = choose_labeled(mask, labels, QUICK, self._sigma, sample.seed)
-        self._parts[labels.name] = _Part(
-            labels, gather_labeled(self.generator, samples, sample, task, mask, labels.keypoints, chosen, self._sigma)
+        samples = self.store.sample_set
+        sample = self.store.samples[labels.name]
+        mask = labels.mask
+        if mask is None:
+            mask = np.full(samples.image_hw, IGNORE, np.uint8)
+        pixels = gather_labeled(
+            generator=self.generator,
+            samples=samples,
+            sample=sample,
+            task=self.store.task,
+            mask=mask,
+            keypoints=labels.keypoints,
+            chosen=choose_labeled(mask, labels, QUICK, self._sigma, sample.seed),
+            sigma=self._sigma,
         )
+        self._parts[labels.name] = _Part(labels, pixels)
 
 
 def _taught(pixels: PixelSet, task: Task, placed: bool) -> PixelSet:
@@ -156,10 +162,14 @@ def _taught(pixels: PixelSet, task: Task, placed: bool) -> PixelSet:
         task: what is learned.
         placed: whether the image's keypoints are.
     """
-    classes = pixels.classes if task.classes else torch.full_like(pixels.classes, UNLABELED)
+    classes = pixels.classes
+    if not task.classes:
+        classes = torch.full_like(classes, NO_CLASS)
     heat = pixels.heat[:, : len(task.keypoints)]
-    heat = heat if placed else torch.full_like(heat, torch.nan)
-    return replace(pixels, classes=classes, heat=heat).select((classes != UNLABELED) | ~heat.isnan().all(dim=1))
+    if not placed:
+        heat = torch.full_like(heat, torch.nan)
+    teaches = (classes != NO_CLASS) | ~heat.isnan().all(dim=1)
+    return replace(pixels, classes=classes, heat=heat).select(teaches)
 
 
 def found_keypoints(prediction: Prediction) -> list[list[float]]:

@@ -30,13 +30,14 @@ def choose_seeds(
         labeler: labels the candidates.
         candidates: seeds to choose from; labelled ones among them are passed over.
         number: how many to choose, at most.
-        labelled: seeds of images that have labels.
+        labeled: seeds of images that have labels.
         progress: show a bar.
 
     Returns:
         Seeds in the order of choice.
     """
-    candidates = [seed for seed in candidates if seed not in set(labeled)]
+    known = set(labeled)
+    candidates = [seed for seed in candidates if seed not in known]
     bar = tqdm(
         labeler(candidates), total=len(candidates), desc='candidates', unit='image', disable=None if progress else True
     )
@@ -56,7 +57,7 @@ def choose_apart(
     Args:
         pool: images, by seed or by name, in the order that decides between equals: most uncertain first.
         styles: float32 [w_dim] of each image of the pool and each labelled one.
-        labelled: images that have labels.
+        labeled: images that have labels.
         number: how many to choose, at most.
     """
 
@@ -82,7 +83,7 @@ def label_order(
     Args:
         uncertainty: of each image that is not labelled yet.
         styles: float32 [w_dim] of each image, labelled ones too.
-        labelled: images that have labels.
+        labeled: images that have labels.
     """
     waiting = sorted(uncertainty, key=lambda image: (-uncertainty[image], image))
     order: list[Key] = []

@@ -88,9 +88,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         Raises:
             UserError: the port is taken, or the host is not this machine.
         """
-        self.host, self.store, self.suggester = host.lower(), store, suggester
+        self.host = host.lower()
+        self.store = store
+        self.suggester = suggester
         self.token = secrets.token_urlsafe()
-        self.address_family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        if ':' in host:
+            self.address_family = socket.AF_INET6
         try:
             super().__init__((host, port), Handler)
         except (OSError, OverflowError) as error:
@@ -109,7 +112,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         host = self.host
         if _is_wildcard(host):
             host = socket.gethostname()
-        return f'http://{f"[{host}]" if ":" in host else host}:{self.port}/?token={self.token}'
+        if ':' in host:
+            host = f'[{host}]'
+        return f'http://{host}:{self.port}/?token={self.token}'
 
     def is_own_name(self, host: str) -> bool:
         """Whether a browser may call the server so. A foreign name that points here is an attack (DNS rebinding)."""
@@ -154,7 +159,8 @@ class Handler(BaseHTTPRequestHandler):
         log.debug(format, *arguments)
 
     def _answer(self, respond: Callable[[str], Reply]) -> None:
-        cookie, self._body_is_read = False, False
+        cookie = False
+        self._body_is_read = False
         try:
             cookie = self._check_sender()
             reply = respond(urlsplit(self.path).path)
@@ -295,8 +301,8 @@ class Handler(BaseHTTPRequestHandler):
             return _json_reply(
                 {
                     'doubts': [
-                        {'labelled': doubt.labeled, 'expected': doubt.expected, 'pixels': doubt.pixels.tolist()}
-                        for doubt in suggester.doubts(name)
+                        {'labelled': error.labeled, 'expected': error.expected, 'pixels': error.pixels.tolist()}
+                        for error in suggester.label_errors(name)
                     ]
                 }
             )

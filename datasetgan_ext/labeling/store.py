@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
-from datasetgan_ext.core.files import TEMPORARY_SUFFIX, locked, save_atomically, writing
+from datasetgan_ext.core.files import locked, remove_leftovers, save_atomically, temporary_file, writing
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco
-from datasetgan_ext.formats.labels import read_annotations
-from datasetgan_ext.generator.samples import Sample, SampleSet
+from datasetgan_ext.generator.samples import Sample, SampleSet, read_labeled_samples
 
 KEYPOINTS_FILE = 'keypoints.json'
 
@@ -37,7 +36,9 @@ class LabelStore:
         Raises:
             UserError: it holds other files than masks and keypoints of these samples, of this size and task.
         """
-        self.sample_set, self.task, self.folder = sample_set, task, folder
+        self.sample_set = sample_set
+        self.task = task
+        self.folder = folder
         self.samples: dict[str, Sample] = {sample.name: sample for sample in sample_set.samples}
         self.changes = 0
         self._lock = threading.Lock()
@@ -46,13 +47,14 @@ class LabelStore:
         masks = task.classes and any(folder.glob('[!.]*.png'))
         keypoints = task.keypoints and (folder / KEYPOINTS_FILE).exists()
         if masks or keypoints:
-            annotations = read_annotations(
-                task if keypoints else task.only(True, False),
-                folder if masks else None,
-                folder / KEYPOINTS_FILE if keypoints else None,
-                'png',
+            _, pairs = read_labeled_samples(
+                sample_set,
+                task if keypoints else task.only(classes=True, keypoints=False),
+                labels=folder if masks else None,
+                keypoints=folder / KEYPOINTS_FILE if keypoints else None,
+                label_format='png',
             )
-            for sample, annotation in sample_set.pair(annotations, task):
+            for sample, annotation in pairs:
                 if annotation.mask is not None:
                     self._masks[sample.name] = annotation.mask
                 if annotation.keypoints is not None:
@@ -130,7 +132,8 @@ class LabelStore:
             table = np.array(values, dtype=np.float32).reshape(len(self.task.keypoints), 3)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f'not x, y and visibility of each of the {len(self.task.keypoints)} keypoints') from error
-        points, seen = table[:, :2], table[:, 2]
+        points = table[:, :2]
+        seen = table[:, 2]
         if not np.isin(seen, (ABSENT, OCCLUDED, VISIBLE)).all():
             raise ValueError('a visibility that is none of 0 (absent), 1 (occluded), 2 (visible)')
         if not ((points >= 0) & (points <= (width, height)))[seen != ABSENT].all():
@@ -206,10 +209,8 @@ def open_store(sample_set: SampleSet, task: Task, folder: Path) -> Iterator[Labe
     Raises:
         UserError: the folder cannot be written, another process labels in it, or it holds other files.
     """
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f'.probe{TEMPORARY_SUFFIX}'
-        probe.write_bytes(b'')
-        probe.unlink()
+    with writing(folder), temporary_file(folder, 'probe'):
+        pass
     with locked(folder, 'labels'):
+        remove_leftovers(folder)
         yield LabelStore(sample_set, task, folder)

@@ -17,7 +17,7 @@ from datasetgan_ext.interpreter.inference import FusedEnsemble, Prediction
 from datasetgan_ext.labeling.learning import QUICK, Learner, found_keypoints
 from datasetgan_ext.labeling.selection import label_order
 from datasetgan_ext.labeling.store import LabelStore
-from datasetgan_ext.metrics.label_errors import Doubt, find_doubts
+from datasetgan_ext.metrics.label_errors import LabelError, find_label_errors
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,15 @@ class Suggester:
         self._wanted: str | None = None
         self._unchecked: list[str] = []
         self._unmeasured: list[str] = []
-        self._phase, self._error = 'starting', ''
+        self._phase = 'starting'
+        self._error = ''
         self._suggestion: Suggestion | None = None
         self._uncertainty: dict[str, float] = {}
         self._styles: dict[str, np.ndarray] = {}
-        self._doubts: dict[str, list[Doubt]] = {}
+        self._label_errors: dict[str, list[LabelError]] = {}
         self._order: list[str] = []
-        self._seen_changes, self._given_up = store.changes, -1
+        self._ready_changes: int | None = None
+        self._seen_changes = store.changes
         self._closed = False
         self._thread = threading.Thread(target=self._work, name='suggestions')
         self._thread.start()
@@ -88,7 +90,9 @@ class Suggester:
     def ask(self, name: str) -> None:
         """Have the image's labels suggested; returns at once."""
         with self._condition:
-            self._wanted, self._error, self._suggestion = name, '', None
+            self._wanted = name
+            self._error = ''
+            self._suggestion = None
             self._phase = 'waiting'
             self._condition.notify()
 
@@ -102,7 +106,9 @@ class Suggester:
         if len(names) < 2:
             raise UserError('The labels of an image are checked by those of the others: label two images at least')
         with self._condition:
-            self._unchecked, self._doubts, self._error = names, {}, ''
+            self._unchecked = names
+            self._label_errors = {}
+            self._error = ''
             self._phase = 'waiting'
             self._condition.notify()
 
@@ -110,7 +116,7 @@ class Suggester:
         """What the thread is doing, JSON-ready: `phase`; `error`; `ready`, the name of the image whose suggestion is
         there; `uncertainty` of the images measured so far, by name; `order`, once all are measured, the names of those
         that are not finished, most worth labelling first; `unchecked`, how many images are still to be checked;
-        `doubts`, of the images checked, how many pixels are in doubt, by name."""
+        `doubts`, of the images checked, how many pixels are perhaps labelled wrongly, by name."""
         with self._condition:
             return {
                 'phase': self._phase,
@@ -119,18 +125,20 @@ class Suggester:
                 'ready': self._suggestion.name if self._suggestion else None,
                 'order': list(self._order),
                 'unchecked': len(self._unchecked),
-                'doubts': {name: sum(doubt.area for doubt in doubts) for name, doubts in self._doubts.items()},
+                'doubts': {name: sum(error.area for error in errors) for name, errors in self._label_errors.items()},
             }
 
     def suggestion(self, name: str) -> Suggestion | None:
         """The suggestion for an image, if it is the one asked for last and is there."""
         with self._condition:
-            return self._suggestion if self._suggestion and self._suggestion.name == name else None
+            if self._suggestion and self._suggestion.name == name:
+                return self._suggestion
+            return None
 
-    def doubts(self, name: str) -> list[Doubt]:
+    def label_errors(self, name: str) -> list[LabelError]:
         """Where an image's labels are perhaps mistakes, as of the last check; largest region first."""
         with self._condition:
-            return self._doubts.get(name, [])
+            return self._label_errors.get(name, [])
 
     def _work(self) -> None:
         self._try(self._learner.warm_up)
@@ -147,10 +155,12 @@ class Suggester:
 
     def _next_job(self) -> Callable[[], None]:
         if self._wanted:
-            name, self._wanted = self._wanted, None
+            name = self._wanted
+            self._wanted = None
             return lambda: self._suggest(name)
         if self._unchecked:
-            return lambda: self._check(self._unchecked[0])
+            unchecked = self._unchecked[0]
+            return lambda: self._check(unchecked)
         if self._unmeasured:
             return self._measure
         return self._make_ready
@@ -172,7 +182,9 @@ class Suggester:
     def _give_up(self, error: str) -> None:
         with self._condition:
             if not self._wanted:
-                self._error, self._unchecked, self._unmeasured = error, [], []
+                self._error = error
+                self._unchecked = []
+                self._unmeasured = []
 
     def _set(self, phase: str) -> None:
         with self._condition:
@@ -185,7 +197,8 @@ class Suggester:
         now = (self._store.changes, name if placed else '')
         if now != self._learned:
             self._set('training')
-            self._fused, self._learned = self._learner.train(name), now
+            self._fused = self._learner.train(name)
+            self._learned = now
             with self._condition:
                 self._uncertainty = {}
         self._set('predicting')
@@ -218,7 +231,9 @@ class Suggester:
                 self._order = order
 
     def _note(self, name: str, prediction: Prediction) -> None:
-        style = self._styles[name] if name in self._styles else self._learner.style(name)
+        style = self._styles.get(name)
+        if style is None:
+            style = self._learner.style(name)
         with self._condition:
             self._styles[name] = style
             self._uncertainty[name] = float(prediction.uncertainty[0])
@@ -227,25 +242,28 @@ class Suggester:
     def _check(self, name: str) -> None:
         self._set('checking')
         prediction = self._learner.predict(self._learner.train(name, without=True), name)
-        doubts = find_doubts(
+        errors = find_label_errors(
             name,
-            self._store.mask(name),
-            prediction.masks[0].cpu().numpy(),
-            prediction.pixel_uncertainty[0].cpu().numpy(),
+            labeled=self._store.mask(name),
+            predicted=prediction.masks[0].cpu().numpy(),
+            uncertainty=prediction.pixel_uncertainty[0].cpu().numpy(),
         )
         with self._condition:
-            self._doubts[name] = doubts
+            self._label_errors[name] = errors
             self._unchecked = [other for other in self._unchecked if other != name]
 
     def _make_ready(self) -> None:
         changes = self._store.changes
-        if changes == self._seen_changes != self._given_up:
-            for name in self._learner.stale():
-                if self._is_asked():
-                    return
-                try:
-                    self._learner.gather(name)
-                except UserError:  # told when a suggestion is asked for
-                    self._given_up = changes
-                    return
-        self._seen_changes = changes
+        if changes != self._seen_changes:  # they have not settled yet
+            self._seen_changes = changes
+            return
+        if changes == self._ready_changes:
+            return
+        for name in self._learner.stale():
+            if self._is_asked():
+                return
+            try:
+                self._learner.gather(name)
+            except UserError:  # told when a suggestion is asked for
+                break
+        self._ready_changes = changes

@@ -36,15 +36,22 @@ def boundary_f(true: np.ndarray, predicted: np.ndarray, class_count: int, tolera
     labeled = true != IGNORE
     # the class as a third coordinate, so far apart that a pixel only ever finds one of its own class
     apart = np.array([2 * reach + 2, 1, 1])
-    edges = [_boundary_pixels(mask, labeled) for mask in (true, predicted)]
-    true_count, predicted_count = (np.bincount(edge[:, 0], minlength=class_count) for edge in edges)
-    trees = [KDTree(edge * apart) for edge in edges]
-    hits = []
-    for edge, other in ((edges[0], trees[1]), (edges[1], trees[0])):
+    true_edge = _boundary_pixels(true, labeled)
+    predicted_edge = _boundary_pixels(predicted, labeled)
+
+    def counts(edge: np.ndarray) -> np.ndarray:
+        return np.bincount(edge[:, 0], minlength=class_count)
+
+    def near(edge: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Those pixels of an edge that have one of the other within reach."""
         # what is at the bound itself is not found; distances of pixels are roots of whole numbers
-        distance, _ = other.query(edge * apart, distance_upper_bound=reach + 1e-6)
-        hits.append(np.bincount(edge[np.isfinite(distance), 0], minlength=class_count))
-    recall, precision = hits[0] / np.maximum(true_count, 1), hits[1] / np.maximum(predicted_count, 1)
+        distance, _ = KDTree(other * apart).query(edge * apart, distance_upper_bound=reach + 1e-6)
+        return edge[np.isfinite(distance)]
+
+    true_count = counts(true_edge)
+    predicted_count = counts(predicted_edge)
+    recall = counts(near(true_edge, predicted_edge)) / np.maximum(true_count, 1)
+    precision = counts(near(predicted_edge, true_edge)) / np.maximum(predicted_count, 1)
     score = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
     return np.where(true_count + predicted_count > 0, score, np.nan)
 

@@ -34,22 +34,22 @@ class Score:
     def merged(cls, scores: Iterable[Score]) -> Score:
         """Of all images that were counted in any of `scores`, of which there is one at least."""
         scores = list(scores)
+        segmentation = [score.segmentation for score in scores if score.segmentation is not None]
+        keypoints = [score.keypoints for score in scores if score.keypoints is not None]
         return cls(
-            *(
-                kind.merged(parts)
-                if (parts := [getattr(score, name) for score in scores if getattr(score, name) is not None])
-                else None
-                for name, kind in (('segmentation', SegmentationScore), ('keypoints', KeypointScore))
-            )
+            segmentation=SegmentationScore.merged(segmentation) if segmentation else None,
+            keypoints=KeypointScore.merged(keypoints) if keypoints else None,
         )
 
     @property
     def merit(self) -> float:
         """What checkpoints are chosen by, more is better: mIoU, plus the PCK at a tenth of the object."""
-        merits = ([self.segmentation.mean_iou] if self.segmentation else []) + (
-            [self.keypoints.pck_by_object] if self.keypoints else []
-        )
-        return float(np.nan_to_num(merits).sum())
+        merit = 0.0
+        if self.segmentation is not None:
+            merit += float(np.nan_to_num(self.segmentation.mean_iou))
+        if self.keypoints is not None:
+            merit += float(np.nan_to_num(self.keypoints.pck_by_object))
+        return merit
 
 
 @dataclass(frozen=True)

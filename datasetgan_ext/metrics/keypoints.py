@@ -36,12 +36,14 @@ class KeypointScore:
             mask: uint8 [H, W], true class ids; the object's size is the longer side of the box of all that is not
                 background or, without a mask, of the true keypoints.
         """
-        there, called = true.visibility != ABSENT, predicted.visibility != ABSENT
+        there = true.visibility != ABSENT
+        called = predicted.visibility != ABSENT
         self.absent += int((~there).sum())
         self.absent_called_absent += int((~there & ~called).sum())
         distances = np.linalg.norm(true.points - predicted.points, axis=1)
         self._distances += np.where(called, distances, np.inf)[there].tolist()
-        self._object_sides += [float(np.ptp(object_box(mask, true.points[there]), axis=0).max())] * int(there.sum())
+        object_side = float(np.ptp(object_box(mask, true.points[there]), axis=0).max())
+        self._object_sides += int(there.sum()) * [object_side]
 
     @classmethod
     def merged(cls, scores: Iterable[KeypointScore]) -> KeypointScore:

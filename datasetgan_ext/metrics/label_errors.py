@@ -12,16 +12,16 @@ from datasetgan_ext.core.annotation import IGNORE
 SURE = 0.05
 """Jensen-Shannon divergence in nats up to which an ensemble counts as sure; two members of two minds are at 0.69."""
 CORE = 2
-"""Side in pixels of the smallest square that a doubted region must hold: borders are drawn no more exactly."""
+"""Side in pixels of the smallest square that such a region must hold: borders are drawn no more exactly."""
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A region of one image.
+class LabelError:
+    """A region of one image whose label is perhaps a mistake.
 
     Attributes:
         name: of the image.
-        labelled, expected: class ids, as labelled and as the ensemble has it.
+        labeled, expected: class ids, as labelled and as the ensemble has it.
         area: in pixels.
         x, y: centre of the region in pixels.
         pixels: int64 [area], indices into the flattened image.
@@ -36,31 +36,36 @@ class Doubt:
     pixels: np.ndarray = field(compare=False, repr=False)
 
 
-def find_doubts(name: str, labeled: np.ndarray, predicted: np.ndarray, uncertainty: np.ndarray) -> list[Doubt]:
+def find_label_errors(
+    name: str, labeled: np.ndarray, predicted: np.ndarray, uncertainty: np.ndarray
+) -> list[LabelError]:
     """Regions of an image that carry one label where the ensemble is sure of another, largest first.
 
     Args:
         name: of the image.
-        labelled: uint8 [H, W], a person's class ids; IGNORE where there is no label.
+        labeled: uint8 [H, W], a person's class ids; IGNORE where there is no label.
         predicted: uint8 [H, W], class ids by an ensemble that was trained without this image.
         uncertainty: float [H, W], its Jensen-Shannon divergence in nats.
     """
-    wrong = (labeled != predicted) & (labeled != IGNORE) & (uncertainty <= SURE)
-    doubts = []
-    for pair in np.unique(np.stack([labeled[wrong], predicted[wrong]], axis=1), axis=0).tolist():
-        here = wrong & (labeled == pair[0]) & (predicted == pair[1])
+    sure = uncertainty <= SURE
+    wrong = (labeled != predicted) & (labeled != IGNORE) & sure
+    errors = []
+    for label, expected in np.unique(np.stack([labeled[wrong], predicted[wrong]], axis=1), axis=0).tolist():
+        here = wrong & (labeled == label) & (predicted == expected)
         thick = ndimage.binary_opening(here, np.ones((CORE, CORE)))
         numbered, _ = ndimage.label(here)
         for number in np.unique(numbered[thick]).tolist():
-            rows, columns = np.nonzero(numbered == number)
-            doubts.append(
-                Doubt(
-                    name,
-                    *pair,
-                    len(rows),
-                    float(columns.mean()) + 0.5,
-                    float(rows.mean()) + 0.5,
-                    np.flatnonzero(numbered == number),
+            region = numbered == number
+            rows, columns = np.nonzero(region)
+            errors.append(
+                LabelError(
+                    name=name,
+                    labeled=label,
+                    expected=expected,
+                    area=len(rows),
+                    x=float(columns.mean()) + 0.5,
+                    y=float(rows.mean()) + 0.5,
+                    pixels=np.flatnonzero(region),
                 )
             )
-    return sorted(doubts, key=lambda doubt: -doubt.area)
+    return sorted(errors, key=lambda error: -error.area)

@@ -73,9 +73,8 @@ class SegmentationScore:
     def to_json(self, classes: tuple[str, ...]) -> dict:
         """Means, accuracy, IoU and boundary F-score by class name (None for an absent class), and the absent classes.
         A mean of nothing is None."""
-        iou, boundary = (
-            {name: _number(value) for name, value in zip(classes, values)} for values in (self.iou, self.boundary_f)
-        )
+        iou = {name: _number(value) for name, value in zip(classes, self.iou)}
+        boundary = {name: _number(value) for name, value in zip(classes, self.boundary_f)}
         return {
             'mean_iou': _number(self.mean_iou),
             'pixel_accuracy': self.pixel_accuracy,
@@ -90,17 +89,17 @@ class SegmentationScore:
         width = max(map(len, (*classes, 'pixel accuracy')))
         lines = [f'{"":{width}}  {"IoU":>6}  {"boundary F":>10}']
         for name, iou, boundary in zip(classes, self.iou, self.boundary_f):
-            lines.append(
-                f'{name:{width}}  {"absent":>6}'
-                if np.isnan(iou)
-                else f'{name:{width}}  {_percent(iou, 6)}  {_percent(boundary, 10)}'
-            )
+            if np.isnan(iou):
+                lines.append(f'{name:{width}}  {"absent":>6}')
+            else:
+                lines.append(f'{name:{width}}  {_percent(iou, 6)}  {_percent(boundary, 10)}')
+        means = f'{"mIoU":{width}}  {_percent(self.mean_iou, 6)}  {_percent(self.mean_boundary_f, 10)}'
         absent = int(np.isnan(self.iou).sum())
-        lines.append(
-            f'{"mIoU":{width}}  {_percent(self.mean_iou, 6)}  {_percent(self.mean_boundary_f, 10)}'
-            + (f'  (mean of {len(classes) - absent} classes, {absent} absent)' if absent else '')
-        )
-        return '\n'.join([*lines, f'{"pixel accuracy":{width}}  {_percent(self.pixel_accuracy, 6)}'])
+        if absent:
+            means += f'  (mean of {len(classes) - absent} classes, {absent} absent)'
+        lines.append(means)
+        lines.append(f'{"pixel accuracy":{width}}  {_percent(self.pixel_accuracy, 6)}')
+        return '\n'.join(lines)
 
 
 def _mean(values: np.ndarray) -> float:

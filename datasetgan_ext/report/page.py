@@ -17,7 +17,7 @@ import PIL.Image
 from datasetgan_ext.core.annotation import ABSENT
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.folder import Summary, read_manifest, sample_name
+from datasetgan_ext.formats.folder import Summary, name_of_record, read_manifest
 from datasetgan_ext.formats.png import png_bytes
 from datasetgan_ext.report.preview import keypoint_colors
 from datasetgan_ext.report.strata import DROPPED, Score, read_scores, stratify
@@ -103,7 +103,7 @@ def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[
 
 def _figure(record: dict, image: np.ndarray, mask: np.ndarray | None, task: Task) -> str:
     height, width = image.shape[:2]
-    name = escape(sample_name(record))
+    name = escape(name_of_record(record))
     picture, overlay = thumbnails(image, mask, task)
     pictures = f'<img src="{picture}" alt="{name}">'
     if overlay:

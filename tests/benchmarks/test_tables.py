@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import datasetgan_ext
 from benchmarks.demo import world
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
-from tests.downstream.helping import write_world
+from tests.helpers.squares import write_world
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 

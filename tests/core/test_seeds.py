@@ -38,11 +38,11 @@ def test_parse(text, seeds):
     ],
 )
 def test_parse_refuses(text, message):
-    with pytest.raises(UserError, match='--seeds=') as error:
+    with pytest.raises(UserError, match='`seeds`=') as error:
         parse_seeds(text)
     assert message in error.value.message
-    with pytest.raises(UserError, match='--candidates='):
-        parse_seeds(text, '--candidates')
+    with pytest.raises(UserError, match='`candidates`='):
+        parse_seeds(text, 'candidates')
 
 
 @pytest.mark.parametrize('text', ['7', '0-3', '1,4-6', '3,1', '5-6,1-2'])

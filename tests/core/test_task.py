@@ -42,13 +42,13 @@ def test_json_with_palette(tmp_path):
 def test_bad_files(tmp_path, name, text, message):
     path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(UserError, match='--classes=') as error:
+    with pytest.raises(UserError, match='`classes`=') as error:
         Task.read(path)
     assert message in error.value.message
 
 
 def test_missing_file():
-    with pytest.raises(UserError, match='--classes=nowhere.txt cannot be read'):
+    with pytest.raises(UserError, match='`classes`=nowhere.txt cannot be read'):
         Task.read('nowhere.txt')
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
-from datasetgan_ext.downstream.batches import Augmentation, Batches, augment, normalize, stack
+from datasetgan_ext.downstream.batches import Augmentation, BatchSource, augment, normalize, stack
 from datasetgan_ext.downstream.labeled_dataset import LabeledImage, read_labeled
-from tests.downstream.helping import SIDE, TASK, write_world
+from tests.helpers.squares import SIDE, TASK, write_world
 
 STILL = {'mirror': 0, 'scale': 0, 'shift': 0, 'gain': 0, 'offset': 0, 'blur': 0, 'noise': 0}
 
@@ -22,7 +22,7 @@ def generator(seed=0):
 
 
 def test_each_image_once_in_a_round(images):
-    batches = Batches(images, (SIDE, SIDE), 2, seed=3)
+    batches = BatchSource(images, (SIDE, SIDE), 2, seed=3)
     for turn in range(2):
         shown = torch.cat([batches[turn * 3 + number].images for number in range(3)])
         expected = normalize(stack(list(images), (SIDE, SIDE), TASK.keypoints).images)
@@ -30,11 +30,11 @@ def test_each_image_once_in_a_round(images):
 
 
 def test_a_batch_follows_from_its_number(images):
-    batches, again = (Batches(images, (SIDE, SIDE), 2, 3, Augmentation()) for _ in range(2))
+    batches, again = (BatchSource(images, (SIDE, SIDE), 2, 3, Augmentation()) for _ in range(2))
     _ = batches[0]
     for one, other in zip(batches[4], again[4]):
         assert torch.equal(one, other)
-    assert not torch.equal(batches[4].images, Batches(images, (SIDE, SIDE), 2, 4, Augmentation())[4].images)
+    assert not torch.equal(batches[4].images, BatchSource(images, (SIDE, SIDE), 2, 4, Augmentation())[4].images)
 
 
 def test_resized_with_its_labels():

@@ -9,15 +9,18 @@ import torch
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import TEMPORARY_SUFFIX
 from datasetgan_ext.downstream import fitting
-from datasetgan_ext.downstream.fitting import FitOptions, Supervised, checkpoints_of, dice_loss, heatmap_loss
+from datasetgan_ext.downstream.fitting import checkpoints_of
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
+from datasetgan_ext.downstream.learners import FitOptions, Supervised
+from datasetgan_ext.downstream.losses import dice_loss, heatmap_loss
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL
 from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
 from datasetgan_ext.downstream.semi_supervised import SemiSupervised, _true_maps
-from datasetgan_ext.downstream.training import Recipe
-from tests.downstream.helping import write_world
+from datasetgan_ext.downstream.training import TrainingPlan
+from tests.helpers.squares import write_world
 
 OPTIONS = FitOptions(
     steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0, seed=0
@@ -34,26 +37,54 @@ def others(tmp_path):
     return read_labeled(write_world(tmp_path / 'others', range(100, 110)))
 
 
-def recipe(data, options=OPTIONS, **changes) -> Recipe:
-    return replace(Recipe(data, None, 0.0, None, None, SMALL, 'none', False, options), **changes)
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """Path of a network that learned, and its data; there are two checkpoints beside it."""
+    folder = tmp_path_factory.mktemp('trained')
+    data = read_labeled(write_world(folder / 'world', range(12)))
+    options = replace(OPTIONS, steps=150, every=75, keep_checkpoints=True)
+    make_plan(data, options).train(folder / 'm.safetensors')
+    return folder / 'm.safetensors', data
 
 
-def test_it_learns_classes_and_keypoints(world, others, tmp_path):
-    model = recipe(world, replace(OPTIONS, steps=150, every=150))(tmp_path / 'm.safetensors')
+def make_plan(data, options=OPTIONS, **changes) -> TrainingPlan:
+    plan = TrainingPlan(
+        data=data,
+        selection=None,
+        val=0.0,
+        unlabeled=None,
+        image_hw=None,
+        architecture=SMALL,
+        pretrained='none',
+        mirror=False,
+        options=options,
+    )
+    return replace(plan, **changes)
+
+
+def test_it_learns_classes_and_keypoints(trained, others):
+    path, data = trained
+    model = DownstreamModel.load(path)
     score = model.score(others)
     assert score.segmentation.mean_iou > 0.7
     assert score.keypoints.pck(2) > 0.8
-    loaded = DownstreamModel.load(tmp_path / 'm.safetensors')
-    assert loaded.task == world.task and loaded.training['data'] == world.fingerprint()
-    predicted = loaded.predict([others[0].image])[0]
-    assert (predicted.mask == model.predict([others[0].image])[0].mask).all()
+    assert model.task == data.task and model.training['data'] == data.fingerprint()
+
+
+def test_a_written_network_predicts_what_it_predicted(others, tmp_path):
+    model = DownstreamModel.build(SMALL, others.task, (16, 16))
+    model.save(tmp_path / 'm.safetensors')
+    again = DownstreamModel.load(tmp_path / 'm.safetensors', model.device)
+    before, after = (network.predict([others[0].image])[0] for network in (model, again))
+    assert (before.mask == after.mask).all() and len(np.unique(before.mask)) > 1
+    assert (before.keypoints.points == after.keypoints.points).all()
 
 
 @pytest.mark.parametrize('learner', [Supervised, SemiSupervised])
 def test_a_stopped_run_goes_on_to_the_same_bytes(learner, world, others, tmp_path, monkeypatch):
     classes = world.only(classes=True, keypoints=False)
-    made = recipe(classes, mirror=True, unlabeled=others.without_labels() if learner is SemiSupervised else None)
-    made(tmp_path / 'whole.safetensors', learner)
+    made = make_plan(classes, mirror=True, unlabeled=others.without_labels() if learner is SemiSupervised else None)
+    made.train(tmp_path / 'whole.safetensors', learner)
     steps = []
 
     def stop(self, batches, progress):
@@ -65,15 +96,15 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(learner, world, others, tmp_pat
     step = learner.step
     monkeypatch.setattr(learner, 'step', stop)
     with pytest.raises(KeyboardInterrupt):
-        made(tmp_path / 'stopped.safetensors', learner)
+        made.train(tmp_path / 'stopped.safetensors', learner)
     monkeypatch.setattr(learner, 'step', step)
     assert DownstreamModel.load(tmp_path / 'stopped.safetensors').training['step'] == 4
     with pytest.raises(UserError, match='begun there with other options: lr was 0.003, now 0.1'):
-        replace(made, options=replace(OPTIONS, lr=0.1))(tmp_path / 'stopped.safetensors', learner)
-    made(tmp_path / 'stopped.safetensors', learner)
+        replace(made, options=replace(OPTIONS, lr=0.1)).train(tmp_path / 'stopped.safetensors', learner)
+    made.train(tmp_path / 'stopped.safetensors', learner)
     assert (tmp_path / 'stopped.safetensors').read_bytes() == (tmp_path / 'whole.safetensors').read_bytes()
-    with pytest.raises(UserError, match='exists; give another file, or --overwrite'):
-        made(tmp_path / 'whole.safetensors', learner)
+    with pytest.raises(UserError, match='exists; give another file, or `overwrite`'):
+        made.train(tmp_path / 'whole.safetensors', learner)
 
 
 def test_the_best_checkpoint_is_kept_and_training_stops(world, others, tmp_path, monkeypatch):
@@ -85,7 +116,7 @@ def test_the_best_checkpoint_is_kept_and_training_stops(world, others, tmp_path,
 
     monkeypatch.setattr(DownstreamModel, 'score', lambda self, images: Merit())
     options = replace(OPTIONS, steps=100, patience=2, keep_checkpoints=True)
-    model = recipe(world, options, selection=others)(tmp_path / 'm.safetensors')
+    model = make_plan(world, options, selection=others).train(tmp_path / 'm.safetensors')
     assert model.training['step'] == 4
     assert [path.name for path in checkpoints_of(tmp_path / 'm.safetensors')] == [
         f'm-step{step:06d}.safetensors' for step in (2, 4, 6, 8)
@@ -94,8 +125,8 @@ def test_the_best_checkpoint_is_kept_and_training_stops(world, others, tmp_path,
 
 def test_what_trains_does_not_choose(world, tmp_path):
     with pytest.raises(UserError, match='must not choose the checkpoint'):
-        recipe(world, selection=world.take([3]))(tmp_path / 'm.safetensors')
-    trained, chosen = recipe(world, val=0.25)._split()
+        make_plan(world, selection=world.take([3])).train(tmp_path / 'm.safetensors')
+    trained, chosen = make_plan(world, val=0.25)._split()
     assert (len(trained), len(chosen)) == (9, 3) and not set(trained.contents()) & set(chosen.contents())
 
 
@@ -103,7 +134,7 @@ def test_what_was_seen_is_not_scored(world, others, tmp_path):
     """Neither what trained, nor what chose the checkpoint, nor what was seen without its labels."""
     path, seen = tmp_path / 'm.safetensors', others.take(range(2))
     hidden = others.take(range(2, 4))
-    recipe(world.only(True, False), selection=seen, unlabeled=hidden.without_labels())(path, SemiSupervised)
+    make_plan(world.only(True, False), selection=seen, unlabeled=hidden.without_labels()).train(path, SemiSupervised)
     classes = others.only(True, False)
     for images, name in (
         (world.only(True, False).take([5]), 'square005'),
@@ -117,9 +148,8 @@ def test_what_was_seen_is_not_scored(world, others, tmp_path):
         scores_of(path, others.take(range(4, 10)))
 
 
-def test_folds_of_checkpoints(world, others, tmp_path):
-    recipe(world, replace(OPTIONS, steps=60, every=30, keep_checkpoints=True))(tmp_path / 'm.safetensors')
-    paths = checkpoints_of(tmp_path / 'm.safetensors')
+def test_folds_of_checkpoints(trained, others):
+    paths = checkpoints_of(trained[0])
     result = score_by_folds(paths, others)
     assert len(paths) == 2 and len(result['folds']) == 5
     assert all((fold['chosen_on'], fold['scored_on']) == (2, 8) for fold in result['folds'])
@@ -130,10 +160,10 @@ def test_folds_of_checkpoints(world, others, tmp_path):
     )
 
 
-def test_images_of_other_sizes_are_scored_at_their_own(world, tmp_path):
+def test_images_of_other_sizes_are_scored_at_their_own(trained):
     """An image twice as large has a mask twice as large, and its distances count in pixels of the network's size."""
-    model = recipe(world, replace(OPTIONS, steps=100, every=100))(tmp_path / 'm.safetensors')
-    image = world[0]
+    path, data = trained
+    model, image = DownstreamModel.load(path), data[0]
     large = replace(
         image,
         image=image.image.repeat(2, 0).repeat(2, 1),
@@ -178,12 +208,19 @@ def test_self_training_only_on_trusted_images():
     assert SemiSupervised._self_training(logits, torch.tensor([0.5, 0.1])).item() == 0
 
 
+def test_what_a_killed_training_left_half_written_is_deleted(world, tmp_path):
+    for name in ('m.safetensors', 'm.safetensors.partial', 'm-step000002.safetensors', 'more.safetensors'):
+        (tmp_path / f'.{name}.1{TEMPORARY_SUFFIX}').write_bytes(b'half')
+    make_plan(world, replace(OPTIONS, steps=2)).train(tmp_path / 'm.safetensors')
+    assert [path.name for path in tmp_path.glob('.*')] == [f'.more.safetensors.1{TEMPORARY_SUFFIX}'], "another's"
+
+
 def test_damaged_state_is_named(world, tmp_path):
     path = tmp_path / f'm.safetensors{fitting.PARTIAL_SUFFIX}'
     path.write_bytes(b'nonsense')
     with pytest.raises(UserError, match='cannot be read'):
-        recipe(world)(tmp_path / 'm.safetensors')
-    recipe(world, replace(OPTIONS, steps=2))(tmp_path / 'm.safetensors', overwrite=True)
+        make_plan(world).train(tmp_path / 'm.safetensors')
+    make_plan(world, replace(OPTIONS, steps=2)).train(tmp_path / 'm.safetensors', overwrite=True)
 
 
 @pytest.mark.parametrize('content, message', [(None, 'no such file'), (b'nonsense', 'not a safetensors file')])

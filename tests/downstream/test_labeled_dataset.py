@@ -10,18 +10,15 @@ from PIL import Image
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.downstream.labeled_dataset import read_images, read_labeled
-from datasetgan_ext.formats.conversions import convert
-from datasetgan_ext.formats.folder import FolderDataset
-from datasetgan_ext.generation.run import Run
-from datasetgan_ext.interpreter.labeler import Labeler
-from tests.downstream.helping import SIDE, TASK, draw_square, write_world
+from datasetgan_ext.downstream.labeled_dataset import read_labeled, read_unlabeled
+from tests.helpers import datasets
+from tests.helpers.datasets import converted, make_dataset
+from tests.helpers.squares import SIDE, TASK, draw_square, write_world
 
 
 @pytest.fixture
-def dataset(generator, interpreter, tmp_path):
-    Run(Labeler(generator, interpreter), range(10), tmp_path / 'dataset', 0.6, 'test')()
-    return tmp_path / 'dataset'
+def dataset(tmp_path):
+    return make_dataset(tmp_path / 'dataset', datasets.TASK.only(classes=True, keypoints=False))
 
 
 def test_a_plain_folder(tmp_path):
@@ -33,23 +30,24 @@ def test_a_plain_folder(tmp_path):
     assert found.keypoints.points.tolist() == points[:, :2].tolist() and (found.keypoints.visibility == 2).all()
 
 
-def test_the_kept_images_of_a_dataset(dataset, task):
-    images = read_labeled(dataset)
-    kept = [record for record in FolderDataset(dataset).records() if record['kept']]
-    assert len(images) == len(kept) == 6 and images.task.classes == task.classes
-    assert (images[2].mask == FolderDataset(dataset).mask(kept[2])).all()
+def test_the_kept_images_of_a_dataset(dataset):
+    images = read_labeled(dataset.folder)
+    kept = [record for record in dataset.records() if record['kept']]
+    assert len(images) == len(kept) == 18 and images.task.classes == dataset.task.classes
+    assert (images[2].mask == dataset.mask(kept[2])).all()
 
 
 @pytest.mark.parametrize('layout', ['voc', 'coco'])
 def test_conversions(layout, dataset, tmp_path):
     if layout == 'coco':
         pytest.importorskip('pycocotools')
-    convert(FolderDataset(dataset), layout, tmp_path / layout, 0.3, 100)
-    images, originals = read_labeled(tmp_path / layout), read_labeled(dataset)
+    images, originals = read_labeled(converted(dataset, layout)), read_labeled(dataset.folder)
+    if layout == 'coco':  # where nothing is drawn, COCO's reader takes the image for one that nobody has labelled
+        originals = [image for image in originals if image.mask.any()]
     assert [image.name for image in images] == [image.name for image in originals]
     for image, original in zip(images, originals):
         assert (image.mask == original.mask).all()
-        assert np.abs(image.image.astype(int) - original.image).max() <= (40 if layout == 'voc' else 0)
+        assert np.abs(image.image.astype(int) - original.image).mean() <= (5 if layout == 'voc' else 0)
 
 
 def test_one_kind_of_label_alone(tmp_path):
@@ -81,8 +79,15 @@ def test_fingerprint_follows_the_labels(tmp_path):
 def test_images_without_labels(tmp_path):
     folder = write_world(tmp_path / 'world', range(3))
     for source in (folder, folder / 'images'):
-        images = read_images(source, '--unlabelled')
+        images = read_unlabeled(source, 'unlabeled')
         assert len(images) == 3 and images[0].mask is None and images[0].keypoints is None
+
+
+def test_the_first_images(tmp_path):
+    images = read_labeled(write_world(tmp_path / 'world', range(3)))
+    assert [image.name for image in images.first(2, 'num')] == ['square000', 'square001']
+    with pytest.raises(UserError, match='`num`=4: .*world holds 3 images'):
+        images.first(4, 'num')
 
 
 def no_task(folder):
@@ -121,7 +126,7 @@ def no_layout(folder):
 @pytest.mark.parametrize(
     'spoil, task, message',
     [
-        (no_task, None, 'give --classes=FILE'),
+        (no_task, None, 'give `classes`=FILE'),
         (stranger, None, 'lacks the image of 1 labels, for example square001'),
         (unknown_id, None, 'class id 9 is outside'),
         (wrong_size, None, 'square001.png is 16x8, its image is 16x16'),
@@ -140,7 +145,7 @@ def test_refuses(spoil, task, message, tmp_path):
 
 
 def test_refuses_what_is_no_folder(tmp_path):
-    with pytest.raises(UserError, match='--select=nowhere is no folder'):
-        read_labeled(Path('nowhere'), Task((), ()), '--select')
+    with pytest.raises(UserError, match='`select`=nowhere is no folder'):
+        read_labeled(Path('nowhere'), Task((), ()), 'select')
     with pytest.raises(UserError, match='holds no image'):
-        read_images(tmp_path, '--unlabelled')
+        read_unlabeled(tmp_path, 'unlabeled')

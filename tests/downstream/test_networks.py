@@ -12,7 +12,7 @@ from datasetgan_ext.downstream import vision
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL, build_network, network_names
 from datasetgan_ext.downstream.weights import use_pretrained
-from tests.downstream.helping import TASK
+from tests.helpers.squares import TASK
 
 MOBILE = 'lraspp_mobilenet_v3_large'
 

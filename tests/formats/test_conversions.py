@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,78 +14,14 @@ from scipy import ndimage
 from datasetgan_ext import cli
 from datasetgan_ext.core import errors
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.seeds import sample_name as name_of
-from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import huggingface
-from datasetgan_ext.formats.conversions import CONVERTERS, convert
-from datasetgan_ext.formats.folder import MANIFEST, TRAIN, VAL, FolderDataset, sample_name
+from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.conversions import CONVERSIONS, check_conversion, convert, make_conversion
+from datasetgan_ext.formats.folder import MANIFEST, TRAIN, VAL, FolderDataset, name_of_record
 from datasetgan_ext.formats.regions import find_regions
-from datasetgan_ext.generation.curation import Curation
-from datasetgan_ext.generation.folder import FolderWriter
-from datasetgan_ext.generation.manifest import RunManifest
-from datasetgan_ext.interpreter.labeler import FoundKeypoints, LabeledSample
-
-HW = (24, 32)
-TASK = Task(
-    ('background', 'body', 'wheel', 'window'),
-    ((0, 0, 0), (200, 0, 0), (0, 200, 0), (0, 0, 200)),
-    ('left', 'right', 'top'),
-    left_right_pairs=((0, 1),),
-    skeleton=((0, 2),),
-)
-SEEDS = range(20)
-
-
-def make_sample(seed: int, task: Task) -> LabeledSample:
-    """Blobs and specks of all classes, with holes; at times nothing but background."""
-    random = np.random.RandomState(seed)
-    smooth = ndimage.gaussian_filter(random.randn(*HW), 2)
-    mask = np.digitize(smooth, np.quantile(smooth, [0.5, 0.8, 0.9])).astype(np.uint8)
-    mask[random.rand(*HW) > 0.97] = 3
-    if seed == 7:
-        mask[:] = 0
-    if seed == 8:  # a ring that has fewer pixels than what it encloses
-        mask[:12, :12] = 1
-        mask[1:11, 1:11] = 2
-    keypoints = FoundKeypoints(
-        (random.rand(3, 2) * HW[::-1]).astype(np.float32),
-        random.choice([0, 2], 3).astype(np.uint8),
-        np.ones(3, np.float32),
-        np.zeros(3, np.float32),
-    )
-    keypoints.points[keypoints.visibility == 0] = 0
-    return LabeledSample(
-        seed,
-        name_of(seed),
-        random.randint(256, size=(*HW, 3), dtype=np.uint8),
-        mask if task.classes else None,
-        float(random.rand()),
-        None,
-        keypoints if task.keypoints else None,
-        None,
-    )
-
-
-def make_dataset(folder, task=TASK) -> FolderDataset:
-    folder.mkdir()
-    writer = FolderWriter(folder, task, HW)
-    manifest = RunManifest(folder, writer.is_whole)
-    for seed in SEEDS:
-        manifest.append(writer.write(writer.encode(make_sample(seed, task))))
-    summary = manifest.finish(SEEDS, manifest.dropped(SEEDS, Curation(0.9)))
-    writer.finish(folder / MANIFEST)
-    info = {
-        'format': 'datasetgan-folder',
-        'version': 1,
-        'options': {},
-        'sources': {'network': 'car.pkl'},
-        **task.to_json(),
-        'image_hw': HW,
-        'labelled_images': 4,
-        'summary': {'samples': summary.samples, 'kept': summary.kept},
-    }
-    (folder / 'dataset.json').write_text(json.dumps(info))
-    return FolderDataset(folder)
+from datasetgan_ext.formats.voc import Voc
+from datasetgan_ext.formats.webdataset import Webdataset
+from tests.helpers.datasets import HW, TASK, converted, make_dataset
 
 
 @pytest.fixture
@@ -92,14 +29,8 @@ def dataset(tmp_path) -> FolderDataset:
     return make_dataset(tmp_path / 'dataset')
 
 
-def converted(dataset, name, val=0.3, shard_size=4, **options):
-    outdir = dataset.folder.parent / name
-    convert(dataset, name, outdir, val, shard_size, **options)
-    return outdir
-
-
 def records_by_name(dataset, split, val=0.3) -> dict:
-    return {sample_name(record): record for record in dataset.kept(val, split)}
+    return {name_of_record(record): record for record in dataset.kept(val, split)}
 
 
 def pixels(path) -> np.ndarray:
@@ -219,7 +150,7 @@ def test_a_missing_file_of_the_dataset_is_named(name, dataset):
 def test_into_the_folder_one_is_in(dataset, tmp_path, monkeypatch):
     (tmp_path / 'here').mkdir()
     monkeypatch.chdir(tmp_path / 'here')
-    convert(dataset, 'webdataset', Path('.'), 0.3, 4)
+    convert(dataset, Webdataset(val=0.3, shard_size=4), Path('.'))
     assert list((tmp_path / 'here').glob('train-*.tar'))
 
 
@@ -242,7 +173,7 @@ def test_yolo_pose(dataset):
 
 def test_webdataset(dataset):
     webdataset = pytest.importorskip('webdataset')
-    folder = converted(dataset, 'webdataset')
+    folder = converted(dataset, 'webdataset', shard_size=4)
     for split in (TRAIN, VAL):
         records = records_by_name(dataset, split)
         shards = sorted(map(str, folder.glob(f'{split}-*.tar')))
@@ -260,10 +191,49 @@ def test_webdataset(dataset):
 
 def test_webdataset_is_the_same_bytes_each_time(dataset, tmp_path):
     for name in ('one', 'other'):
-        convert(dataset, 'webdataset', tmp_path / name, 0.0, 4)
+        convert(dataset, Webdataset(val=0.0, shard_size=4), tmp_path / name)
     names = sorted(path.name for path in (tmp_path / 'one').iterdir())
     assert len(names) == 6 and names[:2] == ['dataset.json', 'train-000000.tar']
     assert all((tmp_path / 'one' / name).read_bytes() == (tmp_path / 'other' / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize(
+    'name, own',
+    [
+        ('coco', {'segmentation': 'polygons'}),
+        ('voc', {}),
+        ('yolo', {}),
+        ('yolo-pose', {}),
+        ('webdataset', {'shard-size': 7}),
+        ('huggingface', {}),
+    ],
+)
+def test_a_conversion_takes_its_own_options_and_notes_them(name, own):
+    conversion = make_conversion(name, {'val': 0.2, 'shard_size': 7, 'segmentation': 'polygons', 'overwrite': True})
+    assert conversion.settings() == {'format': name, 'val': 0.2, **own}
+    assert make_conversion(name) == type(conversion)(val=0.1)
+
+
+@pytest.mark.parametrize(
+    'name, options, message',
+    [
+        ('cocoa', {}, '`format`=cocoa: no such format; there are coco, voc, yolo, yolo-pose, webdataset, huggingface'),
+        ('voc', {'val': 1.0}, '`val`=1.0 is not a share'),
+        ('voc', {'val': float('nan')}, '`val`=nan is not a share'),
+        ('webdataset', {'shard_size': 0}, '`shard_size`=0 is too small'),
+        ('coco', {'segmentation': 'boxes'}, '`segmentation`=boxes is none of rle, polygons'),
+    ],
+)
+def test_bad_options(name, options, message):
+    with pytest.raises(UserError, match=message):
+        make_conversion(name, options)
+
+
+def test_a_library_that_is_not_needed_is_not_asked_for(dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pycocotools.mask', None)
+    check_conversion(Coco(segmentation='polygons'), dataset.info, tmp_path / 'new')
+    with pytest.raises(UserError, match='pycocotools is needed'):
+        check_conversion(Coco(), dataset.info, tmp_path / 'new')
 
 
 @pytest.fixture
@@ -281,7 +251,7 @@ def test_huggingface(dataset, tmp_path, datasets):
         assert loaded[name]['seed'] == list(records)
         for row in loaded[name]:
             record = records[row['seed']]
-            assert row['name'] == sample_name(record) and row['uncertainty'] == record['uncertainty']
+            assert row['name'] == name_of_record(record) and row['uncertainty'] == record['uncertainty']
             assert np.array_equal(np.asarray(row['image']), dataset.image(record))
             assert np.array_equal(np.asarray(row['mask']), dataset.mask(record))
             assert np.allclose(row['keypoints'], np.reshape(record['keypoints'], (-1, 3)))
@@ -300,7 +270,7 @@ def test_huggingface_begins_a_file_when_one_is_full(dataset, tmp_path, datasets,
     assert list(loaded) == ['train']
 
 
-@pytest.mark.parametrize('name', CONVERTERS)
+@pytest.mark.parametrize('name', CONVERSIONS)
 @pytest.mark.parametrize('classes', [True, False])
 def test_every_format_has_the_kept_samples_or_says_why_not(tmp_path, name, classes):
     pytest.importorskip({'coco': 'pycocotools', 'yolo': 'cv2', 'huggingface': 'pyarrow'}.get(name, 'numpy'))
@@ -309,7 +279,7 @@ def test_every_format_has_the_kept_samples_or_says_why_not(tmp_path, name, class
     if fits:
         assert (converted(dataset, name, val=0) / 'dataset.json').exists()
     else:
-        with pytest.raises(UserError, match=f'--format={name} holds'):
+        with pytest.raises(UserError, match=f'`format`={name} holds'):
             converted(dataset, name)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(['dataset'] + [name] * fits)
 
@@ -325,7 +295,10 @@ def test_a_missing_library_is_named_with_its_extra(dataset, monkeypatch):
 
 
 def test_a_conversion_that_was_killed_leaves_nothing_in_the_way(dataset, monkeypatch):
-    monkeypatch.setitem(CONVERTERS, 'voc', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    def killed(self, dataset, outdir, progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Voc, 'write', killed)
     outdir = dataset.folder.parent / 'voc'
     with pytest.raises(KeyboardInterrupt):
         converted(dataset, 'voc')

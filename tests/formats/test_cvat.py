@@ -5,12 +5,9 @@ import pytest
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.formats.labels import read_annotations
-from tests.formats.helping import CAR_AND_WHEEL, TASK, one, refused, rows, write
+from tests.helpers.cvat_labels import CAR, cvat, image
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, one, refused, rows, write
 
-CAR = (
-    '<polygon label="car" source="manual" occluded="0" points="1.00,2.00;4.00,2.00;4.00,4.00;1.00,4.00" '
-    'z_order="0"><attribute name="colour">red</attribute></polygon>'
-)
 WHEEL = '<box label="wheel" source="manual" occluded="0" xtl="2.00" ytl="3.00" xbr="4.00" ybr="4.00" z_order="0"></box>'
 WRITTEN_BY_CVAT = (
     '<mask label="car" occluded="0" source="manual" rle="17, 10, 27, 15, 23, 18, 20, 21, 18, 23, 16, 24, 15, 26, 13, '
@@ -18,18 +15,6 @@ WRITTEN_BY_CVAT = (
     '2, 38, 3, 37, 3, 37, 3, 37, 4, 36, 4, 35, 6, 34, 7, 33, 7, 32, 9, 30, 10, 29, 13, 26, 15, 23, 18, 20, 22, 15, 12" '
     'left="79" top="304" width="40" height="40" z_order="0"> </mask>'
 )
-
-
-def image(*shapes, name='seed0000003.png', width='6', height='5') -> str:
-    return f'<image id="0" name="{name}" width="{width}" height="{height}">{"".join(shapes)}</image>'
-
-
-def cvat(*images) -> str:
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version><meta><task><id>4</id>'
-        '<name>cars</name><mode>annotation</mode><labels><label><name>car</name></label></labels></task></meta>'
-        f'{"".join(images)}</annotations>'
-    )
 
 
 def read(tmp_path, *shapes):

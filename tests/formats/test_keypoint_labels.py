@@ -130,16 +130,16 @@ def test_keypoints_outside_the_image(tmp_path, point):
 
 def test_sources_that_the_task_has_no_use_for(tmp_path):
     classes = Task.from_names(['background', 'car'])
-    with pytest.raises(UserError, match='is of no use: --classes lists no keypoints'):
+    with pytest.raises(UserError, match='is of no use: `classes` lists no keypoints'):
         read_annotations(classes, None, tmp_path)
     PIL.Image.new('L', (3, 2)).save(tmp_path / 'seed0000001.png')
-    with pytest.raises(UserError, match='is of no use: --classes lists no classes'):
+    with pytest.raises(UserError, match='is of no use: `classes` lists no classes'):
         read_annotations(TASK, tmp_path, None)
-    with pytest.raises(UserError, match='is of no use: --classes lists no classes'):
+    with pytest.raises(UserError, match='is of no use: `classes` lists no classes'):
         read_annotations(TASK, tmp_path, tmp_path)
-    with pytest.raises(UserError, match='--keypoints is missing'):
+    with pytest.raises(UserError, match='`keypoints` is missing'):
         read_annotations(TASK, None, None)
-    with pytest.raises(UserError, match='--labels is missing'):
+    with pytest.raises(UserError, match='`labels` is missing'):
         read_annotations(classes, None, None)
     with pytest.raises(UserError, match='no such file'):
         read_annotations(TASK, None, tmp_path / 'nowhere.json')

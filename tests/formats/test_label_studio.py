@@ -7,51 +7,9 @@ import pytest
 from datasetgan_ext.core.annotation import ABSENT, VISIBLE
 from datasetgan_ext.formats.label_studio import brush_bits
 from datasetgan_ext.formats.shapes import ShapeError
-from tests.formats.helping import CAR_AND_WHEEL, one, refused, rows, write
+from tests.helpers.label_studio_labels import CAR, brush, per_cent, result, task
+from tests.helpers.labels import CAR_AND_WHEEL, one, refused, rows, write
 
-HEIGHT, WIDTH = 5, 6
-
-
-def result(kind, label, **value) -> dict:
-    return {
-        'id': 'Dx_aB91ISN',
-        'type': kind,
-        'from_name': 'label',
-        'to_name': 'image',
-        'origin': 'manual',
-        'image_rotation': 0,
-        'original_width': WIDTH,
-        'original_height': HEIGHT,
-        'value': {**value, kind: [label]},
-    }
-
-
-def task(*results, image='/data/upload/3/0f3a9c1e-seed0000003.png', **changes) -> dict:
-    return {
-        'id': 12,
-        'data': {'image': image, 'note': 'a car'},
-        'predictions': [{'result': [{'type': 'nonsense'}]}],
-        'annotations': [{'id': 1, 'completed_by': 1, 'was_cancelled': False, 'result': list(results)}],
-        **changes,
-    }
-
-
-def per_cent(*points) -> list:
-    return [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in points]
-
-
-def brush(bits: list[str]) -> list[int]:
-    """Encode by the description of the format: every pixel's four values in a block of their own."""
-    values = [255 * (letter == '#') for letter in ''.join(bits)]
-    text = f'{4 * len(values):032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}'
-    for index, value in enumerate(values):
-        repeated, single = f'100011{value:08b}', f'000011{value:08b}{value:08b}{value:08b}{value:08b}'
-        text += single if index % 2 else repeated
-    text += '0' * (-len(text) % 8)
-    return [int(text[start : start + 8], 2) for start in range(0, len(text), 8)]
-
-
-CAR = result('polygonlabels', 'car', points=per_cent((1, 2), (4, 2), (4, 4), (1, 4)), closed=True)
 WHEEL = result('rectanglelabels', 'wheel', x=100 * 2 / 6, y=60, width=100 * 2 / 6, height=20, rotation=0)
 
 
@@ -76,37 +34,8 @@ def test_brush_ellipse_and_rotated_rectangle(tmp_path):
 
 
 def test_brush_that_the_tools_own_encoder_wrote():
-    written = [
-        0,
-        0,
-        0,
-        120,
-        57,
-        27,
-        254,
-        27,
-        0,
-        191,
-        255,
-        56,
-        4,
-        127,
-        243,
-        128,
-        71,
-        255,
-        56,
-        5,
-        255,
-        248,
-        192,
-        35,
-        255,
-        194,
-        96,
-        0,
-    ]
-    assert brush_bits(written, (5, 6)).tolist() == [
+    written = bytes.fromhex('00 00 00 78 39 1b fe 1b 00 bf ff 38 04 7f f3 80 47 ff 38 05 ff f8 c0 23 ff c2 60 00')
+    assert brush_bits(list(written), (5, 6)).tolist() == [
         [letter == '#' for letter in row] for row in ('......', '.####.', '.#..#.', '.####.', '#.....')
     ]
 

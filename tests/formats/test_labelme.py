@@ -1,51 +1,14 @@
 """LabelMe's files, as its own writer and reader have them (labelme/_label_file.py, _utils/_shape.py: version, flags,
 shapes, imagePath, imageData, imageHeight, imageWidth; a mask shape's two points are its box, both ends included)."""
 
-import base64
-import io
-
 import numpy as np
-import PIL.Image
 import pytest
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.formats.labels import read_annotations
-from tests.formats.helping import CAR_AND_WHEEL, TASK, one, refused, rows, write
+from tests.helpers.labelme_labels import CAR, labelme, png, shape
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, one, refused, rows, write
 
-
-def shape(label, kind, points, **more) -> dict:
-    return {
-        'label': label,
-        'points': points,
-        'group_id': None,
-        'description': '',
-        'shape_type': kind,
-        'flags': {},
-        'mask': None,
-        **more,
-    }
-
-
-def labelme(*shapes, **changes) -> dict:
-    return {
-        'version': '5.8.1',
-        'flags': {},
-        'shapes': list(shapes),
-        'imagePath': '../images/seed0000003.png',
-        'imageData': None,
-        'imageHeight': 5,
-        'imageWidth': 6,
-        **changes,
-    }
-
-
-def png(bits) -> str:
-    file = io.BytesIO()
-    PIL.Image.fromarray(np.array(bits, bool)).save(file, format='PNG')
-    return base64.b64encode(file.getvalue()).decode()
-
-
-CAR = shape('car', 'polygon', [[1.0, 2.0], [4.0, 2.0], [4.0, 4.0], [1.0, 4.0]])
 WHEEL = shape('wheel', 'rectangle', [[4.0, 4.0], [2.0, 3.0]])
 
 

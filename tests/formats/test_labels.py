@@ -1,4 +1,4 @@
-"""Which format --labels is taken for, and what holds in all of them."""
+"""Which format `labels` is taken for, and what holds in all of them."""
 
 import contextlib
 import json
@@ -13,13 +13,13 @@ from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import FORMATS, labeled_part, read_annotations
-from tests.formats.helping import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
-from tests.formats.test_coco import CAR, coco
-from tests.formats.test_cvat import cvat, image
-from tests.formats.test_label_studio import CAR as STUDIO_CAR
-from tests.formats.test_label_studio import task as studio_task
-from tests.formats.test_labelme import CAR as LABELME_CAR
-from tests.formats.test_labelme import labelme, shape
+from tests.helpers.coco_labels import CAR, coco
+from tests.helpers.cvat_labels import cvat, image
+from tests.helpers.label_studio_labels import CAR as STUDIO_CAR
+from tests.helpers.label_studio_labels import task as studio_task
+from tests.helpers.labelme_labels import CAR as LABELME_CAR
+from tests.helpers.labelme_labels import labelme, shape
+from tests.helpers.labels import CAR_AND_WHEEL, TASK, ids, one, refused, rows, write
 
 
 def make_png(folder):
@@ -54,7 +54,7 @@ def test_recognized_and_said_in_the_log(tmp_path, caplog, name):
     caplog.set_level(logging.INFO)
     path = MAKE[name](tmp_path)
     annotation = one(path)
-    assert f'taken as {name} (--label-format)' in caplog.text
+    assert f'taken as {name} (`label_format`)' in caplog.text
     assert annotation.name == 'seed0000003' and annotation.mask[3, 1] == 1 and annotation.mask.sum() in (6, 8)
     assert rows(one(path, label_format=name).mask) == rows(annotation.mask)
 
@@ -67,7 +67,7 @@ def test_pixels_that_no_shape_covers(tmp_path, name):
 
 @pytest.mark.parametrize('name', ['png', 'voc'])
 def test_masks_have_no_such_pixels(tmp_path, name):
-    refused(MAKE[name](tmp_path), '--unlabeled=ignore is of no use with .* masks', unlabeled='ignore')
+    refused(MAKE[name](tmp_path), '`unlabeled`=ignore is of no use with .* masks', unlabeled='ignore')
 
 
 def make_images_with_labelme(folder):
@@ -84,11 +84,11 @@ def make_zip(folder):
 @pytest.mark.parametrize(
     'make, message',
     [
-        (make_images_with_labelme, 'could be png or labelme; name it with --label-format'),
+        (make_images_with_labelme, 'could be png or labelme; name it with `label_format`'),
         (make_zip, 'is a zip archive; unpack it'),
-        (lambda folder: folder, 'is in no known format.* --label-format'),
-        (lambda folder: write(folder / 'notes.txt', 'hello'), 'is in no known format.* --label-format'),
-        (lambda folder: write(folder / 'task.json', {'classes': []}), 'is in no known format.* --label-format'),
+        (lambda folder: folder, 'is in no known format.* `label_format`'),
+        (lambda folder: write(folder / 'notes.txt', 'hello'), 'is in no known format.* `label_format`'),
+        (lambda folder: write(folder / 'task.json', {'classes': []}), 'is in no known format.* `label_format`'),
         (lambda folder: write(folder / 'a.json', '3'), 'is in no known format'),
         (lambda folder: write(folder / 'a.json', {'shapes': [], 'annotations': []}), 'is in no known format'),
         (lambda folder: MAKE['coco'](folder).parent, 'is in no known format.*coco: FILE.json'),

@@ -63,5 +63,5 @@ def test_bad_files(tmp_path, make, message):
 
 
 def test_missing_folder():
-    with pytest.raises(UserError, match='--labels=nowhere is not a folder'):
+    with pytest.raises(UserError, match='`labels`=nowhere is not a folder'):
         list(png.read_folder('nowhere'))

@@ -5,12 +5,12 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 
-from datasetgan_ext.formats.regions import Region, find_polygons, find_regions
+from datasetgan_ext.formats.regions import ConnectedRegion, find_polygons, find_regions
 
 
 def polygons(rows: list[str]) -> list[list[list[int]]]:
     pixels = np.array([[letter == '#' for letter in row] for row in rows])
-    return [polygon.tolist() for polygon in find_polygons(Region(1, (10, 20, *pixels.shape[::-1]), pixels))]
+    return [polygon.tolist() for polygon in find_polygons(ConnectedRegion(1, (10, 20, *pixels.shape[::-1]), pixels))]
 
 
 def test_a_pixel_and_a_corner():

@@ -6,12 +6,12 @@ import pytest
 from scipy import ndimage
 
 from datasetgan_ext.formats.png import write_mask
-from tests.formats.helping import TASK, one, write
-from tests.formats.test_coco import coco
-from tests.formats.test_cvat import cvat, image
-from tests.formats.test_label_studio import brush, result
-from tests.formats.test_label_studio import task as studio_task
-from tests.formats.test_labelme import labelme, png, shape
+from tests.helpers.coco_labels import coco
+from tests.helpers.cvat_labels import cvat, image
+from tests.helpers.label_studio_labels import brush, result
+from tests.helpers.label_studio_labels import task as studio_task
+from tests.helpers.labelme_labels import labelme, png, shape
+from tests.helpers.labels import TASK, one, write
 
 HEIGHT, WIDTH = 23, 31
 NAMES = dict(enumerate(TASK.classes))

@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext.formats import voc
-from tests.formats.helping import CAR_AND_WHEEL, ids, one, refused, rows
+from tests.helpers.labels import CAR_AND_WHEEL, ids, one, refused, rows
 
 MASK = ids(CAR_AND_WHEEL)
 MASK[0, 0] = 255
@@ -36,7 +36,7 @@ def in_a_palette(mask, colors):
 
 def test_colors_of_voc():
     # from the development kit: aeroplane, bicycle, bird, chair, tv monitor, void
-    assert [voc.color(index) for index in (0, 1, 2, 3, 9, 20, 255)] == [
+    assert [voc.voc_color(index) for index in (0, 1, 2, 3, 9, 20, 255)] == [
         (0, 0, 0),
         (128, 0, 0),
         (0, 128, 0),
@@ -50,9 +50,9 @@ def test_colors_of_voc():
 @pytest.mark.parametrize(
     'image',
     [
-        in_a_palette(MASK, {index: voc.color(index) for index in range(256)}),
+        in_a_palette(MASK, {index: voc.voc_color(index) for index in range(256)}),
         in_a_palette(MASK, {}),
-        in_colors(colors={index: voc.color(index) for index in range(256)}),
+        in_colors(colors={index: voc.voc_color(index) for index in range(256)}),
     ],
 )
 def test_indices(tmp_path, image):
@@ -76,7 +76,7 @@ def test_label_map(tmp_path, image):
 
 
 def test_a_class_may_have_the_color_of_void(tmp_path):
-    image = in_colors(ids(CAR_AND_WHEEL), {**COLORS, 1: voc.color(255)})
+    image = in_colors(ids(CAR_AND_WHEEL), {**COLORS, 1: voc.voc_color(255)})
     assert rows(one(folder(tmp_path, image, LABEL_MAP.replace('250,50,0', '224,224,192'))).mask) == CAR_AND_WHEEL
 
 
@@ -109,4 +109,4 @@ def test_bad_folders(tmp_path):
     folder(tmp_path, in_colors())
     (tmp_path / 'SegmentationClass' / 'seed0000003.png').write_bytes(b'hello')
     refused(tmp_path, 'cannot be read as an image')
-    refused(tmp_path, '--unlabeled=ignore is of no use with .* masks', unlabeled='ignore')
+    refused(tmp_path, '`unlabeled`=ignore is of no use with .* masks', unlabeled='ignore')

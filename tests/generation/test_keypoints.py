@@ -11,8 +11,9 @@ from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
 from tests.generation.test_run import manifest, tree
 
@@ -37,9 +38,8 @@ def labeler(request, generator, samples, labels) -> Labeler:
             annotation.mask = None
     task = TASK.only(classes=request.param == 'both heads', keypoints=True)
     options = options_from('default', models=2, max_steps=100)
-    interpreter = TrainingSet(
-        generator, samples, samples.pair(annotations, task), task, options, progress=False
-    ).train()
+    training_set = TrainingSet(generator, samples, samples.pair(annotations, task), task, options, progress=False)
+    interpreter = train_interpreter(training_set, progress=False)
     return Labeler(generator, interpreter)
 
 

@@ -14,7 +14,8 @@ import pytest
 from datasetgan_ext.core import files
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.conversions import convert
-from datasetgan_ext.formats.folder import FolderDataset, Summary, sample_name
+from datasetgan_ext.formats.folder import FolderDataset, Summary, name_of_record
+from datasetgan_ext.formats.voc import Voc
 from datasetgan_ext.generation import run as run_module
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.sampling import SamplingOptions
@@ -414,7 +415,7 @@ def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(ma
     folder = tmp_path / 'dataset'
     run(['voc', 'webdataset'], seeds=range(4))
     names = (folder / 'voc' / 'ImageSets' / 'Segmentation' / 'train.txt').read_text().split()
-    assert names == [sample_name(record) for record in manifest(folder) if record['kept']]
+    assert names == [name_of_record(record) for record in manifest(folder) if record['kept']]
     before, written = tree(folder), (folder / 'voc').stat().st_ino
     run(['voc'], seeds=range(4))
     assert tree(folder) == before and (folder / 'voc').stat().st_ino == written, 'nothing to do'
@@ -426,7 +427,7 @@ def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(ma
     assert list(FolderDataset(folder).problems()) == []
     run_module.shutil.rmtree(folder / 'webdataset')
     make_run('whole')()
-    convert(FolderDataset(tmp_path / 'whole'), 'voc', tmp_path / 'whole' / 'voc', 0.0, 1)
+    convert(FolderDataset(tmp_path / 'whole'), Voc(val=0.0), tmp_path / 'whole' / 'voc')
     assert tree(folder) == tree(tmp_path / 'whole')
 
     (folder / 'voc.datasetgan-tmp').mkdir()

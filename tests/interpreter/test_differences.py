@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from datasetgan_ext.generator.features import Layer
-from datasetgan_ext.interpreter.differences import difference_count, differences, layers_with_differences
+from datasetgan_ext.interpreter.differences import difference_count, layers_with_differences, neighbor_differences
 
 
 def test_differences_of_a_small_map():
-    along_x, along_y, from_mean = differences(torch.tensor([[[1.0, 2, 5], [0, 4, 4]]]))
+    along_x, along_y, from_mean = neighbor_differences(torch.tensor([[[1.0, 2, 5], [0, 4, 4]]]))
     assert along_x.tolist() == [[0.5, 2, 1.5], [2, 2, 0]]
     assert along_y.tolist() == [[-0.5, 1, -0.5], [-0.5, 1, -0.5]]
     # the corner's neighbours: itself to the left and above, 2 to the right, 0 below
@@ -20,7 +20,7 @@ def test_differences_of_a_small_map():
 )
 def test_differences_of_a_part_are_those_of_the_whole(rows, columns):
     maps = torch.randn(4, 8, 9)
-    assert torch.equal(differences(maps, rows, columns), differences(maps)[:, rows, columns])
+    assert torch.equal(neighbor_differences(maps, rows, columns), neighbor_differences(maps)[:, rows, columns])
 
 
 def test_the_last_layer_of_each_larger_size_has_differences():

@@ -2,14 +2,15 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.generator import default_device
-from datasetgan_ext.interpreter import gpu, inference
+from datasetgan_ext.interpreter import gpu, gpu_kernels, gpu_nodes
 from datasetgan_ext.interpreter.differences import difference_count
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.gpu import _Nodes
-from datasetgan_ext.interpreter.inference import FusedEnsemble, Heads
+from datasetgan_ext.interpreter.gpu_nodes import TileNodes
+from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout
 from tests.interpreter.test_ensemble import make_ensemble
 
 CHANNELS, SIZES = [20, 37, 37, 20, 9], [4, 8, 8, 16, 32]
@@ -26,7 +27,7 @@ def upsampled(nodes, maps, image_hw):
         place = nodes.rows_before + nodes.rows[row].minimum(nodes.sides - 1) * nodes.sides
         place += nodes.columns[column].minimum(nodes.sides - 1)
         tiles.append(nodes.weights[row, column].float() @ flat[place])
-    image = torch.stack(tiles).reshape(down, across, gpu.TILE_HEIGHT, gpu.TILE_WIDTH).transpose(1, 2)
+    image = torch.stack(tiles).reshape(down, across, gpu_nodes.TILE_HEIGHT, gpu_nodes.TILE_WIDTH).transpose(1, 2)
     return image.flatten(0, 1).flatten(1)[: image_hw[0], : image_hw[1]]
 
 
@@ -36,16 +37,16 @@ def upsampled(nodes, maps, image_hw):
 def test_nodes_of_tiles_upsample_as_interpolation_does(sides, full):
     torch.manual_seed(0)
     maps = {side: torch.randn(side, side) for side in sides}
-    nodes = _Nodes.around_tiles(sides, (full, full), 'cpu')
-    assert _Nodes.count(sides, (full, full)) <= len(nodes.sides) <= gpu.MOST_NODES
+    nodes = TileNodes.around_tiles(sides, (full, full), 'cpu')
+    assert TileNodes.count(sides, (full, full)) <= len(nodes.sides) <= gpu.MOST_NODES
     expected = sum(
-        torch.nn.functional.interpolate(one[None, None], size=(full, full), mode='bilinear', align_corners=False)[0, 0]
+        F.interpolate(one[None, None], size=(full, full), mode='bilinear', align_corners=False)[0, 0]
         for one in maps.values()
     )
     assert torch.allclose(upsampled(nodes, maps, (full, full)), expected, atol=5e-3)
 
 
-@pytest.mark.skipif(gpu.triton is None, reason='Triton is not installed')
+@pytest.mark.skipif(gpu_kernels.triton is None, reason='Triton is not installed')
 @pytest.mark.parametrize(('rows', 'columns'), [(WHOLE, WHOLE), (slice(3, 30), slice(5, 23))], ids=['whole', 'crop'])
 @pytest.mark.parametrize('difference_layers', [[], [2, 4]], ids=['features', 'differences too'])
 @pytest.mark.parametrize(('classes', 'keypoints'), [(5, 0), (5, 3), (0, 4)])
@@ -58,7 +59,13 @@ def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, c
     features = [torch.randn(2, channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
     features[-2:] = [maps.half().contiguous(memory_format=torch.channels_last) for maps in features[-2:]]
     fused = FusedEnsemble(
-        ensemble, LAYERS, (32, 32), rows, columns, heads=Heads(classes, keypoints), difference_layers=difference_layers
+        ensemble,
+        LAYERS,
+        (32, 32),
+        rows,
+        columns,
+        heads=HeadLayout(classes, keypoints),
+        difference_layers=difference_layers,
     )
     device = default_device()
     kernel = gpu.GpuEnsemble(ensemble, LAYERS, (32, 32), rows, columns, device, classes, keypoints, difference_layers)
@@ -78,7 +85,7 @@ def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, c
             assert heat is None
 
 
-@pytest.mark.skipif(gpu.triton is None, reason='Triton is not installed')
+@pytest.mark.skipif(gpu_kernels.triton is None, reason='Triton is not installed')
 def test_what_the_kernel_is_for():
     def works(layers=LAYERS, image_hw=(32, 32), members=3, hidden=(32, 16)):
         return gpu.GpuEnsemble.works_for(Ensemble(members, 8, hidden, 5), layers, image_hw)
@@ -122,4 +129,4 @@ def test_full_memory_is_no_reason_to_give_the_kernel_up():
     fused._gpu = Broken(torch.cuda.OutOfMemoryError())
     with pytest.raises(torch.cuda.OutOfMemoryError):
         fused([torch.randn(1, channels, size, size) for channels, size in zip(CHANNELS, SIZES)])
-    assert fused._gpu is not None and inference.EQUAL_LABELS < 1
+    assert fused._gpu is not None

@@ -1,10 +1,11 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter import inference
-from datasetgan_ext.interpreter.differences import difference_count, differences
+from datasetgan_ext.interpreter.differences import difference_count, neighbor_differences
 from datasetgan_ext.interpreter.inference import FusedEnsemble
 from tests.interpreter.test_ensemble import make_ensemble, member_as_plain_network
 
@@ -15,13 +16,10 @@ LAYERS = [Layer(f'layer {index}', *shape) for index, shape in enumerate(zip(CHAN
 
 def plain_logits(ensemble, features, rows, columns, difference_layers=()):
     """The released algorithm: build every hypercolumn, run the members one after the other. [M, K, pixels]."""
-    features = [*features, *(differences(features[index]) for index in difference_layers)]
+    features = [*features, *(neighbor_differences(features[index]) for index in difference_layers)]
     hypercolumns = (
         torch.cat(
-            [
-                torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
-                for maps in features
-            ]
+            [F.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0] for maps in features]
         )[:, rows, columns]
         .flatten(1)
         .T

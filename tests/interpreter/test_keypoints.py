@@ -3,26 +3,26 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE, Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
-from datasetgan_ext.interpreter.differences import differences
+from datasetgan_ext.interpreter.differences import neighbor_differences
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import (
-    DEFAULT_THRESHOLD,
-    calibrate_threshold,
-    confidence,
-    default_sigma,
     find_keypoints,
     heat_targets,
+    heatmap_sigma,
     locate,
     near_keypoints,
+    presence_confidence,
 )
 from datasetgan_ext.interpreter.labeler import Labeler
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
 
 SIGMA = 1.5
 
@@ -107,7 +107,7 @@ def test_uncertainty_is_the_spread_of_the_members():
 
 def test_confidence_is_the_probability_that_it_is_there():
     def sure(maps, point):
-        return float(confidence(maps[None], torch.tensor([point]), SIGMA))
+        return float(presence_confidence(maps[None], torch.tensor([point]), SIGMA))
 
     whole = heatmap(12.3, 8.1, (32, 32))
     assert sure(whole, (12.3, 8.1)) == pytest.approx(1, abs=0.01)
@@ -122,18 +122,8 @@ def test_confidence_is_the_probability_that_it_is_there():
     assert sure(torch.ones(32, 32), (16, 16)) == 1
 
 
-def test_threshold_separates_present_from_absent():
-    many = calibrate_threshold(np.array([0.6, 0.9, 0.8]), np.repeat([0.1, 0.2], 10_000))
-    assert many == pytest.approx(0.4, abs=0.01)
-    few = calibrate_threshold(np.array([0.6, 0.9, 0.8]), np.array([0.1, 0.2]))
-    assert DEFAULT_THRESHOLD < few < many
-    assert calibrate_threshold(np.array([0.6, 0.9]), np.array([])) == DEFAULT_THRESHOLD
-    # one odd present keypoint does not outweigh the absent ones
-    assert 0.3 < calibrate_threshold(np.array([0.05] + [0.8] * 30), np.repeat([0.1, 0.2, 0.3], 100)) < 0.8
-
-
-def test_default_sigma_grows_with_the_image():
-    assert default_sigma((32, 32)) == 1.5 and default_sigma((384, 512)) == pytest.approx(15.36)
+def test_heatmap_sigma_grows_with_the_image():
+    assert heatmap_sigma((32, 32)) == 1.5 and heatmap_sigma((384, 512)) == pytest.approx(15.36)
 
 
 @pytest.fixture
@@ -158,7 +148,8 @@ def annotations(samples, labels) -> list[Annotation]:
 
 def train(generator, samples, annotations, task, **changes) -> Interpreter:
     options = options_from('default', **{'models': 3, 'max_steps': 200, **changes})
-    return TrainingSet(generator, samples, samples.pair(annotations, task), task, options, progress=False).train()
+    training_set = TrainingSet(generator, samples, samples.pair(annotations, task), task, options, progress=False)
+    return train_interpreter(training_set, progress=False)
 
 
 def test_both_heads_learn(generator, samples, annotations, keypoint_task):
@@ -179,10 +170,9 @@ def test_keypoints_alone(generator, samples, annotations, keypoint_task, preset,
     task = keypoint_task.only(classes=False, keypoints=True)
     for annotation in annotations:
         annotation.mask = None
-    options = options_from(preset, models=3, max_steps=300)
-    interpreter = TrainingSet(
-        generator, samples, samples.pair(annotations, task), task, options, progress=False
-    ).train()
+    options = options_from(preset, models=3, max_steps=150)
+    training_set = TrainingSet(generator, samples, samples.pair(annotations, task), task, options, progress=False)
+    interpreter = train_interpreter(training_set, progress=False)
     samples_found = list(Labeler(generator, interpreter)(range(4)))
     distances = [
         np.linalg.norm(sample.keypoints.points[0] - annotation.keypoints.points[0])
@@ -199,17 +189,14 @@ def test_keypoints_alone(generator, samples, annotations, keypoint_task, preset,
 
 
 def test_the_heads_are_the_same_through_the_shortcut_and_the_plain_way(generator, samples, annotations, keypoint_task):
-    interpreter = train(generator, samples, annotations, keypoint_task)
+    interpreter = train(generator, samples, annotations, keypoint_task, max_steps=60)
     options = samples.options
     features = generator.synthesize([2], options).features
     maps = [feature[0] for feature in features]
-    maps += [differences(maps[index]) for index in interpreter.difference_layers]
+    maps += [neighbor_differences(maps[index]) for index in interpreter.difference_layers]
     columns = (
         torch.cat(
-            [
-                torch.nn.functional.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False)
-                for one in maps
-            ],
+            [F.interpolate(one[None], size=(16, 16), mode='bilinear', align_corners=False) for one in maps],
             dim=1,
         )[0]
         .flatten(1)
@@ -243,7 +230,7 @@ def test_labels_of_a_head_that_the_task_lacks_are_left_out(generator, samples, a
 def test_keypoints_that_no_image_shows(generator, samples, annotations, keypoint_task, caplog):
     for annotation in annotations:
         annotation.keypoints.visibility[1] = ABSENT
-    train(generator, samples, annotations, keypoint_task, models=1)
+    train(generator, samples, annotations, keypoint_task, models=1, max_steps=20)
     assert 'No image shows hole' in caplog.text
     for annotation in annotations:
         annotation.keypoints.visibility[0] = ABSENT

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.core.annotation import IGNORE
-from datasetgan_ext.interpreter.differences import differences
+from datasetgan_ext.interpreter.differences import neighbor_differences
 from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels, gather_hypercolumns
 
 
@@ -45,10 +46,7 @@ def test_gathered_hypercolumns_are_those_of_full_upsampling():
     features = [torch.randn(3, 4, 4), torch.randn(2, 16, 16)]
     y, x = np.array([0, 2, 9, 15]), np.array([15, 3, 7, 0])
     full = torch.cat(
-        [
-            torch.nn.functional.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
-            for maps in features
-        ]
+        [F.interpolate(maps[None], size=(16, 16), mode='bilinear', align_corners=False)[0] for maps in features]
     )
     assert torch.allclose(gather_hypercolumns(features, y, x, (16, 16)).float(), full[:, y, x].T, rtol=1e-3, atol=1e-6)
 
@@ -60,9 +58,7 @@ def test_gathered_differences_are_those_of_full_upsampling():
     assert torch.equal(gathered[:, :5], gather_hypercolumns(features, y, x, (16, 16)))
     full = torch.cat(
         [
-            torch.nn.functional.interpolate(
-                differences(maps)[None], size=(16, 16), mode='bilinear', align_corners=False
-            )[0]
+            F.interpolate(neighbor_differences(maps)[None], size=(16, 16), mode='bilinear', align_corners=False)[0]
             for maps in features
         ]
     )

@@ -1,19 +1,20 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.interpreter.upsampling import (
     add_stretched_cpu,
     add_stretched_gpu,
     add_upsampled_rows,
+    bilinear_weights,
     gather_points,
-    taps,
 )
 
 SIZES = [((4, 4), (16, 16)), ((16, 16), (16, 16)), ((8, 4), (24, 20)), ((16, 16), (6, 10)), ((1, 1), (5, 5))]
 
 
 def interpolated(feature, out_hw):
-    return torch.nn.functional.interpolate(feature[None], size=out_hw, mode='bilinear', align_corners=False)[0]
+    return F.interpolate(feature[None], size=out_hw, mode='bilinear', align_corners=False)[0]
 
 
 @pytest.mark.parametrize('in_hw, out_hw', SIZES)
@@ -28,7 +29,7 @@ def test_points_equal_full_upsampling(in_hw, out_hw):
 def test_rows_equal_full_upsampling(in_hw, out_hw, columns):
     feature = torch.randn(3, *in_hw)
     rows, columns = torch.arange(1, out_hw[0] - 1), slice(*columns.indices(out_hw[1])[:2])
-    low, high, weight = taps(rows, in_hw[0], out_hw[0])
+    low, high, weight = bilinear_weights(rows, in_hw[0], out_hw[0])
     total = torch.ones(3, len(rows), columns.stop - columns.start)
     add_upsampled_rows(total, feature, low, high, weight, out_hw[1], columns)
     assert torch.allclose(total, 1 + interpolated(feature, out_hw)[:, rows, columns], atol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import shutil
 import signal
 import socket
@@ -312,26 +313,22 @@ def test_labels_are_checked_by_those_of_the_others(samples, task, folder, genera
 def test_settled_labels_are_made_ready_and_gathered_once(samples, task, folder, generator, labels, monkeypatch):
     shutil.copytree(labels, folder)
     monkeypatch.setattr('datasetgan_ext.labeling.suggest.SETTLED_SECONDS', 0.05)
-    gathered = []
+    gathered = queue.Queue()
     gather = learning.gather_labeled
 
-    def note(generator, samples, sample, *arguments):
-        gathered.append(sample.name)
-        return gather(generator, samples, sample, *arguments)
+    def note(sample, **named):
+        gathered.put(sample.name)
+        return gather(sample=sample, **named)
 
-    monkeypatch.setattr(learning, 'gather_labelled', note)
+    monkeypatch.setattr(learning, 'gather_labeled', note)
     names = [sample.name for sample in samples.samples]
     with serving(samples, task, folder, generator) as server:
         client = Client(server.port, server.token)
-        for _ in range(200):
-            if len(gathered) == 4:
-                break
-            time.sleep(0.05)
-        assert gathered == names
+        assert [gathered.get(timeout=60) for _ in names] == names
         client('PUT', MASK, bytes(256))
         client('POST', '/api/suggest', b'{"name": "seed0000003"}')
         wait_for(client, lambda state: state['ready'])
-        assert gathered == [*names, NAME]
+        assert gathered.get(timeout=60) == NAME and gathered.empty()
 
 
 def wait_for(client, condition) -> dict:

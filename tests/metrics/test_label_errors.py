@@ -7,9 +7,10 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
-from datasetgan_ext.metrics.label_errors import Doubt, find_doubts
+from datasetgan_ext.interpreter.cross_validation import cross_validate
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
+from datasetgan_ext.metrics.label_errors import LabelError, find_label_errors
 
 
 def test_regions_that_are_labeled_otherwise():
@@ -17,14 +18,14 @@ def test_regions_that_are_labeled_otherwise():
     labeled[2:5, 3:9] = 1  # 18 pixels, the ensemble says background
     labeled[7:9, 0:2] = 2  # 4 pixels
     predicted[7:9, 8:10] = 1  # 4 pixels of background
-    doubts = find_doubts('car', labeled, predicted, uncertainty)
+    errors = find_label_errors('car', labeled, predicted, uncertainty)
     nowhere = np.empty(0)
-    assert doubts == [
-        Doubt('car', 1, 0, 18, 6.0, 3.5, nowhere),
-        Doubt('car', 0, 1, 4, 9.0, 8.0, nowhere),
-        Doubt('car', 2, 0, 4, 1.0, 8.0, nowhere),
+    assert errors == [
+        LabelError('car', 1, 0, 18, 6.0, 3.5, nowhere),
+        LabelError('car', 0, 1, 4, 9.0, 8.0, nowhere),
+        LabelError('car', 2, 0, 4, 1.0, 8.0, nowhere),
     ]
-    assert doubts[2].pixels.tolist() == [7 * 12, 7 * 12 + 1, 8 * 12, 8 * 12 + 1]
+    assert errors[2].pixels.tolist() == [7 * 12, 7 * 12 + 1, 8 * 12, 8 * 12 + 1]
 
 
 @pytest.mark.parametrize('change', ['unsure', 'unlabelled', 'border'])
@@ -37,27 +38,27 @@ def test_what_is_no_mistake(change):
         labeled[2:5, 3:9] = IGNORE
     else:
         predicted[3:5, 3:9] = 1  # a line of one pixel is left
-    assert find_doubts('car', labeled, predicted, uncertainty) == []
+    assert find_label_errors('car', labeled, predicted, uncertainty) == []
 
 
 def test_cross_validation_finds_a_planted_mistake():
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')
-    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(5)))
+    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(4)))
     mask = pairs[2][1].mask
     assert (mask[4:28, 20:108] == task.classes.index('background')).all()
     hub, window = task.classes.index('hub'), task.classes.index('window')
     hub_y = np.argwhere(mask == hub)[:, 0].mean()
     mask[mask == hub] = window
     mask[4:28, 20:108] = window  # sky
-    options = options_from('default', models=3, pixels_per_image=500, max_steps=200)
+    options = options_from('default', models=2, pixels_per_image=500, max_steps=150)
     training_set = TrainingSet(load_generator('demo'), samples, pairs, task, options, progress=False)
-    *_, doubts = training_set.cross_validate()
-    worst = doubts[0]
+    errors = cross_validate(training_set, progress=False).label_errors
+    worst = errors[0]
     assert (worst.name, worst.labeled, worst.expected) == ('seed0000002', window, task.classes.index('background'))
     assert (worst.x, worst.y) == (pytest.approx(64, abs=3), pytest.approx(16, abs=3))
     assert [
-        doubt
-        for doubt in doubts
-        if (doubt.name, doubt.labeled, doubt.expected) == ('seed0000002', window, hub) and abs(doubt.y - hub_y) < 3
+        error
+        for error in errors
+        if (error.name, error.labeled, error.expected) == ('seed0000002', window, hub) and abs(error.y - hub_y) < 3
     ]

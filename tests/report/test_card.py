@@ -6,7 +6,7 @@ import pytest
 
 from datasetgan_ext.formats.folder import Summary
 from datasetgan_ext.report.card import front_matter, write_card
-from tests.formats.test_conversions import TASK, converted, make_dataset
+from tests.helpers.datasets import TASK, converted, make_dataset
 
 SUMMARY = Summary(20, 18, 0.5, [0.5, 0.3, 0.2, 0.0], [18, 17, 16, 0], [10, 9, 8])
 

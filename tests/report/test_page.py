@@ -15,7 +15,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.report.page import data_uri, thumbnails, write_report
-from tests.formats.test_conversions import TASK, make_dataset
+from tests.helpers.datasets import TASK, make_dataset
 
 CHROMIUM = Path('/usr/bin/chromium')
 NASTY = '</script><script>alert("x")</script>&amp; <img src=x onerror=alert(1)>'

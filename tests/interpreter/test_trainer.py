@@ -2,15 +2,9 @@ import pytest
 import torch
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
-from datasetgan_ext.interpreter.optimization import (
-    CHECK_STEPS,
-    _split,
-    _Trainer,
-    hidden_sizes,
-    options_from,
-    train_ensemble,
-)
 from datasetgan_ext.interpreter.pixels import PixelSet
+from datasetgan_ext.interpreter.trainer import CHECK_STEPS, _split, _Trainer, hidden_sizes, train_ensemble
+from datasetgan_ext.interpreter.training_options import options_from
 
 
 def blobs(count: int = 600, classes: int = 3) -> PixelSet:
@@ -25,7 +19,7 @@ def blobs(count: int = 600, classes: int = 3) -> PixelSet:
 @pytest.mark.parametrize('preset', ['default', 'reference'])
 def test_learns(preset):
     pixels = blobs()
-    ensemble, report = train_ensemble(pixels, 3, 0, options_from(preset, models=4), progress=False)
+    ensemble, report = train_ensemble(pixels, 3, 0, options_from(preset, models=4, max_steps=400), progress=False)
     logits = ensemble(pixels.hypercolumns.float().expand(4, -1, -1))
     assert ((logits.argmax(dim=2) == pixels.classes).float().mean(dim=1) > 0.95).all()
     assert report.loss < 0.6
@@ -33,10 +27,10 @@ def test_learns(preset):
 
 
 def test_reports_held_out_pixels():
-    _, report = train_ensemble(blobs(), 3, 0, options_from('default', models=2), progress=False)
+    _, report = train_ensemble(blobs(), 3, 0, options_from('default', models=2, max_steps=200), progress=False)
     assert report.pixels + report.heldout_pixels == 600 and report.heldout_pixels > 30
     assert report.heldout_accuracy > 0.9
-    _, report = train_ensemble(blobs(), 3, 0, options_from('reference', models=2), progress=False)
+    _, report = train_ensemble(blobs(), 3, 0, options_from('reference', models=2, max_steps=50), progress=False)
     assert (report.pixels, report.heldout_pixels, report.heldout_accuracy) == (600, 0, None)
 
 

@@ -13,7 +13,7 @@ from datasetgan_ext.formats.png import write_image, write_mask
 SIDE = 16
 TASK = Task.from_json(
     {'classes': ['background', 'left', 'right'], 'keypoints': ['west', 'east'], 'left_right_pairs': [[0, 1]]},
-    'helping.py',
+    'squares.py',
 )
 
 
