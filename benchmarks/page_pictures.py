@@ -65,8 +65,8 @@ def picture(page: Page, name: str) -> None:
 def at(page: Page, x: float, y: float) -> tuple[float, float]:
     """The place on the screen of a pixel of the image."""
     box = page.locator('#canvas').bounding_box()
-    scale, left, top = page.evaluate(f'{STATE}.view').values()
-    return box['x'] + left + x * scale, box['y'] + top + y * scale
+    view = page.evaluate(f'{STATE}.current.view')
+    return box['x'] + view['x'] + x * view['scale'], box['y'] + view['y'] + y * view['scale']
 
 
 def regions(page: Page, store) -> None:

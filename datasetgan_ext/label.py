@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -17,7 +18,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling.server import Server
-from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
+from datasetgan_ext.labeling.store import KEYPOINTS_FILE, LabelStore, open_store
 from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.options import Command, network_options, start_logging
 
@@ -67,7 +68,8 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
         sample_set.check_network(generator)
         with contextlib.ExitStack() as stack:
             suggester = stack.enter_context(Suggester(generator, store))
-            server = stack.enter_context(Server(host, port, store, suggester))
+            command = train_command(network, allow_pickle_code, sample_set.folder, store.folder, classes, task)
+            server = stack.enter_context(serve(host, port, store, suggester, command))
             print(f'Labels: {store.folder}, in it masks{f" and {KEYPOINTS_FILE}" if task.keypoints else ""}')
             print(f'Open in your browser (Ctrl-C ends): {server.url}', flush=True)
             if open_browser:
@@ -76,6 +78,34 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
                 server.serve_forever()
             except KeyboardInterrupt:
                 print('Everything that the page showed as saved is on disk.')
+
+
+def serve(host: str, port: int, store: LabelStore, suggester: Suggester, command: str) -> Server:
+    """A server with the token of the last one, and on its port if none is given and it is free, so that a page that is
+    still open goes on."""
+    notes = store.notes
+    try:
+        server = Server(host, port or notes.port, store, suggester, notes.token, command)
+    except UserError:
+        if port:
+            raise
+        server = Server(host, 0, store, suggester, notes.token, command)
+    notes.remember(server.port, server.token)
+    return server
+
+
+def train_command(
+    network: str, allow_pickle_code: bool, samples: Path, labels: Path, classes: str, task: Task
+) -> str:
+    """What trains on the labels of the page."""
+    words = ['datasetgan', 'train', f'--network={network}', f'--samples={samples}', f'--classes={classes}']
+    if task.classes:
+        words.append(f'--labels={labels}')
+    if task.keypoints:
+        words.append(f'--keypoints={labels / KEYPOINTS_FILE}')
+    if allow_pickle_code:
+        words.append('--allow-pickle-code')
+    return shlex.join([*words, '--out=interpreter.safetensors'])
 
 
 if __name__ == '__main__':

@@ -73,11 +73,14 @@ class Person:
     def state(self, expression):
         return self.module('state', f'page.state.{expression}')
 
-    def wait_for_state(self, condition):
-        """Waits until a condition on `state` holds."""
+    def wait_for_module(self, name, condition):
+        """Waits until a condition on what a module exports holds."""
         self.page.wait_for_function(
-            f"async () => {{ const {{state}} = await import('/state.js'); return {condition}; }}"
+            f"async () => {{ const page = await import('/{name}.js'); return {condition}; }}"
         )
+
+    def wait_for_state(self, condition):
+        self.wait_for_module('state', f'page.state.{condition}')
 
     def at(self, x, y):
         """Where on the screen a place of the image is."""
@@ -85,7 +88,7 @@ class Person:
             """async () => {
             const {state} = await import('/state.js');
             const box = document.getElementById('canvas').getBoundingClientRect();
-            return [[box.left, box.top], state.view];
+            return [[box.left, box.top], state.current.view];
         }"""
         )
         return left + view['x'] + x * view['scale'], top + view['y'] + y * view['scale']

@@ -100,7 +100,7 @@ def test_labels_that_are_taken_off_leave_no_file(client, folder):
 
 def test_the_page_needs_nothing_from_elsewhere(server, client):
     status, page, headers = Client(server.port, None)('GET', f'/?token={server.token}')
-    assert status == 200 and b'src="start.js"' in page and b'href="page.css"' in page
+    assert status == 200 and b'src="main.js"' in page and b'href="page.css"' in page
     assert f'datasetgan-label-{server.port}={server.token}' in headers['Set-Cookie']
     assert 'HttpOnly' in headers['Set-Cookie'] and 'SameSite=Strict' in headers['Set-Cookie']
     for path in FILES:
@@ -307,7 +307,7 @@ def test_labels_are_checked_by_those_of_the_others(samples, task, folder, genera
         assert state['error'] == '' and set(state['doubts']) == {sample.name for sample in samples.samples}
         doubts = json.loads(client('GET', f'/api/samples/{NAME}/doubts')[1])['doubts']
         assert sum(len(doubt['pixels']) for doubt in doubts) == state['doubts'][NAME]
-        assert all((mask.ravel()[doubt['pixels']] == doubt['labelled']).all() for doubt in doubts)
+        assert all((mask.ravel()[doubt['pixels']] == doubt['labeled']).all() for doubt in doubts)
 
 
 def test_settled_labels_are_made_ready_and_gathered_once(samples, task, folder, generator, labels, monkeypatch):
