@@ -94,9 +94,7 @@ def serve(host: str, port: int, store: LabelStore, suggester: Suggester, command
     return server
 
 
-def train_command(
-    network: str, allow_pickle_code: bool, samples: Path, labels: Path, classes: str, task: Task
-) -> str:
+def train_command(network: str, allow_pickle_code: bool, samples: Path, labels: Path, classes: str, task: Task) -> str:
     """What trains on the labels of the page."""
     words = ['datasetgan', 'train', f'--network={network}', f'--samples={samples}', f'--classes={classes}']
     if task.classes:

@@ -1,4 +1,4 @@
-"""What the page keeps beside the labels: keypoints that are not there, doubts that are none, and where it was served."""
+"""What the page keeps beside the labels: keypoints said to be absent, doubts that are none, and where it was served."""
 
 from __future__ import annotations
 

@@ -183,7 +183,12 @@ class Handler(BaseHTTPRequestHandler):
         except UserError as error:
             reply = Reply(f'{error.message}\n'.encode(), 'text/plain; charset=utf-8', HTTPStatus.INTERNAL_SERVER_ERROR)
         self.send_response(reply.status)
-        headers = {**HEADERS, **reply.headers, 'Content-Type': reply.content_type, 'Content-Length': str(len(reply.body))}
+        headers = {
+            **HEADERS,
+            **reply.headers,
+            'Content-Type': reply.content_type,
+            'Content-Length': str(len(reply.body)),
+        }
         if cookie:
             headers['Set-Cookie'] = f'{self._cookie_name}={self.server.token}; Path=/; HttpOnly; SameSite=Strict'
         if self.close_connection:

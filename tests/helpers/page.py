@@ -75,9 +75,7 @@ class Person:
 
     def wait_for_module(self, name, condition):
         """Waits until a condition on what a module exports holds."""
-        self.page.wait_for_function(
-            f"async () => {{ const page = await import('/{name}.js'); return {condition}; }}"
-        )
+        self.page.wait_for_function(f"async () => {{ const page = await import('/{name}.js'); return {condition}; }}")
 
     def wait_for_state(self, condition):
         self.wait_for_module('state', f'page.state.{condition}')
@@ -125,6 +123,10 @@ class Person:
 
     def saved_mask(self, name=FIRST):
         self.saved()
+        return read_mask(self.folder / f'{name}.png')
+
+    def saved_mask_now(self, name=FIRST):
+        """What is on disk, whatever the page says."""
         return read_mask(self.folder / f'{name}.png')
 
     def saved_points(self, task, name=FIRST):

@@ -4,7 +4,7 @@ import {$, canvas, element} from './dom.js';
 import {ACTIONS, KEYMAP} from './keymap.js';
 import {showLabels} from './overlay.js';
 import {state} from './state.js';
-import {typeDigit} from './tools.js';
+import {forgetDigit, typeDigit} from './tools.js';
 
 /** How labels are shown while a key is held. */
 const HOLDS = {m: 'nothing', l: 'lines'};
@@ -35,6 +35,7 @@ function pressKey(evt) {
 
 function act(key, evt) {
   const digit = /^(?:Digit|Numpad)(\d)$/.exec(evt.code)?.[1];
+  if (!digit) forgetDigit();
   if (key === ' ') holdSpace(true);
   else if (HOLDS[key]) showLabels(HOLDS[key]);
   else if (digit && !evt.ctrlKey && !evt.metaKey) typeDigit(Number(digit), evt.timeStamp);

@@ -61,7 +61,10 @@ export function save(sample, what, body) {
 export const unsavedBody = (sample, what) => unsaved.get(samplePath(sample.name, what))?.body;
 
 /** Forgets what is still to be saved of an image. */
-export const dropUnsaved = (sample, what) => unsaved.delete(samplePath(sample.name, what));
+export function dropUnsaved(sample, what) {
+  unsaved.delete(samplePath(sample.name, what));
+  if (!saving) showRest();
+}
 
 /** Waits until all is saved; an error if that does not get on. */
 export async function allSaved() {
@@ -85,6 +88,10 @@ async function saveAll() {
       await new Promise(resolve => setTimeout(resolve, RETRY_MS));
     }
   }
+  showRest();
+}
+
+function showRest() {
   if (unsaved.size) showSaved('not saved', 'Not saved: two versions');
   else showSaved('saved', 'Saved');
 }

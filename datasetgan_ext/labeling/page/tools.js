@@ -38,6 +38,7 @@ export const classNameOf = id => id === NONE ? 'no label' : state.task.classes[i
 export function pickClass(id) {
   if (!state.task.classes.length) return;
   state.painted = id;
+  forgetDigit();
   if (state.tool === 'eraser' || state.tool === 'keypoints') state.tool = 'brush';
   tell('tools');
   redraw();
@@ -49,8 +50,13 @@ export function typeDigit(digit, time) {
   const both = 10 * typed.digit + digit;
   const second = time - typed.time < SECOND_DIGIT_MS && both < number;
   const id = second ? both : digit;
-  typed = {digit, time: second ? -Infinity : time};
   if (id < number) pickClass(id);
+  typed = {digit, time: second ? -Infinity : time};
+}
+
+/** What is typed next is a number of its own. */
+export function forgetDigit() {
+  typed.time = -Infinity;
 }
 
 /** Picks the class that is seen at a place of the image. */
@@ -89,4 +95,4 @@ export function resize(by) {
   setSize(size + by * Math.max(1, Math.round(size / 8)));
 }
 
-on('labels', () => { typed.time = -Infinity; });    // after a stroke, a digit is a class of its own
+on('labels', forgetDigit);
