@@ -152,6 +152,24 @@ class Person:
         self.page.wait_for_selector('#accept:enabled')
 
 
+def put_suggestion(person, mask=None, points=None):
+    """Gives the open image a suggestion, as the server would."""
+    person.page.evaluate(
+        """async ([mask, points]) => {
+        const {state, tell} = await import('/state.js');
+        const {paintOverlay} = await import('/overlay.js');
+        if (mask) {
+            state.current.suggestion = new Uint8Array(mask);
+            state.current.uncertainty = new Uint8Array(mask.length);
+        }
+        if (points) state.current.proposed = points;
+        paintOverlay();
+        tell('suggestion');
+    }""",
+        [None if mask is None else mask.ravel().tolist(), points],
+    )
+
+
 def truth(name):
     return read_mask(DEMO_FOLDER / 'samples' / 'masks' / f'{name}.png')
 

@@ -19,6 +19,7 @@ from tests.helpers.page import (
     nothing,
     only_classes,
     only_keypoints,
+    put_suggestion,
     truth,
 )
 from tests.labeling.serving import serving
@@ -26,24 +27,6 @@ from tests.labeling.serving import serving
 pytestmark = pytest.mark.browser
 
 MANY = Task.read('face-34')
-
-
-def put_suggestion(person, mask=None, points=None):
-    """Gives the open image a suggestion, as the server would."""
-    person.page.evaluate(
-        """async ([mask, points]) => {
-        const {state, tell} = await import('/state.js');
-        const {paintOverlay} = await import('/overlay.js');
-        if (mask) {
-            state.current.suggestion = new Uint8Array(mask);
-            state.current.uncertainty = new Uint8Array(mask.length);
-        }
-        if (points) state.current.proposed = points;
-        paintOverlay();
-        tell('suggestion');
-    }""",
-        [None if mask is None else mask.ravel().tolist(), points],
-    )
 
 
 def focused(person):
@@ -372,7 +355,6 @@ def test_a_suggestion_is_there_when_a_person_comes_back(person):
 
 def test_accept_and_next_is_one_key(assisted):
     assisted.has_labeled(SECOND, truth(SECOND))
-    put_suggestion(assisted, np.full((SIDE, SIDE), 3, np.uint8))
     assisted.reload()
     put_suggestion(assisted, truth(FIRST))
     assisted.press('Shift+Enter')

@@ -93,7 +93,7 @@ function leaveSearch(evt) {
   if (evt.key === 'Enter' && first) pickClass(Number(first.dataset.id));
   $('class-search').value = '';
   searchClasses();
-  showChosen();
+  $('classes').querySelector('.name[aria-pressed=true]')?.scrollIntoView({block: 'nearest'});
   canvas.focus({preventScroll: true});
   evt.preventDefault();
   evt.stopPropagation();
