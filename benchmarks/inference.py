@@ -1,8 +1,8 @@
 """Time and peak memory of a labelled image: ours, the plain algorithm, and the bare generator, all in one run.
 
 The plain algorithm is the paper's and its released code's: every pixel's hypercolumn is built, and the members label
-one image after the other. Each measurement is a process of its own, whose peak memory the system reports. Where
-there is a GPU, that is measured in place of the CPU, and the memory is what PyTorch held on it.
+one image after the other. Each measurement is a process of its own, whose peak memory the system reports. This is for
+CPUs; `gpu.sh` measures a GPU.
 
     python benchmarks/inference.py           # all cases: a quarter of an hour on two CPU cores
     python benchmarks/inference.py --quick   # 256 pixels alone
@@ -15,6 +15,7 @@ import multiprocessing
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -27,7 +28,8 @@ import torch.nn.functional as F
 from benchmarks.measure import write_result
 from benchmarks.random_networks import make_generator, make_interpreter
 from datasetgan_ext import Labeler
-from datasetgan_ext.generator.generator import Generator, default_device
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
 
@@ -43,27 +45,16 @@ CASES = [
     (512, 10, 8, 1),
     (1024, 10, 8, 1),
 ]
-GPU_CASES = [
-    (256, 10, 8, 1),
-    (256, 10, 8, 8),
-    (256, 20, 8, 8),
-    (256, 10, 34, 8),
-    (512, 10, 8, 1),
-    (512, 10, 8, 8),
-    (1024, 10, 8, 4),
-]
 ROUNDS, PLAIN_ROUNDS = {64: 20, 256: 6, 512: 3, 1024: 2}, {64: 5, 256: 1, 512: 1, 1024: 1}
-GPU_ROUNDS = 10
-DEVICE = default_device()
-ON_GPU = DEVICE.type == 'cuda'
 
 
 @torch.inference_mode()
 def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]) -> np.ndarray:
     """Labels of images by the plain algorithm: uint8 [N, H, W]."""
-    ensemble, masks = interpreter.ensemble.to(DEVICE), []
+    device = generator.device
+    ensemble, masks = interpreter.ensemble.to(device), []
     for maps in zip(*generator.synthesize(seeds, interpreter.options).features):
-        hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean), device=DEVICE), 0
+        hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean), device=device), 0
         for one in maps:
             upsampled = F.interpolate(one[None].float(), size=generator.image_hw, mode='bilinear')
             hypercolumns[:, first : first + len(one)] = upsampled[0].flatten(1).T
@@ -91,64 +82,58 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
     return np.stack(masks)
 
 
-def measure(kind: str, resolution: int, members: int, classes: int, batch: int) -> dict:
-    """Seconds per image (the best round) and peak memory (MiB) of this process, and the first image's mask."""
-    generator = make_generator(resolution, DEVICE)
-    interpreter = make_interpreter(generator, members, classes)
+def work_of(
+    kind: str, generator: Generator, interpreter: Interpreter | None, batch: int
+) -> Callable[[list[int]], np.ndarray | None]:
+    """What makes images of seeds, as many as `batch`, and returns the first one's mask; it ends with a copy to the
+    host."""
     if kind == OURS:
         labeler = Labeler(generator, interpreter, batch=batch)
+        return lambda seeds: labeler.label(seeds)[0].mask
+    if kind == PLAIN:
+        return lambda seeds: plain_masks(generator, interpreter, seeds)[0]
 
-    def work(seeds: list[int]) -> np.ndarray | None:
-        if kind == OURS:
-            return labeler.label(seeds)[0].mask
-        if kind == PLAIN:
-            return plain_masks(generator, interpreter, seeds)[0]
-        with torch.inference_mode():
-            images = generator.network.synthesis(
-                generator.ws(seeds, interpreter.options), noise_mode='const', force_fp32=not ON_GPU
-            )
-            (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        return None
+    @torch.inference_mode()
+    def bare(seeds: list[int]) -> None:
+        images = generator.network.synthesis(
+            generator.ws(seeds, SamplingOptions()), noise_mode='const', force_fp32=generator.device.type != 'cuda'
+        )
+        (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
+    return bare
+
+
+def bytes_of_hypercolumns(generator: Generator) -> int:
+    """What the plain algorithm takes for them, for one image."""
+    return sum(layer.channels for layer in generator.layers) * math.prod(generator.image_hw) * 4
+
+
+def measure(kind: str, resolution: int, members: int, classes: int, batch: int) -> dict:
+    """Seconds per image (the best round) and peak memory (MiB) of this process, and the first image's mask."""
+    generator = make_generator(resolution)
+    work = work_of(kind, generator, make_interpreter(generator, members, classes), batch)
     seconds, masks = [], []
     rounds = (PLAIN_ROUNDS if kind == PLAIN else ROUNDS)[resolution]
-    if ON_GPU:
-        work(list(range(batch)))  # compiles, and chooses algorithms
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        rounds = 1 if kind == PLAIN else GPU_ROUNDS
     for first in range(0, batch * rounds, batch):
         start = time.perf_counter()
-        masks.append(work(list(range(first, first + batch))))  # ends with a copy to the host
+        masks.append(work(list(range(first, first + batch))))
         seconds.append((time.perf_counter() - start) / batch)
-    peak = (
-        torch.cuda.max_memory_allocated() / 2**20
-        if ON_GPU
-        else (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {'seconds': min(seconds), 'peak_mib': peak, 'mask': masks[0]}
-
-
-def available() -> int:
-    """Bytes of memory that are free where it is computed."""
-    return torch.cuda.mem_get_info()[0] if ON_GPU else psutil.virtual_memory().available
 
 
 def main():
     rows = []
     with multiprocessing.get_context('spawn').Pool(1, maxtasksperchild=1) as pool:
-        cases = GPU_CASES if ON_GPU else CASES
-        for case in cases[1:2] if '--quick' in sys.argv else cases:
+        for case in CASES[1:2] if '--quick' in sys.argv else CASES:
             resolution, members, classes, batch = case
             row = {'resolution': resolution, 'members': members, 'classes': classes, 'batch': batch}
-            channels = sum(layer.channels for layer in make_generator(resolution).layers)
-            masks = {}
+            needed, masks = bytes_of_hypercolumns(make_generator(resolution)), {}
             for kind in (BARE, OURS, PLAIN):
-                needed = channels * resolution**2 * 4
-                if kind == PLAIN and needed > available():
+                if kind == PLAIN and needed > psutil.virtual_memory().available:
                     row[kind] = f'not run: takes {needed / 2**30:.0f} GiB'
                     continue
-                result = measure(kind, *case) if ON_GPU else pool.apply(measure, (kind, *case))
+                result = pool.apply(measure, (kind, *case))
                 masks[kind] = result.pop('mask')
                 row[kind] = result
             row['ours_to_bare'] = row[OURS]['seconds'] / row[BARE]['seconds']
@@ -159,7 +144,7 @@ def main():
             print(row, flush=True)
             rows.append(row)
     if '--quick' not in sys.argv:
-        write_result('inference_gpu' if ON_GPU else 'inference', {'threads': torch.get_num_threads(), 'cases': rows})
+        write_result('inference', {'threads': torch.get_num_threads(), 'cases': rows})
 
 
 if __name__ == '__main__':

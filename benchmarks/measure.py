@@ -24,9 +24,8 @@ def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes or os.cpu_count(), spawn, torch.set_num_threads, (1,))
 
 
-def write_result(name: str, content: dict) -> None:
-    """Write benchmarks/results/NAME.json with machine, versions and commit."""
-    commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True)
+def write_result(name: str, content: dict, folder: Path = RESULTS) -> None:
+    """Write NAME.json into benchmarks/results, or another folder, with machine, versions and commit."""
     machine = {
         'processor': _processor(),
         'cores': os.cpu_count(),
@@ -37,12 +36,23 @@ def write_result(name: str, content: dict) -> None:
         'datasetgan-ext': __version__,
         'torch': torch.__version__,
         'python': platform.python_version(),
-        'commit': commit.stdout.strip(),
+        'commit': _commit(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f'{name}.json').write_text(
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f'{name}.json').write_text(
         json.dumps({**content, 'machine': machine, 'versions': versions}, indent=1) + '\n'
     )
+
+
+def _commit() -> str:
+    """What git says or, in a copy without git's folder, what `gpu.sh --pack` has noted."""
+    try:
+        command = ['git', 'rev-parse', '--short', 'HEAD']
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        found = ''
+    noted = ROOT / '.gpu' / 'commit'
+    return found or (noted.read_text().strip() if noted.is_file() else '')
 
 
 def _processor() -> str:

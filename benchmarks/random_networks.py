@@ -40,6 +40,26 @@ def make_generator(resolution: int, device: torch.device | str = 'cpu') -> Gener
     return Generator(network, f'random {resolution}', device)
 
 
+def make_stylegan3(config: str, resolution: int, device: torch.device | str = 'cpu', narrower: int = 1) -> Generator:
+    """A generator as StyleGAN3's `train.py --cfg=stylegan3-t` or `-r` makes it, fewer channels if told; `config`
+    is the last letter."""
+    torch.manual_seed(0)
+    radial = config == 'r'
+    network = import_upstream('training.networks_stylegan3').Generator(
+        z_dim=512,
+        c_dim=0,
+        w_dim=512,
+        img_resolution=resolution,
+        img_channels=3,
+        mapping_kwargs={'num_layers': 2},
+        channel_base=(65536 if radial else 32768) // narrower,
+        channel_max=(1024 if radial else 512) // narrower,
+        conv_kernel=1 if radial else 3,
+        use_radial_filters=radial,
+    )
+    return Generator(network, f'random StyleGAN3-{config} {resolution}', device)
+
+
 def make_interpreter(generator: Generator, members: int, classes: int, preset: str = 'reference') -> Interpreter:
     """Random members of a preset's shape for that generator; the input is standardised, so that their answers vary."""
     torch.manual_seed(1)
@@ -58,7 +78,7 @@ def make_interpreter(generator: Generator, members: int, classes: int, preset: s
         generator.image_hw,
         generator.source,
         generator.fingerprint,
-        {},
+        {'images': 0},
         difference_layers=difference_layers,
     )
 

@@ -82,19 +82,25 @@ def inference(result: dict) -> str:
     return '\n'.join(rows)
 
 
-def inference_gpu(result: dict) -> str:
+def gpu_inference(result: dict) -> str:
     rows = [
-        '| image | members | classes | batch | bare generator | ours | ours / bare | plain | plain / ours '
+        '| image | members | classes | batch | preset | bare generator | ours | ours / bare | plain | plain / ours '
         '| memory, ours / plain |',
-        '|---' * 10 + '|',
+        '|---' * 11 + '|',
     ]
     for case in result['cases']:
-        bare, ours, plain = (1000 * case[kind]['seconds'] for kind in ('bare generator', 'ours', 'plain'))
+        plain, cells = case.get('plain'), []
+        if plain:
+            cells = [
+                f'{1000 * plain["seconds"]:.0f} ms, {plain["peak_mib"]:.0f} MiB',
+                f'**{case["plain_to_ours"]:.1f}**',
+                f'{case["peak_ours_to_plain"]:.2f}',
+            ]
+        bare, ours = (1000 * case[kind]['seconds'] for kind in ('bare generator', 'ours'))
         rows.append(
             f'| {case["resolution"]}² | {case["members"]} | {case["classes"]} | {case["batch"]} '
-            f'| {bare:.1f} ms | {ours:.1f} ms, {case["ours"]["peak_mib"]:.0f} MiB '
-            f'| **{case["ours_to_bare"]:.2f}** | {plain:.0f} ms, {case["plain"]["peak_mib"]:.0f} MiB '
-            f'| **{case["plain_to_ours"]:.1f}** | {case["peak_ours_to_plain"]:.2f} |'
+            f'| {case.get("preset", "reference")} | {bare:.1f} ms | {ours:.1f} ms, {case["ours"]["peak_mib"]:.0f} MiB '
+            f'| **{case["ours_to_bare"]:.2f}** | {" | ".join(cells or 3 * [""])} |'
         )
     return '\n'.join(rows)
 
@@ -189,9 +195,9 @@ TABLES = {
     'demo_accuracy': demo_accuracy,
     'demo_keypoints': demo_keypoints,
     'demo_memory': demo_memory,
+    'gpu_inference': gpu_inference,
     'gpu_labels': gpu_labels,
     'inference': inference,
-    'inference_gpu': inference_gpu,
     'labelling': labeling,
     'methods': methods,
     'preset_cost': preset_cost,

@@ -25,6 +25,7 @@ from benchmarks.measure import write_result
 from datasetgan_ext.core.seeds import sample_name
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generation.encoding import Encoder
 from datasetgan_ext.generation.folder import FolderWriter
 from datasetgan_ext.generation.manifest import RunManifest
 from datasetgan_ext.interpreter.labeler import LabeledSample
@@ -37,7 +38,16 @@ def draw(seed: int, side: int) -> LabeledSample:
     shapes = np.stack([ndimage.zoom(random.randn(8, 8), side / 8, order=1) for _ in range(3)], axis=2)
     image = np.clip(128 + 40 * shapes + 2 * random.randn(side, side, 3), 0, 255).astype(np.uint8)
     mask = np.digitize(shapes[..., 0], np.linspace(-2, 2, CLASSES - 1)).astype(np.uint8)
-    return LabeledSample(seed, sample_name(seed), image, mask, float(random.rand()), None, None, None)
+    return LabeledSample(
+        id=seed,
+        name=sample_name(seed),
+        image=image,
+        mask=mask,
+        uncertainty=float(random.rand()),
+        pixel_uncertainty=None,
+        keypoints=None,
+        mixing=None,
+    )
 
 
 def milliseconds(work: Callable[[], object], count: int) -> float:
@@ -50,15 +60,21 @@ def milliseconds(work: Callable[[], object], count: int) -> float:
 def measure_files(side: int, count: int, folder: Path) -> dict:
     """Of one image of this side, in milliseconds and bytes."""
     task = Task.from_names([f'class {index}' for index in range(CLASSES)])
-    writer, encoded, records = FolderWriter(folder, task, (side, side)), [], []
+    writer = FolderWriter(folder)
+    encoder = Encoder(task)
+    encoded = []
+    records = []
     samples = [draw(seed, side) for seed in range(count)]
     times = {
-        'encode': milliseconds(lambda: encoded.extend(map(writer.encode, samples)), count),
+        'encode': milliseconds(lambda: encoded.extend(map(encoder, samples)), count),
         'write': milliseconds(lambda: records.extend(map(writer.write, encoded)), count),
         'check': milliseconds(lambda: all(map(writer.is_whole, records)), count),
     }
-    image, mask = (np.mean([len(one.files[one.record[kind]]) for one in encoded]) for kind in ('image', 'mask'))
-    return {'side': side, **times, 'image_bytes': round(image), 'mask_bytes': round(mask)}
+    sizes = {
+        f'{kind}_bytes': round(np.mean([len(one.files[one.record[kind]]) for one in encoded]))
+        for kind in ('image', 'mask')
+    }
+    return {'side': side, **times, **sizes}
 
 
 def measure_manifest(lines: int, folder: Path) -> dict:

@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.measure import write_result
 from datasetgan_ext import Labeler, load_generator, load_interpreter
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.checkpoint import DEMO
 
@@ -43,7 +44,7 @@ def main():
 
     def files():
         with tempfile.TemporaryDirectory() as folder:
-            Run(labeler, SEEDS, Path(folder), 0.9, DEMO)()
+            Run(labeler, SEEDS, Path(folder), Curation(0.9))()
 
     seconds = {work.__name__: [] for work in (images, labels, files)}
     for _ in range(ROUNDS):

@@ -1,35 +1,42 @@
 """The console command `datasetgan`: the scripts' verbs as subcommands."""
 
+from __future__ import annotations
+
+import importlib
+
 import click
 
-from datasetgan_ext import (
-    convert,
-    evaluate,
-    gen_dataset,
-    gen_samples,
-    label,
-    patch_upstream,
-    train_downstream,
-    train_interpreter,
-    train_semi_supervised,
-    verify,
-)
 from datasetgan_ext.core.version import __version__
 
+SCRIPTS = {
+    'samples': 'gen_samples',
+    'label': 'label',
+    'train': 'train_interpreter',
+    'generate': 'gen_dataset',
+    'convert': 'convert',
+    'verify': 'verify',
+    'train-downstream': 'train_downstream',
+    'train-semi-supervised': 'train_semi_supervised',
+    'evaluate': 'evaluate',
+    'patch-upstream': 'patch_upstream',
+}
+"""Each verb's module beside this one, in the order of the work; a module is imported when its verb is called, or when
+help tells of it."""
 
-@click.group()
+
+class Verbs(click.Group):
+    """The commands in SCRIPTS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SCRIPTS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SCRIPTS:
+            return None
+        return importlib.import_module(f'datasetgan_ext.{SCRIPTS[cmd_name]}').main
+
+
+@click.group(cls=Verbs)
 @click.version_option(__version__, prog_name='datasetgan')
 def main():
     """A trained StyleGAN2 and a few labelled images become an unlimited labelled dataset (DatasetGAN)."""
-
-
-main.add_command(gen_samples.main, 'samples')
-main.add_command(label.main, 'label')
-main.add_command(train_interpreter.main, 'train')
-main.add_command(gen_dataset.main, 'generate')
-main.add_command(convert.main, 'convert')
-main.add_command(verify.main, 'verify')
-main.add_command(train_downstream.main, 'train-downstream')
-main.add_command(train_semi_supervised.main, 'train-semi-supervised')
-main.add_command(evaluate.main, 'evaluate')
-main.add_command(patch_upstream.main, 'patch-upstream')

@@ -10,8 +10,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.formats.conversions import CONVERSIONS, convert, make_conversion
-from datasetgan_ext.formats.folder import FolderDataset
+from datasetgan_ext.core.choices import DATASET_FORMATS
 from datasetgan_ext.options import Command, conversion_options
 
 
@@ -23,7 +22,7 @@ from datasetgan_ext.options import Command, conversion_options
     required=True,
     help='Written by datasetgan generate',
 )
-@click.option('--format', 'format_name', type=click.Choice(list(CONVERSIONS)), required=True, help='What to write')
+@click.option('--format', 'format_name', type=click.Choice(DATASET_FORMATS), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')
 @conversion_options
 def main(dataset, format_name, outdir, **options):
@@ -42,10 +41,13 @@ def main(dataset, format_name, outdir, **options):
     datasetgan convert --dataset=out/cars --format=webdataset --outdir=out/cars-tars --shard-size=5000 \\
         --val=0
     """
+    from datasetgan_ext.formats.conversions import convert, make_conversion
+    from datasetgan_ext.formats.folder import FolderDataset
+
     found = FolderDataset(dataset)
     convert(found, make_conversion(format_name, options), outdir)
     print(f'{found.info["summary"]["kept"]} labelled images in {outdir}')
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan convert')

@@ -11,21 +11,9 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.annotation import size_text
+from datasetgan_ext.core.choices import FOLDS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.seeds import format_seeds
-from datasetgan_ext.downstream.fitting import checkpoints_of
-from datasetgan_ext.downstream.labeled_dataset import read_labeled
-from datasetgan_ext.downstream.model import DownstreamModel
-from datasetgan_ext.downstream.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
-from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
-from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
-from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.labeler import Labeler
-from datasetgan_ext.metrics.folds import FOLDS, Score
-from datasetgan_ext.metrics.keypoints import KeypointScore
-from datasetgan_ext.metrics.segmentation import SegmentationScore
 from datasetgan_ext.options import Command, label_options, loading_options, seeds_option, start_logging
 
 
@@ -83,6 +71,8 @@ def main(network, models, data, folds, device, json_path, **options):
     # A network, on real images; with checkpoints beside it (--keep-checkpoints), the paper's five folds
     datasetgan evaluate --model=out/deeplab.safetensors --data=real
     """
+    from datasetgan_ext.core.files import write_atomically
+
     start_logging()
     if bool(network) == bool(models):
         raise UserError('give --network, with an interpreter to score, or --model and --data: one of the two')
@@ -92,6 +82,12 @@ def main(network, models, data, folds, device, json_path, **options):
 
 
 def _score_models(models, data, folds, device) -> dict:
+    from datasetgan_ext.downstream.fitting import checkpoints_of
+    from datasetgan_ext.downstream.labeled_dataset import read_labeled
+    from datasetgan_ext.downstream.model import DownstreamModel
+    from datasetgan_ext.downstream.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
+    from datasetgan_ext.metrics.folds import Score
+
     if data is None:
         raise UserError('--data is missing: labelled images to score --model on')
     paths = (checkpoints_of(models[0]) or list(models)) if len(models) == 1 else list(models)
@@ -108,8 +104,26 @@ def _score_models(models, data, folds, device) -> dict:
 
 
 def _score_interpreter(
-    network, device, allow_pickle_code, interpreter, samples, labels, keypoints, label_format, unlabeled, seeds
+    network,
+    device,
+    allow_pickle_code,
+    upstream,
+    interpreter,
+    samples,
+    labels,
+    keypoints,
+    label_format,
+    unlabeled,
+    seeds,
 ) -> dict:
+    from datasetgan_ext.core.annotation import size_text
+    from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
+    from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
+    from datasetgan_ext.interpreter.interpreter import Interpreter
+    from datasetgan_ext.interpreter.labeler import Labeler
+    from datasetgan_ext.metrics.keypoints import KeypointScore
+    from datasetgan_ext.metrics.segmentation import SegmentationScore
+
     missing = [
         flag
         for flag, value in (
@@ -139,7 +153,7 @@ def _score_interpreter(
             'the interpreter was trained on every labelled sample; label more images to score it on, '
             'or see datasetgan train --cross-validate'
         )
-    generator = load_generator(network, device, allow_pickle_code)
+    generator = load_generator(network, device, allow_pickle_code, upstream)
     sample_set.check_network(generator)
     if sample_set.image_hw != loaded.image_hw:
         raise UserError(
@@ -148,7 +162,8 @@ def _score_interpreter(
             'generate the samples with the same --crop'
         )
     labeler = Labeler(generator, loaded, sample_set.options)
-    score, found = SegmentationScore(len(task.classes)), KeypointScore(loaded.image_hw)
+    score = SegmentationScore(len(task.classes))
+    found = KeypointScore(loaded.image_hw)
     for labeled, (sample, annotation) in zip(labeler(sample.seed for sample, _ in chosen), chosen):
         sample_set.check_image(sample, labeled.image)
         if annotation.mask is not None:
@@ -169,4 +184,4 @@ def _score_interpreter(
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan evaluate')

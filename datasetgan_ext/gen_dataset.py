@@ -6,26 +6,15 @@ import logging
 import math
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import torch
 
+from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats.conversions import CONVERSIONS
-from datasetgan_ext.formats.png import COMPRESSION
-from datasetgan_ext.generation.cluster import Cluster, Shipment
-from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
-from datasetgan_ext.generation.run import Run
-from datasetgan_ext.generation.upload import Destination
-from datasetgan_ext.generator.checkpoint import DEMO, load_generator
-from datasetgan_ext.generator.sampling import read_projected
-from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, make_labeler
 from datasetgan_ext.options import (
     ClassPixels,
     Command,
@@ -93,7 +82,7 @@ log = logging.getLogger(__name__)
 @click.option(
     '--format',
     'formats',
-    type=click.Choice(['folder', *CONVERSIONS]),
+    type=click.Choice(['folder', *DATASET_FORMATS]),
     multiple=True,
     default=['folder'],
     show_default=True,
@@ -145,6 +134,7 @@ def main(
     network,
     device,
     allow_pickle_code,
+    upstream,
     interpreter,
     outdir,
     seeds,
@@ -201,49 +191,57 @@ def main(
     datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
         --projected-w=projected_w.npz
     """
+    import torch
+
+    from datasetgan_ext.formats.conversions import make_conversion
+    from datasetgan_ext.generation.cluster import connect
+    from datasetgan_ext.generation.curation import Curation
+    from datasetgan_ext.generation.run import Run
+    from datasetgan_ext.generation.upload import Destination
+    from datasetgan_ext.generator.checkpoint import DEMO, load_generator
+    from datasetgan_ext.generator.latents import ProjectedLatents
+    from datasetgan_ext.interpreter.interpreter import Interpreter
+    from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, LabelerSpec
+
     start_logging()
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
     _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with datasetgan train (--network=demo brings its own)')
     destination = Destination(upload) if upload else None
-    cluster = Cluster(ray_address, workers, device and device.type) if ray_address else None
+    machines = connect(ray_address, workers, device and device.type) if ray_address else None
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
-    generator = load_generator(network, device, allow_pickle_code)
-    options = replace(
-        loaded.options, mix_styles=mix_styles, **{name: value for name, value in given.items() if value is not None}
+    generator = load_generator(network, device, allow_pickle_code, upstream)
+    given = {name: value for name, value in given.items() if value is not None}
+    spec = LabelerSpec(
+        network=network,
+        interpreter=interpreter,
+        options=replace(loaded.options, mix_styles=mix_styles, **given),
+        batch=batch or (DEFAULT_BATCH[machines.device] if machines else None),
+        latents=ProjectedLatents.read(projected_w, generator.num_ws, generator.w_dim) if projected_w else None,
+        device=device,
+        allow_pickle_code=allow_pickle_code,
+        upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    projected = None if projected_w is None else read_projected(projected_w, generator.num_ws, generator.w_dim)
-    seeds = seeds or range(len(projected))
+    labeler = Labeler(generator, loaded, options=spec.options, batch=spec.batch, latents=spec.latents)
+    ids = seeds or labeler.latents.ids
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
-    batch = batch or (DEFAULT_BATCH[cluster.device] if cluster else None)
-    recipes = [
-        partial(make_labeler, network, interpreter, options, batch, projected, place, allow_pickle_code)
-        for place in _places(device, workers, len(seeds) * math.prod(loaded.image_hw))
-    ]
+    options = {'val': val, 'shard_size': shard_size, 'segmentation': segmentation}
     run = Run(
-        Labeler(generator, loaded, options, batch, projected),
-        seeds,
-        outdir,
-        keep,
-        interpreter,
-        compression,
-        recipes,
-        formats=[name for name in dict.fromkeys(formats) if name != 'folder'],
-        val=val,
-        shard_size=shard_size,
-        segmentation=segmentation,
-        min_pixels=min_pixels,
-        balance=balance_classes,
+        labeler=labeler,
+        ids=ids,
+        outdir=outdir,
+        curation=Curation.of(loaded.task, keep, min_pixels, balance_classes),
+        executor=_executor(labeler, spec, machines, _places(device, workers, len(ids) * math.prod(loaded.image_hw))),
+        conversions=[make_conversion(name, options) for name in dict.fromkeys(formats) if name != 'folder'],
+        compression=compression,
         drop=drop,
-        destination=destination,
         reuse=reuse,
+        destination=destination,
+        interpreter_source=interpreter,
     )
-    if cluster:
-        shipment = Shipment.pack(network, interpreter, options, batch, projected, allow_pickle_code)
-        run.cluster, run.device = partial(cluster.label, shipment), cluster.device
     try:
         summary = run(overwrite)
     except torch.cuda.OutOfMemoryError:
@@ -260,7 +258,22 @@ def main(
         print(f'Copied to {upload}')
 
 
+def _executor(labeler, spec, machines, places):
+    """What labels: a cluster if there is one, as many processes as there are places, or this process."""
+    from datasetgan_ext.generation.cluster import Cluster
+    from datasetgan_ext.generation.executors import ThisProcess
+    from datasetgan_ext.generation.workers import Processes
+
+    if machines:
+        return Cluster(machines, spec)
+    if len(places) > 1:
+        return Processes([replace(spec, device=place) for place in places])
+    return ThisProcess(labeler)
+
+
 def _reasons(summary):
+    from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
+
     words = {
         UNCERTAINTY: f'with an uncertainty above {summary.uncertainty_cut:.4f}',
         MIN_PIXELS: 'by --min-pixels',
@@ -272,6 +285,8 @@ def _reasons(summary):
 
 def _places(device, workers, pixels):
     """The device of each worker. On a CPU each computes in one thread, and starts if it has enough pixels to label."""
+    import torch
+
     gpus = torch.cuda.device_count()
     if device is None and gpus:
         return [f'cuda:{index % gpus}' for index in range(workers or gpus)]
@@ -293,4 +308,4 @@ def _check_source(seeds, projected_w, given):
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan generate')

@@ -13,12 +13,6 @@ import click
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import sample_name
-from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.samples import SAMPLES_FILE, SampleSet, generate_samples
-from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.labeler import Labeler
-from datasetgan_ext.labeling.selection import choose_seeds
 from datasetgan_ext.options import Command, Seeds, Size, network_options, sampling_options, seeds_option, start_logging
 
 
@@ -53,6 +47,7 @@ def main(
     network,
     device,
     allow_pickle_code,
+    upstream,
     outdir,
     seeds,
     trunc,
@@ -85,6 +80,11 @@ def main(
     datasetgan samples --network=demo --outdir=out/more --interpreter=demo --candidates=100-163 \\
         --num=8
     """
+    from datasetgan_ext.generator.checkpoint import load_generator
+    from datasetgan_ext.generator.samples import generate_samples
+    from datasetgan_ext.generator.sampling import SamplingOptions
+    from datasetgan_ext.interpreter.interpreter import Interpreter
+
     start_logging()
     if (interpreter is None) != (candidates is None):
         raise UserError('--interpreter and --candidates go together: one chooses among the other')
@@ -92,7 +92,7 @@ def main(
         raise UserError('give --seeds, or --candidates to choose from: one of the two')
     if interpreter is not None and crop_hw is not None:
         raise UserError('--crop: with --interpreter, it is that of its training images; leave it out')
-    generator = load_generator(network, device, allow_pickle_code)
+    generator = load_generator(network, device, allow_pickle_code, upstream)
     given = {
         'trunc': trunc,
         'trunc_cutoff': trunc_cutoff,
@@ -102,7 +102,8 @@ def main(
     }
     given = {name: value for name, value in given.items() if value is not None}
     if interpreter is None:
-        options, seeds = generator.check_options(SamplingOptions(**given)), seeds or range(16)
+        options = generator.check_options(SamplingOptions(**given))
+        seeds = seeds or range(16)
     else:
         labeler, seeds = _choose(generator, Interpreter.load(interpreter), given, candidates, num, outdir)
         options = labeler.options
@@ -114,6 +115,10 @@ def main(
 
 def _choose(generator, interpreter, given, candidates, num, outdir):
     """A labeler with the options of the samples to be, and the seeds that it chooses."""
+    from datasetgan_ext.generator.samples import SAMPLES_FILE, SampleSet
+    from datasetgan_ext.interpreter.labeler import Labeler
+    from datasetgan_ext.labeling.selection import choose_seeds
+
     labeler = Labeler(generator, interpreter, replace(interpreter.options, **given))
     labeled = []
     if (outdir / SAMPLES_FILE).exists():
@@ -124,4 +129,4 @@ def _choose(generator, interpreter, given, candidates, num, outdir):
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan samples')

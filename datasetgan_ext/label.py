@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import sys
 import webbrowser
 from pathlib import Path
@@ -14,12 +13,6 @@ if not __package__:
 import click
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.samples import SampleSet
-from datasetgan_ext.labeling.server import Server
-from datasetgan_ext.labeling.store import KEYPOINTS_FILE, LabelStore, open_store
-from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.options import Command, network_options, start_logging
 
 
@@ -46,7 +39,7 @@ from datasetgan_ext.options import Command, network_options, start_logging
     '--port', type=click.IntRange(0, 65535), metavar='N', default=0, show_default='a free one', help='Port to serve on'
 )
 @click.option('--open', 'open_browser', is_flag=True, help='Open the page in the browser')
-def main(network, device, allow_pickle_code, samples, classes, labels, host, port, open_browser):
+def main(network, device, allow_pickle_code, upstream, samples, classes, labels, host, port, open_browser):
     """Label images on a page in the browser: brush, polygon, fill, keypoints, and suggestions that learn meanwhile.
 
     Prints the page's address. Every stroke is saved at once, in the formats that datasetgan train takes; Ctrl-C
@@ -59,17 +52,25 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
     datasetgan samples --network=demo --outdir=out/samples --seeds=0-15 --trunc=0.7
     datasetgan label --network=demo --samples=out/samples --classes=datasetgan_ext/demo/task.json
     """
+    from datasetgan_ext.core.task import Task
+    from datasetgan_ext.generator.checkpoint import load_generator
+    from datasetgan_ext.generator.samples import SampleSet
+    from datasetgan_ext.labeling.session import start_server, train_command
+    from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
+    from datasetgan_ext.labeling.suggest import Suggester
+
     start_logging()
-    sample_set, task = SampleSet.read(samples), Task.read(classes)
+    sample_set = SampleSet.read(samples)
+    task = Task.read(classes)
     if not sample_set.samples:
         raise UserError(f'--samples={samples} lists no images; let datasetgan samples finish first')
     with open_store(sample_set, task, labels or sample_set.folder / 'labels') as store:
-        generator = load_generator(network, device, allow_pickle_code)
+        generator = load_generator(network, device, allow_pickle_code, upstream)
         sample_set.check_network(generator)
         with contextlib.ExitStack() as stack:
             suggester = stack.enter_context(Suggester(generator, store))
-            command = train_command(network, allow_pickle_code, sample_set.folder, store.folder, classes, task)
-            server = stack.enter_context(serve(host, port, store, suggester, command))
+            command = train_command(store, network, classes, upstream, allow_pickle_code)
+            server = stack.enter_context(start_server(host, port, store, suggester, command))
             print(f'Labels: {store.folder}, in it masks{f" and {KEYPOINTS_FILE}" if task.keypoints else ""}')
             print(f'Open in your browser (Ctrl-C ends): {server.url}', flush=True)
             if open_browser:
@@ -80,31 +81,5 @@ def main(network, device, allow_pickle_code, samples, classes, labels, host, por
                 print('Everything that the page showed as saved is on disk.')
 
 
-def serve(host: str, port: int, store: LabelStore, suggester: Suggester, command: str) -> Server:
-    """A server with the token of the last one, and on its port if none is given and it is free, so that a page that is
-    still open goes on."""
-    notes = store.notes
-    try:
-        server = Server(host, port or notes.port, store, suggester, notes.token, command)
-    except UserError:
-        if port:
-            raise
-        server = Server(host, 0, store, suggester, notes.token, command)
-    notes.remember(server.port, server.token)
-    return server
-
-
-def train_command(network: str, allow_pickle_code: bool, samples: Path, labels: Path, classes: str, task: Task) -> str:
-    """What trains on the labels of the page."""
-    words = ['datasetgan', 'train', f'--network={network}', f'--samples={samples}', f'--classes={classes}']
-    if task.classes:
-        words.append(f'--labels={labels}')
-    if task.keypoints:
-        words.append(f'--keypoints={labels / KEYPOINTS_FILE}')
-    if allow_pickle_code:
-        words.append('--allow-pickle-code')
-    return shlex.join([*words, '--out=interpreter.safetensors'])
-
-
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan label')

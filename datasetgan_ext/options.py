@@ -9,14 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import torch
 
+from datasetgan_ext.core.choices import LABEL_FORMATS, NOISE_MODES, SEGMENTATIONS, UNLABELED
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
-from datasetgan_ext.formats.coco import SEGMENTATIONS
-from datasetgan_ext.formats.labels import FORMATS, UNLABELED
-from datasetgan_ext.generator.sampling import NOISE_MODES
-from datasetgan_ext.generator.upstream import use_upstream
 
 
 class Command(click.Command):
@@ -81,6 +77,8 @@ class Device(click.ParamType):
     def convert(self, value, param, ctx):
         if not isinstance(value, str):
             return value
+        import torch
+
         try:
             device = torch.device(value)
             if device.type not in ('cpu', 'cuda'):
@@ -134,11 +132,6 @@ def joined(*options):
     return decorate
 
 
-def _use_upstream(ctx, param, folder):
-    if folder is not None:
-        use_upstream(folder)
-
-
 network_option = click.option(
     '--network',
     metavar='PKL|URL|demo',
@@ -156,8 +149,6 @@ loading_options = joined(
         '--upstream',
         type=click.Path(path_type=Path),
         metavar='DIR',
-        callback=_use_upstream,
-        expose_value=False,
         help="Checkout of NVIDIA's code: StyleGAN3's for its networks  "
         '[default: $DATASETGAN_UPSTREAM, or the submodule]',
     ),
@@ -201,7 +192,7 @@ def label_options(default: str = ''):
         ),
         click.option(
             '--label-format',
-            type=click.Choice(['auto', *FORMATS]),
+            type=click.Choice(['auto', *LABEL_FORMATS]),
             default='auto',
             show_default=True,
             help='Format of --labels; auto recognises it by its content',
@@ -209,7 +200,7 @@ def label_options(default: str = ''):
         click.option(
             '--unlabeled',
             '--unlabelled',
-            type=click.Choice(list(UNLABELED)),
+            type=click.Choice(UNLABELED),
             default='background',
             show_default=True,
             help='What pixels are that no shape covers: the first class, or left out of training and scores',

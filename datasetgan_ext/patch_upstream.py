@@ -11,8 +11,6 @@ if not __package__:
 import click
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator import patching
-from datasetgan_ext.generator.upstream import find_upstream
 from datasetgan_ext.options import Command
 
 
@@ -29,10 +27,13 @@ def main(action):
 
     \b
     # Patch, train, and put the submodule back as it was
-    python datasetgan_ext/patch_upstream.py
+    datasetgan patch-upstream
     python stylegan2_ada_pytorch/train.py --outdir=runs --data=car.zip --gpus=1
-    python datasetgan_ext/patch_upstream.py --revert
+    datasetgan patch-upstream --revert
     """
+    from datasetgan_ext.generator import patching
+    from datasetgan_ext.generator.upstream import find_upstream
+
     root = find_upstream()
     if root is None:
         raise UserError('stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository')
@@ -48,4 +49,4 @@ def main(action):
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan patch-upstream')

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import torch
 
+from datasetgan_ext.core.choices import ARCHITECTURE, SMALL_ARCHITECTURE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import MAX_SEED
-from datasetgan_ext.core.task import Task
-from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, read_labeled
-from datasetgan_ext.downstream.learners import FitOptions, Supervised
-from datasetgan_ext.downstream.networks import DEFAULT, SMALL
-from datasetgan_ext.downstream.training import TrainingPlan
 from datasetgan_ext.options import Command, Device, Size, check_val, joined, start_logging
+
+if TYPE_CHECKING:
+    from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 
 folder = click.Path(file_okay=False, path_type=Path)
 training_options = joined(
@@ -46,10 +45,10 @@ training_options = joined(
     ),
     click.option(
         '--architecture',
-        default=DEFAULT,
+        default=ARCHITECTURE,
         show_default=True,
         metavar='NAME',
-        help=f"One of torchvision's segmentation networks, or {SMALL}, which a CPU trains in minutes",
+        help=f"One of torchvision's segmentation networks, or {SMALL_ARCHITECTURE}, which a CPU trains in minutes",
     ),
     click.option(
         '--pretrained',
@@ -167,12 +166,21 @@ def main(only, **options):
         --classes=datasetgan_ext/demo/task.json --architecture=small-unet --steps=300 --every=100 \\
         --out=out/few.safetensors
     """
+    from datasetgan_ext.downstream.learners import Supervised
+
     start_logging()
     train(Supervised, options, only=only)
 
 
 def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only: str | None = None) -> None:
     """Train as the options of a command say, and print what became of it."""
+    import torch
+
+    from datasetgan_ext.core.task import Task
+    from datasetgan_ext.downstream.labeled_dataset import read_labeled
+    from datasetgan_ext.downstream.learners import FitOptions
+    from datasetgan_ext.downstream.training import TrainingPlan
+
     task = None if options['classes'] is None else Task.read(options['classes'])
     data = read_labeled(options['data'], task)
     if options['num'] is not None:
@@ -218,4 +226,4 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan train-downstream')

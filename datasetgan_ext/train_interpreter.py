@@ -10,19 +10,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import torch
 
+from datasetgan_ext.core.choices import PIXELS_PER_IMAGE, PRESETS, SIGMA_SHARE
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import writing
 from datasetgan_ext.core.seeds import MAX_SEED
-from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
-from datasetgan_ext.interpreter import cross_validation
-from datasetgan_ext.interpreter.keypoints import SIGMA_SHARE
-from datasetgan_ext.interpreter.training import train_interpreter
-from datasetgan_ext.interpreter.training_options import PRESETS, options_from
-from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.options import Command, CountOrAll, label_options, network_options, seeds_option, start_logging
 
 SHOWN_LABEL_ERRORS = 10
@@ -49,8 +40,8 @@ SHOWN_LABEL_ERRORS = 10
 @seeds_option(default=None, show_default='all labelled samples')
 @click.option(
     '--preset',
-    type=click.Choice(list(PRESETS)),
-    default='default',
+    type=click.Choice(PRESETS),
+    default=PRESETS[0],
     show_default=True,
     help='Training constants; "reference" has those of the released DatasetGAN',
 )
@@ -58,7 +49,7 @@ SHOWN_LABEL_ERRORS = 10
 @click.option(
     '--pixels-per-image',
     type=CountOrAll(),
-    help=f'Pixels drawn from each labelled image  [default: {PRESETS["default"].pixels_per_image}; reference: all]',
+    help=f'Pixels drawn from each labelled image  [default: {PIXELS_PER_IMAGE}; reference: all]',
 )
 @click.option(
     '--min-class-pixels',
@@ -91,6 +82,7 @@ def main(
     network,
     device,
     allow_pickle_code,
+    upstream,
     samples,
     labels,
     keypoints,
@@ -131,6 +123,17 @@ def main(
     datasetgan train --network=car.pkl --samples=samples --labels=masks \\
         --classes=classes.txt --preset=reference --out=interpreter.safetensors
     """
+    import torch
+
+    from datasetgan_ext.core.files import writing
+    from datasetgan_ext.core.task import Task
+    from datasetgan_ext.generator.checkpoint import load_generator
+    from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
+    from datasetgan_ext.interpreter import cross_validation
+    from datasetgan_ext.interpreter.training import train_interpreter
+    from datasetgan_ext.interpreter.training_options import options_from
+    from datasetgan_ext.interpreter.training_set import TrainingSet
+
     start_logging()
     if out.exists() and not overwrite:
         raise UserError(f'--out={out} exists; give another file, or --overwrite')
@@ -151,7 +154,7 @@ def main(
         sigma=sigma,
         seed=seed,
     )
-    generator = load_generator(network, device, allow_pickle_code)
+    generator = load_generator(network, device, allow_pickle_code, upstream)
     try:
         training_set = TrainingSet(generator, sample_set, pairs, task, options)
         interpreter = train_interpreter(training_set)
@@ -184,4 +187,4 @@ def main(
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan train')

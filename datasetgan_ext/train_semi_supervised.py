@@ -11,8 +11,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.downstream.labeled_dataset import read_unlabeled
-from datasetgan_ext.downstream.semi_supervised import WIDTH, SemiSupervised
+from datasetgan_ext.core.choices import DISCRIMINATOR_WIDTH
 from datasetgan_ext.options import Command, start_logging
 from datasetgan_ext.train_downstream import folder, train, training_options
 
@@ -37,7 +36,7 @@ from datasetgan_ext.train_downstream import folder, train, training_options
 @click.option(
     '--discriminator-width',
     type=click.IntRange(min=1),
-    default=WIDTH,
+    default=DISCRIMINATOR_WIDTH,
     show_default=True,
     metavar='N',
     help="Channels of the discriminator's first layer",
@@ -54,6 +53,9 @@ def main(unlabeled, num_unlabeled, discriminator_width, **options):
         --classes=datasetgan_ext/demo/task.json --unlabeled=datasetgan_ext/demo/samples --architecture=small-unet \\
         --steps=300 --every=100 --out=out/semi.safetensors
     """
+    from datasetgan_ext.downstream.labeled_dataset import read_unlabeled
+    from datasetgan_ext.downstream.semi_supervised import SemiSupervised
+
     start_logging()
     images = read_unlabeled(unlabeled, 'unlabeled')
     if num_unlabeled is not None:
@@ -62,4 +64,4 @@ def main(unlabeled, num_unlabeled, discriminator_width, **options):
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan train-semi-supervised')

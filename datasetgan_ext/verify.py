@@ -12,7 +12,6 @@ if not __package__:
 import click
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.options import Command
 
 SHOWN = 20
@@ -36,6 +35,8 @@ def main(dataset):
     \b
     datasetgan verify --dataset=out/cars
     """
+    from datasetgan_ext.formats.folder import FolderDataset
+
     found = FolderDataset(dataset)
     problems = found.problems()
     shown = list(itertools.islice(problems, SHOWN))
@@ -53,4 +54,4 @@ def main(dataset):
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan verify')

@@ -1,9 +1,14 @@
-"""Small things that many tests need: a tiny random generator with labelled samples, and an interpreter for it."""
+"""What many tests start from: a tiny random generator with labelled samples, and an interpreter for it.
+
+Samples, labels and interpreter are made once in each process that runs tests. Every test has its own copy of them, to
+change at will.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
-import subprocess
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +22,13 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.generator.upstream import find_upstream
-from datasetgan_ext.interpreter.optimization import options_from
-from datasetgan_ext.interpreter.training import TrainingSet
-
-CLASSES = ('background', 'dark', 'bright')
-
-
-def make_network(seed: int = 0, resolution: int = 16, img_channels: int = 3) -> torch.nn.Module:
-    torch.manual_seed(seed)
-    return StandInGenerator(8, 0, 8, resolution, img_channels, {'num_layers': 2}, {'channel_base': 64})
+from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.training import train_interpreter
+from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet
+from tests.helpers.networks import CLASSES, clone_upstream, make_network
 
 
 @pytest.fixture
@@ -42,39 +41,51 @@ def task() -> Task:
     return Task.from_names(list(CLASSES))
 
 
-@pytest.fixture
-def samples(generator, tmp_path):
-    """Four samples of the tiny generator, in `tmp_path`/samples."""
-    return generate_samples(generator, SamplingOptions(trunc=0.7), [0, 1, 2, 3], tmp_path / 'samples')
+@pytest.fixture(scope='session')
+def original_samples(tmp_path_factory) -> SampleSet:
+    folder = tmp_path_factory.mktemp('originals') / 'samples'
+    return generate_samples(Generator(make_network(), 'tiny'), SamplingOptions(trunc=0.7), [0, 1, 2, 3], folder)
 
 
-@pytest.fixture
-def labels(samples, task, tmp_path) -> Path:
-    """Masks of the four samples, by their brightness."""
-    folder = tmp_path / 'labels'
-    folder.mkdir()
-    for sample in samples.samples:
-        gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
+@pytest.fixture(scope='session')
+def original_labels(original_samples, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('labels')
+    palette = Task.from_names(list(CLASSES)).flat_palette
+    for sample in original_samples.samples:
+        gray = np.asarray(png.PIL.Image.open(original_samples.folder / sample.image)).mean(axis=2)
         low, high = np.quantile(gray, [0.5, 0.8])
         mask = (gray > low).astype(np.uint8) + (gray > high)
-        png.write_mask(folder / f'{sample.name}.png', mask.astype(np.uint8), task.flat_palette)
+        png.write_mask(folder / f'{sample.name}.png', mask.astype(np.uint8), palette)
     return folder
+
+
+@pytest.fixture(scope='session')
+def original_interpreter(original_samples, original_labels) -> Interpreter:
+    task = Task.from_names(list(CLASSES))
+    pairs = original_samples.pair(png.read_folder(original_labels), task)
+    options = options_from('default', models=3, max_steps=40)
+    generator = Generator(make_network(), 'tiny')
+    training_set = TrainingSet(generator, original_samples, pairs, task, options, progress=False)
+    return train_interpreter(training_set, progress=False)
 
 
 @pytest.fixture
-def interpreter(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task)
-    options = options_from('default', models=3, max_steps=40)
-    return TrainingSet(generator, samples, pairs, task, options, progress=False).train()
+def samples(original_samples, tmp_path) -> SampleSet:
+    """Four samples of the tiny generator, in `tmp_path`/samples."""
+    shutil.copytree(original_samples.folder, tmp_path / 'samples')
+    return SampleSet.read(tmp_path / 'samples')
 
 
-def clone_upstream(folder: Path) -> Path:
-    """Clones the pinned commit into a new folder, or skips the test that asks for it."""
-    if find_upstream() is None:
-        pytest.skip('the stylegan2_ada_pytorch submodule is not checked out')
-    subprocess.run(['git', 'clone', '--quiet', '--shared', find_upstream(), folder], check=True)
-    subprocess.run(['git', '-C', folder, 'checkout', '--quiet', patching.PINNED], check=True)
-    return folder
+@pytest.fixture
+def labels(original_labels, tmp_path) -> Path:
+    """Masks of the four samples by their brightness, in `tmp_path`/labels."""
+    return shutil.copytree(original_labels, tmp_path / 'labels')
+
+
+@pytest.fixture
+def interpreter(original_interpreter) -> Interpreter:
+    """Trained on the four samples."""
+    return copy.deepcopy(original_interpreter)
 
 
 @pytest.fixture

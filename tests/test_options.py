@@ -1,32 +1,65 @@
-"""Options that all commands with --network share."""
+"""Options that commands share, and the words that they offer."""
+
+from __future__ import annotations
 
 import pickle
 
 import pytest
 import torch
-from click.testing import CliRunner
 
+from datasetgan_ext import gen_dataset
+from datasetgan_ext.cli import SCRIPTS
 from datasetgan_ext.cli import main as cli
+from datasetgan_ext.core import choices
+from datasetgan_ext.downstream import networks, semi_supervised
+from datasetgan_ext.formats import coco, conversions, labels, png
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+from datasetgan_ext.interpreter import keypoints, training_options
+from datasetgan_ext.interpreter.labeler import LabelerSpec
+from datasetgan_ext.metrics import folds
+from tests.helpers.commands import SAMPLES, invoke, train_arguments
+from tests.helpers.upstream import needs_upstream
 
-COMMANDS = [
-    name for name, command in cli.commands.items() if any(parameter.name == 'network' for parameter in command.params)
-]
+ARGUMENTS = {
+    'samples': ['--outdir=out'],
+    'label': [f'--samples={SAMPLES}', f'--classes={DEMO_FOLDER}/task.json', '--labels=labels'],
+    'generate': ['--outdir=out', '--seeds=0'],
+    'evaluate': [],
+}
+"""Of commands with --network=demo, enough to make them load it."""
 
 
-def test_all_commands_are_found():
-    assert {'samples', 'train', 'generate', 'evaluate'} <= set(COMMANDS)
+def with_network(verb: str) -> bool:
+    return any(parameter.name == 'network' for parameter in cli.get_command(None, verb).params)
 
 
-@pytest.mark.parametrize('command', COMMANDS)
-def test_upstream_must_be_a_checkout(command, tmp_path, monkeypatch):
-    monkeypatch.delenv('DATASETGAN_UPSTREAM', raising=False)
-    result = CliRunner().invoke(cli, [command, f'--upstream={tmp_path}'])
+def test_words_and_defaults_are_those_of_the_library():
+    assert tuple(labels.FORMATS) == choices.LABEL_FORMATS
+    assert tuple(labels.UNLABELED) == choices.UNLABELED
+    assert tuple(conversions.CONVERSIONS) == choices.DATASET_FORMATS
+    assert coco.SEGMENTATIONS == choices.SEGMENTATIONS
+    assert conversions.make_conversion('coco').segmentation == choices.SEGMENTATIONS[0]
+    assert png.COMPRESSION == choices.COMPRESSION
+    assert tuple(training_options.PRESETS) == choices.PRESETS
+    assert training_options.PRESETS['default'].pixels_per_image == choices.PIXELS_PER_IMAGE
+    assert keypoints.SIGMA_SHARE == choices.SIGMA_SHARE
+    assert folds.FOLDS == choices.FOLDS
+    assert (networks.DEFAULT, networks.SMALL) == (choices.ARCHITECTURE, choices.SMALL_ARCHITECTURE)
+    assert semi_supervised.WIDTH == choices.DISCRIMINATOR_WIDTH
+
+
+@pytest.mark.parametrize('verb', list(filter(with_network, SCRIPTS)))
+def test_upstream_must_be_a_checkout(verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = train_arguments(tmp_path) if verb == 'train' else ['--network=demo', *ARGUMENTS[verb]]
+    (tmp_path / 'empty').mkdir()
+    result = invoke(cli, verb, *arguments, '--upstream=empty')
     assert result.exit_code == 1
-    assert f'--upstream={tmp_path} holds no training/networks.py' in ' '.join(result.output.split())
+    assert '--upstream=empty holds no training/networks.py' in ' '.join(result.output.split())
 
 
-@pytest.mark.skipif(find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out')
+@needs_upstream
 def test_upstream_wins_over_the_environment(tmp_path, monkeypatch):
     checkout = find_upstream()
     torch.manual_seed(0)
@@ -36,8 +69,20 @@ def test_upstream_wins_over_the_environment(tmp_path, monkeypatch):
     (tmp_path / 'network.pkl').write_bytes(pickle.dumps({'G_ema': network}))
     monkeypatch.setenv('DATASETGAN_UPSTREAM', str(tmp_path))
     arguments = ['samples', f'--network={tmp_path}/network.pkl', f'--outdir={tmp_path}/out', '--seeds=0']
-    result = CliRunner().invoke(cli, arguments)
+    result = invoke(cli, *arguments)
     assert result.exit_code == 1 and 'DATASETGAN_UPSTREAM=' in result.output
-    result = CliRunner().invoke(cli, [*arguments, f'--upstream={checkout}'])
+    result = invoke(cli, *arguments, f'--upstream={checkout}')
     assert result.exit_code == 0, result.output
     assert (tmp_path / 'out' / 'images' / 'seed0000000.png').is_file()
+
+
+@needs_upstream
+def test_workers_and_nodes_get_the_checkout(tmp_path, monkeypatch):
+    checkout = find_upstream()
+    monkeypatch.setenv('DATASETGAN_UPSTREAM', str(tmp_path))  # no checkout: who looks there fails
+    arguments = ['--network=demo', f'--outdir={tmp_path}/out', '--seeds=0-3', '--workers=2']
+    assert invoke(gen_dataset.main, *arguments).exit_code == 1
+    result = invoke(gen_dataset.main, *arguments, f'--upstream={checkout}')
+    assert result.exit_code == 0, result.output
+    spec = LabelerSpec('demo', 'demo', device='cpu', upstream=checkout)
+    assert len(list(spec.packed().make()([0]))) == 1

@@ -19,7 +19,7 @@ def test_commands_have_these_options():
     found = re.findall(r'datasetgan ([a-z-]+)((?: --?[a-z-]+\S*)+)', TEXT.replace('\\\n', ' '))
     assert {'train-downstream', 'train-semi-supervised', 'evaluate', 'samples'} <= {name for name, _ in found}
     for name, flags in found:
-        known = {flag for option in cli.commands[name].params for flag in option.opts}
+        known = {flag for option in cli.get_command(None, name).params for flag in option.opts}
         assert set(re.findall(r'--[a-z-]+', flags)) <= known, name
 
 

@@ -10,12 +10,11 @@ import torch
 from click.testing import CliRunner
 
 from datasetgan_ext.cli import main as cli
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
-from tests.generation.test_run import manifest, tree
+from datasetgan_ext.generator.upstream import import_upstream
+from tests.helpers.trees import manifest, tree
+from tests.helpers.upstream import NEEDS_UPSTREAM
 
-pytestmark = pytest.mark.skipif(
-    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
-)
+pytestmark = NEEDS_UPSTREAM
 
 KINDS = {
     'conditional': ({'c_dim': 3}, ['--class=2']),

@@ -56,7 +56,7 @@ def environment(tmp_path):
     return os.environ | {
         'PATH': f'{tmp_path}/bin{os.pathsep}{os.environ["PATH"]}',
         'PYTHONPATH': str(ROOT),
-        'TRAIN_TINY': str(ROOT / 'tests' / 'train_tiny.py'),
+        'TRAIN_TINY': str(ROOT / 'tests' / 'helpers' / 'train_tiny.py'),
         'DATASETGAN_UPSTREAM': str(tmp_path / 'stylegan2_ada_pytorch'),
     }
 

@@ -9,6 +9,8 @@ from datasetgan_ext.core.errors import UserError
 
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 10_000_000
+SEED, PROJECTION = 'seed', 'projection'
+"""What a sample was made from, and the name of its number in a manifest."""
 
 
 def sample_name(seed: int) -> str:
@@ -19,6 +21,14 @@ def sample_name(seed: int) -> str:
 def projected_name(row: int) -> str:
     """File name of the image and mask of a row of a projected_w.npz, without the suffix."""
     return f'proj{row:07d}'
+
+
+def sample_id(record: dict) -> int:
+    """The number of what a manifest's sample was made from: its seed, or the row of a projected_w.npz.
+
+    Manifests of projected images that were written before `PROJECTION` was have a seed, too.
+    """
+    return record[PROJECTION] if PROJECTION in record else record[SEED]
 
 
 def parse_seeds(text: str, argument: str = 'seeds') -> list[int]:

@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.palette import distinct_colors
 
 MAX_CLASSES = 255
 READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
@@ -139,16 +138,3 @@ def _is_pair(pair: object, count: int) -> bool:
         and pair[0] != pair[1]
         and all(type(index) is int and 0 <= index < count for index in pair)
     )
-
-
-def distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Black for the background, then `count - 1` RGB colours, each as far as can be from all before it."""
-    levels = np.linspace(0, 255, 8).round().astype(int)
-    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), axis=-1).reshape(-1, 3)
-    candidates = candidates[candidates.max(axis=1) >= 140]
-    chosen = [np.zeros(3, dtype=int)]
-    nearest = np.full(len(candidates), np.inf)
-    while len(chosen) < count:
-        nearest = np.minimum(nearest, np.square(candidates - chosen[-1]).sum(axis=1))
-        chosen.append(candidates[nearest.argmax()])
-    return [tuple(color.tolist()) for color in chosen]

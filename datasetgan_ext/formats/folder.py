@@ -14,6 +14,7 @@ import numpy as np
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256
+from datasetgan_ext.core.seeds import PROJECTION, SEED
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.png import read_image, read_mask
 
@@ -77,6 +78,7 @@ class FolderDataset:
         info: content of dataset.json.
         task: classes and keypoints.
         image_hw: height and width of every image.
+        id_name: what the samples were made from, `seeds.SEED` or `seeds.PROJECTION`.
     """
 
     def __init__(self, folder: Path):
@@ -90,6 +92,7 @@ class FolderDataset:
             raise UserError(f'{folder} holds a dataset that is not finished; the command that began it completes it')
         self.task = Task.from_json(self.info, folder / DATASET_FILE)
         self.image_hw = tuple(self.info['image_hw'])
+        self.id_name = PROJECTION if self.info['options'].get('projected-w') else SEED
 
     def records(self) -> Iterator[dict]:
         """The manifest's records, dropped samples too."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasetgan_ext.core.errors import import_extra
+from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 
@@ -58,7 +59,8 @@ SIZES = {1000: 'n<1K', 10_000: '1K<n<10K', 100_000: '10K<n<100K', 1_000_000: '10
 
 @dataclass(frozen=True)
 class HuggingFace(Conversion):
-    """Columns name, image, mask (an image of class ids), keypoints (rows of x, y, visibility), seed, uncertainty.
+    """Columns name, image, mask (an image of class ids), keypoints (rows of x, y, visibility), seed or
+    projection, uncertainty.
     Images are the dataset's PNG files, byte for byte."""
 
     name = 'huggingface'
@@ -94,14 +96,14 @@ def make_schema(dataset: FolderDataset, pyarrow):
     columns = {'name': pyarrow.string(), **dict.fromkeys(images, picture)}
     if dataset.task.keypoints:
         columns['keypoints'] = pyarrow.list_(pyarrow.list_(pyarrow.float32()))
-    columns['seed'] = pyarrow.int64()
+    columns[dataset.id_name] = pyarrow.int64()
     columns['uncertainty'] = pyarrow.float64()
     features = {'info': {'features': {name: {'_type': 'Image'} for name in images}}}
     return pyarrow.schema(columns, {'huggingface': json.dumps(features)})
 
 
 def _row(dataset: FolderDataset, record: dict) -> dict:
-    row = {'name': name_of_record(record), 'seed': record['seed'], 'uncertainty': record['uncertainty']}
+    row = {'name': name_of_record(record), dataset.id_name: sample_id(record), 'uncertainty': record['uncertainty']}
     for kind in ('image', 'mask'):
         if kind in record:
             row[kind] = {'bytes': (dataset.folder / record[kind]).read_bytes(), 'path': Path(record[kind]).name}

@@ -6,23 +6,18 @@ import logging
 import os
 import platform
 import socket
-import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from types import ModuleType
 
-import numpy as np
 import torch
 
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.version import __version__
-from datasetgan_ext.generation.folder import Encoded, FolderWriter
-from datasetgan_ext.generation.workers import ATTEMPTS, Job, check_fingerprints, do_job
-from datasetgan_ext.generator.checkpoint import DEMO
-from datasetgan_ext.generator.download import fetch_url
-from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.interpreter.labeler import Labeler, make_labeler
+from datasetgan_ext.generation.encoding import Encoded, Encoder
+from datasetgan_ext.generation.executors import ATTEMPTS, Fingerprints, Job, do_job
+from datasetgan_ext.interpreter.labeler import Labeler, LabelerSpec
 
 QUEUED = 2
 """Jobs that an actor has: one that it does, one that it need not wait for."""
@@ -35,164 +30,144 @@ PASSED_ON = ('DATASETGAN_UPSTREAM',)
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Shipment:
-    """All that a node needs to make a labeler; it need not have the files.
-
-    Attributes:
-        network, interpreter: content of the files; None = the demo's.
-        options, batch, projected, allow_pickle_code: see `make_labeler`.
-    """
-
-    network: bytes | None
-    interpreter: bytes | None
-    options: SamplingOptions
-    batch: int
-    projected: np.ndarray | None
-    allow_pickle_code: bool
-
-    @classmethod
-    def pack(cls, network: str, interpreter: str, *others: object) -> Shipment:
-        """Read the files of `network` and `interpreter`, both of which have been loaded here before."""
-        if network.startswith(('http://', 'https://')):
-            network = str(fetch_url(network))
-        return cls(*(None if name == DEMO else Path(name).read_bytes() for name in (network, interpreter)), *others)
-
-    def labeler(self, device: str) -> Labeler:
-        """The labeler, on this machine."""
-        with tempfile.TemporaryDirectory() as folder:
-            paths = []
-            for name, content in (('network.pkl', self.network), ('interpreter.safetensors', self.interpreter)):
-                paths.append(DEMO if content is None else str(Path(folder, name)))
-                if content is not None:
-                    Path(folder, name).write_bytes(content)
-            return make_labeler(*paths, self.options, self.batch, self.projected, device, self.allow_pickle_code)
-
-
 class Actor:
     """Lives in a process of the cluster, on one GPU or one CPU. Ray starts it again elsewhere when it is lost."""
 
-    def __init__(self, device: str, writer: FolderWriter, fingerprints: tuple[str, str], version: str):
+    def __init__(self, encoder: Encoder, fingerprints: Fingerprints, version: str):
         """
         Args:
-            device, writer, fingerprints: see `Cluster`.
+            encoder, fingerprints: see `Executor.label`.
             version: of this package where the run was started.
         """
-        self.device = device
-        self.writer = writer
+        self.encoder = encoder
         self.fingerprints = fingerprints
         self.version = version
         self.labeler: Labeler | None = None
 
-    def do(self, job: Job, goods: list) -> list[Encoded] | str:
+    def do(self, job: Job, spec: list) -> list[Encoded] | str:
         """Do a job.
 
         Args:
             job: what to do.
-            goods: Ray's reference to the Shipment; in a list, so that only the first job fetches it.
+            spec: Ray's reference to the LabelerSpec; in a list, so that only the first job fetches it.
 
         Returns:
             The job's result, or the message of an error.
         """
         try:
             if self.labeler is None:
-                self.labeler = self._make_labeler(import_extra('ray', 'ray').get(goods[0]))
-            return do_job(job, self.labeler, self.writer)
+                self.labeler = self._make_labeler(import_extra('ray', 'ray').get(spec[0]))
+            return do_job(job, self.labeler, self.encoder)
         except torch.cuda.OutOfMemoryError:
             return f"the GPU's memory on {platform.node()} is too small for a single image"
         except UserError as error:
             return f'{platform.node()}: {error.message}'
 
-    def _make_labeler(self, shipment: Shipment) -> Labeler:
+    def _make_labeler(self, spec: LabelerSpec) -> Labeler:
         if self.version != __version__:
             raise UserError(
                 f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
                 'started; install one version on all nodes'
             )
-        labeler = shipment.labeler(self.device)
-        check_fingerprints(labeler, self.fingerprints)
+        labeler = spec.make()
+        self.fingerprints.check(labeler)
         return labeler
 
 
-class Cluster:
-    """A Ray cluster that is running already.
+@dataclass(frozen=True)
+class Machines:
+    """A Ray cluster that is running already, and how many actors it is to have.
 
     Attributes:
+        ray: the library, connected.
         device: 'cuda' if the actors have a GPU each, else 'cpu'.
-        workers: number of actors.
+        actors: number of them.
     """
 
-    def __init__(self, address: str, workers: int | None = None, device: str | None = None):
+    ray: ModuleType
+    device: str
+    actors: int
+
+
+def connect(address: str, actors: int | None = None, device: str | None = None) -> Machines:
+    """Find a Ray cluster.
+
+    Args:
+        address: 'auto' for the cluster that this machine belongs to, HOST:PORT, or ray://HOST:PORT.
+        actors: number of actors; None = one for each GPU or, without GPUs, for each CPU.
+        device: 'cpu' to leave GPUs alone; None = GPUs if there are any.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster.
+    """
+    ray = import_extra('ray', 'ray')
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    try:
+        if address != 'auto':  # Ray would wait for minutes
+            host, _, port = address.removeprefix('ray://').rpartition(':')
+            socket.create_connection((host, int(port)), CONNECT_S).close()
+        if not ray.is_initialized():
+            ray.init(
+                address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={'env_vars': environment} if environment else None,
+            )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f'`ray`={address}: no Ray cluster can be reached there ({str(error).splitlines()[0]}). '
+            'Start one with: ray start --head'
+        ) from error
+    resources = ray.cluster_resources()
+    device = 'cuda' if resources.get('GPU') and device != 'cpu' else 'cpu'
+    unit = 'GPU' if device == 'cuda' else 'CPU'
+    machines = Machines(ray, device, actors or int(resources.get(unit, 0)) or 1)
+    nodes = sum(node['Alive'] for node in ray.nodes())
+    log.info('Ray: %d actors with a %s each, on %d nodes', machines.actors, unit, nodes)
+    return machines
+
+
+class Cluster:
+    """Labels on a Ray cluster. Actors and nodes may be lost and may come: as long as there is one, all jobs get done.
+
+    An actor that finds no new job begins one that another has not finished yet; what is ready first counts. So nothing
+    waits for an actor that is lost, slow, or never finds a place.
+
+    Attributes:
+        machines: the cluster.
+        device: see `Executor`.
+    """
+
+    def __init__(self, machines: Machines, spec: LabelerSpec):
         """
         Args:
-            address: 'auto' for the cluster that this machine belongs to, HOST:PORT, or ray://HOST:PORT.
-            workers: number of actors; None = one for each GPU or, without GPUs, for each CPU.
-            device: 'cpu' to leave GPUs alone; None = GPUs if there are any.
-
-        Raises:
-            UserError: Ray is not installed, or there is no cluster.
+            machines: see `connect`.
+            spec: of the labelers; its files are read here, the nodes need not have them. Its device is the cluster's.
         """
-        self._ray = import_extra('ray', 'ray')
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        try:
-            if address != 'auto':  # Ray would wait for minutes
-                host, _, port = address.removeprefix('ray://').rpartition(':')
-                socket.create_connection((host, int(port)), CONNECT_S).close()
-            if not self._ray.is_initialized():
-                self._ray.init(
-                    address,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    runtime_env={'env_vars': environment} if environment else None,
-                )
-        except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f'`ray`={address}: no Ray cluster can be reached there ({str(error).splitlines()[0]}). '
-                'Start one with: ray start --head'
-            ) from error
-        resources = self._ray.cluster_resources()
-        self.device = 'cuda' if resources.get('GPU') and device != 'cpu' else 'cpu'
-        self.workers = workers or int(resources.get('GPU' if self.device == 'cuda' else 'CPU', 0)) or 1
-        log.info(
-            'Ray: %d actors with a %s each, on %d nodes',
-            self.workers,
-            'GPU' if self.device == 'cuda' else 'CPU',
-            sum(node['Alive'] for node in self._ray.nodes()),
-        )
+        self.machines = machines
+        self.device = machines.device
+        self._spec = replace(spec, device=machines.device).packed()
 
-    def label(
-        self, shipment: Shipment, jobs: Iterable[Job], writer: FolderWriter, fingerprints: tuple[str, str]
-    ) -> Iterator[list[Encoded]]:
-        """Do the jobs. Actors and nodes may be lost and may come: as long as there is one, all jobs get done.
-
-        An actor that finds no new job begins one that another has not finished yet; what is ready first counts. So
-        nothing waits for an actor that is lost, slow, or never finds a place.
-
-        Args:
-            shipment: what the labelers are made from.
-            jobs: what to do.
-            writer: encodes the samples.
-            fingerprints: of the generator and the interpreter that all labelers must have.
-
-        Yields:
-            Each job's result once, in the order in which they are ready.
-
-        Raises:
-            UserError: a labeler cannot be made, or the actors at one job were lost again and again.
-        """
-        ray = self._ray
-        actor = ray.remote(num_cpus=1, num_gpus=int(self.device == 'cuda'), max_restarts=-1, max_task_retries=RETRIES)(
-            Actor
-        )
-        goods = [ray.put(shipment)]
-        actors = [actor.remote(self.device, writer, fingerprints, __version__) for _ in range(self.workers)]
-        desk = _Desk(jobs)
+    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Fingerprints) -> Iterator[list[Encoded]]:
+        """See `Executor.label`; the results come in the order in which they are ready."""
+        ray = self.machines.ray
+        gpus = 1 if self.device == 'cuda' else 0
+        remote = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES)(Actor)
+        spec = [ray.put(self._spec)]
+        actors = [remote.remote(encoder, fingerprints, __version__) for _ in range(self.machines.actors)]
+        queue = JobQueue(jobs)
         pending = {}
+
+        def begin_job(index: int) -> None:
+            number = queue.take(index)
+            if number is not None:
+                pending[actors[index].do.remote(queue.unfinished[number], spec)] = (number, index)
+
         try:
-            for index in [*range(len(actors))] * QUEUED:
-                if (number := desk.take(index)) is not None:
-                    pending[actors[index].do.remote(desk.unfinished[number], goods)] = (number, index)
-            while desk.unfinished:
+            for _ in range(QUEUED):
+                for index in range(len(actors)):
+                    begin_job(index)
+            while queue.unfinished:
                 for ready in ray.wait(list(pending))[0]:
                     number, index = pending.pop(ready)
                     try:
@@ -200,21 +175,20 @@ class Cluster:
                     except ray.exceptions.RayTaskError:
                         raise
                     except ray.exceptions.RayError as error:
-                        desk.give_back(number, index, error)
+                        queue.give_back(number, index, error)
                     else:
                         if isinstance(result, str):
                             raise UserError(result)
-                        if desk.finish(number):
+                        if queue.finish(number):
                             yield result
-                    if (number := desk.take(index)) is not None:
-                        pending[actors[index].do.remote(desk.unfinished[number], goods)] = (number, index)
+                    begin_job(index)
         finally:
-            for handle in actors:
-                ray.kill(handle)
+            for actor in actors:
+                ray.kill(actor)
 
 
-class _Desk:
-    """Knows which job is with which actors.
+class JobQueue:
+    """Jobs, and which of them is with which actors.
 
     Attributes:
         unfinished: jobs by number that some actor has, or had when it was lost.
@@ -231,14 +205,20 @@ class _Desk:
         """The number of a job for an actor: one that was lost, a new one, or one that the fewest others work at."""
         self._again = deque(number for number in self._again if number in self.unfinished)
         number = self._again.popleft() if self._again else None
-        if number is None and (new := next(self._new, None)) is not None:
-            number, self.unfinished[new[0]] = new
-            self._holders[number] = set()
+        if number is None:
+            number = self._begin_new()
         if number is None:
             others = [number for number in self.unfinished if actor not in self._holders[number]]
             number = min(others, key=lambda number: (len(self._holders[number]), number), default=None)
         if number is not None:
             self._holders[number].add(actor)
+        return number
+
+    def _begin_new(self) -> int | None:
+        number, job = next(self._new, (None, None))
+        if job is not None:
+            self.unfinished[number] = job
+            self._holders[number] = set()
         return number
 
     def finish(self, number: int) -> bool:
@@ -258,7 +238,7 @@ class _Desk:
         self._failures[number] += 1
         if self._failures[number] == ATTEMPTS:
             raise UserError(
-                f'`ray`: actors were lost at seeds {self.unfinished[number].seeds} again and again '
+                f'`ray`: actors were lost at seeds {self.unfinished[number].ids} again and again '
                 f'({str(error).strip().splitlines()[-1].strip()}), perhaps for want of memory or because '
                 'datasetgan-ext is not installed on a node. The same command continues'
             )

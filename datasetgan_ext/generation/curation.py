@@ -12,7 +12,10 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import check_names
 from datasetgan_ext.core.task import Task
 
-UNCERTAINTY, MIN_PIXELS, BALANCE = REASONS = ('uncertainty', 'min-pixels', 'balance-classes')
+UNCERTAINTY = 'uncertainty'
+MIN_PIXELS = 'min-pixels'
+BALANCE = 'balance-classes'
+REASONS = (UNCERTAINTY, MIN_PIXELS, BALANCE)
 """Why a sample is dropped, in the order in which samples are."""
 
 LEAST_LEFT = 0.1
@@ -21,7 +24,8 @@ LEAST_LEFT = 0.1
 UNITS = 10_000
 """A share is counted in these, because whole numbers are the same on every machine."""
 
-AT_ONCE, STEPS = 200, 16
+AT_ONCE = 200
+STEPS = 16
 """Balancing drops a sample at a time, or of larger numbers one in so many, if that is less than one in STEPS of those
 that must go at the least."""
 
@@ -68,28 +72,29 @@ class Curation:
             'balance-classes': self.balance,
         }
 
-    def dropped(self, seeds: Sequence[int], pixels: Callable[[int], list[int]]) -> dict[int, str]:
-        """The seeds that are dropped, and why.
+    def dropped(self, ids: Sequence[int], pixels: Callable[[int], list[int]]) -> dict[int, str]:
+        """The samples that are dropped, by their ids, and why.
 
         Of `keep`, `ceil(keep * number)` are certain enough, at least one.
 
         Args:
-            seeds: from the most certain to the most uncertain.
-            pixels: of each class in a seed's image.
+            ids: from the most certain to the most uncertain.
+            pixels: of each class in a sample's image.
         """
-        certain = max(1, math.ceil(self.keep * len(seeds) - 1e-9))
-        dropped = dict.fromkeys(seeds[certain:], UNCERTAINTY)
-        left = seeds[:certain]
+        certain = max(1, math.ceil(self.keep * len(ids) - 1e-9))
+        dropped = dict.fromkeys(ids[certain:], UNCERTAINTY)
+        left = ids[:certain]
         if not self.min_pixels and self.balance is None:
             return dropped
-        counts = np.array([pixels(seed) for seed in left], dtype=np.int32)
+        counts = np.array([pixels(id) for id in left], dtype=np.int32)
         stays = np.ones(len(left), dtype=bool)
         for class_id, number in self.min_pixels:
             stays &= counts[:, class_id] >= number
-        dropped |= {seed: MIN_PIXELS for seed, stay in zip(left, stays) if not stay}
+        dropped |= {id: MIN_PIXELS for id, stay in zip(left, stays) if not stay}
         if self.balance is not None and stays.any():
-            left, has = [seed for seed, stay in zip(left, stays) if stay], counts[stays] > 0
-            dropped |= {seed: BALANCE for seed, stay in zip(left, balance(has, self.balance)) if not stay}
+            left = [id for id, stay in zip(left, stays) if stay]
+            balanced = balance(counts[stays] > 0, self.balance)
+            dropped |= {id: BALANCE for id, stay in zip(left, balanced) if not stay}
         return dropped
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from datasetgan_ext.core.files import save_atomically, writing
+from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.formats.folder import MANIFEST, PARTIAL, Summary, records_so_far
 from datasetgan_ext.generation.curation import REASONS, UNCERTAINTY, Curation
 
@@ -42,68 +43,88 @@ class RunManifest:
                     if whole or records_alone:
                         self._add(file, record)
                     if not whole and records_alone:
-                        self.without_files.add(record['seed'])
+                        self.without_files.add(sample_id(record))
 
         save_atomically(self._partial, take_up)
 
-    def __contains__(self, seed: int) -> bool:
-        return seed in self._offsets
+    def __contains__(self, id: int) -> bool:
+        return id in self._offsets
 
     def append(self, record: dict) -> None:
         """Note a sample as done, after its files were written."""
         with writing(self._partial), self._partial.open('ab') as file:
             self._add(file, record)
-        self.without_files.discard(record['seed'])
+        self.without_files.discard(sample_id(record))
 
-    def dropped(self, seeds: Sequence[int], curation: Curation) -> dict[int, str]:
-        """Those of `seeds`, all of them done, that are dropped, and why.
+    def dropped(self, ids: Sequence[int], curation: Curation) -> dict[int, str]:
+        """Those of `ids`, all of them done, that are dropped, and why.
 
-        Of two equally uncertain samples the one with the lower seed counts as the more certain one. The order in which
+        Of two equally uncertain samples the one with the lower id counts as the more certain one. The order in which
         samples were made has no part in it.
         """
-        order = sorted(seeds, key=lambda seed: (self._uncertainty[seed], seed))
+        order = sorted(ids, key=lambda id: (self._uncertainty[id], id))
         with self._partial.open('rb') as partial:
-            return curation.dropped(order, lambda seed: self._read(partial, seed)['pixels_per_class'])
+            return curation.dropped(order, lambda id: self._read(partial, id)['pixels_per_class'])
 
-    def finish(self, seeds: Sequence[int], dropped: Mapping[int, str]) -> Summary:
-        """Write manifest.jsonl in the order of `seeds`, each record with `kept`, and the reason if it is `dropped`."""
-        pixels, images, keypoints = 0, 0, 0
+    def finish(self, ids: Sequence[int], dropped: Mapping[int, str]) -> Summary:
+        """Write manifest.jsonl in the order of `ids`, each record with `kept`, and the reason if it is `dropped`."""
+        counts = _Counts()
 
         def write_final(path: Path) -> None:
-            nonlocal pixels, images, keypoints
             with path.open('wb') as final, self._partial.open('rb') as partial:
-                for seed in seeds:
-                    record = {**self._read(partial, seed), 'kept': seed not in dropped}
-                    if seed in dropped:
-                        record['dropped'] = dropped[seed]
+                for id in ids:
+                    record = {**self._read(partial, id), 'kept': id not in dropped}
+                    if id in dropped:
+                        record['dropped'] = dropped[id]
+                    else:
+                        counts.add(record)
                     final.write(_line(record))
-                    if record['kept']:
-                        counts = np.array(record['pixels_per_class'])
-                        present = np.array(record.get('keypoints', [])[2::3]) > 0
-                        pixels, images, keypoints = pixels + counts, images + (counts > 0), keypoints + present
 
         save_atomically(self._final, write_final)
         self._partial.unlink()
-        cut = max(self._uncertainty[seed] for seed in seeds if dropped.get(seed) != UNCERTAINTY)
         reasons = list(dropped.values())
         return Summary(
-            len(seeds),
-            len(seeds) - len(dropped),
-            cut,
-            (pixels / pixels.sum()).round(6).tolist(),
-            images.tolist(),
-            keypoints.tolist(),
-            {reason: reasons.count(reason) for reason in REASONS},
+            samples=len(ids),
+            kept=len(ids) - len(dropped),
+            uncertainty_cut=max(self._uncertainty[id] for id in ids if dropped.get(id) != UNCERTAINTY),
+            class_pixels=(counts.pixels / counts.pixels.sum()).round(6).tolist(),
+            class_images=counts.images.tolist(),
+            keypoint_images=counts.keypoints.tolist(),
+            dropped={reason: reasons.count(reason) for reason in REASONS},
         )
 
-    def _read(self, partial: BinaryIO, seed: int) -> dict:
-        partial.seek(self._offsets[seed])
+    def _read(self, partial: BinaryIO, id: int) -> dict:
+        partial.seek(self._offsets[id])
         return json.loads(partial.readline())
 
     def _add(self, file: BinaryIO, record: dict) -> None:
-        self._offsets[record['seed']] = file.tell()
-        self._uncertainty[record['seed']] = record['uncertainty']
+        id = sample_id(record)
+        self._offsets[id] = file.tell()
+        self._uncertainty[id] = record['uncertainty']
         file.write(_line({name: value for name, value in record.items() if name not in ('kept', 'dropped')}))
+
+
+class _Counts:
+    """What the kept samples have in all.
+
+    Attributes:
+        pixels: of each class.
+        images: in which each class is.
+        keypoints: number of images in which each keypoint is.
+    """
+
+    def __init__(self):
+        self.pixels = 0
+        self.images = 0
+        self.keypoints = 0
+
+    def add(self, record: dict) -> None:
+        """Count a kept sample."""
+        pixels = np.array(record['pixels_per_class'])
+        visibility = np.array(record.get('keypoints', [])[2::3])
+        self.pixels = self.pixels + pixels
+        self.images = self.images + (pixels > 0)
+        self.keypoints = self.keypoints + (visibility > 0)
 
 
 def _line(record: dict) -> bytes:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.seeds import parse_seeds
+from datasetgan_ext.core.seeds import parse_seeds, sample_id
 from datasetgan_ext.formats.folder import DATASET_FILE, read_info, records_so_far
-from datasetgan_ext.generation.folder import Encoded
+from datasetgan_ext.generation.description import differences
+from datasetgan_ext.generation.encoding import Encoded
 
 WHICH_ONES = ('seeds', 'keep', 'min-pixels', 'balance-classes')
 """Options that say which samples there are, not what they are like."""
-
-
-def differences(found: dict, now: dict, but: Collection[str] = ()) -> list[str]:
-    """In words, which options of a dataset are others now; an option that is in neither is the same.
-
-    Args:
-        found, now: options by the name of the flag.
-        but: names of those that may differ.
-    """
-    return [
-        f'`{name.replace("-", "_")}` was {found.get(name)}, now {value}'
-        for name, value in now.items()
-        if found.get(name) != value and name not in but
-    ]
 
 
 class OtherRun:
@@ -34,15 +21,14 @@ class OtherRun:
 
     Attributes:
         folder: where it is.
-        seeds: of whole batches that this run has, too. A sample's last bits may depend on its neighbours in the batch.
+        ids: of whole batches that this run has, too. A sample's last bits may depend on its neighbours in the batch.
     """
 
-    def __init__(self, folder: Path, info: dict, batches: Sequence[Sequence[int]]):
+    def __init__(self, folder: Path, description: dict):
         """
         Args:
             folder: of the other run.
-            info: content of this run's dataset.json.
-            batches: seeds of this run's forward passes.
+            description: of this run.
 
         Raises:
             UserError: the folder holds no run, or one with other options.
@@ -51,20 +37,20 @@ class OtherRun:
             found = read_info(folder)
         except UserError as error:
             raise UserError(f'`reuse`: {error.message}') from error
-        computing = ('batch', 'device')
-        differing = differences(found['options'], info['options'], but=WHICH_ONES) + differences(
-            found, {name: info[name] for name in computing}
-        )
+        computing = {name: description[name] for name in ('batch', 'device')}
+        differing = differences(found['options'], description['options'], but=WHICH_ONES)
+        differing += differences(found, computing)
         if differing:
             raise UserError(f'`reuse`={folder} holds images made with other options: {"; ".join(differing)}')
         self.folder = folder
-        theirs = set(split(parse_seeds(found['options']['seeds']), info['batch']))
-        self.seeds = {seed for batch in batches if tuple(batch) in theirs for seed in batch}
+        theirs = set(_batches(found['options'], description['batch']))
+        ours = _batches(description['options'], description['batch'])
+        self.ids = {number for batch in ours if batch in theirs for number in batch}
 
     def samples(self, wanted: Collection[int]) -> Iterator[Encoded]:
         """Those of the wanted samples that are there, with the content that was written."""
         for record in records_so_far(self.folder):
-            if record['seed'] in wanted:
+            if sample_id(record) in wanted:
                 files = self._files(record)
                 if files is not None:
                     yield Encoded(record, files)
@@ -83,6 +69,20 @@ class OtherRun:
         return files
 
 
+def other_runs(given: Iterable[Path], own: Path, description: dict) -> list[OtherRun]:
+    """The runs in some folders, or in folders of these, all but the own one.
+
+    Raises:
+        UserError: a folder holds no run, or one with other options.
+    """
+    return [
+        OtherRun(folder, description)
+        for place in given
+        for folder in find_runs(place)
+        if folder.resolve() != own.resolve()
+    ]
+
+
 def find_runs(folder: Path) -> list[Path]:
     """The folder itself if it holds a run, or else those in it that do.
 
@@ -99,6 +99,11 @@ def find_runs(folder: Path) -> list[Path]:
     return found
 
 
-def split(seeds: Sequence[int], batch: int) -> Iterator[tuple[int, ...]]:
-    """The seeds of each forward pass."""
-    return (tuple(seeds[start : start + batch]) for start in range(0, len(seeds), batch))
+def split(ids: Sequence[int], batch: int) -> Iterator[tuple[int, ...]]:
+    """The ids of each forward pass."""
+    return (tuple(ids[start : start + batch]) for start in range(0, len(ids), batch))
+
+
+def _batches(options: dict, batch: int) -> Iterator[tuple[int, ...]]:
+    """The ids of each forward pass of a dataset with these options."""
+    return split(parse_seeds(options['seeds']), batch)

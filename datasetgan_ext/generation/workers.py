@@ -1,179 +1,155 @@
-"""Labelling of a run's seeds, in this process or in several at once. One process writes it all."""
+"""Several processes of this machine that label at once. The one that started them writes it all."""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import NamedTuple
 
 import torch
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generation.folder import Encoded, FolderWriter
-from datasetgan_ext.interpreter.labeler import LabeledSample, Labeler
-
-ATTEMPTS = 3
-ENCODERS = min(8, os.cpu_count() or 1)
+from datasetgan_ext.generation.encoding import Encoded, Encoder
+from datasetgan_ext.generation.executors import ATTEMPTS, Fingerprints, Job, do_job
+from datasetgan_ext.generator.generator import default_device
+from datasetgan_ext.interpreter.labeler import LabelerSpec
 
 log = logging.getLogger(__name__)
 
 
-class Job(NamedTuple):
-    """Seeds of one forward pass, and those among them whose samples are wanted."""
+class Processes:
+    """Labels in one process for each labeler; a process that dies is replaced, and its job done again.
 
-    seeds: list[int]
-    wanted: set[int]
-
-
-def check_fingerprints(labeler: Labeler, fingerprints: tuple[str, str]) -> None:
-    """Raises UserError unless a labeler has the generator and the interpreter that the run has."""
-    if (labeler.generator.fingerprint, labeler.interpreter.fingerprint) != fingerprints:
-        raise UserError('`network` or `interpreter` changed while it was being read; start again')
-
-
-def do_job(job: Job, labeler: Labeler, writer: FolderWriter) -> list[Encoded]:
-    """What is to be written of a job's samples."""
-    return [writer.encode(sample) for sample in _wanted(job, labeler)]
-
-
-def label_here(jobs: Iterable[Job], labeler: Labeler, writer: FolderWriter) -> Iterator[list[Encoded]]:
-    """Do the jobs in this process. Threads compress a job's images while the next job is labelled.
-
-    Yields:
-        Each job's result, in the order of the jobs.
+    Attributes:
+        device: see `Executor`.
     """
-    with ThreadPoolExecutor(ENCODERS) as threads:
-        encoding = []
-        for job in jobs:
-            last, encoding = encoding, [threads.submit(writer.encode, sample) for sample in _wanted(job, labeler)]
-            yield [encoded.result() for encoded in last]
-        yield [encoded.result() for encoded in encoding]
+
+    def __init__(self, specs: Sequence[LabelerSpec]):
+        """
+        Args:
+            specs: each makes the labeler of one process, all on devices of one kind.
+        """
+        self._specs = specs
+        self.device = torch.device(specs[0].device or default_device()).type
+
+    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Fingerprints) -> Iterator[list[Encoded]]:
+        """See `Executor.label`; the results come in the order in which they are ready."""
+        queue = _Queue(jobs)
+        workers: dict[Connection, _Worker] = {}
+
+        def start(spec: LabelerSpec) -> bool:
+            """Whether there was a job for the new process."""
+            worker = _Worker.start(spec, encoder, fingerprints)
+            workers[worker.connection] = worker
+            return worker.take(queue)
+
+        try:
+            for spec in self._specs:
+                if not start(spec):
+                    break
+            while busy := [connection for connection, worker in workers.items() if worker.job is not None]:
+                for connection in wait(busy):
+                    worker = workers[connection]
+                    try:
+                        result = connection.recv()
+                    except (EOFError, OSError):
+                        queue.put_back(worker.job, worker.attempt, worker.exit_code())
+                        del workers[connection]
+                        start(worker.spec)
+                        continue
+                    if isinstance(result, str):
+                        raise UserError(result)
+                    yield result
+                    worker.take(queue)
+        finally:
+            for worker in workers.values():
+                worker.stop()
 
 
-def _wanted(job: Job, labeler: Labeler) -> Iterator[LabeledSample]:
-    with same_sums(labeler):
-        for sample in labeler.label(job.seeds):
-            if sample.seed in job.wanted:
-                yield sample
+class _Queue:
+    """Jobs that nobody does: first those whose process died, then new ones."""
 
+    def __init__(self, jobs: Iterable[Job]):
+        self._new = iter(jobs)
+        self._again: deque[tuple[Job, int]] = deque()
 
-@contextmanager
-def same_sums(labeler: Labeler) -> Iterator[None]:
-    """One thread on a CPU: in several, some layers add in another order, which can change a pixel by one level."""
-    threads = torch.get_num_threads()
-    if labeler.generator.device.type == 'cpu':
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    def take(self) -> tuple[Job | None, int]:
+        """A job, None if there is none, and how often it was begun."""
+        if self._again:
+            return self._again.popleft()
+        return next(self._new, None), 0
+
+    def put_back(self, job: Job, attempts: int, exit_code: int | None) -> None:
+        """Take back a job whose process died.
+
+        Raises:
+            UserError: it was begun ATTEMPTS times.
+        """
+        if attempts == ATTEMPTS:
+            raise UserError(
+                f'{ATTEMPTS} processes died at seeds {job.ids} (exit code {exit_code}), perhaps for want of memory; '
+                'give fewer `workers` or a smaller `batch`. The same command continues'
+            )
+        log.warning('A worker died (exit code %s); another takes its place', exit_code)
+        self._again.append((job, attempts))
 
 
 @dataclass
 class _Worker:
     """A process, what it was started with, our end of the pipe to it, and its job and how often that was begun."""
 
-    recipe: Callable[[], Labeler]
+    spec: LabelerSpec
     process: BaseProcess
     connection: Connection
     job: Job | None = None
     attempt: int = 0
 
-
-def label_in_processes(
-    jobs: Iterable[Job], recipes: list[Callable[[], Labeler]], writer: FolderWriter, fingerprints: tuple[str, str]
-) -> Iterator[list[Encoded]]:
-    """Do the jobs in one process for each recipe; a process that dies is replaced, and its job done again.
-
-    Args:
-        jobs: what to do.
-        recipes: each makes the labeler of one process; picklable.
-        writer: encodes the samples.
-        fingerprints: of the generator and the interpreter that all labelers must have.
-
-    Yields:
-        Each job's result, in the order in which they are ready.
-
-    Raises:
-        UserError: a process could not make its labeler, or the processes at one job died ATTEMPTS times.
-    """
-    todo, again = iter(jobs), deque()
-
-    def start(recipe: Callable[[], Labeler]) -> _Worker:
+    @classmethod
+    def start(cls, spec: LabelerSpec, encoder: Encoder, fingerprints: Fingerprints) -> _Worker:
+        """A new process without a job."""
+        context = multiprocessing.get_context('spawn')
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, recipe, writer, fingerprints), daemon=True)
+        process = context.Process(target=_work, args=(theirs, spec, encoder, fingerprints), daemon=True)
         process.start()
         theirs.close()
-        return _Worker(recipe, process, ours)
+        return cls(spec, process, ours)
 
-    def give(worker: _Worker) -> bool:
-        """Whether there was something left to do."""
-        job, attempt = again.popleft() if again else (next(todo, None), 0)
-        worker.job, worker.attempt = job, attempt + 1
-        if job is not None:
+    def take(self, queue: _Queue) -> bool:
+        """Whether there was a job left to do."""
+        self.job, begun = queue.take()
+        self.attempt = begun + 1
+        if self.job is not None:
             with suppress(OSError):  # it has died, which `wait` will tell
-                worker.connection.send(job)
-        return job is not None
+                self.connection.send(self.job)
+        return self.job is not None
 
-    context = multiprocessing.get_context('spawn')
-    workers: dict[Connection, _Worker] = {}
-    try:
-        for recipe in recipes:
-            worker = start(recipe)
-            workers[worker.connection] = worker
-            if not give(worker):
-                break
-        while any(worker.job for worker in workers.values()):
-            for connection in wait([connection for connection, worker in workers.items() if worker.job]):
-                worker = workers[connection]
-                try:
-                    result = connection.recv()
-                except (EOFError, OSError):
-                    worker.process.join()
-                    if worker.attempt == ATTEMPTS:
-                        raise UserError(
-                            f'{ATTEMPTS} processes died at seeds {worker.job.seeds} (exit code '
-                            f'{worker.process.exitcode}), perhaps for want of memory; give fewer `workers` '
-                            'or a smaller `batch`. The same command continues'
-                        ) from None
-                    log.warning('A worker died (exit code %s); another takes its place', worker.process.exitcode)
-                    again.append((worker.job, worker.attempt))
-                    del workers[connection]
-                    worker = start(worker.recipe)
-                    workers[worker.connection] = worker
-                    give(worker)
-                    continue
-                if isinstance(result, str):
-                    raise UserError(result)
-                yield result
-                give(worker)
-    finally:
-        for worker in workers.values():
-            worker.process.terminate()
-            worker.process.join()
-            worker.connection.close()
+    def exit_code(self) -> int | None:
+        """Of the process, once it has ended."""
+        self.process.join()
+        return self.process.exitcode
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.join()
+        self.connection.close()
 
 
-def _work(
-    connection: Connection, recipe: Callable[[], Labeler], writer: FolderWriter, fingerprints: tuple[str, str]
-) -> None:
+def _work(connection: Connection, spec: LabelerSpec, encoder: Encoder, fingerprints: Fingerprints) -> None:
     """A worker's life: jobs in, results out, or the message of an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     logging.disable()  # that one has said it
     try:
-        labeler = recipe()
-        check_fingerprints(labeler, fingerprints)
+        labeler = spec.make()
+        fingerprints.check(labeler)
         while True:
-            connection.send(do_job(connection.recv(), labeler, writer))
+            connection.send(do_job(connection.recv(), labeler, encoder))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the process that started this one is gone
     except torch.cuda.OutOfMemoryError:

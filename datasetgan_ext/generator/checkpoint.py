@@ -1,4 +1,4 @@
-"""What `--network` names becomes a `Generator`: the embedded demo, a local pickle, or a URL."""
+"""What `network` names becomes a `Generator`: the embedded demo, a local pickle, or a URL."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from safetensors import safe_open
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.download import fetch_url
 from datasetgan_ext.generator.generator import Generator, default_device
-from datasetgan_ext.generator.safe_pickle import load_generator_pickle
+from datasetgan_ext.generator.network_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.generator.upstream import has_module, import_upstream
+from datasetgan_ext.generator.upstream import find_upstream, has_module, import_upstream
 
 DEMO = 'demo'
 DEMO_FOLDER = Path(__file__).resolve().parents[1] / 'demo'
 
 
 def load_generator(
-    network: str, device: torch.device | str | None = None, allow_pickle_code: bool = False
+    network: str,
+    device: torch.device | str | None = None,
+    allow_pickle_code: bool = False,
+    upstream: str | Path | None = None,
 ) -> Generator:
     """Load a trained generator.
 
@@ -29,28 +32,31 @@ def load_generator(
             TensorFlow era too; with a StyleGAN3 checkout, StyleGAN3), or its http(s) URL.
         device: where to compute; None = the first CUDA device, or the CPU.
         allow_pickle_code: let upstream's own loader run the code inside the pickle. Only for files that you trust.
+        upstream: folder of a checkout of NVIDIA's code (StyleGAN3's for its networks); None = see `find_upstream`.
 
     Raises:
-        UserError: the file is missing, damaged, not a generator, or wants to run code.
+        UserError: the file is missing, damaged, not a generator, or wants to run code; or `upstream` is no checkout.
     """
-    device = device if device is not None else default_device()
+    root = find_upstream(upstream)
+    device = default_device() if device is None else device
     if network == DEMO:
-        return Generator(_demo_network(), DEMO, device)
+        return Generator(_demo_network(root), DEMO, device)
     path = fetch_url(network) if network.startswith(('http://', 'https://')) else Path(network)
     if not path.exists():
         raise UserError(
             f'`network`={network}: no such file. Give the path or URL of a StyleGAN2 or StyleGAN3 .pkl, or "{DEMO}"'
         )
-    return Generator(load_generator_pickle(path, allow_pickle_code=allow_pickle_code), network, device)
+    return Generator(load_generator_pickle(path, allow_pickle_code, root), network, device)
 
 
-def _demo_network() -> torch.nn.Module:
+def _demo_network(root: Path | None) -> torch.nn.Module:
     """The embedded weights in the official class where the submodule is checked out, else in the stand-in."""
     with safe_open(DEMO_FOLDER / 'generator.safetensors', 'pt') as file:
         init_kwargs = json.loads(file.metadata()['init_kwargs'])
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    official = has_module('training.networks')
-    network_class = import_upstream('training.networks').Generator if official else StandInGenerator
+    network_class = StandInGenerator
+    if has_module('training.networks', root):
+        network_class = import_upstream('training.networks', root).Generator
     with torch.random.fork_rng(devices=[]):
         network = network_class(**init_kwargs)
     network.load_state_dict(state)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import torch
+import torch.nn.functional as F
 
 from datasetgan_ext.core.errors import UserError
 
@@ -55,24 +56,25 @@ def find_layers(network: torch.nn.Module) -> dict[Layer, Source]:
     Raises:
         UserError: the network has no such layer.
     """
-    rates, image_side = {}, 1.0
+    found: list[tuple[str, torch.nn.Module, float]] = []
+    image_side = 1.0
     for name, module in network.named_modules():
         if not (hasattr(module, 'affine') and hasattr(module, 'weight')):
             continue
         if hasattr(module, 'resolution'):
-            rates[name, module] = int(module.resolution)
+            found.append((name, module, int(module.resolution)))
         elif hasattr(module, 'out_sampling_rate') and not module.is_torgb:
-            rates[name, module] = float(module.out_sampling_rate)
+            found.append((name, module, float(module.out_sampling_rate)))
         elif hasattr(module, 'out_sampling_rate'):
             image_side = float(module.out_size[0] / module.out_sampling_rate)
-    if not rates:
+    if not found:
         raise UserError(
             f'`network` holds a {type(network).__name__} without StyleGAN synthesis layers; '
             'give a StyleGAN2 or StyleGAN3 generator'
         )
     return {
         Layer(name, module.weight.shape[0], math.ceil(rate * image_side)): Source(module, rate * image_side)
-        for (name, module), rate in rates.items()
+        for name, module, rate in found
     }
 
 
@@ -93,13 +95,11 @@ def fit_to_image(maps: torch.Tensor, span: float) -> torch.Tensor:
         inside = slice(int(margin), side - int(margin))
         return maps[:, :, inside, inside]
     theta = torch.eye(2, 3, device=maps.device) * (span / side)
-    grid = torch.nn.functional.affine_grid(
+    grid = F.affine_grid(
         theta.expand(len(maps), 2, 3), [len(maps), 1, math.ceil(span), math.ceil(span)], align_corners=False
     )
     # in float32: half precision would place the points too coarsely
-    fitted = torch.nn.functional.grid_sample(
-        maps.to(torch.float32), grid, mode='bilinear', padding_mode='border', align_corners=False
-    )
+    fitted = F.grid_sample(maps.to(torch.float32), grid, mode='bilinear', padding_mode='border', align_corners=False)
     return fitted.to(maps.dtype)
 
 

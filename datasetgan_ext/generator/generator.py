@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
+from datasetgan_ext.core.choices import NOISE_MODES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.features import Layer, captured, find_layers
-from datasetgan_ext.generator.sampling import NOISE_MODES, SamplingOptions, center_crop, latents_from_seeds, mixing_of
+from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds, mixing_of
 from datasetgan_ext.generator.upstream import plain_warnings
 
 log = logging.getLogger(__name__)
@@ -111,30 +113,35 @@ class Generator:
         return self.network.mapping(z, label, truncation_psi=options.trunc, truncation_cutoff=options.trunc_cutoff)
 
     @torch.inference_mode()
-    def synthesize(self, seeds: Sequence[int], options: SamplingOptions, ws: torch.Tensor | None = None) -> Synthesis:
-        """Images and feature maps of `seeds`.
+    def synthesize(
+        self,
+        ids: Sequence[int],
+        options: SamplingOptions,
+        ws_of: Callable[[Sequence[int]], torch.Tensor] | None = None,
+    ) -> Synthesis:
+        """Images and feature maps of seeds or, with `ws_of`, of other latents.
 
         Args:
-            seeds: each a whole number in 0..2**32-1; image i depends on seeds[i] and the options, not on its
-                neighbours (on one machine and for one batch size, to the last bit).
+            ids: seeds, or the numbers that `ws_of` takes, in 0..2**32-1; image i depends on ids[i] and the options,
+                not on its neighbours (on one machine and for one batch size, to the last bit). Random noise is drawn
+                from them.
             options: checked by `check_options` beforehand.
-            ws: float32 [N, num_ws, w_dim], in place of those of the seeds; then these decide on random noise alone.
+            ws_of: gives the w vectors of some of the ids, float32 [N, num_ws, w_dim] (`Latents.ws`); None = those of
+                seeds.
         """
-        ws = None if ws is None else ws.to(self.device)
+        ws_of = ws_of or partial(self.ws, options=options)
         if options.noise_mode == 'random':
-            passes = [
-                self._seeded_forward(seed, self.ws([seed], options) if ws is None else ws[index : index + 1], options)
-                for index, seed in enumerate(seeds)
-            ]
+            passes = [self._seeded_forward(number, ws_of([number]), options) for number in ids]
             images = torch.cat([images for images, _ in passes])
             features = [torch.cat(maps) for maps in zip(*(features for _, features in passes))]
         else:
-            images, features = self._forward(self.ws(seeds, options) if ws is None else ws, options)
+            images, features = self._forward(ws_of(ids), options)
         rows, columns = center_crop(self.image_hw, options.crop_hw)
         images = (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
         return Synthesis(images[:, :, rows, columns].permute(0, 2, 3, 1).contiguous(), features)
 
     def _forward(self, ws: torch.Tensor, options: SamplingOptions) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        ws = ws.to(self.device)
         with captured(self._modules) as outputs, plain_warnings():
             images = self.network.synthesis(ws, noise_mode=options.noise_mode, force_fp32=self.device.type != 'cuda')
         return images, [outputs[layer] for layer in self.layers]

@@ -8,8 +8,10 @@ every patch, so the patches of one file may not touch the same line.
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +64,7 @@ def _versions(root: Path, patches: Path) -> dict[str, tuple[bytes, bytes]]:
     versions = {}
     for name, changes in edits.items():
         pinned = _git(root, 'show', f'{PINNED}:{name}')
-        versions[name] = pinned, apply_edits(pinned, changes)
+        versions[name] = (pinned, apply_edits(pinned, changes))
     dirty = [
         name
         for name in _git(root, 'diff', '--name-only', 'HEAD').decode().splitlines()
@@ -92,19 +94,27 @@ def read_patches(folder: Path) -> dict[str, list[Edit]]:
     if not paths:
         raise UserError(f'{folder} holds no patches: run this from a clone of the repository')
     for path in paths:
-        lines, name = iter(path.read_text(encoding='utf-8').splitlines()), None
+        name = None
+        lines = iter(path.read_text(encoding='utf-8').splitlines())
         for line in lines:
+            command = _COMMAND.fullmatch(line)
             if line.startswith('file '):
                 name = line.removeprefix('file ')
-            elif command := _COMMAND.fullmatch(line):
-                first, last, verb = int(command[1]), int(command[2] or command[1]), command[3]
-                text = () if verb == 'd' else tuple(iter(lambda: next(lines), '.'))  # noqa: B023 (used at once)
-                edits.setdefault(name, []).append(
-                    Edit(first + 1, first, text) if verb == 'a' else Edit(first, last, text)
-                )
+            elif command:
+                edits.setdefault(name, []).append(_read_edit(command, lines))
             elif line and not line.startswith('#'):
                 raise ValueError(f'{path.name}: no ed command: {line!r}')
     return edits
+
+
+def _read_edit(command: re.Match, lines: Iterator[str]) -> Edit:
+    """The edit of a command, whose text, if it has any, is taken from the lines that follow."""
+    verb = command[3]
+    text = () if verb == 'd' else tuple(itertools.takewhile(lambda line: line != '.', lines))
+    first = int(command[1])
+    if verb == 'a':
+        return Edit(first + 1, first, text)
+    return Edit(first, int(command[2] or first), text)
 
 
 def apply_edits(content: bytes, edits: list[Edit]) -> bytes:

@@ -51,7 +51,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampleSet:
-    """A folder written by gen_samples.
+    """A folder written by `datasetgan samples`.
 
     Attributes:
         folder: where samples.json is.

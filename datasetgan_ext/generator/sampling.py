@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError
-
-NOISE_MODES = ('const', 'random', 'none')
 
 
 @dataclass(frozen=True)
@@ -71,33 +67,6 @@ def mixing_of(seed: int, probability: float, num_ws: int) -> Mixing | None:
     chosen = random.uniform() < probability
     mixing = Mixing(int(random.randint(2**32, dtype=np.uint32)), int(random.randint(1, num_ws)))
     return mixing if chosen else None
-
-
-def read_projected(path: str | Path, num_ws: int, w_dim: int) -> np.ndarray:
-    """The `projected_w.npz` that upstream's projector.py writes.
-
-    Returns:
-        float32 [N, num_ws, w_dim].
-
-    Raises:
-        UserError: it is no such file, or of another network's shape.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            ws = file['w']
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"`projected_w`={path} cannot be read ({error}); give the projected_w.npz of upstream's "
-            'projector.py, which holds an array named "w"'
-        ) from error
-    if ws.ndim != 3 or len(ws) == 0 or ws.shape[1:] != (num_ws, w_dim) or ws.dtype.kind != 'f':
-        raise UserError(
-            f'`projected_w`={path} holds a {ws.dtype} array of shape {list(ws.shape)}; this network takes '
-            f'floats [N, {num_ws}, {w_dim}]. Was it projected with another network?'
-        )
-    if not np.isfinite(ws).all():
-        raise UserError(f'`projected_w`={path} holds values that are not finite numbers; project the image again')
-    return ws.astype(np.float32)
 
 
 def latents_from_seeds(seeds: Sequence[int], z_dim: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datasetgan_ext.generator.sampling import NOISE_MODES
+from datasetgan_ext.core.choices import NOISE_MODES
 
 EPS = 1e-8
 
@@ -98,7 +98,8 @@ class _ConvLayer(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool):
         super().__init__()
-        self.resolution, self.up = resolution, up
+        self.resolution = resolution
+        self.up = up
         self.affine = _FullyConnected(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
@@ -186,7 +187,8 @@ class _SynthesisNetwork(nn.Module):
         if ws.ndim != 3 or ws.shape[1] != self.num_ws:
             raise ValueError(f'ws must have the shape [N, {self.num_ws}, w_dim], got {list(ws.shape)}')
         ws = ws.to(torch.float32)
-        x = img = None
+        x = None
+        img = None
         first = 0
         for block in self.children():
             # one w for each conv layer, and for torgb the next one, which the next block's conv0 uses too
@@ -213,16 +215,21 @@ class StandInGenerator(nn.Module):
         synthesis_kwargs: dict | None = None,
     ):
         super().__init__()
-        mapping_kwargs, synthesis_kwargs = mapping_kwargs or {}, synthesis_kwargs or {}
+        mapping_kwargs = mapping_kwargs or {}
+        synthesis_kwargs = synthesis_kwargs or {}
         if c_dim != 0:
             raise ValueError(f'the stand-in generator is unconditional: c_dim must be 0, got {c_dim}')
         if img_resolution < 4 or img_resolution & (img_resolution - 1):
             raise ValueError(f'img_resolution must be a power of two of at least 4, got {img_resolution}')
-        unknown = (mapping_kwargs.keys() - {'num_layers'}) | (synthesis_kwargs.keys() - {'channel_base', 'channel_max'})
+        unknown = mapping_kwargs.keys() - {'num_layers'}
+        unknown |= synthesis_kwargs.keys() - {'channel_base', 'channel_max'}
         if unknown:
             raise ValueError(f'not supported by the stand-in generator: {", ".join(sorted(unknown))}')
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
+        self.z_dim = z_dim
+        self.c_dim = c_dim
+        self.w_dim = w_dim
+        self.img_resolution = img_resolution
+        self.img_channels = img_channels
         self.synthesis = _SynthesisNetwork(w_dim, img_resolution, img_channels, **synthesis_kwargs)
         self.num_ws = self.synthesis.num_ws
         self.mapping = _MappingNetwork(z_dim, w_dim, self.num_ws, **mapping_kwargs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -28,13 +29,14 @@ class TensorFlowNetwork:
         self.state = state
 
 
-def build_converted(network: TensorFlowNetwork, source: str) -> torch.nn.Module:
+def build_converted(network: TensorFlowNetwork, source: str, root: Path | None = None) -> torch.nn.Module:
     """The PyTorch generator for a network of the TensorFlow era.
 
     Args:
         network: Record of the generator. Its state has version, static_kwargs, variables (pairs of name and value)
             and components (networks by name).
         source: Name of the file, for messages.
+        root: folder of the checkout, as for `import_upstream`.
 
     Returns:
         The checkout's StyleGAN2 generator on the CPU, in evaluation mode, without gradients. Torch's random state is
@@ -44,7 +46,7 @@ def build_converted(network: TensorFlowNetwork, source: str) -> torch.nn.Module:
         UserError: the record is no such network; it is of StyleGAN1 or older; upstream's converter does not know its
             kind (StyleGAN2's configurations A to D); or as for `import_upstream`.
     """
-    legacy = import_upstream('legacy')
+    legacy = import_upstream('legacy', root)
     try:
         description = _describe(network)
     except (TypeError, ValueError, KeyError) as error:

@@ -34,31 +34,23 @@ _FOLDER = 'stylegan2_ada_pytorch'
 _TOP_LEVEL = ('dnnlib', 'torch_utils', 'training')
 
 
-def use_upstream(folder: Path) -> None:
-    """Makes a folder the checkout of this process and, through the environment, of those that it starts.
+def find_upstream(upstream: str | Path | None = None) -> Path | None:
+    """Folder of the checkout to use, or None if there is none.
+
+    Args:
+        upstream: folder of a checkout; None = `$DATASETGAN_UPSTREAM` if that is set, else the submodule beside the
+            package, else `./stylegan2_ada_pytorch` in the working directory.
+
+    Returns:
+        An absolute path without links.
 
     Raises:
-        UserError: it is no checkout.
+        UserError: `upstream`, or the folder that `DATASETGAN_UPSTREAM` names, is no checkout.
     """
-    root = folder.expanduser().resolve()
-    _check_checkout(root, f'`upstream`={folder}', 'give')
-    os.environ[_VARIABLE] = str(root)
-
-
-def find_upstream() -> Path | None:
-    """Folder of upstream's checkout, or None if there is none.
-
-    It is `$DATASETGAN_UPSTREAM` if that is set (`upstream` sets it), else the submodule beside the package, else
-    `./stylegan2_ada_pytorch` in the working directory.
-
-    Raises:
-        UserError: `DATASETGAN_UPSTREAM` is set to a folder that is no checkout.
-    """
-    chosen = os.environ.get(_VARIABLE)
-    if chosen:
-        folder = Path(chosen).expanduser().resolve()
-        _check_checkout(folder, f'{_VARIABLE}={chosen}', 'unset it, or set it to')
-        return folder
+    if upstream is not None:
+        return _checkout(upstream, f'`upstream`={upstream}', 'give')
+    if chosen := os.environ.get(_VARIABLE):
+        return _checkout(chosen, f'{_VARIABLE}={chosen}', 'unset it, or set it to')
     for base in (Path(__file__).resolve().parents[2], Path.cwd()):
         folder = (base / _FOLDER).resolve()
         if _is_checkout(folder):
@@ -66,9 +58,8 @@ def find_upstream() -> Path | None:
     return None
 
 
-def has_module(module: str) -> bool:
-    """Whether there is a checkout with this module, for example 'training.networks'."""
-    root = find_upstream()
+def has_module(module: str, root: Path | None) -> bool:
+    """Whether the checkout in `root`, if there is one, has a module, for example 'training.networks'."""
     return root is not None and _file_of(module, root).is_file()
 
 
@@ -80,23 +71,31 @@ def _is_checkout(folder: Path) -> bool:
     return any(_file_of(module, folder).is_file() for module in (*_STYLEGAN2, _ALIAS_FREE))
 
 
-def _check_checkout(folder: Path, setting: str, mend: str) -> None:
-    if not _is_checkout(folder):
+def _checkout(folder: str | Path, setting: str, mend: str) -> Path:
+    """The folder as an absolute path; raises UserError if it is no checkout."""
+    root = Path(folder).expanduser().resolve()
+    if not _is_checkout(root):
         raise UserError(
             f'{setting} holds no training/networks.py or training/networks_stylegan3.py: {mend} the folder '
             'of a checkout of stylegan2-ada-pytorch or StyleGAN3'
         )
+    return root
 
 
-def import_upstream(module: str) -> ModuleType:
+def import_upstream(module: str, root: Path | None = None) -> ModuleType:
     """Imports one of upstream's modules, for example 'training.networks'.
 
-    Upstream's folder is put first on `sys.path` and stays there: its modules import each other by top-level names.
+    Upstream's folder is put first on `sys.path` and stays there: its modules import each other by top-level names. So
+    a process can use one checkout.
+
+    Args:
+        module: its name.
+        root: folder of the checkout, from `find_upstream`; None = what `find_upstream()` finds.
 
     Raises:
         UserError: there is no checkout, another package has taken one of its names, or an import of its fails.
     """
-    root = find_upstream()
+    root = root or find_upstream()
     if root is None:
         raise UserError(
             'stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository, '
@@ -154,10 +153,11 @@ def plain_warnings() -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def build_generator(alias_free: bool, args: object, kwargs: object, source: str) -> torch.nn.Module:
+def build_generator(root: Path | None, alias_free: bool, args: object, kwargs: object, source: str) -> torch.nn.Module:
     """Upstream's generator with random weights, built from arguments that a file holds.
 
     Args:
+        root: folder of the checkout, as for `import_upstream`.
         alias_free: StyleGAN3's own generator (its configurations t and r); else the checkout's StyleGAN2 generator.
         args: Tuple of positional arguments.
         kwargs: Dict of keyword arguments.
@@ -170,21 +170,32 @@ def build_generator(alias_free: bool, args: object, kwargs: object, source: str)
         UserError: the checkout lacks such a generator; the arguments are no plain data, or not Generator's; or as for
             `import_upstream`.
     """
-    if alias_free and not has_module(_ALIAS_FREE):
+    root = root or find_upstream()
+    if alias_free and not has_module(_ALIAS_FREE, root):
         raise UserError(
             f'{source} is a StyleGAN3 network: clone {STYLEGAN3_URL} and name the folder with '
             f'`upstream`=DIR or {_VARIABLE}'
         )
-    module = _ALIAS_FREE if alias_free else next(filter(has_module, _STYLEGAN2), _STYLEGAN2[0])
-    networks, mapping = import_upstream(module), import_upstream('dnnlib').EasyDict
+    module = _ALIAS_FREE if alias_free else _stylegan2_module(root)
+    networks = import_upstream(module, root)
+    mapping = import_upstream('dnnlib', root).EasyDict
     try:
-        args, kwargs = to_plain(args, mapping), to_plain(kwargs, mapping)
+        plain_args = to_plain(args, mapping)
+        plain_kwargs = to_plain(kwargs, mapping)
         with torch.random.fork_rng(devices=[]):
-            return networks.Generator(*args, **kwargs).eval().requires_grad_(False)
+            return networks.Generator(*plain_args, **plain_kwargs).eval().requires_grad_(False)
     except Exception as error:  # wrong arguments raise nearly anything
         raise UserError(
             f"{source}: the Generator of {module} does not take the file's arguments ({error!r}). {OTHER_CODE}"
         ) from error
+
+
+def _stylegan2_module(root: Path | None) -> str:
+    """Name of the checkout's module of StyleGAN2 networks; where it has none, the one that an error should name."""
+    for module in _STYLEGAN2:
+        if has_module(module, root):
+            return module
+    return _STYLEGAN2[0]
 
 
 def to_plain(value: object, mapping: type, depth: int = 0) -> Any:
@@ -209,5 +220,5 @@ def _refuse_namesake(name: str, root: Path) -> None:
         where = places[0] if places else 'no file'
         raise UserError(
             f'a module named {name!r} is imported already, from {where}: it hides the one in {root}. '
-            'Rename or uninstall it, or run from another folder'
+            'Rename or uninstall it, or run from another folder; for another checkout, start another process'
         )

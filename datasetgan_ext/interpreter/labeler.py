@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from datasetgan_ext.core.annotation import Keypoints
-from datasetgan_ext.core.seeds import MAX_SEED, projected_name, sample_name
-from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.core.seeds import SEED
+from datasetgan_ext.generator.checkpoint import DEMO, load_generator
+from datasetgan_ext.generator.download import fetch_url
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.sampling import Mixing, SamplingOptions, mixing_of
+from datasetgan_ext.generator.latents import Latents, SeedLatents
+from datasetgan_ext.generator.sampling import Mixing, SamplingOptions
 from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.interpreter.interpreter import Interpreter
 
@@ -43,7 +48,7 @@ class LabeledSample:
     """A generated image and its labels.
 
     Attributes:
-        seed: what it was made from; of a projected image, its row in the file.
+        id: what it was made from: a seed; of a projected image, its row in the file.
         name: of its files, without the suffix.
         image: uint8 [H, W, C], RGB (C = 3) or grey (C = 1).
         mask: uint8 [H, W], class ids; None where the interpreter has no classes.
@@ -51,9 +56,10 @@ class LabeledSample:
         pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats; None without classes.
         keypoints: None where the interpreter has none.
         mixing: the second seed that gave the styles of the later layers, if there was one.
+        id_name: what `id` is, 'seed' or 'projection'.
     """
 
-    seed: int
+    id: int
     name: str
     image: np.ndarray
     mask: np.ndarray | None
@@ -61,10 +67,22 @@ class LabeledSample:
     pixel_uncertainty: np.ndarray | None
     keypoints: FoundKeypoints | None
     mixing: Mixing | None
+    id_name: str = SEED
+
+    @property
+    def seed(self) -> int:
+        """What it was made from.
+
+        Raises:
+            AttributeError: it was not made from a seed.
+        """
+        if self.id_name != SEED:
+            raise AttributeError(f'{self.name} was made from {self.id_name} {self.id}, not from a seed')
+        return self.id
 
 
 class Labeler:
-    """Makes labelled images from seeds.
+    """Makes labelled images from seeds or other latents.
 
     Example:
         >>> labeler = Labeler(load_generator('demo'), load_interpreter('demo'))
@@ -78,7 +96,7 @@ class Labeler:
         interpreter: Interpreter,
         options: SamplingOptions | None = None,
         batch: int | None = None,
-        projected: np.ndarray | None = None,
+        latents: Latents | None = None,
     ):
         """
         Args:
@@ -87,8 +105,7 @@ class Labeler:
             options: how to make them; None = as the interpreter's training images were made. The crop is always the
                 interpreter's.
             batch: images per forward pass; None = 1 on a CPU, 8 on a GPU.
-            projected: float32 [N, num_ws, w_dim], w vectors to label in place of seeds (`sampling.read_projected`);
-                what stands for a seed is then a row of it.
+            latents: what the images are made from; None = seeds.
 
         Raises:
             UserError: the interpreter belongs to another network, or the options do not suit this one.
@@ -99,89 +116,147 @@ class Labeler:
             generator.check_options(options or interpreter.options), crop_hw=interpreter.options.crop_hw
         )
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
-        self.projected = projected
+        self.latents = latents or SeedLatents(generator, self.options)
         self._fused = interpreter.fused_for(generator)
 
-    def __call__(self, seeds: Iterable[int]) -> Iterator[LabeledSample]:
-        """Labelled images of `seeds`, in their order; `batch` of them are held at once."""
-        seeds = iter(seeds)
-        while chunk := list(itertools.islice(seeds, self.batch)):
+    def __call__(self, ids: Iterable[int]) -> Iterator[LabeledSample]:
+        """Labelled images of seeds, or of other ids of `latents`, in their order; `batch` of them are held at once."""
+        ids = iter(ids)
+        while chunk := list(itertools.islice(ids, self.batch)):
             yield from self.label(chunk)
 
-    def label(self, seeds: list[int]) -> list[LabeledSample]:
-        """Labelled images of `seeds` from one forward pass, or from smaller ones where the GPU's memory is too small.
+    def label(self, ids: list[int]) -> list[LabeledSample]:
+        """Labelled images of ids from one forward pass, or from smaller ones where the GPU's memory is too small.
 
         Raises:
             torch.cuda.OutOfMemoryError: it is too small for a single image.
         """
         try:
-            return self._label(seeds)
+            return self._label(ids)
         except torch.cuda.OutOfMemoryError:
-            if len(seeds) == 1:
+            if len(ids) == 1:
                 raise
         log.warning(
             "The GPU's memory is full with %d images at once: going on with half as many; a smaller `batch` "
             'saves the attempt',
-            len(seeds),
+            len(ids),
         )
         torch.cuda.empty_cache()
-        half = len(seeds) // 2
-        return self.label(seeds[:half]) + self.label(seeds[half:])
+        half = len(ids) // 2
+        return self.label(ids[:half]) + self.label(ids[half:])
 
-    def _label(self, seeds: list[int]) -> list[LabeledSample]:
-        ws = None if self.projected is None else torch.from_numpy(self.projected[seeds])
-        synthesis = self.generator.synthesize(seeds, self.options, ws)
+    def _label(self, ids: list[int]) -> list[LabeledSample]:
+        synthesis = self.generator.synthesize(ids, self.options, self.latents.ws)
         prediction = self._fused(synthesis.features)
-        parts = (synthesis.images, prediction.masks, prediction.uncertainty, prediction.pixel_uncertainty)
-        parts = [itertools.repeat(None) if part is None else part.cpu().numpy() for part in parts]
+        images = synthesis.images.cpu().numpy()
+        uncertainty = prediction.uncertainty.cpu().tolist()
+        masks = _each(prediction.masks, len(ids))
+        pixel_uncertainty = _each(prediction.pixel_uncertainty, len(ids))
         return [
             LabeledSample(
-                seed,
-                self._name(seed),
-                image,
-                mask,
-                float(uncertainty),
-                pixel_uncertainty,
-                self._keypoints(prediction, index),
-                self._mixing(seed),
+                id=number,
+                name=self.latents.name(number),
+                image=images[index],
+                mask=masks[index],
+                uncertainty=uncertainty[index],
+                pixel_uncertainty=pixel_uncertainty[index],
+                keypoints=_keypoints(prediction, index),
+                mixing=self.latents.mixing(number),
+                id_name=self.latents.id_name,
             )
-            for index, (seed, image, mask, uncertainty, pixel_uncertainty) in enumerate(zip(seeds, *parts))
+            for index, number in enumerate(ids)
         ]
 
-    @staticmethod
-    def _keypoints(prediction: Prediction, index: int) -> FoundKeypoints | None:
-        if prediction.keypoints is None:
-            return None
-        labels = prediction.keypoint_labels(index)
-        return FoundKeypoints(
-            labels.points,
-            labels.visibility,
-            prediction.keypoints.confidence[index].cpu().numpy(),
-            prediction.keypoints.spread[index].cpu().numpy(),
-        )
-
-    def _name(self, seed: int) -> str:
-        return sample_name(seed) if self.projected is None else projected_name(seed)
-
-    def _mixing(self, seed: int) -> Mixing | None:
-        if self.projected is not None:
-            return None
-        return mixing_of(seed, self.options.mix_styles, self.generator.num_ws)
+    @contextmanager
+    def same_sums(self) -> Iterator[None]:
+        """One thread on a CPU: in several, some layers add in another order, which can change a pixel by one level."""
+        threads = torch.get_num_threads()
+        if self.generator.device.type == 'cpu':
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
-def make_labeler(
-    network: str,
-    interpreter: str,
-    options: SamplingOptions | None = None,
-    batch: int | None = None,
-    projected: np.ndarray | None = None,
-    device: torch.device | str | None = None,
-    allow_pickle_code: bool = False,
-) -> Labeler:
-    """A labeler from files: see `load_generator`, `Interpreter.load` and `Labeler`."""
-    return Labeler(
-        load_generator(network, device, allow_pickle_code), Interpreter.load(interpreter), options, batch, projected
+def _each(values: torch.Tensor | None, count: int) -> Sequence[np.ndarray | None]:
+    """The part of each of `count` images, None where there is nothing to share out."""
+    return [None] * count if values is None else values.cpu().numpy()
+
+
+def _keypoints(prediction: Prediction, index: int) -> FoundKeypoints | None:
+    if prediction.keypoints is None:
+        return None
+    labels = prediction.keypoint_labels(index)
+    return FoundKeypoints(
+        points=labels.points,
+        visibility=labels.visibility,
+        confidence=prediction.keypoints.confidence[index].cpu().numpy(),
+        spread=prediction.keypoints.spread[index].cpu().numpy(),
     )
+
+
+@dataclass(frozen=True)
+class LabelerSpec:
+    """How to make a labeler, here or in a process elsewhere; picklable.
+
+    Attributes:
+        network: see `load_generator`; or the content of such a file.
+        interpreter: see `Interpreter.load`; or the content of such a file.
+        options, batch, latents: see `Labeler`.
+        device: where it computes; None = the first GPU, or the CPU where there is none.
+        allow_pickle_code, upstream: see `load_generator`; `upstream` is an absolute path, the same on all machines.
+    """
+
+    network: str | bytes
+    interpreter: str | bytes
+    options: SamplingOptions | None = None
+    batch: int | None = None
+    latents: Latents | None = None
+    device: torch.device | str | None = None
+    allow_pickle_code: bool = False
+    upstream: Path | None = None
+
+    def packed(self) -> LabelerSpec:
+        """The same with the files' content, for machines that do not have them.
+
+        Raises:
+            UserError: the network's URL cannot be read.
+        """
+        network = self.network
+        if isinstance(network, str) and network.startswith(('http://', 'https://')):
+            network = str(fetch_url(network))
+        return replace(self, network=_content(network), interpreter=_content(self.interpreter))
+
+    def make(self) -> Labeler:
+        """The labeler.
+
+        Raises:
+            UserError: as from `load_generator`, `Interpreter.load` and `Labeler`.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            network = _file(self.network, Path(folder, 'network.pkl'))
+            interpreter = _file(self.interpreter, Path(folder, 'interpreter.safetensors'))
+            return Labeler(
+                load_generator(network, self.device, self.allow_pickle_code, self.upstream),
+                Interpreter.load(interpreter),
+                self.options,
+                self.batch,
+                self.latents,
+            )
+
+
+def _content(source: str | bytes) -> str | bytes:
+    """Content of a file; the demo stays a name, since every machine has it."""
+    return source if isinstance(source, bytes) or source == DEMO else Path(source).read_bytes()
+
+
+def _file(source: str | bytes, place: Path) -> str:
+    """A name to load from; content is written to a place."""
+    if isinstance(source, str):
+        return source
+    place.write_bytes(source)
+    return str(place)
 
 
 class LabeledImages(torch.utils.data.IterableDataset):
@@ -221,7 +296,7 @@ class LabeledImages(torch.utils.data.IterableDataset):
         [C, H, W]; int64 [H, W], class ids; float32 [J, 3], x and y in pixels and visibility."""
         worker = torch.utils.data.get_worker_info()
         number, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for sample in self.labeler(range(self.first_seed + number, MAX_SEED + 1, step)):
+        for sample in self.labeler(self.labeler.latents.ids[self.first_seed + number :: step]):
             if self.max_uncertainty is None or sample.uncertainty <= self.max_uncertainty:
                 image = torch.from_numpy(sample.image).permute(2, 0, 1).contiguous()
                 item = [image]

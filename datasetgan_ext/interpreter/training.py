@@ -44,6 +44,3 @@ def train_interpreter(training_set: TrainingSet, progress: bool = True) -> Inter
         keypoint_threshold=keypoint_threshold,
         difference_layers=training_set.difference_layers,
     )
-
-
-TrainingSet.train = train_interpreter  # until tests/conftest.py calls it by its name

@@ -89,14 +89,11 @@ def write_card(info: dict, summary: Summary) -> str:
     keypoint_rows = '\n'.join(
         f'| {name} | {images} |' for name, images in zip(info.get('keypoints', []), summary.keypoint_images)
     )
-    labels = [
-        text
-        for text, count in (
-            (f'a segmentation mask of {len(info["classes"])} classes', class_rows),
-            (f'{len(info.get("keypoints", []))} keypoints', keypoint_rows),
-        )
-        if count
-    ]
+    labels = []
+    if class_rows:
+        labels.append(f'a segmentation mask of {len(info["classes"])} classes')
+    if keypoint_rows:
+        labels.append(f'{len(info.get("keypoints", []))} keypoints')
     return front_matter(info, summary.samples, {'train': MANIFEST}) + CARD.format(
         network=info['sources']['network'],
         samples=summary.samples,

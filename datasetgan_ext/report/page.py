@@ -16,6 +16,7 @@ import PIL.Image
 
 from datasetgan_ext.core.annotation import ABSENT
 from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import Summary, name_of_record, read_manifest
 from datasetgan_ext.formats.png import png_bytes
@@ -48,15 +49,19 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
     """
     task = Task.from_json(info, path)
     scores = read_scores(manifest)
-    strata, worst = stratify(scores, SHOWN), scores[: -SHOWN - 1 : -1]
-    wanted = {score.seed for part in (*strata.values(), worst) for score in part}
-    records, reasons = {}, Counter()
+    strata = stratify(scores, SHOWN)
+    worst = scores[: -SHOWN - 1 : -1]
+    wanted = {score.id for score in worst}
+    for part in strata.values():
+        wanted.update(score.id for score in part)
+    figures = {}
+    reasons = Counter()
     for record in read_manifest(manifest):
-        if record['seed'] in wanted:
-            records[record['seed']] = record
+        if sample_id(record) in wanted:
+            image, mask = pictures(record)
+            figures[sample_id(record)] = _figure(record, image, mask, task)
         if not record['kept']:
             reasons[record.get('dropped') or 'uncertainty'] += 1
-    figures = {seed: _figure(record, *pictures(record), task) for seed, record in records.items()}
     height, width = info['image_hw']
     page = Template(PAGE.read_text(encoding='utf-8')).substitute(
         title=escape(f'Labelled images from {info["sources"]["network"]}'),
@@ -135,7 +140,7 @@ def _keypoints(record: dict, task: Task, width: int, height: int) -> str:
 
 
 def _joined(scores: Iterable[Score], figures: dict[int, str]) -> str:
-    return ''.join(figures[score.seed] for score in scores)
+    return ''.join(figures[score.id] for score in scores)
 
 
 def _facts(info: dict, summary: Summary, reasons: Counter, task: Task) -> str:
@@ -163,8 +168,8 @@ def _tools(task: Task) -> str:
         tools += '<label>Overlay <input id="overlay" type="range" min="0" max="100" value="60"></label>'
     if task.keypoints:
         tools += '<label><input id="points" type="checkbox" checked> Keypoints</label>'
-    names = [_named(*item) for item in zip(task.classes, task.palette)]
-    names += [_named(*item, 'point') for item in zip(task.keypoints, keypoint_colors(task))]
+    names = [_named(name, color) for name, color in zip(task.classes, task.palette)]
+    names += [_named(name, color, 'point') for name, color in zip(task.keypoints, keypoint_colors(task))]
     legend = ''.join(f'<span>{name}</span>' for name in names)
     return f'<div class="tools">{tools}</div><div class="legend">{legend}</div>'
 
@@ -174,7 +179,8 @@ def _named(name: str, color: tuple[int, int, int], shape: str = '') -> str:
 
 
 def _css(color: tuple[int, int, int]) -> str:
-    return '#{:02x}{:02x}{:02x}'.format(*color)
+    red, green, blue = color
+    return f'#{red:02x}{green:02x}{blue:02x}'
 
 
 def _label_tables(summary: Summary, task: Task) -> str:
@@ -227,14 +233,13 @@ def _histogram(scores: list[Score], summary: Summary) -> str:
     """How many samples have which uncertainty, the dropped ones above the kept ones."""
     width, height = CHART_WH
     highest = max(scores[-1].uncertainty, 1e-6)
-    counts = [
-        np.histogram([score.uncertainty for score in scores if score.kept == kept], BINS, (0, highest))[0]
-        for kept in (True, False)
-    ]
-    base, step = height - CHART_FOOT, width / BINS
-    unit = (base - 16) / (counts[0] + counts[1]).max()
+    kept_counts, _ = np.histogram([score.uncertainty for score in scores if score.kept], BINS, (0, highest))
+    dropped_counts, _ = np.histogram([score.uncertainty for score in scores if not score.kept], BINS, (0, highest))
+    base = height - CHART_FOOT
+    step = width / BINS
+    unit = (base - 16) / (kept_counts + dropped_counts).max()
     parts = []
-    for index, (kept, dropped) in enumerate(zip(*(part.tolist() for part in counts))):
+    for index, (kept, dropped) in enumerate(zip(kept_counts.tolist(), dropped_counts.tolist())):
         limits = f'{index * highest / BINS:.4f} to {(index + 1) * highest / BINS:.4f}'
         top = base
         for style, count in (('kept', kept), (DROPPED, dropped)):
@@ -251,7 +256,9 @@ def _histogram(scores: list[Score], summary: Summary) -> str:
         )
     if summary.kept < summary.samples:
         x = summary.uncertainty_cut / highest * width
-        anchor, shift = ('start', 5) if x < width / 2 else ('end', -5)
+        on_the_left = x < width / 2
+        anchor = 'start' if on_the_left else 'end'
+        shift = 5 if on_the_left else -5
         parts.append(
             f'<line class="cut" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{base}"/><text class="cut-text" '
             f'x="{x + shift:.1f}" y="11" text-anchor="{anchor}">{summary.uncertainty_cut:.4f}</text>'

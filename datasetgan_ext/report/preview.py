@@ -13,7 +13,8 @@ import PIL.ImageFont
 
 from datasetgan_ext.core.annotation import ABSENT, Keypoints
 from datasetgan_ext.core.files import save_atomically
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import spread_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.interpreter.labeler import LabeledSample
 from datasetgan_ext.report.strata import DROPPED
 
@@ -24,7 +25,9 @@ GAP = 8
 TEXT = 15
 DOT = 3
 BONE = (255, 255, 255)
-INK, DIM, RED = (25, 25, 25), (110, 110, 110), (190, 30, 30)
+INK = (25, 25, 25)
+DIM = (110, 110, 110)
+RED = (190, 30, 30)
 
 
 def color_mask(mask: np.ndarray, task: Task) -> np.ndarray:
@@ -75,7 +78,8 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
     )
     draw = PIL.ImageDraw.Draw(sheet)
     for index, (sample, stratum) in enumerate(samples):
-        left, top = (index // rows) * block + GAP, line + (index % rows) * (tile_wh[1] + line + GAP)
+        left = (index // rows) * block + GAP
+        top = line + (index % rows) * (tile_wh[1] + line + GAP)
         image = sample.image.repeat(3, axis=2) if sample.image.shape[2] == 1 else sample.image
         tiles = {'image': image, 'keypoints': image}
         if task.classes:
@@ -96,12 +100,13 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             sheet.paste(tile, (x, top))
         draw.text(
             (left, top + tile_wh[1] + 2),
-            f'{stratum}: seed {sample.seed} ({sample.uncertainty:.4f})',
+            f'{stratum}: {sample.id_name} {sample.id} ({sample.uncertainty:.4f})',
             RED if stratum == DROPPED else DIM,
             font,
         )
     for index, (position, name, color) in enumerate(legend):
-        x, y = position[0] + GAP, sheet.height - legend_height + position[1]
+        x = position[0] + GAP
+        y = sheet.height - legend_height + position[1]
         shape = draw.rectangle if index < len(task.classes) else draw.ellipse
         shape((x, y + 2, x + TEXT - 2, y + TEXT), fill=color, outline=DIM)
         draw.text((x + TEXT + 4, y), name, INK, font)
@@ -123,16 +128,20 @@ def draw_keypoints(image: PIL.Image.Image, keypoints: Keypoints, task: Task, sca
 
 def keypoint_colors(task: Task) -> list[tuple[int, int, int]]:
     """A colour for each keypoint."""
-    return distinct_colors(len(task.keypoints) + 1)[1:]
+    return spread_colors(len(task.keypoints) + 1)[1:]
 
 
 def _legend(task: Task, width: int, font: PIL.ImageFont.FreeTypeFont) -> tuple[list[tuple], int]:
     """Where each class's and keypoint's name stands below the tiles, and the height that they need."""
-    entries, x, y = [], 0, 0
-    for name, color in [*zip(task.classes, task.palette), *zip(task.keypoints, keypoint_colors(task))]:
+    names = [*task.classes, *task.keypoints]
+    colors = [*task.palette, *keypoint_colors(task)]
+    entries = []
+    x = y = 0
+    for name, color in zip(names, colors):
         length = TEXT + 4 + math.ceil(font.getlength(name)) + 2 * GAP
         if x and x + length > width:
-            x, y = 0, y + TEXT + GAP
+            x = 0
+            y += TEXT + GAP
         entries.append(((x, y), name, color))
         x += length
     return entries, y + TEXT + GAP

@@ -7,22 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.formats.folder import read_manifest
 
 DROPPED = 'dropped'
 
 
 class Score(NamedTuple):
-    """What a sample is sorted by; scores compare as they are sorted, each seed has its place."""
+    """What a sample is sorted by; scores compare as they are sorted, each id has its place."""
 
     uncertainty: float
-    seed: int
+    id: int
     kept: bool
 
 
 def read_scores(manifest: Path) -> list[Score]:
     """The scores of all samples, from the most certain to the most uncertain one."""
-    return sorted(Score(record['uncertainty'], record['seed'], record['kept']) for record in read_manifest(manifest))
+    return sorted(Score(record['uncertainty'], sample_id(record), record['kept']) for record in read_manifest(manifest))
 
 
 def stratify(scores: list[Score], count: int) -> dict[str, list[Score]]:

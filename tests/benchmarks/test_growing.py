@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from benchmarks.demo.growing import Stage, export_generator, train_generator
 from benchmarks.demo.rebuild import write_drawings
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator.safe_pickle import load_generator_pickle
+from datasetgan_ext.generator.network_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
 
 TRAIN = """

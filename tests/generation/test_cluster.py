@@ -1,5 +1,6 @@
 """A Ray cluster makes the same dataset as one process, also when one of its machines is lost."""
 
+import pickle
 import time
 from types import SimpleNamespace
 
@@ -10,58 +11,58 @@ from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.generation import cluster
-from datasetgan_ext.generation.cluster import Actor, Cluster, Shipment, _Desk
-from datasetgan_ext.generation.folder import FolderWriter
-from datasetgan_ext.generation.workers import ATTEMPTS, Job
+from datasetgan_ext.generation.cluster import Actor, Cluster, JobQueue, connect
+from datasetgan_ext.generation.encoding import Encoder
+from datasetgan_ext.generation.executors import ATTEMPTS, Fingerprints, Job
 from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.interpreter.labeler import make_labeler
-from tests.generation.test_run import manifest, tree
-from tests.test_cli import invoke
+from datasetgan_ext.interpreter.labeler import LabelerSpec
+from tests.helpers.commands import invoke
+from tests.helpers.trees import manifest, tree
 
 JOBS = [Job([seed], {seed}) for seed in range(3)]
 
 
 def test_each_job_is_new_once_then_given_to_those_that_have_nothing_else_to_do():
-    desk = _Desk(iter(JOBS))
-    assert [desk.take(0), desk.take(1), desk.take(1)] == [0, 1, 2]
-    assert desk.finish(1)
-    assert desk.take(1) == 0, 'the other one has not finished it'
-    assert desk.take(1) is None and desk.take(0) == 2
-    assert desk.finish(0) and not desk.finish(0), 'a result counts once'
-    assert list(desk.unfinished) == [2]
+    queue = JobQueue(iter(JOBS))
+    assert [queue.take(0), queue.take(1), queue.take(1)] == [0, 1, 2]
+    assert queue.finish(1)
+    assert queue.take(1) == 0, 'the other one has not finished it'
+    assert queue.take(1) is None and queue.take(0) == 2
+    assert queue.finish(0) and not queue.finish(0), 'a result counts once'
+    assert list(queue.unfinished) == [2]
 
 
 def test_a_job_whose_actor_was_lost_comes_first_unless_another_has_done_it():
-    desk = _Desk(iter(JOBS))
-    desk.take(0), desk.take(1)
-    desk.give_back(0, 0, OSError('lost'))
-    desk.give_back(1, 1, OSError('lost'))
-    assert desk.take(0) == 0
-    assert desk.finish(1), 'a result that was on its way'
-    assert desk.take(1) == 2
+    queue = JobQueue(iter(JOBS))
+    queue.take(0), queue.take(1)
+    queue.give_back(0, 0, OSError('lost'))
+    queue.give_back(1, 1, OSError('lost'))
+    assert queue.take(0) == 0
+    assert queue.finish(1), 'a result that was on its way'
+    assert queue.take(1) == 2
 
 
 def test_a_job_at_which_actors_are_lost_again_and_again_is_told():
-    desk, attempts = _Desk(iter(JOBS)), []
+    queue, attempts = JobQueue(iter(JOBS)), []
     with pytest.raises(UserError, match=r'actors were lost at seeds \[0\] again and again \(the node died\)'):
         for attempt in range(ATTEMPTS):
             attempts.append(attempt)
-            assert desk.take(0) == 0
-            desk.give_back(0, 0, OSError('dead:\n\n\tthe node died'))
+            assert queue.take(0) == 0
+            queue.give_back(0, 0, OSError('dead:\n\n\tthe node died'))
     assert len(attempts) == ATTEMPTS
 
 
-def test_a_shipment_needs_none_of_the_files(interpreter, tmp_path):
-    demo = make_labeler('demo', 'demo')
+def test_a_packed_spec_needs_none_of_the_files(tmp_path):
+    demo = LabelerSpec('demo', 'demo', SamplingOptions(trunc=0.5)).make()
     path = tmp_path / 'interpreter.safetensors'
     demo.interpreter.save(path)
-    shipment = Shipment.pack('demo', str(path), SamplingOptions(trunc=0.5), 2, None, False)
+    spec = LabelerSpec('demo', str(path), SamplingOptions(trunc=0.5), batch=2, device='cpu').packed()
     path.unlink()
-    labeler = shipment.labeler('cpu')
+    labeler = pickle.loads(pickle.dumps(spec)).make()
     assert labeler.interpreter.fingerprint == demo.interpreter.fingerprint
     assert (labeler.options.trunc, labeler.batch) == (0.5, 2)
     (sample,) = labeler([3])
-    (expected,) = make_labeler('demo', 'demo', SamplingOptions(trunc=0.5))([3])
+    (expected,) = demo([3])
     assert np.array_equal(sample.mask, expected.mask)
 
 
@@ -69,7 +70,7 @@ def test_a_shipment_needs_none_of_the_files(interpreter, tmp_path):
     'resources, options, device, workers',
     [
         ({'CPU': 64.0, 'GPU': 4.0}, {}, 'cuda', 4),
-        ({'CPU': 64.0, 'GPU': 4.0}, {'workers': 6}, 'cuda', 6),
+        ({'CPU': 64.0, 'GPU': 4.0}, {'actors': 6}, 'cuda', 6),
         ({'CPU': 64.0, 'GPU': 4.0}, {'device': 'cpu'}, 'cpu', 64),
         ({'CPU': 8.0}, {}, 'cpu', 8),
         ({}, {}, 'cpu', 1),
@@ -78,8 +79,8 @@ def test_a_shipment_needs_none_of_the_files(interpreter, tmp_path):
 def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, device, workers):
     ray = SimpleNamespace(is_initialized=lambda: True, cluster_resources=lambda: resources, nodes=list)
     monkeypatch.setattr(cluster, 'import_extra', lambda *_: ray)
-    found = Cluster('auto', **options)
-    assert (found.device, found.workers) == (device, workers)
+    found = connect('auto', **options)
+    assert (found.device, found.actors) == (device, workers)
 
 
 @pytest.mark.parametrize('address', ['auto', '127.0.0.1:1', 'ray://127.0.0.1:1', 'nonsense'])
@@ -110,7 +111,7 @@ def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
     label, lost = Cluster.label, []
 
     def label_and_lose_a_machine(cluster, *arguments):
-        assert (cluster.device, cluster.workers) == ('cpu', 2)
+        assert (cluster.device, cluster.machines.actors) == ('cpu', 2)
         for number, result in enumerate(label(cluster, *arguments)):
             if number == 6:
                 while ray.available_resources().get('CPU', 0):
@@ -121,25 +122,25 @@ def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Cluster, 'label', label_and_lose_a_machine)
     for name, option in (('lost', f'--ray={machines.address}'), ('whole', '--workers=1')):
-        result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / name}', '--seeds=0-23', option)
+        result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / name}', '--seeds=0-15', option)
         assert result.exit_code == 0, result.output
     assert lost == [6]
-    assert [record['seed'] for record in manifest(tmp_path / 'lost')] == list(range(24))
+    assert [record['seed'] for record in manifest(tmp_path / 'lost')] == list(range(16))
     assert tree(tmp_path / 'lost') == tree(tmp_path / 'whole')
 
 
 @pytest.mark.parametrize(
     'fingerprint, version, message',
-    [('another', __version__, '--network or --interpreter changed'), ('', '0.0', '0.0 where the run was started')],
+    [('another', __version__, '`network` or `interpreter` changed'), ('', '0.0', '0.0 where the run was started')],
 )
-def test_an_actor_that_would_make_other_samples_says_so(tmp_path, monkeypatch, fingerprint, version, message):
-    monkeypatch.setattr(cluster, 'import_extra', lambda *_: SimpleNamespace(get=lambda shipment: shipment))
-    labeler = make_labeler('demo', 'demo')
-    writer = FolderWriter(tmp_path, labeler.interpreter.task, labeler.interpreter.image_hw)
-    shipment = Shipment.pack('demo', 'demo', labeler.options, 1, None, False)
-    fingerprints = (fingerprint or labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-    assert message in Actor('cpu', writer, fingerprints, version).do(JOBS[0], [shipment])
+def test_an_actor_that_would_make_other_samples_says_so(monkeypatch, fingerprint, version, message):
+    monkeypatch.setattr(cluster, 'import_extra', lambda *_: SimpleNamespace(get=lambda spec: spec))
+    spec = LabelerSpec('demo', 'demo', batch=1, device='cpu')
+    labeler = spec.make()
+    encoder = Encoder(labeler.interpreter.task)
+    same = Fingerprints.of(labeler)
+    asked = Fingerprints(fingerprint or same.network, same.interpreter)
+    assert message in Actor(encoder, asked, version).do(JOBS[0], [spec])
     if version == __version__:
-        same = (labeler.generator.fingerprint, labeler.interpreter.fingerprint)
-        (encoded,) = Actor('cpu', writer, same, version).do(JOBS[1], [shipment])
-        assert encoded.record == writer.encode(*labeler([1])).record
+        (encoded,) = Actor(encoder, same, version).do(JOBS[1], [spec])
+        assert encoded.record == encoder(next(labeler([1]))).record

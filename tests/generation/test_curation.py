@@ -88,7 +88,7 @@ def test_one_filter_after_the_other():
 
 
 def test_classes_that_are_not_there():
-    with pytest.raises(UserError, match=r"--min-pixels: .*'Wheel' \(did you mean 'wheel'\?\)"):
+    with pytest.raises(UserError, match=r"`min_pixels`: .*'Wheel' \(did you mean 'wheel'\?\)"):
         Curation.of(TASK, 0.9, [('Wheel', 4)])
-    with pytest.raises(UserError, match='--balance-classes counts pixels of classes'):
+    with pytest.raises(UserError, match='`balance_classes` counts pixels of classes'):
         Curation.of(Task((), (), ('nose',)), 0.9, balance=0.2)

@@ -9,13 +9,16 @@ from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.report.preview import draw_keypoints, keypoint_colors
-from tests.generation.test_run import manifest, tree
+from tests.helpers.networks import make_network
+from tests.helpers.trees import manifest, tree
 
 TASK = Task(
     ('background', 'dark', 'bright'),
@@ -25,9 +28,11 @@ TASK = Task(
 )
 
 
-@pytest.fixture(params=['both heads', 'keypoints alone'])
-def labeler(request, generator, samples, labels) -> Labeler:
-    annotations = list(png.read_folder(labels))
+@pytest.fixture(scope='module', params=['both heads', 'keypoints alone'])
+def labeler(request, original_samples, original_labels) -> Labeler:
+    generator = Generator(make_network(), 'tiny')
+    samples = original_samples
+    annotations = list(png.read_folder(original_labels))
     for sample, annotation in zip(samples.samples, annotations):
         gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
         places = [np.unravel_index(pixel, gray.shape)[::-1] for pixel in (gray.argmax(), gray.argmin(), 0)]
@@ -45,7 +50,7 @@ def labeler(request, generator, samples, labels) -> Labeler:
 
 def test_dataset_with_keypoints(labeler, tmp_path):
     out = tmp_path / 'out'
-    summary = Run(labeler, range(10), out, 0.8, 'interpreter')()
+    summary = Run(labeler, range(10), out, Curation(0.8))()
     records = manifest(out)
     assert (out / 'masks').exists() == bool(labeler.interpreter.task.classes)
     for record, sample in zip(records, labeler(range(10))):
@@ -78,7 +83,7 @@ def test_dataset_with_keypoints(labeler, tmp_path):
 
 
 def test_stopped_and_continued(labeler, tmp_path, monkeypatch):
-    Run(labeler, range(6), tmp_path / 'whole', 0.8, 'interpreter')()
+    Run(labeler, range(6), tmp_path / 'whole', Curation(0.8))()
     label, calls = Labeler.label, []
 
     def stop_at_the_fourth(self, seeds):
@@ -89,8 +94,8 @@ def test_stopped_and_continued(labeler, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Labeler, 'label', stop_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        Run(labeler, range(6), tmp_path / 'stopped', 0.8, 'interpreter')()
-    Run(labeler, range(6), tmp_path / 'stopped', 0.8, 'interpreter')()
+        Run(labeler, range(6), tmp_path / 'stopped', Curation(0.8))()
+    Run(labeler, range(6), tmp_path / 'stopped', Curation(0.8))()
     assert tree(tmp_path / 'stopped') == tree(tmp_path / 'whole')
 
 

@@ -5,23 +5,21 @@ import shutil
 import pytest
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import Labeler
-from tests.generation.test_run import PowerCutError, tree
+from datasetgan_ext.report import publish
+from tests.generation.test_run import PowerCutError
+from tests.helpers.trees import tree
 
 
 @pytest.fixture
 def make_run(generator, interpreter, tmp_path):
     def make(outdir, seeds, keep=0.5, batch=2, options=None, reuse=()) -> Run:
-        return Run(
-            Labeler(generator, interpreter, options, batch),
-            list(seeds),
-            tmp_path / outdir,
-            keep,
-            'test',
-            reuse=[tmp_path / folder for folder in reuse],
-        )
+        labeler = Labeler(generator, interpreter, options, batch)
+        folders = [tmp_path / folder for folder in reuse]
+        return Run(labeler, list(seeds), tmp_path / outdir, Curation(keep), reuse=folders)
 
     return make
 
@@ -30,7 +28,7 @@ def make_run(generator, interpreter, tmp_path):
 def labeled(monkeypatch) -> list:
     """The batches that are labelled, but for those of the preview."""
     batches = []
-    monkeypatch.setattr(Run, '_draw_preview', lambda self: None)
+    monkeypatch.setattr(publish, 'write_preview', lambda *arguments: None)
     monkeypatch.setattr(
         Labeler, 'label', lambda self, seeds, real=Labeler.label: batches.append(seeds) or real(self, seeds)
     )
@@ -77,7 +75,7 @@ def test_only_whole_batches_that_both_runs_have_are_taken_over(make_run, labeled
 
 @pytest.mark.parametrize(
     'change, message',
-    [({'options': SamplingOptions(trunc=0.5)}, '--trunc was 0.5, now 0.7'), ({'batch': 1}, '--batch was 1, now 2')],
+    [({'options': SamplingOptions(trunc=0.5)}, '`trunc` was 0.5, now 0.7'), ({'batch': 1}, '`batch` was 1, now 2')],
 )
 def test_other_options_are_refused_before_anything_is_written(make_run, tmp_path, change, message):
     make_run('other', range(2), **change)()

@@ -1,8 +1,8 @@
 import copy
 import errno
-import hashlib
 import json
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,36 +13,27 @@ import pytest
 
 from datasetgan_ext.core import files
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats.conversions import convert
+from datasetgan_ext.formats.conversions import convert_within, make_conversion
 from datasetgan_ext.formats.folder import FolderDataset, Summary, name_of_record
-from datasetgan_ext.formats.voc import Voc
 from datasetgan_ext.generation import run as run_module
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generator.latents import ProjectedLatents
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import Labeler
+from tests.helpers.trees import manifest, tree
 
 
 class PowerCutError(BaseException):
     """The process ends here."""
 
 
-def tree(folder) -> dict[str, str]:
-    """Every file below a folder, hidden ones too, and its sha256."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
-
-
-def manifest(folder) -> list[dict]:
-    return [json.loads(line) for line in (folder / 'manifest.jsonl').read_text().splitlines()]
-
-
 @pytest.fixture
 def make_run(generator, interpreter, tmp_path):
-    def make(outdir='dataset', seeds=range(6), keep=0.5, batch=1, options=None) -> Run:
-        return Run(Labeler(generator, interpreter, options, batch), list(seeds), tmp_path / outdir, keep, 'test')
+    def make(outdir='dataset', seeds=range(6), keep=0.5, batch=1, options=None, **others) -> Run:
+        labeler = Labeler(generator, interpreter, options, batch)
+        curation = others.pop('curation', Curation(keep))
+        return Run(labeler, list(seeds), tmp_path / outdir, curation, **others)
 
     return make
 
@@ -75,15 +66,13 @@ def test_files_and_records(make_run, tmp_path):
 def test_compression_changes_files_but_no_pixel(make_run, tmp_path):
     files = {}
     for compression in (0, 9):
-        run = make_run(str(compression))
-        run.compression = compression
-        run()
+        make_run(str(compression), compression=compression)()
         files[compression] = sorted((tmp_path / str(compression)).glob('*s/*.png'))
     assert len(files[0]) == len(files[9]) == 12
     for one, other in zip(files[0], files[9]):
         assert one.name == other.name and np.array_equal(*(np.asarray(PIL.Image.open(path)) for path in (one, other)))
     assert sum(path.stat().st_size for path in files[9]) < sum(path.stat().st_size for path in files[0])
-    with pytest.raises(UserError, match='--compression was 9, now 1'):
+    with pytest.raises(UserError, match='`compression` was 9, now 1'):
         make_run('9')()
 
 
@@ -100,27 +89,22 @@ def test_curation_is_part_of_the_options(make_run, tmp_path, caplog):
     make_run(keep=1)()
     counts = {record['seed']: record['pixels_per_class'][2] for record in manifest(tmp_path / 'dataset')}
     number = sorted(counts.values())[2] + 1
-    run = make_run('curated', keep=1)
-    run.min_pixels = [('bright', number)]
-    summary = run()
+    summary = make_run('curated', curation=Curation(1, ((2, number),)))()
     records = manifest(tmp_path / 'curated')
     assert [record['seed'] for record in records if record['kept']] == [s for s in counts if counts[s] >= number]
     assert {record.get('dropped') for record in records} == {None, 'min-pixels'}
     assert summary.dropped == {'uncertainty': 0, 'min-pixels': 6 - summary.kept, 'balance-classes': 0}
-    with pytest.raises(UserError, match=f'--min-pixels was bright={number}, now None'):
+    with pytest.raises(UserError, match=f'`min_pixels` was bright={number}, now None'):
         make_run('curated', keep=1)()
-    run.min_pixels = [('bright', 257)]
-    run.outdir = tmp_path / 'none'
     with pytest.raises(UserError, match='not one image has as many pixels of these classes. Nothing is lost'):
-        run()
+        make_run('none', curation=Curation(1, ((2, 257),)))()
 
 
 def test_a_class_too_scarce_to_balance_is_told(make_run, caplog):
-    run = make_run()
-    run.balance = 0.5
-    run._tell_scarce_classes(Summary(6, 6, 0.1, [0.5, 0.3, 0.2], [6, 3, 2], []))
+    run = make_run(curation=Curation(1, balance=0.5))
+    run._warn_of_scarce_classes(Summary(6, 6, 0.1, [0.5, 0.3, 0.2], [6, 3, 2], []))
     assert caplog.messages == [
-        'bright is in 33.3 % of the kept images: too few images have it for --balance-classes=0.5'
+        'bright is in 33.3 % of the kept images: too few images have it for `balance_classes`=0.5'
     ]
 
 
@@ -128,9 +112,7 @@ def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(mak
     """Also when the process dies at any deletion, or while it makes them again."""
 
     def run(drop, seeds, outdir='dataset', keep=0.5):
-        made = make_run(outdir, seeds, keep, batch=2)
-        made.drop = drop
-        made()
+        make_run(outdir, seeds, keep, batch=2, drop=drop)()
 
     uncertainty = {sample.seed: sample.uncertainty for sample in make_run().labeler(range(12))}
     order = sorted(range(12), key=uncertainty.get)
@@ -166,8 +148,7 @@ def test_dropped_files_are_deleted_and_come_back_when_a_later_cut_keeps_them(mak
     monkeypatch.setattr(
         Labeler, 'label', lambda self, seeds, real=Labeler.label: labeled.append(seeds) or real(self, seeds)
     )
-    monkeypatch.setattr(run_module.Run, '_draw_preview', lambda self: None)
-    monkeypatch.setattr(run_module, 'write_report', lambda *args: None)
+    monkeypatch.setattr(run_module, 'publish', lambda *args, **named: None)
     run(True, first)
     assert labeled == [] and tree(folder) == before, 'the dropped ones are not wanted'
 
@@ -199,10 +180,10 @@ def test_order_of_seeds_does_not_change_a_sample(make_run, tmp_path):
     assert all(by_seed[record['seed']] == record for record in manifest(tmp_path / 'other'))
 
 
-@pytest.mark.parametrize('batch', [1, 4])
+@pytest.mark.parametrize('batch', [1, 2])
 def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_path, monkeypatch, batch):
     """The run dies at every one of its file renames in turn, once before and once after it."""
-    make_run('whole', batch=batch)()
+    make_run('whole', range(3), batch=batch)()
     expected = tree(tmp_path / 'whole')
     real_replace, real_unlink = os.replace, Path.unlink
     renames = 0
@@ -219,8 +200,8 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
         lambda path, missing_ok=False: path.suffix == files.TEMPORARY_SUFFIX or real_unlink(path, missing_ok),
     )
     monkeypatch.setattr(files.os, 'replace', counting)
-    make_run('counted', batch=batch)()
-    assert renames > 2 * 6
+    make_run('counted', range(3), batch=batch)()
+    assert renames > 2 * 3
     for stop in range(renames):
         for after in (False, True):
             left = stop
@@ -237,11 +218,11 @@ def test_stopped_anywhere_and_continued_ends_with_the_same_bytes(make_run, tmp_p
             name = f'stopped-{stop}-{after}'
             monkeypatch.setattr(files.os, 'replace', dying)
             with pytest.raises(PowerCutError):
-                make_run(name, batch=batch)()
+                make_run(name, range(3), batch=batch)()
             with monkeypatch.context() as alive:
                 alive.setattr(files.os, 'replace', real_replace)
                 alive.setattr(Path, 'unlink', real_unlink)
-                make_run(name, batch=batch)()
+                make_run(name, range(3), batch=batch)()
             assert tree(tmp_path / name) == expected, name
 
 
@@ -251,7 +232,7 @@ def test_overwriting_can_be_stopped_anywhere(make_run, tmp_path, monkeypatch, st
     make_run()()
     (tmp_path / 'dataset' / 'notes.txt').write_text('mine')
     left = step
-    real_rmtree, real_unlink = run_module.shutil.rmtree, Path.unlink
+    real_rmtree, real_unlink = shutil.rmtree, Path.unlink
 
     def dying(real):
         def call(*arguments, **named):
@@ -264,7 +245,7 @@ def test_overwriting_can_be_stopped_anywhere(make_run, tmp_path, monkeypatch, st
         return call
 
     with monkeypatch.context() as dead:
-        dead.setattr(run_module.shutil, 'rmtree', dying(real_rmtree))
+        dead.setattr(shutil, 'rmtree', dying(real_rmtree))
         dead.setattr(Path, 'unlink', dying(real_unlink))
         with pytest.raises(PowerCutError):
             make_run(seeds=[7])(overwrite=True)
@@ -307,9 +288,9 @@ def test_a_damaged_manifest_is_told(make_run, tmp_path):
 @pytest.mark.parametrize(
     'change, message',
     [
-        ({'seeds': range(5)}, '--seeds was 0-5, now 0-4'),
-        ({'keep': 0.9}, '--keep was 0.5, now 0.9'),
-        ({'options': SamplingOptions(trunc=0.5)}, '--trunc was 0.7, now 0.5'),
+        ({'seeds': range(5)}, '`seeds` was 0-5, now 0-4'),
+        ({'keep': 0.9}, '`keep` was 0.5, now 0.9'),
+        ({'options': SamplingOptions(trunc=0.5)}, '`trunc` was 0.7, now 0.5'),
     ],
 )
 def test_other_options_in_the_same_folder_are_refused(make_run, tmp_path, change, message):
@@ -338,7 +319,7 @@ def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
     monkeypatch.setattr(run.labeler, 'label', power_cut)
     with pytest.raises(PowerCutError):
         run()
-    with pytest.raises(UserError, match='--seeds was 0-5, now 0-3'):
+    with pytest.raises(UserError, match='`seeds` was 0-5, now 0-3'):
         make_run(seeds=range(4), batch=batch)()
     make_run(batch=batch)()
     assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
@@ -347,17 +328,16 @@ def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
 @pytest.mark.parametrize('first, then, batch', [(range(4), [4, 5, *range(4)], 1), (range(3), range(6), 2)])
 def test_seeds_added_elsewhere_or_within_a_batch_are_refused(make_run, first, then, batch):
     make_run(seeds=first, batch=batch)()
-    with pytest.raises(UserError, match='--seeds may be extended at the end'):
+    with pytest.raises(UserError, match='`seeds` may be extended at the end'):
         make_run(seeds=then, batch=batch)()
 
 
-def test_another_interpreter_in_the_same_folder_is_refused(make_run, tmp_path):
+def test_another_interpreter_in_the_same_folder_is_refused(make_run, generator, interpreter, tmp_path):
     make_run()()
-    run = make_run()
-    interpreter = copy.deepcopy(run.labeler.interpreter)
-    interpreter.ensemble.biases[0].data += 1
-    run.labeler = Labeler(run.labeler.generator, interpreter)
-    with pytest.raises(UserError, match='--interpreter was'):
+    other = copy.deepcopy(interpreter)
+    other.ensemble.biases[0].data += 1
+    run = Run(Labeler(generator, other), range(6), tmp_path / 'dataset', Curation(0.5))
+    with pytest.raises(UserError, match='`interpreter` was'):
         run()
 
 
@@ -408,9 +388,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(make_run, tmp_path, overwrite, 
 
 def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(make_run, tmp_path, caplog):
     def run(formats, **settings):
-        made = make_run(**settings)
-        made.formats, made.val = formats, 0.0
-        made()
+        make_run(**settings, conversions=[make_conversion(name, {'val': 0.0}) for name in formats])()
 
     folder = tmp_path / 'dataset'
     run(['voc', 'webdataset'], seeds=range(4))
@@ -425,9 +403,9 @@ def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(ma
     assert [problem.partition(':')[0] for problem in FolderDataset(folder).problems()] == ['webdataset']
     run(['voc', 'webdataset'])
     assert list(FolderDataset(folder).problems()) == []
-    run_module.shutil.rmtree(folder / 'webdataset')
+    shutil.rmtree(folder / 'webdataset')
     make_run('whole')()
-    convert(FolderDataset(tmp_path / 'whole'), Voc(val=0.0), tmp_path / 'whole' / 'voc')
+    convert_within(FolderDataset(tmp_path / 'whole'), make_conversion('voc', {'val': 0.0}))
     assert tree(folder) == tree(tmp_path / 'whole')
 
     (folder / 'voc.datasetgan-tmp').mkdir()
@@ -436,27 +414,24 @@ def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(ma
 
 
 def test_a_format_that_cannot_be_written_is_told_before_any_work(make_run, tmp_path, monkeypatch):
-    run = make_run()
-    run.formats = ['yolo-pose']
-    with pytest.raises(UserError, match='--format=yolo-pose holds keypoints'):
-        run()
-    run.formats = ['coco']
+    def run(name):
+        return make_run(conversions=[make_conversion(name, {})])
+
+    with pytest.raises(UserError, match='`format`=yolo-pose holds keypoints'):
+        run('yolo-pose')()
     with monkeypatch.context() as bare:
         bare.setitem(sys.modules, 'pycocotools.mask', None)
         with pytest.raises(UserError, match=r'datasetgan-ext\[formats\]'):
-            run()
+            run('coco')()
     assert not (tmp_path / 'dataset').exists()
     (tmp_path / 'dataset' / 'voc').mkdir(parents=True)
     (tmp_path / 'dataset' / 'voc' / 'notes.txt').write_text('mine')
-    run.formats = ['voc']
     with pytest.raises(UserError, match='holds something else; move that away'):
-        run(overwrite=True)
+        run('voc')(overwrite=True)
 
 
 def test_a_conversion_is_no_folder_to_generate_into(make_run, tmp_path):
-    run = make_run()
-    run.formats = ['voc']
-    run()
+    make_run(conversions=[make_conversion('voc', {})])()
     with pytest.raises(UserError, match='in another format, made by conversion; nothing was touched'):
         make_run('dataset/voc')(overwrite=True)
 
@@ -503,3 +478,38 @@ def test_a_file_system_without_locks_is_told(make_run, monkeypatch, caplog):
     monkeypatch.setattr(files.fcntl, 'flock', flock)
     assert make_run()().samples == 6
     assert 'is on a file system without locks (No locks available)' in caplog.text
+
+
+def test_projected_images_are_recorded_under_their_row_and_an_older_manifest_goes_on(generator, interpreter, tmp_path):
+    ws = generator.ws([4, 9, 2], interpreter.options).numpy()
+    labeler = Labeler(generator, interpreter, latents=ProjectedLatents(ws))
+    run = Run(labeler, labeler.latents.ids, tmp_path / 'dataset', Curation(0.5))
+    run()
+    records = manifest(tmp_path / 'dataset')
+    assert [next(iter(record.items())) for record in records] == [('projection', row) for row in range(3)]
+    assert [record['image'] for record in records] == [f'images/proj000000{row}.png' for row in range(3)]
+    sample = next(labeler([1]))
+    with pytest.raises(AttributeError, match='proj0000001 was made from projection 1, not from a seed'):
+        sample.seed  # noqa: B018
+    path = tmp_path / 'dataset' / 'manifest.jsonl'
+    path.write_text(path.read_text().replace('"projection"', '"seed"'))
+    older = path.read_bytes()
+    run()
+    assert path.read_bytes() == older, 'the records stay as they are'
+
+
+@pytest.mark.parametrize(
+    'ids, message',
+    [
+        ([0, 3], 'there is no projection 3; they go from 0 to 2'),
+        ([-1], 'no projection -1'),
+        ([1, 1], 'twice'),
+        ([], 'empty'),
+    ],
+)
+def test_ids_that_are_not_there_or_twice_are_refused(generator, interpreter, tmp_path, ids, message):
+    ws = generator.ws([4, 9, 2], interpreter.options).numpy()
+    labeler = Labeler(generator, interpreter, latents=ProjectedLatents(ws))
+    with pytest.raises(UserError, match=message):
+        Run(labeler, ids, tmp_path / 'dataset', Curation(0.5))()
+    assert not (tmp_path / 'dataset').exists()

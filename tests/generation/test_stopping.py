@@ -13,8 +13,8 @@ import pytest
 import datasetgan_ext
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.formats.folder import FolderDataset
-from tests.generation.test_run import tree
-from tests.test_cli import invoke
+from tests.helpers.commands import invoke
+from tests.helpers.trees import tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 ARGUMENTS = ['--network=demo', '--device=cpu', '--seeds=0-5', '--keep=0.5', '--drop', '--format=voc']

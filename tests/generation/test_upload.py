@@ -6,11 +6,12 @@ import pytest
 
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generation.upload import Destination
 from datasetgan_ext.interpreter.labeler import Labeler
-from tests.generation.test_run import tree
-from tests.test_cli import invoke
+from tests.helpers.commands import invoke
+from tests.helpers.trees import tree
 
 fsspec = pytest.importorskip('fsspec', reason='fsspec is not installed')
 
@@ -26,7 +27,8 @@ def destination(request, tmp_path) -> Destination:
 @pytest.fixture
 def make_run(generator, interpreter, tmp_path):
     def make(destination, seeds=range(4), keep=0.5, outdir='dataset') -> Run:
-        return Run(Labeler(generator, interpreter), seeds, tmp_path / outdir, keep, 'test', destination=destination)
+        labeler = Labeler(generator, interpreter)
+        return Run(labeler, seeds, tmp_path / outdir, Curation(keep), destination=destination)
 
     return make
 
@@ -97,7 +99,7 @@ def test_a_file_of_the_same_size_with_another_hash_is_copied_and_one_that_is_gon
 
 def test_another_dataset_there_is_told_before_anything_is_made(destination, make_run, tmp_path):
     make_run(destination)()
-    with pytest.raises(UserError, match='--upload=.* holds a dataset made with other options: --keep was 0.5, now 0.9'):
+    with pytest.raises(UserError, match='`upload`=.* holds a dataset made with other options: `keep` was 0.5, now 0.9'):
         make_run(destination, keep=0.9, outdir='other')()
     assert list((tmp_path / 'other').iterdir()) == []
     destination._files.pipe_file(destination._path('dataset.json'), b'[]')

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,13 @@ import torch
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.folder import read_manifest
+from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generation.executors import ATTEMPTS
 from datasetgan_ext.generation.run import Run
-from datasetgan_ext.generation.workers import ATTEMPTS
-from datasetgan_ext.interpreter.labeler import Labeler, make_labeler
-from tests.generation.test_run import tree
-from tests.test_cli import invoke
+from datasetgan_ext.generation.workers import Processes
+from datasetgan_ext.interpreter.labeler import Labeler, LabelerSpec
+from tests.helpers.commands import invoke
+from tests.helpers.trees import tree
 
 SEEDS = range(7)
 
@@ -34,19 +36,28 @@ class DyingLabeler(Labeler):
         return super().label(seeds)
 
 
-def make_dying(deaths, seed) -> Labeler:
-    labeler = make_labeler('demo', 'demo', batch=2)
-    labeler.__class__ = DyingLabeler
-    labeler.deaths, labeler.seed = deaths, seed
-    return labeler
+@dataclass(frozen=True)
+class DyingSpec(LabelerSpec):
+    deaths: Path | None = None
+    seed: int = 0
+
+    def make(self):
+        labeler = super().make()
+        labeler.__class__ = DyingLabeler
+        labeler.deaths = self.deaths
+        labeler.seed = self.seed
+        return labeler
 
 
-def make_broken() -> Labeler:
-    raise UserError('--network=gone.pkl: no such file')
+SPEC = LabelerSpec('demo', 'demo', batch=2, device='cpu')
 
 
-def make_run(outdir, recipes) -> Run:
-    return Run(make_labeler('demo', 'demo', batch=2), SEEDS, outdir, 0.5, 'demo', recipes=recipes)
+def make_dying(deaths, seed) -> DyingSpec:
+    return DyingSpec('demo', 'demo', batch=2, device='cpu', deaths=deaths, seed=seed)
+
+
+def make_run(outdir, specs=()) -> Run:
+    return Run(SPEC.make(), SEEDS, outdir, Curation(0.5), Processes(specs) if specs else None)
 
 
 @pytest.fixture
@@ -62,17 +73,20 @@ def deaths(tmp_path):
 
 
 def test_any_number_of_workers_makes_the_same_bytes(tmp_path):
-    for workers in (1, 2, 3):
+    for workers in (1, 3):
+        make_run(tmp_path / str(workers), [SPEC] * workers)()
+        assert tree(tmp_path / str(workers)) == tree(tmp_path / '1')
+
+
+def test_the_command_takes_a_number_of_workers(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(gen_dataset, 'Processes', lambda specs: started.extend(specs) or Processes(specs))
+    for option in ('--workers=1', '--workers=2'):
         result = invoke(
-            gen_dataset.main,
-            '--network=demo',
-            f'--outdir={tmp_path / str(workers)}',
-            '--seeds=0-6',
-            '--device=cpu',
-            f'--workers={workers}',
+            gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/{option}', '--seeds=0-1', '--device=cpu', option
         )
         assert result.exit_code == 0, result.output
-        assert tree(tmp_path / str(workers)) == tree(tmp_path / '1')
+    assert [(spec.network, str(spec.device)) for spec in started] == [('demo', 'cpu')] * 2
 
 
 def test_the_number_of_threads_changes_no_byte(tmp_path):
@@ -81,7 +95,7 @@ def test_the_number_of_threads_changes_no_byte(tmp_path):
     try:
         for number in (1, 2):
             torch.set_num_threads(number)
-            Run(make_labeler('demo', 'demo', device='cpu'), range(24), tmp_path / str(number), 1, 'demo')()
+            Run(LabelerSpec('demo', 'demo', device='cpu').make(), range(24), tmp_path / str(number), Curation(1))()
             assert torch.get_num_threads() == number
     finally:
         torch.set_num_threads(threads)
@@ -107,34 +121,34 @@ def test_as_many_processes_as_cores_that_have_enough_to_do(monkeypatch, device, 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path, deaths, caplog):
     folder = deaths(ATTEMPTS - 1)
-    recipe = partial(make_dying, folder, 3)
-    make_run(tmp_path / 'killed', [recipe, recipe])()
+    spec = make_dying(folder, 3)
+    make_run(tmp_path / 'killed', [spec, spec])()
     assert list(folder.iterdir()) == []
     assert [message for message in caplog.messages if 'died' in message] == [
         'A worker died (exit code -9); another takes its place'
     ] * (ATTEMPTS - 1)
-    make_run(tmp_path / 'whole', [])()
+    make_run(tmp_path / 'whole')()
     assert tree(tmp_path / 'killed') == tree(tmp_path / 'whole')
 
 
 def test_a_job_that_kills_every_worker_is_told_and_the_rest_is_kept(tmp_path, deaths):
-    recipe = partial(make_dying, deaths(ATTEMPTS), 6)
+    spec = make_dying(deaths(ATTEMPTS), 6)
     with pytest.raises(UserError, match=rf'{ATTEMPTS} processes died at seeds \[6\]'):
-        make_run(tmp_path / 'out', [recipe, recipe])()
+        make_run(tmp_path / 'out', [spec, spec])()
     done = {record['seed'] for record in read_manifest(tmp_path / 'out' / 'manifest.partial.jsonl')}
     assert done and 6 not in done
-    make_run(tmp_path / 'out', [])()
-    make_run(tmp_path / 'whole', [])()
+    make_run(tmp_path / 'out')()
+    make_run(tmp_path / 'whole')()
     assert tree(tmp_path / 'out') == tree(tmp_path / 'whole')
 
 
 def test_a_worker_that_cannot_start_says_why(tmp_path):
-    with pytest.raises(UserError, match='--network=gone.pkl: no such file'):
-        make_run(tmp_path / 'out', [make_broken, make_broken])()
+    with pytest.raises(UserError, match='gone.pkl'):
+        make_run(tmp_path / 'out', [replace(SPEC, network='gone.pkl')] * 2)()
 
 
 def test_a_worker_with_another_interpreter_is_refused(tmp_path, interpreter):
-    run = make_run(tmp_path / 'out', [partial(make_labeler, 'demo', 'demo', batch=2)] * 2)
+    run = make_run(tmp_path / 'out', [SPEC] * 2)
     run.labeler.interpreter = interpreter
     with pytest.raises(UserError, match='changed while it was being read'):
         run()

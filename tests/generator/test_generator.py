@@ -10,12 +10,9 @@ from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.features import find_layers
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
-from tests.conftest import make_network
-
-needs_upstream = pytest.mark.skipif(
-    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
-)
+from datasetgan_ext.generator.upstream import import_upstream
+from tests.helpers.networks import make_network
+from tests.helpers.upstream import needs_upstream
 
 
 def hooks(network: torch.nn.Module) -> int:
@@ -104,9 +101,9 @@ def test_crop_is_the_central_part(generator):
 @pytest.mark.parametrize(
     'options, message',
     [
-        (SamplingOptions(crop_hw=(20, 16)), '--crop=20x16 is larger'),
-        (SamplingOptions(trunc_cutoff=99), '--trunc-cutoff=99'),
-        (SamplingOptions(noise_mode='loud'), '--noise-mode=loud is none of const, random, none'),
+        (SamplingOptions(crop_hw=(20, 16)), '`crop_hw`=20x16 is larger'),
+        (SamplingOptions(trunc_cutoff=99), '`trunc_cutoff`=99'),
+        (SamplingOptions(noise_mode='loud'), '`noise_mode`=loud is none of const, random, none'),
     ],
 )
 def test_options_refused(generator, options, message):
@@ -117,10 +114,12 @@ def test_options_refused(generator, options, message):
 
 def test_class_of_an_unconditional_network_is_ignored_with_a_warning(generator, caplog):
     assert generator.check_options(SamplingOptions(class_idx=1)).class_idx is None
-    assert '--class=1 is ignored' in caplog.text
+    assert '`class_idx`=1 is ignored' in caplog.text
 
 
-@pytest.mark.parametrize('class_idx, message', [(None, '--class=0..3'), (4, '--class=4'), (-1, '--class=-1')])
+@pytest.mark.parametrize(
+    'class_idx, message', [(None, '`class_idx`=0..3'), (4, '`class_idx`=4'), (-1, '`class_idx`=-1')]
+)
 def test_class_of_a_conditional_network(class_idx, message):
     network = make_network()
     network.c_dim = 4
@@ -142,7 +141,7 @@ def test_a_module_without_synthesis_layers_is_refused():
 
 
 def test_missing_network_file():
-    with pytest.raises(UserError, match='--network=nowhere.pkl: no such file'):
+    with pytest.raises(UserError, match='`network`=nowhere.pkl: no such file'):
         load_generator('nowhere.pkl', 'cpu')
 
 

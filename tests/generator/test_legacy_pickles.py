@@ -13,13 +13,13 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import load_generator
-from datasetgan_ext.generator.safe_pickle import load_generator_pickle, load_snapshot
+from datasetgan_ext.generator.network_pickle import load_generator_pickle
+from datasetgan_ext.generator.safe_pickle import load_snapshot
 from datasetgan_ext.generator.sampling import SamplingOptions
-from datasetgan_ext.generator.upstream import find_upstream, import_upstream
+from datasetgan_ext.generator.upstream import import_upstream
+from tests.helpers.upstream import NEEDS_UPSTREAM
 
-pytestmark = pytest.mark.skipif(
-    find_upstream() is None, reason='the stylegan2_ada_pytorch submodule is not checked out'
-)
+pytestmark = NEEDS_UPSTREAM
 
 KINDS = {
     'skip': {},
@@ -309,7 +309,7 @@ def old_rgb(network):
         (change_state(components={'mapping': 3}), 'is damaged, or no network of StyleGAN2'),
         (change_state(static_kwargs=None), 'cannot be converted'),
         (be_in_itself, 'is damaged, or no network of StyleGAN2'),
-        (change_kwargs, 'cannot be converted .*fused_modconv.* --upstream=DIR'),
+        (change_kwargs, 'cannot be converted .*fused_modconv.* `upstream`=DIR'),
         (drop_variable, 'cannot be converted .*KeyError'),
         (reshape_variable, 'cannot be converted'),
         (old_rgb, 'cannot be converted'),

@@ -38,8 +38,9 @@ UPSTREAM = (
     'train',
     'training',
 )
-TRAIN_TINY = Path(__file__).parents[1] / 'train_tiny.py'
+TRAIN_TINY = Path(__file__).parents[1] / 'helpers' / 'train_tiny.py'
 PATCHES = sorted(patching.PATCHES.glob('*.ed'))
+pytestmark = pytest.mark.upstream
 
 
 @pytest.fixture
@@ -164,6 +165,7 @@ def snapshots_of(folder) -> list[Path]:
     return sorted(folder.glob('*/network-snapshot-*.pkl'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('augmentation', ['ada', 'noaug'])
 def test_train_then_label(augmentation, patched_upstream, tmp_path):
     """A kimg of upstream's training, then a dataset from its snapshot, which the unpatched submodule serves."""
@@ -222,6 +224,7 @@ def test_train_then_label(augmentation, patched_upstream, tmp_path):
     assert len(masks) == 4 and set(np.unique(masks)) == {0, 1}
 
 
+@pytest.mark.slow
 def test_default_networks_start(patched_upstream, tmp_path):
     """train.py as it is, stopped after its first snapshot: its networks are too large for more on a CPU."""
     images = write_images(tmp_path / 'images', size=(8, 8))
@@ -278,6 +281,7 @@ torch.multiprocessing.spawn(train.subprocess_fn, (dnnlib.EasyDict(json.loads(sys
 """
 
 
+@pytest.mark.slow
 def test_processes_start_with_the_same_buffers(patched_upstream, tmp_path):
     """Upstream itself compares the processes' buffers before it writes a snapshot."""
     write_images(tmp_path / 'images', size=(8, 8))
@@ -482,6 +486,7 @@ def test_style_mixing_of_a_conditional_network(upstream, tmp_path):
     assert result.exit_code == 2 and '--class, 0 to 2' in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('channels, classes', [(1, 0), (3, 0), (3, 3)])
 def test_projector(channels, classes, upstream, detectors, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'imageio', types.ModuleType('imageio'))  # it only writes the video
@@ -510,6 +515,7 @@ def test_projector(channels, classes, upstream, detectors, monkeypatch, tmp_path
     assert PIL.Image.open(tmp_path / 'again' / 'proj00.png').mode == mode
 
 
+@pytest.mark.slow
 def test_metrics(upstream, detectors, monkeypatch, tmp_path):
     """All metrics through calc_metrics.py, for a 16-bit network and a handful of images."""
     images = write_images(tmp_path / 'images', 12, size=(16, 16))
@@ -578,6 +584,7 @@ def test_distances_in_half_precision(upstream):
     assert torch.allclose(distances.float(), torch.cdist(features.float(), features.float()), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_metrics_of_two_processes(upstream, patched_upstream, tmp_path):
     images = write_images(tmp_path / 'images')
     write_snapshot(tmp_path / 'n.pkl', upstream)

@@ -62,6 +62,7 @@ def test_no_patches(tmp_path):
         patching.read_patches(tmp_path)
 
 
+@pytest.mark.upstream
 def test_patch_check_revert(clone):
     assert 'not patched: torch_utils/misc.py' in run('--check').output
     assert run().output.startswith('Patched: ')
@@ -75,12 +76,14 @@ def test_patch_check_revert(clone):
     assert run('--revert').output.startswith('Nothing to do')
 
 
+@pytest.mark.upstream
 def test_half_patched_is_completed(clone):
     run()
     subprocess.run(['git', '-C', clone, 'checkout', '--quiet', '--', 'torch_utils/misc.py'], check=True)
     assert run().output == 'Patched: torch_utils/misc.py\n'
 
 
+@pytest.mark.upstream
 @pytest.mark.parametrize('file', ['train.py', 'torch_utils/misc.py'])
 def test_changes_of_others_are_left_alone(clone, file):
     with (clone / file).open('a') as stream:
@@ -92,6 +95,7 @@ def test_changes_of_others_are_left_alone(clone, file):
     assert status(clone) == before
 
 
+@pytest.mark.upstream
 def test_another_commit_is_refused(clone):
     subprocess.run(
         [

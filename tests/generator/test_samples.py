@@ -20,7 +20,7 @@ from datasetgan_ext.generator.samples import (
     pixel_sha256,
 )
 from datasetgan_ext.generator.sampling import SamplingOptions
-from tests.conftest import CLASSES, make_network
+from tests.helpers.networks import CLASSES, make_network
 
 TASK = Task.from_names(list(CLASSES))
 
@@ -117,7 +117,7 @@ def test_pairs_by_name_in_the_order_of_the_samples(samples):
 @pytest.mark.parametrize(
     'annotations, seeds, message',
     [
-        ([], None, '--labels holds no labelled image'),
+        ([], None, '`labels` holds no labelled image'),
         ([annotation('seed0000000'), annotation('cat')], None, 'labels/cat.png: no sample of that name'),
         (
             [annotation('seed0000000', hw=(32, 16))],

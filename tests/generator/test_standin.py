@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,13 @@ from safetensors.torch import load_file
 
 import datasetgan_ext
 from datasetgan_ext.generator.standin import StandInGenerator
+from datasetgan_ext.generator.upstream import import_upstream
+from tests.helpers.upstream import needs_upstream
 
 DEMO = Path(datasetgan_ext.__file__).parent / 'demo'
-UPSTREAM = Path(datasetgan_ext.__file__).parents[1] / 'stylegan2_ada_pytorch'
 
 SMALL = {'z_dim': 16, 'c_dim': 0, 'w_dim': 24, 'img_resolution': 16, 'img_channels': 3}
 SMALL_KWARGS = {'mapping_kwargs': {'num_layers': 3}, 'synthesis_kwargs': {'channel_base': 128, 'channel_max': 12}}
-
-needs_upstream = pytest.mark.skipif(
-    not (UPSTREAM / 'training' / 'networks.py').is_file(),
-    reason='the stylegan2_ada_pytorch submodule is not checked out',
-)
 
 
 def demo_kwargs() -> dict:
@@ -33,11 +28,7 @@ def demo_kwargs() -> dict:
 
 
 def upstream_generator(**kwargs) -> torch.nn.Module:
-    if str(UPSTREAM) not in sys.path:
-        sys.path.append(str(UPSTREAM))
-    from training.networks import Generator
-
-    return Generator(**kwargs).eval().requires_grad_(False)
+    return import_upstream('training.networks').Generator(**kwargs).eval().requires_grad_(False)
 
 
 def randomise(generator: torch.nn.Module, seed: int) -> None:

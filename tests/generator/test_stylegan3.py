@@ -1,7 +1,7 @@
 """StyleGAN3's networks: images are those of its own code, and features align with them.
 
 Its code is no submodule: these tests need a clone of https://github.com/NVlabs/stylegan3, named by the environment
-variable DATASETGAN_STYLEGAN3. What can be tested without it is in test_features.py and test_safe_pickle.py.
+variable DATASETGAN_STYLEGAN3. What can be tested without it is in test_features.py and test_network_pickle.py.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import features
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.safe_pickle import load_generator_pickle
+from datasetgan_ext.generator.network_pickle import load_generator_pickle
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.generator.upstream import has_module, import_upstream
+from datasetgan_ext.generator.upstream import find_upstream, has_module, import_upstream
 from tests.generator import test_legacy_pickles as legacy_pickles
 
 CHECKOUT = os.environ.get('DATASETGAN_STYLEGAN3')
@@ -295,7 +295,7 @@ def test_noise_modes_say_that_they_do_nothing(caplog):
 
 
 @pytest.mark.parametrize('module', [ALIAS_FREE, STYLEGAN2])
-def test_code_in_the_file_is_run_only_on_demand(module, tmp_path, monkeypatch):
+def test_code_in_the_file_is_run_only_on_demand(module, tmp_path, monkeypatch, caplog):
     marker, network = tmp_path / 'ran', make_network(module)
     for kind in {type(part) for part in network.modules()}:
         if hasattr(kind, '_orig_module_src'):
@@ -305,8 +305,8 @@ def test_code_in_the_file_is_run_only_on_demand(module, tmp_path, monkeypatch):
     path = write_snapshot(tmp_path / 'network.pkl', network)
     loaded = load_generator_pickle(path)
     assert not marker.exists()
-    with pytest.warns(UserWarning, match='--allow-pickle-code'):
-        ran = load_generator_pickle(path, allow_pickle_code=True)
+    ran = load_generator_pickle(path, allow_pickle_code=True)
+    assert '`allow_pickle_code`: running' in caplog.text
     assert marker.exists()
     own, theirs = loaded.state_dict(), ran.state_dict()
     assert list(own) == list(theirs) and all(torch.equal(own[name], theirs[name]) for name in own)
@@ -355,5 +355,5 @@ def test_a_snapshot_of_stylegan2_ada_is_told_apart(tmp_path):
 
 
 def test_the_demo_needs_the_submodules_class():
-    assert not has_module('training.networks')
+    assert not has_module('training.networks', find_upstream())
     assert isinstance(load_generator('demo', 'cpu').network, StandInGenerator)

@@ -11,8 +11,9 @@ from scipy import ndimage
 from datasetgan_ext.core.seeds import sample_name
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.conversions import convert, make_conversion
-from datasetgan_ext.formats.folder import MANIFEST, FolderDataset
+from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generation.encoding import Encoder
 from datasetgan_ext.generation.folder import FolderWriter
 from datasetgan_ext.generation.manifest import RunManifest
 from datasetgan_ext.interpreter.labeler import FoundKeypoints, LabeledSample
@@ -60,12 +61,14 @@ def make_sample(seed: int, task: Task) -> LabeledSample:
 
 def make_dataset(folder: Path, task: Task = TASK) -> FolderDataset:
     folder.mkdir()
-    writer = FolderWriter(folder, task, HW)
+    writer = FolderWriter(folder)
+    encode = Encoder(task)
     manifest = RunManifest(folder, writer.is_whole)
     for seed in SEEDS:
-        manifest.append(writer.write(writer.encode(make_sample(seed, task))))
+        manifest.append(writer.write(encode(make_sample(seed, task))))
     summary = manifest.finish(SEEDS, manifest.dropped(SEEDS, Curation(0.9)))
-    writer.finish(folder / MANIFEST)
+    if task.keypoints:
+        writer.write_keypoints(task, HW)
     info = {
         'format': 'datasetgan-folder',
         'version': 1,

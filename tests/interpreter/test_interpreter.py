@@ -9,7 +9,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.generator import Generator, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from tests.conftest import CLASSES, make_network
+from tests.helpers.networks import CLASSES, make_network
 
 
 def test_round_trip(interpreter, generator, tmp_path):

@@ -7,7 +7,7 @@ import torch
 import datasetgan_ext
 from datasetgan_ext import LabeledImages, Labeler, SamplingOptions, UserError
 from datasetgan_ext.generator.generator import Generator
-from tests.conftest import make_network
+from tests.helpers.networks import make_network
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
 from tests.helpers.page import CHROMIUM, DEMO_TASK, Chromium, Person
-from tests.labeling.serving import serving
+from tests.helpers.serving import serving
 
 
 @pytest.fixture(scope='package')

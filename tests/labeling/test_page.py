@@ -24,7 +24,7 @@ from tests.helpers.page import (
     only_classes,
     only_keypoints,
 )
-from tests.labeling.serving import serving
+from tests.helpers.serving import serving
 
 pytestmark = pytest.mark.browser
 

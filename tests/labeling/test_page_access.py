@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.page import FIRST, SIDE, Person, put_suggestion
-from tests.labeling.serving import serving
+from tests.helpers.serving import serving
 
 pytestmark = pytest.mark.browser
 

@@ -22,7 +22,7 @@ from tests.helpers.page import (
     put_suggestion,
     truth,
 )
-from tests.labeling.serving import serving
+from tests.helpers.serving import serving
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ from datasetgan_ext import gen_samples
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.labeling.selection import POOL, STEP, choose_seeds, label_order
-from tests.test_cli import invoke
+from tests.helpers.commands import invoke
 
 
 @pytest.fixture

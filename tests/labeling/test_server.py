@@ -26,7 +26,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
 from datasetgan_ext.labeling.server import FILES
-from tests.labeling.serving import Client, serving, serving_process
+from tests.helpers.serving import Client, serving, serving_process
 
 NAME = 'seed0000000'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
@@ -438,7 +438,7 @@ def test_the_command_that_the_page_shows_trains(demo, tmp_path):
     with serving_process(*demo) as (_, port, token):
         state = json.loads(Client(port, token)('GET', STATE)[1])
     program, verb, *arguments = shlex.split(state['command'])
-    context = main.commands[verb].make_context(verb, arguments)
+    context = main.get_command(None, verb).make_context(verb, arguments)
     assert program == 'datasetgan' and context.params['network'] == 'demo'
     assert context.params['labels'] == str(tmp_path / 'demo' / 'labels')
 

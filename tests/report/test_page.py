@@ -12,9 +12,11 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.report.page import data_uri, thumbnails, write_report
+from datasetgan_ext.report.publish import Pictures
 from tests.helpers.datasets import TASK, make_dataset
 
 CHROMIUM = Path('/usr/bin/chromium')
@@ -114,12 +116,13 @@ def test_thumbnails_are_small_and_masks_stay_sharp():
 
 
 def test_a_sample_whose_files_are_gone_is_made_again(generator, interpreter, tmp_path):
-    run = Run(Labeler(generator, interpreter, batch=4), range(6), tmp_path / 'dataset', 0.5, 'test')
-    run()
+    labeler = Labeler(generator, interpreter, batch=4)
+    Run(labeler, range(6), tmp_path / 'dataset', Curation(0.5))()
+    pictures = Pictures(tmp_path / 'dataset', labeler, range(6))
     record = {'seed': 5, 'image': 'images/seed0000005.png', 'mask': 'masks/seed0000005.png'}
-    image, mask = run._pictures(record)
+    image, mask = pictures(record)
     (tmp_path / 'dataset' / record['mask']).unlink()
-    again = run._pictures(record)
+    again = pictures(record)
     assert np.array_equal(again[0], image) and np.array_equal(again[1], mask)
 
 

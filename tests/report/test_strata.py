@@ -21,7 +21,7 @@ def scores(kept, dropped):
 )
 def test_samples_of_each_stratum(kept, dropped, expected):
     found = stratify(scores(kept, dropped), 2)
-    assert {name: [score.seed for score in part] for name, part in found.items()} == expected
+    assert {name: [score.id for score in part] for name, part in found.items()} == expected
 
 
 def test_the_order_of_the_manifest_has_no_part_in_it(tmp_path):

@@ -1,0 +1,35 @@
+"""What the options of commands offer, and their defaults.
+
+They stand apart from the modules that do what they name, which import torch and more: so `--help` shows at once.
+"""
+
+NOISE_MODES = ('const', 'random', 'none')
+"""Of the generator's layers; see `SamplingOptions`."""
+
+LABEL_FORMATS = ('png', 'labelme', 'coco', 'cvat', 'label-studio', 'voc')
+"""Of hand labels: the names in `formats.labels.FORMATS`."""
+UNLABELED = ('background', 'ignore')
+"""What pixels can be that no shape covers: the names in `formats.labels.UNLABELED`."""
+
+DATASET_FORMATS = ('coco', 'voc', 'yolo', 'yolo-pose', 'webdataset', 'huggingface')
+"""That a dataset is converted to: the names in `formats.conversions.CONVERSIONS`."""
+SEGMENTATIONS = ('rle', 'polygons')
+"""Of COCO's objects; see `formats.coco`."""
+COMPRESSION = 1
+"""Of the PNG files of a dataset, 0-9; see `formats.png`."""
+
+PRESETS = ('default', 'reference')
+"""Of the interpreter's training: the names in `interpreter.training_options.PRESETS`."""
+PIXELS_PER_IMAGE = 4096
+"""That training draws from each labelled image."""
+SIGMA_SHARE = 0.03
+"""Standard deviation of a keypoint's heatmap, as a share of the image's longer side."""
+
+FOLDS = 5
+"""Of the images that networks are scored on (DatasetGAN, section 4.2)."""
+ARCHITECTURE = 'deeplabv3_resnet101'
+"""Of networks trained on a dataset, as in the paper (section 4.2)."""
+SMALL_ARCHITECTURE = 'small-unet'
+"""One that a CPU trains in minutes."""
+DISCRIMINATOR_WIDTH = 64
+"""Channels of the first layer of the semi-supervised baseline's discriminator."""

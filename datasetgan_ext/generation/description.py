@@ -1,0 +1,116 @@
+"""What a run is, as its dataset.json tells it: made once, before the first sample."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+import PIL
+import torch
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import format_seeds, parse_seeds
+from datasetgan_ext.core.version import __version__
+from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION
+from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.interpreter.labeler import Labeler
+
+
+def describe(
+    labeler: Labeler,
+    ids: list[int],
+    *,
+    curation: Curation,
+    compression: int,
+    drop: bool,
+    device: str,
+    interpreter_source: str,
+) -> dict:
+    """The content of dataset.json, all but the summary; see `Run` for the arguments."""
+    task = labeler.interpreter.task
+    return {
+        'format': FORMAT,
+        'version': FORMAT_VERSION,
+        'options': {
+            **_sampling(labeler, ids),
+            **curation.to_json(task),
+            'compression': compression,
+        },
+        'sources': {'network': labeler.generator.source, 'interpreter': interpreter_source},
+        **task.to_json(),
+        'image_hw': list(labeler.interpreter.image_hw),
+        'labelled_images': labeler.interpreter.training['images'],
+        'drop': drop,
+        'batch': labeler.batch,
+        'device': device,
+        'versions': {
+            'datasetgan-ext': __version__,
+            'torch': torch.__version__,
+            'numpy': np.__version__,
+            'pillow': PIL.__version__,
+            'python': platform.python_version(),
+        },
+    }
+
+
+def _sampling(labeler: Labeler, ids: list[int]) -> dict:
+    """What decides the samples, by the name of the flag; 'seeds' are the rows where there is a projected-w."""
+    latents = labeler.latents.to_json()
+    crop_hw = labeler.options.crop_hw
+    return {
+        'network': labeler.generator.fingerprint,
+        'interpreter': labeler.interpreter.fingerprint,
+        'seeds': format_seeds(ids),
+        'trunc': latents['trunc'],
+        'trunc-cutoff': latents['trunc-cutoff'],
+        'noise-mode': labeler.options.noise_mode,
+        'class': latents['class'],
+        'crop': f'{crop_hw[0]}x{crop_hw[1]}' if crop_hw else None,
+        'mix-styles': latents['mix-styles'],
+        'projected-w': latents['projected-w'],
+    }
+
+
+def differences(found: dict, now: dict, but: tuple[str, ...] = ()) -> list[str]:
+    """In words, which options of a dataset are others now; an option that is in neither is the same.
+
+    Args:
+        found, now: options by the name of the flag.
+        but: names of those that may differ.
+    """
+    return [
+        f'`{name.replace("-", "_")}` was {found.get(name)}, now {value}'
+        for name, value in now.items()
+        if found.get(name) != value and name not in but
+    ]
+
+
+def check_same(found: dict, description: dict, place: str) -> None:
+    """Compare a dataset with a run that is to continue it.
+
+    Args:
+        found: the dataset's options.
+        description: of the run.
+        place: where the dataset is, for the message.
+
+    Raises:
+        UserError: the dataset has other options, beyond fewer seeds.
+    """
+    now = description['options']
+    extends = _extends(found.get('seeds'), parse_seeds(now['seeds']), description['batch'])
+    differing = differences(found, now, but=('seeds',) if extends else ())
+    if differing:
+        raise UserError(
+            f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
+            'Give another place or the same options (`seeds` may be extended at the end); '
+            'or delete it, an `outdir` with `overwrite`'
+        )
+
+
+def _extends(found: object, now: list[int], batch: int) -> bool:
+    """Whether the seeds of now go on from those that were found, with no batch of them changed."""
+    try:
+        done = parse_seeds(found)
+    except (UserError, TypeError):
+        return False
+    return len(done) % batch == 0 and now[: len(done)] == done

@@ -1,0 +1,74 @@
+"""What bytes a sample becomes: its files, and its line of the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasetgan_ext.core.annotation import ABSENT, object_box
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.coco import flat_keypoints
+from datasetgan_ext.formats.png import COMPRESSION, png_bytes, write_image, write_mask
+from datasetgan_ext.interpreter.labeler import LabeledSample
+
+
+@dataclass
+class Encoded:
+    """A sample as it is written.
+
+    Attributes:
+        record: its line of the manifest, all but `kept`.
+        files: the content of its files, by their path in the dataset's folder.
+    """
+
+    record: dict
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns samples into bytes. It needs no disk, so that another process or machine can do it.
+
+    Attributes:
+        task: names and colours of the classes.
+        compression: of the PNG files, 0 (none) to 9 (slow).
+    """
+
+    task: Task
+    compression: int = COMPRESSION
+
+    def __call__(self, sample: LabeledSample) -> Encoded:
+        """What is to be written of a sample."""
+        names = {'image': f'images/{sample.name}.png'}
+        contents = {'image': png_bytes(write_image, sample.image, self.compression)}
+        pixels_per_class = []
+        if sample.mask is not None:
+            names['mask'] = f'masks/{sample.name}.png'
+            contents['mask'] = png_bytes(write_mask, sample.mask, self.task.flat_palette, self.compression)
+            pixels_per_class = np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist()
+        record = {sample.id_name: sample.id, **names}
+        if sample.mixing is not None:
+            record['mixed_with'] = sample.mixing.seed
+            record['mixed_from_w'] = sample.mixing.first_w
+        record['uncertainty'] = round(sample.uncertainty, 6)
+        record['pixels_per_class'] = pixels_per_class
+        if sample.keypoints is not None:
+            record |= _keypoint_record(sample)
+        for kind, content in contents.items():
+            record[f'{kind}_sha256'] = hashlib.sha256(content).hexdigest()
+        return Encoded(record, {names[kind]: contents[kind] for kind in names})
+
+
+def _keypoint_record(sample: LabeledSample) -> dict:
+    """Keypoints as COCO has them, and the object's box (x, y, width, height)."""
+    found = sample.keypoints
+    low, high = object_box(sample.mask, found.points[found.visibility != ABSENT])
+    box = [*low.tolist(), *(high - low).tolist()]
+    return {
+        'keypoints': flat_keypoints(found),
+        'keypoint_confidence': [round(value, 4) for value in found.confidence.tolist()],
+        'keypoint_spread': [round(value, 3) for value in found.spread.tolist()],
+        'box': [round(value, 2) for value in box],
+    }

@@ -1,0 +1,145 @@
+"""Where the w vectors of an image come from: a seed, or a row of what upstream's projector.py found."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import MAX_SEED, PROJECTION, SEED, projected_name, sample_name
+from datasetgan_ext.generator.sampling import Mixing, SamplingOptions, mixing_of
+
+if TYPE_CHECKING:
+    from datasetgan_ext.generator.generator import Generator
+
+
+class Latents(Protocol):
+    """Numbered latents.
+
+    Attributes:
+        ids: the number of each one that there is.
+        id_name: what such a number is called in a manifest, `SEED` or `PROJECTION`.
+    """
+
+    ids: Sequence[int]
+    id_name: str
+
+    def ws(self, ids: Sequence[int]) -> torch.Tensor:
+        """The w vectors that the images are made from: float32 [N, num_ws, w_dim]."""
+
+    def name(self, id: int) -> str:
+        """Name of an image's files, without the suffix."""
+
+    def mixing(self, id: int) -> Mixing | None:
+        """The second seed that gives the styles of an image's later layers, if there is one."""
+
+    def to_json(self) -> dict:
+        """All that decides the w vectors, by the name of the flag; None for what has no part in it."""
+
+
+@dataclass(frozen=True)
+class SeedLatents:
+    """Latents that are drawn from seeds, as upstream's generate.py draws them.
+
+    Attributes:
+        generator: maps them.
+        options: truncation, class and style mixing; checked by `Generator.check_options` beforehand.
+    """
+
+    generator: Generator
+    options: SamplingOptions
+    ids = range(MAX_SEED + 1)
+    id_name = SEED
+
+    def ws(self, ids: Sequence[int]) -> torch.Tensor:
+        """See `Generator.ws`."""
+        return self.generator.ws(ids, self.options)
+
+    def name(self, id: int) -> str:
+        """See `Latents.name`."""
+        return sample_name(id)
+
+    def mixing(self, id: int) -> Mixing | None:
+        """See `mixing_of`."""
+        return mixing_of(id, self.options.mix_styles, self.generator.num_ws)
+
+    def to_json(self) -> dict:
+        """See `Latents.to_json`."""
+        return {
+            'trunc': self.options.trunc,
+            'trunc-cutoff': self.options.trunc_cutoff,
+            'class': self.options.class_idx,
+            'mix-styles': self.options.mix_styles or None,
+            'projected-w': None,
+        }
+
+
+class ProjectedLatents:
+    """Latents that are given as w vectors. They hold for one network alone.
+
+    Attributes:
+        ids: 0, 1, ..., the rows of the array.
+    """
+
+    id_name = PROJECTION
+
+    def __init__(self, ws: np.ndarray):
+        """
+        Args:
+            ws: float32 [N, num_ws, w_dim].
+        """
+        self.ids = range(len(ws))
+        self._ws = ws
+
+    @classmethod
+    def read(cls, path: str | Path, num_ws: int, w_dim: int) -> ProjectedLatents:
+        """The `projected_w.npz` that upstream's projector.py writes.
+
+        Raises:
+            UserError: it is no such file, or of another network's shape.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                ws = file['w']
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"`projected_w`={path} cannot be read ({error}); give the projected_w.npz of upstream's "
+                'projector.py, which holds an array named "w"'
+            ) from error
+        if ws.ndim != 3 or len(ws) == 0 or ws.shape[1:] != (num_ws, w_dim) or ws.dtype.kind != 'f':
+            raise UserError(
+                f'`projected_w`={path} holds a {ws.dtype} array of shape {list(ws.shape)}; this network takes '
+                f'floats [N, {num_ws}, {w_dim}]. Was it projected with another network?'
+            )
+        if not np.isfinite(ws).all():
+            raise UserError(f'`projected_w`={path} holds values that are not finite numbers; project the image again')
+        return cls(ws.astype(np.float32))
+
+    def ws(self, ids: Sequence[int]) -> torch.Tensor:
+        """See `Latents.ws`."""
+        return torch.from_numpy(self._ws[list(ids)])
+
+    def name(self, id: int) -> str:
+        """See `Latents.name`."""
+        return projected_name(id)
+
+    def mixing(self, id: int) -> None:
+        """No styles of another image are mixed in."""
+        return
+
+    def to_json(self) -> dict:
+        """See `Latents.to_json`."""
+        return {
+            'trunc': None,
+            'trunc-cutoff': None,
+            'class': None,
+            'mix-styles': None,
+            'projected-w': hashlib.sha256(self._ws.tobytes()).hexdigest(),
+        }

@@ -1,0 +1,136 @@
+"""From a network pickle to a generator: what is in the file is chosen, upstream's own class is built and filled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.generator.pickle_records import NetworkRecord, TensorRecord, shown
+from datasetgan_ext.generator.safe_pickle import load_snapshot, open_snapshot
+from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork, build_converted
+from datasetgan_ext.generator.upstream import OTHER_CODE, build_generator, import_upstream, what_upstream_imports
+
+log = logging.getLogger(__name__)
+
+
+def load_generator_pickle(
+    path: str | Path, allow_pickle_code: bool = False, root: Path | None = None
+) -> torch.nn.Module:
+    """Loads the generator of a snapshot: its G_ema (Gs in TensorFlow's), or its G where it has no G_ema.
+
+    Args:
+        path: `network-snapshot-*.pkl`, a dict of its networks without some of them, a pickle of nothing but a
+            generator, or a pickle of the TensorFlow versions of StyleGAN2 and StyleGAN2-ADA.
+        allow_pickle_code: Load with upstream's legacy.py, which runs the code that the file carries (and warn).
+        root: folder of upstream's checkout, as for `import_upstream`.
+
+    Returns:
+        Upstream's own `Generator` (of `training.networks` in stylegan2-ada-pytorch; in StyleGAN3 of
+        `training.networks_stylegan2` or `training.networks_stylegan3`) on the CPU, in evaluation mode, without
+        gradients. With `allow_pickle_code`, whatever class the file defines.
+
+    Raises:
+        UserError: as for `load_snapshot`; or no generator is in the file, or none like upstream's: the names that
+            differ are listed.
+    """
+    if allow_pickle_code:
+        log.warning('`allow_pickle_code`: running whatever code %s carries', path)
+        return _load_running_code(path, root)
+    network = _choose_network(load_snapshot(path), path)
+    if type(network) is TensorFlowNetwork:
+        return build_converted(network, str(path), root)
+    if network.class_name != 'Generator':
+        raise UserError(
+            f'{path} holds a network of class {shown(network.class_name)}, not Generator: give a '
+            'network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3'
+        )
+    generator = build_generator(
+        root=root,
+        alias_free=_is_alias_free(network),
+        args=network.state.get('_init_args'),
+        kwargs=network.state.get('_init_kwargs'),
+        source=str(path),
+    )
+    pairs: list[tuple[torch.Tensor, TensorRecord]] = []
+    differences = list(_compare(generator, network, 'G', pairs))
+    if differences:
+        more = f'; and {len(differences) - 10} more' if len(differences) > 10 else ''
+        raise UserError(f"{path} does not fit upstream's Generator: {'; '.join(differences[:10])}{more}. {OTHER_CODE}")
+    for own, tensor in pairs:
+        own.copy_(tensor.to_torch())
+    return generator
+
+
+def _choose_network(content: object, path: str | Path) -> NetworkRecord | TensorFlowNetwork:
+    """The record of the generator that a file holds, the averaged one if there are two."""
+    name = None
+    if type(content) is tuple and len(content) == 3:
+        content = content[2]
+    elif isinstance(content, dict):
+        name = 'G_ema' if content.get('G_ema') is not None else 'G'
+        content = content.get(name)
+    if type(content) not in (NetworkRecord, TensorFlowNetwork):
+        raise UserError(f'{path} holds no generator (neither G_ema nor G): give a network-snapshot-*.pkl')
+    if name == 'G':
+        log.warning('%s holds no G_ema: its G is used, whose images are usually worse', path)
+    return content
+
+
+def _is_alias_free(network: NetworkRecord) -> bool:
+    """Whether it is StyleGAN3's own kind: that begins with Fourier features, StyleGAN2 with a learned constant."""
+    record: object = network
+    for name in ('synthesis', 'input'):
+        modules = record.state.get('_modules') if type(record) is NetworkRecord else None
+        record = modules.get(name) if isinstance(modules, dict) else None
+    return type(record) is NetworkRecord and record.class_name == 'SynthesisInput'
+
+
+def _compare(
+    module: torch.nn.Module, record: object, name: str, pairs: list[tuple[torch.Tensor, TensorRecord]]
+) -> Iterator[str]:
+    """Yields what differs between a module and a record, in words; adds the tensors that agree to `pairs`."""
+    if type(record) is not NetworkRecord or record.class_name != type(module).__name__:
+        yield f'{name} is no {type(module).__name__}'
+        return
+    own = _members(vars(module))
+    theirs = _members(record.state)
+    for key in {**own, **theirs}:
+        full = f'{name}.{shown(key)}'
+        if key not in theirs:
+            yield f'{full} is missing from the file'
+        elif key not in own:
+            yield f'{full} is only in the file'
+        elif isinstance(own[key], torch.nn.Module):
+            yield from _compare(own[key], theirs[key], full, pairs)
+        elif type(theirs[key]) is not TensorRecord:
+            yield f'{full} is no tensor'
+        elif (own[key].shape, own[key].dtype) != (theirs[key].shape, theirs[key].storage.dtype):
+            yield (
+                f'{full} is {list(theirs[key].shape)} {theirs[key].storage.dtype}, '
+                f'not {list(own[key].shape)} {own[key].dtype}'
+            )
+        elif own[key].numel():  # of an empty one, there is nothing to copy
+            pairs.append((own[key], theirs[key]))
+
+
+def _members(state: dict) -> dict[object, object]:
+    """Parameters, buffers and modules of a module's state, by name."""
+    members = {}
+    for section in ('_parameters', '_buffers', '_modules'):
+        if isinstance(state.get(section), dict):
+            members.update({key: value for key, value in state[section].items() if value is not None})
+    return members
+
+
+def _load_running_code(path: str | Path, root: Path | None) -> torch.nn.Module:
+    with open_snapshot(path) as file:
+        legacy = import_upstream('legacy', root)
+        try:
+            with what_upstream_imports():
+                return legacy.load_network_pkl(file)['G_ema'].eval().requires_grad_(False).cpu()
+        except Exception as error:  # the file's own code runs here
+            raise UserError(f'{path} cannot be loaded by legacy.py: {error!r}') from error
