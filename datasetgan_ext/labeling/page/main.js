@@ -1,6 +1,6 @@
 // The start of the page.
 
-import {$, say} from './dom.js';
+import {$, element, say} from './dom.js';
 import './drawing.js';
 import {listenToClashes} from './clash.js';
 import {changeDoubted, check, keepDoubted, stepDoubt} from './doubts.js';
@@ -56,7 +56,7 @@ function takeTask(task) {
   Object.assign(state, {task, width: task.width, height: task.height, colors: task.palette});
   for (const sample of task.samples) state.samples.set(sample.name, {...sample, doubts: []});
   document.title = `Label ${task.samples.length} images`;
-  $('train-command').textContent = task.command;
+  $('train-command').append(...task.command.split(/(?<= )/).map(word => element('span', '', word)));
 }
 
 function listen() {
