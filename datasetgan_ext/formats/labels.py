@@ -110,6 +110,8 @@ def recognize(path: Path, argument: str, among: dict) -> str:
     choices = '; '.join(f'{name}: {among[name].PATHS}' for name in among)
     if not path.exists():
         raise UserError(f'`{argument}`={path}: no such file or folder; it takes one of these formats: {choices}')
+    if path.is_dir() and not any(path.glob('[!.]*')):
+        raise UserError(f'`{argument}`={path} is empty: nothing is labelled yet; label some of the samples first')
     possible = _formats_of_folder(path, argument) if path.is_dir() else [_format_of_file(path, argument)]
     found = [name for name in possible if name in among]
     if len(found) == 1:

@@ -522,3 +522,13 @@ def test_a_taken_port_and_a_foreign_network(demo, samples, task, tmp_path):
         label.main, ['--network=demo', *demo, f'--samples={samples.folder}', f'--labels={tmp_path}/other']
     )
     assert result.exit_code == 1 and 'is not the network that made' in result.output
+
+
+def test_training_on_a_folder_without_labels_says_so(demo, task, tmp_path):
+    with serving_process(*demo) as (process, _, _):
+        process.kill()
+        process.wait()
+    labels = tmp_path / 'demo' / 'labels'
+    assert {path.name for path in labels.iterdir()} == {'.page.json'}
+    with pytest.raises(UserError, match='is empty: nothing is labelled yet'):
+        read_annotations(task, labels, None)
