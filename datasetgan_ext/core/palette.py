@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 BEST_HEX = """
@@ -18,6 +20,11 @@ red-blind and green-blind eyes; chosen by benchmarks/palette.py."""
 def distinct_colors(count: int) -> list[tuple[int, int, int]]:
     """Black for the background, then `count - 1` RGB colours for classes."""
     return spread_colors(count, BEST[:count])
+
+
+def is_made_up(palette: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether class colours are those that are made where none are given, by this or by an earlier version."""
+    return list(palette) in (distinct_colors(len(palette)), spread_colors(len(palette)))
 
 
 def spread_colors(count: int, first: list[tuple[int, int, int]] | None = None) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.palette import EYES, choose, ciede2000, lab, least_difference
-from datasetgan_ext.core.palette import BEST, distinct_colors, spread_colors
+from datasetgan_ext.core.palette import BEST, distinct_colors, is_made_up, spread_colors
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,8 @@ def test_the_colors_are_those_that_are_chosen():
 
 def test_colors_of_keypoints_stay():
     assert spread_colors(4) == [(0, 0, 0), (255, 255, 255), (0, 109, 255), (109, 255, 0)]
+
+
+def test_made_up_colors_are_known_also_those_of_earlier_versions():
+    assert is_made_up(distinct_colors(7)) and is_made_up(tuple(spread_colors(7)))
+    assert not is_made_up(distinct_colors(8)[1:])

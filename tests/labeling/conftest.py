@@ -8,19 +8,8 @@ import pytest
 
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
-from tests.helpers.page import CHROMIUM, DEMO_TASK, Chromium, Person
+from tests.helpers.page import DEMO_TASK, Person
 from tests.helpers.serving import serving
-
-
-@pytest.fixture(scope='package')
-def browser():
-    sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
-    if not CHROMIUM.exists():
-        pytest.skip(f'{CHROMIUM} is not there')
-    with sync_api.sync_playwright() as playwright:
-        browser = Chromium(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope='package')
