@@ -10,7 +10,8 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from datasetgan_ext.core.annotation import OCCLUDED
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import spread_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.cvat import FILE, UNLABELED
 from datasetgan_ext.formats.drawing import IGNORE_LABEL
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
@@ -71,7 +72,7 @@ class CvatWriter(LabelWriter):
         self._file.close()
         names = [*self.task.classes[1:], *([IGNORE_LABEL] if self._ignored else []), *self.task.keypoints]
         colors = dict(zip(self.task.classes, self.task.palette))
-        others = iter(distinct_colors(len(self.task.classes) + len(names) + 1)[len(self.task.classes) + 1 :])
+        others = iter(spread_colors(len(self.task.classes) + len(names) + 1)[len(self.task.classes) + 1 :])
         labels = [
             {
                 'name': name,

@@ -214,6 +214,8 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
     choices = '; '.join(f'{name}: {among[name].PATHS}' for name in among)
     if not path.exists():
         raise UserError(f'`{argument}`={path}: no such file or folder; it takes one of these formats: {choices}')
+    if path.is_dir() and not any(path.glob('[!.]*')):
+        raise UserError(f'`{argument}`={path} is empty: nothing is labelled yet; label some of the samples first')
     possible = _formats_of_folder(path, argument) if path.is_dir() else [(format_of_file(path, argument), path)]
     found = [(name, inner) for name, inner in possible if name in among]
     if len(found) == 1:

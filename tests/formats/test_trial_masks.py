@@ -50,7 +50,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import distinct_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from tests.helpers.trial_pngs import (
     BLACK_AND_WHITE,
