@@ -128,3 +128,10 @@ def test_two_images_of_one_name(tmp_path):
     content['images'].append({'id': 8, 'file_name': 'more/seed0000003.png', 'height': 5, 'width': 6})
     content['annotations'][1]['image_id'] = 8
     refused(write(tmp_path / 'a.json', json.dumps(content)), 'two images named seed0000003')
+
+
+@pytest.mark.parametrize('kind, name', [('categories', 'name'), ('images', 'file_name')])
+def test_an_entry_without_its_name_is_told(tmp_path, kind, name):
+    content = coco([CAR])
+    del content[kind][0][name]
+    refused(write(tmp_path / 'a.json', content), f"of {kind} has no '{name}'")
