@@ -30,7 +30,7 @@ def test_pictures_are_there():
 def test_commands_parse(command):
     _, verb, *arguments = command
     context = main.get_command(None, verb).make_context(verb, list(arguments))
-    assert context.params['network'] == 'car.pkl'
+    assert context.params.get('network', 'car.pkl') == 'car.pkl'
 
 
 def test_class_file_with_keypoints(tmp_path):
