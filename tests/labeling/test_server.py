@@ -469,6 +469,15 @@ def wrong_size(folder):
     PIL.Image.fromarray(np.zeros((SIDE // 2, SIDE), np.uint8)).save(folder / f'{NAME}.png')
 
 
+def in_capitals(folder):
+    PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'seed0000000.PNG', format='PNG')
+
+
+def in_a_subfolder(folder):
+    (folder / 'monday').mkdir()
+    PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'monday' / 'seed0000000.png')
+
+
 def stranger(folder):
     PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'cat.png')
 
@@ -486,6 +495,8 @@ def broken_keypoints(folder):
     [
         (wrong_size, f'is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
         (stranger, 'cat.png'),
+        (in_capitals, 'seed0000000.PNG would be drawn on as seed0000000.png'),
+        (in_a_subfolder, 'monday/seed0000000.png would be drawn on as seed0000000.png'),
         (unknown_id, 'class id 99 is outside the class list'),
         (broken_keypoints, 'cannot be read as JSON'),
     ],
