@@ -565,6 +565,28 @@ def test_two_tabs_at_the_same_keypoints(two):
     assert other.saved_points(DEMO_TASK)[0].tolist() == [60.5, 60.5, 2]
 
 
+@pytest.mark.parametrize('what', ['mask', 'keypoints'])
+def test_a_reply_that_is_lost_is_no_clash(person, what):
+    def lose(route):
+        route.fetch()
+        route.abort()
+
+    person.press('b' if what == 'mask' else 'k')
+    person.page.route(f'**/{what}', lose)
+    person.click(20.5, 20.5)
+    person.page.wait_for_selector('#saved[data-state="not saved"]')  # but it is on disk
+    person.click(60.5, 60.5)
+    person.page.unroute(f'**/{what}')
+    person.saved()
+    assert not person.page.is_visible('#clash')
+    if what == 'mask':
+        saved = person.saved_mask()
+        assert saved[20, 20] == saved[60, 60] == 1
+    else:
+        assert person.saved_points(DEMO_TASK)[:2].tolist() == [[20.5, 20.5, 2], [60.5, 60.5, 2]]
+    person.errors.clear()  # the browser notes the lost replies
+
+
 @only_classes
 def test_the_end_shows_the_command_that_trains(context, demo_samples, demo_task, tmp_path):
     with serving(demo_samples, demo_task, tmp_path / 'labels', command='datasetgan train --x') as server:
