@@ -7,6 +7,7 @@ import pytest
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from tests.helpers.page import (
     DEMO_TASK,
     FIRST,
@@ -22,7 +23,7 @@ from tests.helpers.page import (
     put_suggestion,
     truth,
 )
-from tests.helpers.serving import serving
+from tests.helpers.serving import serving, serving_process
 
 pytestmark = pytest.mark.browser
 
@@ -563,6 +564,18 @@ def test_two_tabs_at_the_same_keypoints(two):
     assert other.saved_points(DEMO_TASK)[0].tolist() == [20.5, 20.5, 2]
     other.press('Control+z')
     assert other.saved_points(DEMO_TASK)[0].tolist() == [60.5, 60.5, 2]
+
+
+def test_an_open_page_goes_on_after_a_crash(context, own_samples):
+    command = [f'--samples={own_samples.folder}', f'--classes={DEMO_FOLDER}/task.json']
+    with serving_process(*command) as (process, port, token):
+        person = Person(context, f'http://127.0.0.1:{port}/?token={token}', own_samples.folder / 'labels')
+        process.kill()
+        process.wait()
+        person.click(20.5, 20.5)
+        person.page.wait_for_selector('#saved[data-state="not saved"]')
+    with serving_process(*command):
+        assert person.saved_mask()[20, 20] == 1
 
 
 @pytest.mark.parametrize('what', ['mask', 'keypoints'])
