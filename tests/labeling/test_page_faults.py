@@ -113,6 +113,10 @@ def test_buttons_work_by_keyboard_alone(person):
     person.press('Enter')
     assert person.state('tool') == 'polygon'
     assert person.page.evaluate('document.activeElement.dataset.tool') == 'polygon'
+    person.press('e')
+    person.page.focus('#erase')
+    person.press('ArrowDown')
+    assert person.page.input_value('#erase') == '255' and focused(person) == 'erase'
 
 
 @pytest.mark.parametrize('demo_task', [MANY], ids=['34 classes'])
