@@ -22,7 +22,7 @@ from tqdm import tqdm
 from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256
-from datasetgan_ext.core.images import open_image, read_rgb
+from datasetgan_ext.core.images import IMAGE_SUFFIXES, read_rgb, upright_hw
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, png, voc
 from datasetgan_ext.formats.drawing import annotate
@@ -36,7 +36,6 @@ from datasetgan_ext.formats.folder import (
     read_info,
 )
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TASK_FILE = 'task.json'
 LAYOUTS = (
     'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or both'
@@ -139,11 +138,7 @@ class LabeledDataset(Sequence[LabeledImage]):
 
     def sizes(self) -> set[tuple[int, int]]:
         """Heights and widths that there are."""
-        found = set()
-        for entry in self._entries:
-            with open_image(entry.image) as image:
-                found.add((image.height, image.width))
-        return found
+        return {upright_hw(entry.image) for entry in self._entries}
 
     def fingerprint(self) -> str:
         """sha256 (hex) over names, files and labels."""
@@ -213,7 +208,7 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     inner = folder / 'images'
     paths = list(_images(inner if inner.is_dir() else folder))
     if not paths:
-        raise UserError(f'`{argument}`={folder} holds no image ({", ".join(SUFFIXES)})')
+        raise UserError(f'`{argument}`={folder} holds no image ({", ".join(IMAGE_SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
 
 
@@ -302,5 +297,7 @@ def _keypoints(values: Sequence[float]) -> Keypoints:
 
 def _images(folder: Path) -> Iterator[Path]:
     return (
-        path for path in sorted(folder.glob('*')) if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
+        path
+        for path in sorted(folder.glob('*'))
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
     )
