@@ -18,6 +18,7 @@ SCRIPTS = {
     'train-downstream': 'train_downstream',
     'train-semi-supervised': 'train_semi_supervised',
     'evaluate': 'evaluate',
+    'predict': 'predict',
     'patch-upstream': 'patch_upstream',
 }
 """Each verb's module beside this one, in the order of the work; a module is imported when its verb is called, or when

@@ -91,16 +91,28 @@ class Photo(NamedTuple):
 
     def read(self) -> Photo:
         """The same with its image, or with the problem that there is with it."""
-        if self.image is not None or self.problem is not None:
+        photo = self.with_content()
+        if photo.content is None:
+            return photo
+        try:
+            image = read_rgb(self.path, photo.content)
+            return self._replace(image=image, sha256=hashlib.sha256(photo.content).hexdigest(), content=None)
+        except UserError as error:
+            return self._failed(error.message)
+        except MemoryError:
+            return self._failed('is too large for the memory')
+
+    def with_content(self) -> Photo:
+        """The same with the content of its file, unless it has been read already; or with what is wrong with it."""
+        if self.content is not None or self.image is not None or self.problem is not None:
             return self
         try:
-            content = read_content(self.path) if self.content is None else self.content
-            image = read_rgb(self.path, content)
-            return self._replace(image=image, sha256=hashlib.sha256(content).hexdigest(), content=None)
+            return self._replace(content=read_content(self.path))
         except UserError as error:
-            return self._replace(problem=error.message.removeprefix(f'{self.path} '), content=None)
-        except MemoryError:
-            return self._replace(problem='is too large for the memory', content=None)
+            return self._failed(error.message)
+
+    def _failed(self, message: str) -> Photo:
+        return self._replace(problem=message.removeprefix(f'{self.path} '), content=None)
 
 
 def read_content(path: Path) -> bytes:

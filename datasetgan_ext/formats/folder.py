@@ -12,9 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256
-from datasetgan_ext.core.seeds import PROJECTION, SEED
+from datasetgan_ext.core.seeds import PHOTO, PROJECTION, SEED
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.png import read_image, read_mask
 
@@ -77,8 +78,8 @@ class FolderDataset:
         folder: where it is.
         info: content of dataset.json.
         task: classes and keypoints.
-        image_hw: height and width of every image.
-        id_name: what the samples were made from, `seeds.SEED` or `seeds.PROJECTION`.
+        image_hw: height and width of every image; None for photos, see `hw_of`.
+        id_name: what the samples were made from, `seeds.SEED` or `seeds.PROJECTION`; or `seeds.PHOTO`.
     """
 
     def __init__(self, folder: Path):
@@ -91,8 +92,10 @@ class FolderDataset:
         if 'summary' not in self.info or (folder / PARTIAL).exists() or not (folder / MANIFEST).is_file():
             raise UserError(f'{folder} holds a dataset that is not finished; the command that began it completes it')
         self.task = Task.from_json(self.info, folder / DATASET_FILE)
-        self.image_hw = tuple(self.info['image_hw'])
+        self.image_hw = tuple(self.info['image_hw']) if self.info['image_hw'] else None
         self.id_name = PROJECTION if self.info['options'].get('projected-w') else SEED
+        if self.image_hw is None:
+            self.id_name = PHOTO
 
     def records(self) -> Iterator[dict]:
         """The manifest's records, dropped samples too."""
@@ -118,6 +121,10 @@ class FolderDataset:
                             'given again, makes it again'
                         )
                 yield record
+
+    def hw_of(self, record: dict) -> tuple[int, int]:
+        """Height and width of a record's image, upright."""
+        return self.image_hw or tuple(record['image_hw'])
 
     def image(self, record: dict) -> np.ndarray:
         """uint8 [H, W, C]."""
@@ -176,7 +183,8 @@ class FolderDataset:
         elif file_sha256(path) != record[f'{kind}_sha256']:
             yield f'{record[kind]}: is not as it was written (its sha256 differs from {MANIFEST})'
         elif kind == 'mask':
-            counts = np.bincount(read_mask(path).reshape(-1), minlength=len(self.task.classes)).tolist()
+            mask = read_mask(path)
+            counts = np.bincount(mask[mask != IGNORE], minlength=len(self.task.classes)).tolist()
             if counts != record['pixels_per_class']:
                 yield f'{record[kind]}: its classes are not those of {MANIFEST}'
 
