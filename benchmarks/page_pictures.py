@@ -30,6 +30,7 @@ from datasetgan_ext.labeling.suggest import Suggester
 CHROMIUM = '/usr/bin/chromium'
 SEEDS, LABELED = range(12), 5
 WAIT_MS = 180_000
+STATE = "(async () => (await import('/state.js')).state)()"
 
 
 @contextlib.contextmanager
@@ -64,7 +65,7 @@ def picture(page: Page, name: str) -> None:
 def at(page: Page, x: float, y: float) -> tuple[float, float]:
     """The place on the screen of a pixel of the image."""
     box = page.locator('#canvas').bounding_box()
-    scale, left, top = page.evaluate('[view.scale, view.x, view.y]')
+    scale, left, top = page.evaluate(f'{STATE}.view').values()
     return box['x'] + left + x * scale, box['y'] + top + y * scale
 
 
@@ -94,7 +95,7 @@ def suggestion(page: Page, store) -> None:
     page.wait_for_selector('#order-row:not([hidden])')
     page.select_option('#order', 'worth')
     for index in (0, 1):
-        point = page.evaluate(f'current.proposed[{index}]')
+        point = page.evaluate(f'{STATE}.current.proposed[{index}]')
         if point[2]:
             page.mouse.click(*at(page, *point[:2]))
     page.mouse.move(*at(page, 4, 4))

@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import TEMPORARY_SUFFIX, holds_files, writing
-from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.coco_dataset import Coco
 from datasetgan_ext.formats.folder import DATASET_FILE, MANIFEST, Conversion, FolderDataset, is_conversion, read_info
 from datasetgan_ext.formats.huggingface import HuggingFace
+from datasetgan_ext.formats.tool_datasets import Cvat, LabelMe, LabelStudio
 from datasetgan_ext.formats.voc import Voc
 from datasetgan_ext.formats.webdataset import Webdataset
 from datasetgan_ext.formats.yolo import Yolo, YoloPose
 
 CONVERSIONS: dict[str, type[Conversion]] = {
-    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace)
+    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace, LabelMe, Cvat, LabelStudio)
 }
 
 

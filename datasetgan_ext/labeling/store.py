@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +11,29 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
-from datasetgan_ext.core.files import locked, remove_leftovers, save_atomically, temporary_file, writing
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import (
+    files_by_suffix,
+    locked,
+    remove_leftovers,
+    save_atomically,
+    temporary_file,
+    writing,
+)
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco
-from datasetgan_ext.generator.samples import Sample, SampleSet, read_labeled_samples
+from datasetgan_ext.formats.folder import KEYPOINTS_FILE
+from datasetgan_ext.generator.hand_labels import read_hand_labels
+from datasetgan_ext.generator.samples import Sample, SampleSet
 
-KEYPOINTS_FILE = 'keypoints.json'
+log = logging.getLogger(__name__)
 
 
 class LabelStore:
     """Labels of a sample set, in memory and on disk; an image that has none has no file.
 
-    `datasetgan train --labels=FOLDER --keypoints=FOLDER/keypoints.json` reads the folder as it is. What a method has
+    `datasetgan train --labels=FOLDER` reads the folder as it is. What a method has
     saved is on disk when it returns. Methods may be called from several threads.
 
     Attributes:
@@ -44,17 +55,24 @@ class LabelStore:
         self._lock = threading.Lock()
         self._masks: dict[str, np.ndarray] = {}
         self._keypoints: dict[str, Keypoints] = {}
-        masks = task.classes and any(folder.glob('[!.]*.png'))
+        masks = task.classes and bool(files_by_suffix(folder, '.png', below=True))
         keypoints = task.keypoints and (folder / KEYPOINTS_FILE).exists()
         if masks or keypoints:
-            _, pairs = read_labeled_samples(
+            found = read_hand_labels(
                 sample_set,
                 task if keypoints else task.only(classes=True, keypoints=False),
                 labels=folder if masks else None,
                 keypoints=folder / KEYPOINTS_FILE if keypoints else None,
                 label_format='png',
             )
-            for sample, annotation in pairs:
+            for line in found.read.notes:
+                log.warning('%s', line)
+            for sample, annotation in found.pairs:
+                if annotation.mask is not None and annotation.source != folder / f'{sample.name}.png':
+                    raise UserError(
+                        f'`labels`={folder}: {annotation.source} would be drawn on as {sample.name}.png, and be there '
+                        'twice; give it that name and place'
+                    )
                 if annotation.mask is not None:
                     self._masks[sample.name] = annotation.mask
                 if annotation.keypoints is not None:

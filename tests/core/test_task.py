@@ -61,3 +61,18 @@ def test_no_two_colors_alike():
         for second in colors[:i]
     )
     assert near > 60
+
+
+def test_a_palette_is_given_or_made_up(tmp_path):
+    """It decides nothing but what colours of masks mean: fingerprints, which hash repr, do not depend on it."""
+    made_up = Task.from_names(['background', 'car'])
+    given = Task(made_up.classes, made_up.palette)
+    assert given.palette_is_given and not made_up.palette_is_given
+    assert repr(given) == repr(made_up) and given == made_up
+    path = tmp_path / 'classes.json'
+    path.write_text(json.dumps(made_up.to_json()))
+    assert Task.read(path).palette_is_given, 'a class file that lists the colours means them'
+    assert not Task.from_json(made_up.to_json(), 'an interpreter').palette_is_given
+    chosen = Task.from_names(['background', 'car'], [[0, 0, 0], [1, 2, 3]])
+    assert Task.from_json(chosen.to_json(), 'an interpreter').palette_is_given
+    assert chosen.only(True, False).palette_is_given

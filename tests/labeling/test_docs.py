@@ -28,7 +28,7 @@ def test_pictures_are_there():
 @pytest.mark.parametrize('command', COMMANDS, ids=' '.join)
 def test_commands_parse(command):
     _, verb, *arguments = command
-    context = main.commands[verb].make_context(verb, list(arguments))
+    context = main.get_command(None, verb).make_context(verb, list(arguments))
     assert context.params['network'] == 'car.pkl'
 
 

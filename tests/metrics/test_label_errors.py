@@ -4,7 +4,7 @@ import pytest
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.cross_validation import cross_validate
@@ -44,7 +44,7 @@ def test_what_is_no_mistake(change):
 def test_cross_validation_finds_a_planted_mistake():
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')
-    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(4)))
+    pairs = samples.pair(read_mask_folder(DEMO_FOLDER / 'samples' / 'masks', task), task, list(range(4)))
     mask = pairs[2][1].mask
     assert (mask[4:28, 20:108] == task.classes.index('background')).all()
     hub, window = task.classes.index('hub'), task.classes.index('window')

@@ -1,19 +1,22 @@
-'use strict';
 // Doubts: regions where what the other images teach disagrees with the labels.
 
-const CHOSEN = '#ffd84d';
-const doubts = new Map();  // name -> [{name, labelled, expected, pixels, kept, changed}], largest region first
-let doubted = null;        // the one that is looked at
-let noted = '{}';
+import {$, countOf} from './dom.js';
+import {openImage} from './images.js';
+import {beforeChange, saveMask} from './labels.js';
+import {doubtedPixels, openDoubts, showShare} from './list.js';
+import {paintOverlay} from './overlay.js';
+import {allSaved, post, requestJson, samplePath} from './server.js';
+import {on, state} from './state.js';
+import {lookAt, redraw} from './view.js';
 
-const openDoubts = name => (doubts.get(name) ?? []).filter(doubt => !doubt.kept && !doubt.changed);
-const doubtedPixels = name => openDoubts(name).reduce((sum, doubt) => sum + doubt.pixels.length, 0);
+let noted = '{}';          // the server's figures that have been taken over
 
-async function check() {
-  if (!task.suggests) return;
+/** Has the server check all labels; `tell` of it comes by way of noteDoubts. */
+export async function check(poll) {
+  if (!state.task.suggests) return;
   try {
-    await saving;
-    await request('/api/check', {method: 'POST', body: '{}'});
+    await allSaved();
+    await post('/api/check', {});
   } catch (error) {
     return showDoubts(error.message);
   }
@@ -22,62 +25,54 @@ async function check() {
 }
 
 /** Takes over what the server has found, once it has gone through all images. */
-async function noteDoubts({phase, unchecked, doubts: found}) {
+export async function noteDoubts({phase, unchecked, doubts: found}) {
   if (unchecked) return showDoubts(phase === 'checking' ? `Checking … ${unchecked} to go` : 'Waiting …');
   if (JSON.stringify(found) === noted) return;
-  const names = Object.keys(found).filter(name => found[name]);
-  const replies = await Promise.all(names.map(async name => (await request(samplePath(name, 'doubts'))).json()));
-  doubts.clear();
-  names.forEach((name, i) => doubts.set(name, replies[i].doubts.map(doubt => ({name, ...doubt}))));
+  const {samples} = state;
+  const names = Object.keys(found).filter(sampleName => found[sampleName]);
+  const replies = await Promise.all(names.map(sampleName => requestJson(samplePath(sampleName, 'doubts'))));
+  for (const sample of samples.values()) sample.doubts = [];
+  names.forEach((sampleName, i) => {
+    samples.get(sampleName).doubts = replies[i].doubts.map(({labelled, expected, pixels}) =>
+      ({sample: sampleName, labeled: labelled, expected, pixels}));
+  });
   noted = JSON.stringify(found);
-  doubted = null;
+  state.doubted = null;
   $('order-row').hidden = $('by-doubts').hidden = false;
-  for (const sample of samples.values()) showShare(sample, sample.share);
-  showDoubts();
-  if (!names.length) $('check-state').textContent = 'No doubts.';
+  for (const sample of samples.values()) showShare(sample);
+  showDoubts(names.length ? '' : 'No doubts.');
 }
 
 /** All that are open: those of the image with the most doubted pixels first. */
-function listDoubts() {
-  const names = [...doubts.keys()].sort((one, other) => doubtedPixels(other) - doubtedPixels(one));
-  return names.flatMap(openDoubts);
+export function listDoubts() {
+  const samples = [...state.samples.values()].sort((one, other) => doubtedPixels(other) - doubtedPixels(one));
+  return samples.flatMap(openDoubts);
 }
 
-async function stepDoubt(direction) {
-  const list = listDoubts(), at = list.indexOf(doubted);
+/** Looks at the next (1) or previous (-1) doubt. */
+export async function stepDoubt(direction) {
+  const list = listDoubts();
+  const at = list.indexOf(state.doubted);
   if (!list.length) return;
-  doubted = list[at < 0 ? 0 : (at + direction + list.length) % list.length];
-  if (doubted.name !== current.name) await open(doubted.name);
-  look(doubted.pixels);
+  const next = list[at < 0 ? 0 : (at + direction + list.length) % list.length];
+  state.doubted = next;
+  if (next.sample !== state.current.name) await openImage(next.sample);
+  if (next.sample === state.current.name) lookAt(next.pixels);
   showDoubts();
 }
 
-/** Shows a region and what is around it. */
-function look(pixels) {
-  let left = width, right = 0, top = height, bottom = 0;
-  for (const i of pixels) {
-    const x = i % width, y = Math.floor(i / width);
-    left = Math.min(left, x); right = Math.max(right, x + 1); top = Math.min(top, y); bottom = Math.max(bottom, y + 1);
-  }
-  const side = 2 * Math.max(right - left, bottom - top, Math.max(width, height) / 5);
-  fit();
-  zoom(Math.max(1, Math.min(canvas.clientWidth, canvas.clientHeight) / side / view.scale), 0, 0);
-  view.x = canvas.clientWidth / 2 - (left + right) / 2 * view.scale;
-  view.y = canvas.clientHeight / 2 - (top + bottom) / 2 * view.scale;
-  redraw();
-}
-
 /** Gives the region the class that was expected. */
-function changeDoubted() {
-  if (doubted?.name !== current.name) return;
+export function changeDoubted() {
+  const {doubted, current} = state;
+  if (doubted?.sample !== current.name) return;
   beforeChange();
-  for (const i of doubted.pixels) if (current.mask[i] === doubted.labelled) current.mask[i] = doubted.expected;
+  for (const i of doubted.pixels) if (current.mask[i] === doubted.labeled) current.mask[i] = doubted.expected;
   paintOverlay();
   saveMask();
 }
 
-function keepDoubted() {
-  const kept = doubted;
+export function keepDoubted() {
+  const kept = state.doubted;
   stepDoubt(1);
   kept.kept = true;
   showDoubts();
@@ -85,29 +80,29 @@ function keepDoubted() {
 
 /** Brings panel and list up to date with the labels of the open image. */
 function showDoubts(text = '') {
-  for (const doubt of doubts.get(current?.name) ?? []) {
-    doubt.changed = !doubt.pixels.some(i => current.mask[i] === doubt.labelled);
-  }
-  const list = listDoubts(), number = list.indexOf(doubted) + 1;
-  if (!text && number) {
-    const [labelled, expected] = [doubted.labelled, doubted.expected].map(id => task.classes[id]);
-    text = `Doubt ${number} of ${list.length}: ${labelled}, or ${expected}?`;
-  } else if (!text && doubts.size) {
-    text = list.length ? `${countOf(list.length, 'doubt')} in ${countOf(new Set(list.map(d => d.name)).size, 'image')}.`
-      : 'No doubts are left.';
-  }
-  $('check-state').textContent = text || $('check-state').textContent;
-  $('doubt-row').hidden = !number || doubted.name !== current.name;
+  const {current, doubted, task} = state;
+  const sample = state.samples.get(current?.name);
+  for (const doubt of sample?.doubts ?? []) doubt.changed = !doubt.pixels.some(i => current.mask[i] === doubt.labeled);
+  const list = listDoubts();
+  const number = list.indexOf(doubted) + 1;
+  $('check-state').textContent = text || summary(list, number) || $('check-state').textContent;
+  $('doubt-row').hidden = !number || doubted.sample !== current.name;
   if (number) $('change').textContent = `Change to ${task.classes[doubted.expected]}`;
   $('previous-doubt').disabled = $('next-doubt').disabled = !list.length;
-  if (current && doubts.has(current.name)) showShare(samples.get(current.name), samples.get(current.name).share);
+  if (sample?.doubts.length) showShare(sample);
   redraw();
 }
 
-function drawDoubts() {
-  for (const doubt of openDoubts(current.name)) {
-    const inside = new Set(doubt.pixels.filter(i => current.mask[i] === doubt.labelled));
-    outlined(() => traceBorder(inside, i => inside.has(i)), doubt === doubted ? 3 : 1.5,
-      doubt === doubted ? CHOSEN : '#fff');
+function summary(list, number) {
+  const {doubted, samples, task} = state;
+  if (number) {
+    const [labeled, expected] = [doubted.labeled, doubted.expected].map(id => task.classes[id]);
+    return `Doubt ${number} of ${list.length}: ${labeled}, or ${expected}?`;
   }
+  if (![...samples.values()].some(sample => sample.doubts.length)) return '';
+  if (!list.length) return 'No doubts are left.';
+  return `${countOf(list.length, 'doubt')} in ${countOf(new Set(list.map(doubt => doubt.sample)).size, 'image')}.`;
 }
+
+on('labels', () => showDoubts());
+on('opened', () => showDoubts());

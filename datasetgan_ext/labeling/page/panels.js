@@ -1,106 +1,106 @@
-'use strict';
 // Toolbar and panels.
 
-function element(tag, className, text = '') {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
+import {$, element} from './dom.js';
+import {isProposed, turnPoint} from './keypoints.js';
+import {pixelAt} from './raster.js';
+import {ABSENT, NONE, on, state} from './state.js';
+import {choose, isUseful, pickClass, sized} from './tools.js';
 
-function choose(name) {
-  if (document.querySelector(`[data-tool=${name}]`).hidden) return;
-  if (name !== 'polygon') cancelPolygon();
-  tool = name;
-  showState();
-  redraw();
-}
+const SEEN = ['absent', 'occluded', 'visible'];
 
-function pickClass(id) {
-  if (!task.classes.length) return;
-  painted = id;
-  if (tool === 'eraser' || tool === 'keypoints') tool = 'brush';
-  showState();
-}
-
-function resize(by) {
-  setSize(sizes[sized()] + by * Math.max(1, Math.round(sizes[sized()] / 8)));
-}
-
-/** Whose size is set: that of the regions, or that of brush and eraser. */
-const sized = () => tool === 'regions' ? 'regions' : 'brush';
-
-function setSize(value) {
-  sizes[sized()] = Math.min(Number($('size').max), Math.max(1, value));
-  showState();
-  redraw();
-}
-
-function buildPanels() {
-  const ids = [...task.classes.keys(), NONE];
-  for (const id of task.classes.length ? ids : []) {
-    const item = document.createElement('li'), button = document.createElement('button');
-    const swatch = element('span', id === NONE ? 'swatch none' : 'swatch');
-    if (id !== NONE) swatch.style.backgroundColor = `rgb(${colours[id]})`;
-    button.append(swatch, element('span', '', id === NONE ? 'no label' : task.classes[id]),
-      element('span', 'key', id === NONE ? 'N' : id < 10 ? id : ''));
-    button.dataset.id = id;
-    button.addEventListener('click', () => pickClass(id));
-    item.append(button);
-    $('classes').append(item);
-  }
-  task.keypoints.forEach((name, index) => {
-    const item = document.createElement('li');
-    const button = element('button', 'name', name), seen = element('button', 'seen');
-    button.addEventListener('click', () => { chosenPoint = index; choose('keypoints'); });
-    seen.title = 'suggested, visible, occluded, absent (V); Delete takes it away';
-    seen.addEventListener('click', () => { chosenPoint = index; turnPoint(index); });
-    item.append(button, seen);
-    $('keypoints').append(item);
-  });
+export function buildPanels() {
+  const {task} = state;
+  if (task.classes.length) $('classes').append(...[...task.classes.keys(), NONE].map(classRow));
+  $('keypoints').append(...task.keypoints.map(keypointRow));
   $('class-section').hidden = !task.classes.length;
   $('suggest-section').hidden = !task.suggests;
   $('uncertainty-row').hidden = $('check-section').hidden = !task.suggests || !task.classes.length;
   $('keypoint-section').hidden = !task.keypoints.length;
-  for (const button of document.querySelectorAll('[data-tool]')) {
-    button.hidden = button.dataset.tool === 'keypoints' ? !task.keypoints.length : !task.classes.length;
+  for (const button of toolButtons()) {
+    button.hidden = !isUseful(button.dataset.tool);
     button.addEventListener('click', () => choose(button.dataset.tool));
   }
-  if (!task.classes.length) tool = 'keypoints';
+}
+
+const toolButtons = () => document.querySelectorAll('[data-tool]');
+
+function classRow(id) {
+  const item = document.createElement('li');
+  const button = document.createElement('button');
+  const swatch = element('span', id === NONE ? 'swatch none' : 'swatch');
+  if (id !== NONE) swatch.style.backgroundColor = `rgb(${state.colors[id]})`;
+  button.append(swatch, element('span', '', classNameOf(id)), element('span', 'key', keyOf(id)));
+  button.dataset.id = id;
+  button.addEventListener('click', () => pickClass(id));
+  item.append(button);
+  return item;
+}
+
+const classNameOf = id => id === NONE ? 'no label' : state.task.classes[id];
+
+function keyOf(id) {
+  if (id === NONE) return 'N';
+  return id < 10 ? String(id) : '';
+}
+
+function keypointRow(pointName, index) {
+  const item = document.createElement('li');
+  const button = element('button', 'name', pointName);
+  const seen = element('button', 'seen');
+  button.addEventListener('click', () => {
+    state.chosenPoint = index;
+    choose('keypoints');
+  });
+  seen.title = 'suggested, visible, occluded, absent (V); Delete takes it away';
+  seen.addEventListener('click', () => {
+    state.chosenPoint = index;
+    turnPoint(index);
+  });
+  item.append(button, seen);
+  return item;
 }
 
 /** Brings buttons and panels up to date. */
 function showState() {
-  for (const button of document.querySelectorAll('[data-tool]')) {
-    button.setAttribute('aria-pressed', button.dataset.tool === tool);
-  }
+  const {tool, painted, sizes} = state;
+  for (const button of toolButtons()) button.setAttribute('aria-pressed', button.dataset.tool === tool);
   for (const button of document.querySelectorAll('#classes button')) {
     button.setAttribute('aria-pressed', Number(button.dataset.id) === painted);
   }
   [...$('keypoints').children].forEach((item, index) => {
-    item.firstChild.setAttribute('aria-pressed', index === chosenPoint);
-    item.lastChild.textContent = current && isProposed(index) ? 'suggested' : SEEN[current?.points[index][2] ?? ABSENT];
+    item.firstChild.setAttribute('aria-pressed', index === state.chosenPoint);
+    item.lastChild.textContent = seenText(index);
   });
   $('size-row').hidden = tool !== 'regions' && tool !== 'brush' && tool !== 'eraser';
   $('erase-row').hidden = tool !== 'eraser';
   $('size').value = sizes[sized()];
   $('size-text').textContent = `${sizes[sized()]} px`;
-  $('undo').disabled = !done.length;
-  $('redo').disabled = !undone.length;
-  slice();
+  $('undo').disabled = !state.done.length;
+  $('redo').disabled = !state.undone.length;
 }
 
-function toggleHelp() {
+function seenText(index) {
+  const {current} = state;
+  if (!current) return SEEN[ABSENT];
+  return isProposed(index) ? 'suggested' : SEEN[current.points[index][2]];
+}
+
+export function toggleHelp() {
   $('help').hidden = !$('help').hidden;
   $('keys').setAttribute('aria-expanded', !$('help').hidden);
 }
 
+/** Says what is under the pointer. */
 function showUnder() {
-  const [x, y] = (pointer ?? [-1, -1]).map(Math.floor);
+  const {current, pointer, width, height, task} = state;
+  const i = current && pointer ? pixelAt(pointer, width, height) : undefined;
   let text = '';
-  if (current && x >= 0 && y >= 0 && x < width && y < height) {
-    const id = current.mask[y * width + x];
-    text = `x ${x}, y ${y}` + (task.classes.length ? `: ${id === NONE ? 'no label' : task.classes[id]}` : '');
+  if (i !== undefined) {
+    text = `x ${i % width}, y ${Math.floor(i / width)}`;
+    if (task.classes.length) text += `: ${classNameOf(current.mask[i])}`;
   }
   $('under').textContent = text;
 }
+
+for (const topic of ['tools', 'labels', 'opened', 'suggestion']) on(topic, showState);
+on('frame', showUnder);
