@@ -1,4 +1,4 @@
-"""WebDataset: tar files `train-000000.tar`, ... of `NAME.image.png` (photos also .jpg), `NAME.mask.png`, `NAME.json`."""
+"""WebDataset: tars `train-000000.tar`, ... of `NAME.image.png` (photos also .jpg), `NAME.mask.png` and `NAME.json`."""
 
 from __future__ import annotations
 

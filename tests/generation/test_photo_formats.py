@@ -98,7 +98,7 @@ def test_keypoints_have_their_place_at_each_size(outdir):
             and y == pytest.approx(3.5 * height / 16, abs=0.05)
         )
         assert record['keypoints'][5] == 0
-    content = json.loads((outdir / 'coco' / 'annotations' / 'keypoints_train.json').read_text())
+    content = json.loads((outdir / 'coco' / 'annotations' / 'person_keypoints_train.json').read_text())
     assert len(content['annotations']) == len(manifest(outdir))
 
 
