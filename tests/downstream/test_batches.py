@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
-from datasetgan_ext.downstream.batches import Augmentation, BatchSource, augment, normalize, stack
+from datasetgan_ext.downstream.batches import Augmentation, BatchSource, SharedBatches, augment, normalize, stack
 from datasetgan_ext.downstream.labeled_dataset import LabeledImage, read_labeled
 from tests.helpers.squares import SIDE, TASK, write_world
 
