@@ -4,6 +4,7 @@
 |---|---|---|---|
 | of datasetgan generate (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
 | plain | images/ | masks/ | keypoints.json (COCO) |
+| of a labelling tool | images/ | labels/: what the tool exports (see `formats.labels`) | there too |
 | VOC | JPEGImages/ | SegmentationClass/ | |
 | COCO, by datasetgan convert | images/train/, .../val/ | annotations/instances_*.json | .../person_keypoints_*.json |
 | COCO, as it once was written | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
@@ -37,11 +38,15 @@ from datasetgan_ext.formats.folder import (
     is_conversion,
     read_info,
 )
+from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.mask_meaning import Meaning, read_masks
 
 TASK_FILE = 'task.json'
+LABELS = 'labels'
+"""Beside images/: what a labelling tool exports."""
 LAYOUTS = (
-    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or both'
+    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or both, '
+    'or with labels/, what a labelling tool exports'
 )
 
 
@@ -188,6 +193,8 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
     task = _task_of(folder, task, argument)
     if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
         entries = _of_dataset(FolderDataset(folder), task)
+    elif (folder / 'images').is_dir() and (folder / LABELS).is_dir() and not (folder / 'masks').is_dir():
+        entries = _of_tool(folder / 'images', folder / LABELS, task)
     elif (folder / 'images').is_dir() and not (folder / 'images' / TRAIN).is_dir():
         entries = _of_folders(folder / 'images', folder / 'masks', folder / KEYPOINTS_FILE, task)
     elif (folder / 'JPEGImages').is_dir():
@@ -292,6 +299,19 @@ def _of_folders(
         )
     for name, path in paths.items():
         yield _Entry(path, painted.get(name), points.get(name), masks_hold_ids)
+
+
+def _of_tool(images: Path, labels: Path, task: Task) -> Iterator[_Entry]:
+    """Of images and what a labelling tool exports of them."""
+    paths = _by_stem(_images(images), str(images))
+    sizes = {name: upright_hw(path) for name, path in paths.items()}
+    found = {label.name: label for label in read_annotations(task, labels, None, image_hw=sizes)}
+    strangers = sorted(set(found) - set(paths))
+    if strangers:
+        raise UserError(f'{images} lacks the image of {len(strangers)} labels in {labels}, for example {strangers[0]}')
+    for name, path in paths.items():
+        if name in found:
+            yield _Entry(path, found[name].mask, found[name].keypoints)
 
 
 def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:

@@ -1,6 +1,7 @@
 """Labels of photos in every format, read back by our readers; photos differ in size, kind and turn."""
 
 import json
+import shutil
 
 import numpy as np
 import PIL.Image
@@ -11,6 +12,7 @@ from datasetgan_ext.core.choices import DATASET_FORMATS
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.prediction import PhotoLabeler
 from datasetgan_ext.formats.conversions import make_conversion
@@ -115,3 +117,33 @@ def test_pixels_without_a_label_are_refused_where_they_cannot_be_told(outdir, tm
 
 def _coco(outdir):
     return json.loads((outdir / 'coco' / 'annotations' / 'instances_train.json').read_text())
+
+
+@pytest.mark.parametrize('tool', ['labelme', 'cvat', 'label-studio'])
+def test_what_was_corrected_in_a_tool_is_labelled_data(outdir, tmp_path, tool):
+    """images/ are what the tool had, labels/ what it exports."""
+    source = outdir / tool
+    (tmp_path / 'labels').mkdir()
+    (tmp_path / 'images').mkdir()
+    images = {'labelme': source / 'train', 'cvat': source / 'images', 'label-studio': source / 'images' / 'train'}[tool]
+    for path in images.iterdir():
+        if path.suffix != '.json':
+            shutil.copyfile(path, tmp_path / 'images' / path.name)
+    if tool == 'labelme':
+        for path in (source / 'train').glob('*.json'):
+            shutil.copyfile(path, tmp_path / 'labels' / path.name)
+    elif tool == 'cvat':
+        shutil.copyfile(source / 'annotations.xml', tmp_path / 'labels' / 'annotations.xml')
+    else:
+        tasks = json.loads((source / 'train' / 'tasks.json').read_text())
+        for one in tasks:
+            one['annotations'] = one.pop('predictions')
+        (tmp_path / 'labels' / 'export.json').write_text(json.dumps(tasks))
+    task = Task.from_json(json.loads((outdir / 'dataset.json').read_text()), 'x')
+    found = read_labeled(tmp_path, task)
+    expected = read_labeled(outdir)
+    assert [image.name for image in found] == [image.name for image in expected]
+    for one, other in zip(found, expected):
+        assert np.array_equal(one.image, other.image)
+        # where points alone were drawn, nobody said of regions that there are none
+        assert np.array_equal(one.mask, other.mask) if other.mask.any() else one.mask is None
