@@ -45,8 +45,8 @@ TASK_FILE = 'task.json'
 LABELS = 'labels'
 """Beside images/: what a labelling tool exports."""
 LAYOUTS = (
-    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or both, '
-    'or with labels/, what a labelling tool exports'
+    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or '
+    'both, or with labels/, what a labelling tool exports'
 )
 
 
