@@ -30,7 +30,7 @@ from datasetgan_ext.formats.coco import (
     keypoint_object,
     write_coco,
 )
-from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.regions import ConnectedRegion, find_polygons, find_regions
 
@@ -56,6 +56,7 @@ class Coco(Conversion):
     """
 
     name = 'coco'
+    holds_ignore = False
     segmentation: str = POLYGONS
 
     def __post_init__(self):
@@ -73,12 +74,12 @@ class Coco(Conversion):
             records = partial(dataset.kept, self.val, split)
             (outdir / IMAGES / split).mkdir(parents=True)
             for record in progress(records()):
-                shutil.copyfile(dataset.folder / record['image'], outdir / IMAGES / split / _file_name(record))
+                dataset.copy_image(record, outdir / IMAGES / split)
             if dataset.task.classes:
                 write_coco(
                     outdir / ANNOTATIONS / f'{INSTANCES}_{split}.json',
                     categories=class_categories(dataset.task),
-                    file_name=_file_name,
+                    file_name=dataset.file_name,
                     records=records,
                     image_hw=dataset.image_hw,
                     objects=lambda record: mask_objects(dataset.mask(record), encode),
@@ -88,7 +89,7 @@ class Coco(Conversion):
                 write_coco(
                     outdir / ANNOTATIONS / f'{KEYPOINTS}_{split}.json',
                     categories=[keypoint_category(dataset.task)],
-                    file_name=_file_name,
+                    file_name=dataset.file_name,
                     records=records,
                     image_hw=dataset.image_hw,
                     objects=lambda record: _object_with_keypoints(dataset, record),
@@ -109,10 +110,6 @@ def outline(mask: np.ndarray | None, box: Sequence[float]) -> list[list[float]]:
         return [polygon for region in regions for polygon in region_polygons(region)]
     x, y, width, height = box
     return [[x, y, x + width, y, x + width, y + height, x, y + height]]
-
-
-def _file_name(record: dict) -> str:
-    return f'{name_of_record(record)}.png'
 
 
 def class_categories(task: Task) -> list[dict]:

@@ -57,6 +57,7 @@ def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> Non
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
     """
+    _check_ignore(conversion, dataset.info)
     outdir = outdir.resolve()
     if holds_files(outdir) or outdir.is_file():
         raise UserError(f'`outdir`={outdir} is there and not empty; give a new folder')
@@ -130,6 +131,7 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
     Raises:
         UserError: the format cannot be written, or something else has its place.
     """
+    _check_ignore(conversion, info)
     place = folder / conversion.name
     if (holds_files(place) or place.is_file()) and not is_conversion(place):
         raise UserError(f'`format`={conversion.name} is written to {place}, which holds something else; move that away')
@@ -140,6 +142,14 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
         (empty / DATASET_FILE).write_text(json.dumps({**info, 'summary': {'samples': 0, 'kept': 0}}), encoding='utf-8')
         (empty / MANIFEST).touch()
         conversion.write(FolderDataset(empty), outdir, iter)
+
+
+def _check_ignore(conversion: Conversion, info: dict) -> None:
+    if info['options'].get('ignore-below') and not conversion.holds_ignore:
+        raise UserError(
+            f'`format`={conversion.name} cannot say of pixels that they have no label, and `ignore_below`='
+            f'{info["options"]["ignore-below"]} leaves some without; give 0, or another format'
+        )
 
 
 def _temporary(outdir: Path) -> Path:

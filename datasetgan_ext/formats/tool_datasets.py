@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from datasetgan_ext.core.annotation import Keypoints
 from datasetgan_ext.formats.cvat import CvatWriter
-from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress
 from datasetgan_ext.formats.label_studio import LabelStudioWriter
 from datasetgan_ext.formats.label_writer import LabeledFile
 from datasetgan_ext.formats.labelme import LabelMeWriter
@@ -78,11 +77,10 @@ class LabelStudio(Conversion):
 def _copied(dataset: FolderDataset, val: float, split: str, images: Path, progress: Progress) -> Iterator[LabeledFile]:
     """The labels of each kept sample of a split, whose image is copied into a folder."""
     for record in progress(dataset.kept(val, split)):
-        file = f'{name_of_record(record)}.png'
-        shutil.copyfile(dataset.folder / record['image'], images / file)
+        file = dataset.copy_image(record, images)
         mask = dataset.mask(record) if 'mask' in record else None
         keypoints = None
         if 'keypoints' in record:
             triples = np.reshape(np.asarray(record['keypoints'], dtype=np.float32), (-1, 3))
             keypoints = Keypoints(triples[:, :2], triples[:, 2].astype(np.uint8))
-        yield LabeledFile(file, dataset.image_hw, mask, keypoints)
+        yield LabeledFile(file, dataset.hw_of(record), mask, keypoints)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +33,16 @@ class Yolo(Conversion):
     """
 
     name = 'yolo'
+    holds_ignore = False
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without masks cannot be written."""
         if not dataset.task.classes:
             raise UserError('`format`=yolo holds masks, and this dataset has keypoints alone; use yolo-pose')
         cv2 = import_extra('cv2', 'formats')
-        height, width = dataset.image_hw
 
         def lines(record: dict) -> Iterator[str]:
+            height, width = dataset.hw_of(record)
             for region in sorted(find_regions(dataset.mask(record)), key=_box_area, reverse=True):
                 yield _line(region.class_id - 1, (_outline(region, cv2) + 0.5) / (width, height))
 
@@ -59,11 +59,11 @@ class YoloPose(Conversion):
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without keypoints cannot be written."""
         task = dataset.task
-        height, width = dataset.image_hw
         if not task.keypoints:
             raise UserError('`format`=yolo-pose holds keypoints, and this dataset has none; use yolo')
 
         def lines(record: dict) -> Iterator[str]:
+            height, width = dataset.hw_of(record)
             x, y, box_width, box_height = record['box']
             points = np.reshape(record['keypoints'], (-1, 3)) / (width, height, 1)
             box = ((x + box_width / 2) / width, (y + box_height / 2) / height, box_width / width, box_height / height)
@@ -92,7 +92,7 @@ def _write_samples(
             (outdir / folder / split).mkdir(parents=True)
         for record in progress(dataset.kept(val, split)):
             name = name_of_record(record)
-            shutil.copyfile(dataset.folder / record['image'], outdir / 'images' / split / f'{name}.png')
+            dataset.copy_image(record, outdir / 'images' / split)
             (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)))
 
 
