@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.palette import distinct_colors, is_made_up
 from datasetgan_ext.core.text import read_text
 
 MAX_CLASSES = 255
@@ -91,7 +90,7 @@ class Task:
         sides = [index for pair in pairs['left_right_pairs'] for index in pair]
         if len(set(sides)) < len(sides):
             raise UserError(f'`classes`={source}: "left_right_pairs" holds a keypoint twice')
-        given = task.palette_is_given and list(task.palette) != distinct_colors(len(names))
+        given = task.palette_is_given and not is_made_up(task.palette)
         return replace(task, keypoints=tuple(keypoints), palette_is_given=given, **pairs)
 
     def to_json(self) -> dict:
@@ -147,16 +146,3 @@ def _is_pair(pair: object, count: int) -> bool:
         and pair[0] != pair[1]
         and all(type(index) is int and 0 <= index < count for index in pair)
     )
-
-
-def distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Black for the background, then `count - 1` RGB colours, each as far as can be from all before it."""
-    levels = np.linspace(0, 255, 8).round().astype(int)
-    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), axis=-1).reshape(-1, 3)
-    candidates = candidates[candidates.max(axis=1) >= 140]
-    chosen = [np.zeros(3, dtype=int)]
-    nearest = np.full(len(candidates), np.inf)
-    while len(chosen) < count:
-        nearest = np.minimum(nearest, np.square(candidates - chosen[-1]).sum(axis=1))
-        chosen.append(candidates[nearest.argmax()])
-    return [tuple(color.tolist()) for color in chosen]

@@ -73,6 +73,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
 def _by_id(items: list[dict], name: str, source: str, kind: str) -> dict[str, dict]:
     found: dict[str, dict] = {}
     for item in items:
+        if kind == 'categories' and not isinstance(item.get(name), str):
+            raise UserError(f'{source}: number {item["id"]} of {kind} has no {name!r}; export the file again')
         other = found.setdefault(str(item['id']), item)
         if other is not item and (kind == 'images' or other[name] != item[name]):
             raise UserError(

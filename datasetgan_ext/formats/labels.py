@@ -13,7 +13,7 @@ from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.names import find_image, listed
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo_labels
+from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, labeled_pictures
@@ -28,7 +28,7 @@ DRAWN = {
     'via': via,
     'supervisely': supervisely,
     'datumaro': datumaro,
-    'yolo': yolo_labels,
+    'yolo': yolo,
 }
 """Formats of shapes, which may be regions, keypoints, or both."""
 
@@ -214,6 +214,8 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
     choices = '; '.join(f'{name}: {among[name].PATHS}' for name in among)
     if not path.exists():
         raise UserError(f'`{argument}`={path}: no such file or folder; it takes one of these formats: {choices}')
+    if path.is_dir() and not any(path.glob('[!.]*')):
+        raise UserError(f'`{argument}`={path} is empty: nothing is labelled yet; label some of the samples first')
     possible = _formats_of_folder(path, argument) if path.is_dir() else [(format_of_file(path, argument), path)]
     found = [(name, inner) for name, inner in possible if name in among]
     if len(found) == 1:

@@ -28,7 +28,8 @@ import numpy as np
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.choices import MASK_VALUES
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import distinct_colors, spread_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.mask_pixels import (
     COLOR,
     PALETTE,
@@ -93,6 +94,7 @@ class Meaning:
             )
         voc = Colors(_ids([voc_color(index) for index in range(256)]), "VOC's palette")
         made_up = distinct_colors(len(task.classes))
+        earlier = spread_colors(len(task.classes))
         known = []
         if task.palette_is_given:
             known.append(Colors(void | _ids(task.palette), 'the palette of `classes`'))
@@ -101,8 +103,12 @@ class Meaning:
         return cls(
             names=task.classes,
             known=known,
-            own=[task.palette, made_up],
-            familiar=[voc, Colors(_ids(made_up), 'the made-up palette')],
+            own=[task.palette, made_up, earlier],
+            familiar=[
+                voc,
+                Colors(_ids(made_up), 'the made-up palette'),
+                Colors(_ids(earlier), 'the made-up palette of earlier versions'),
+            ],
         )
 
 

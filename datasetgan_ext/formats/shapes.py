@@ -7,7 +7,7 @@ them. What is outside the image is cut off; a shape of which nothing is left was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,10 @@ MAX_SIDE = 16384
 
 MAX_EDGES = 64
 """Edges of a loop along which its width is measured."""
+
+MAX_PAIRS, MAX_FORGIVEN = 10**8, 100
+"""Pairs of an outline's edges that are looked at for crossings, and thin loops that are forgiven: so that a small file
+takes seconds at most."""
 
 EPSILON = 1e-6
 """Square pixels; nearer than this, a corner lies on an edge, whatever the rounding says."""
@@ -287,11 +291,11 @@ def self_crossing(corners: np.ndarray) -> np.ndarray | None:
     loop that this makes is nowhere wider than SMALL_LOOP: what it encloses is a matter of the border alone.
     """
     starts, ends = corners, np.roll(corners, -1, axis=0)
-    for index in range(len(corners) - 2):
+    forgiven = 0
+    for index, others in _edges_nearby(starts[:, 1], ends[:, 1]):
         start, end = starts[index], ends[index]
-        others, other_ends = starts[index + 2 :], ends[index + 2 :]
-        before, after = _side(start, end, others), _side(start, end, other_ends)
-        here, there = _side(others, other_ends, start), _side(others, other_ends, end)
+        before, after = _side(start, end, starts[others]), _side(start, end, ends[others])
+        here, there = _side(starts[others], ends[others], start), _side(starts[others], ends[others], end)
         found = np.flatnonzero(
             (np.minimum(before, after) < -EPSILON)
             & (np.maximum(before, after) > EPSILON)
@@ -301,11 +305,30 @@ def self_crossing(corners: np.ndarray) -> np.ndarray | None:
         for place in found:
             share = here[place] / (here[place] - there[place])
             crossing = start + share * (end - start)
-            other = index + 2 + place
+            other = others[place]
             loops = (corners[index + 1 : other + 1], np.concatenate([corners[other + 1 :], corners[: index + 1]]))
-            if min(_width(np.concatenate([loop, crossing[None]])) for loop in loops) > SMALL_LOOP:
+            forgiven += 1
+            if forgiven > MAX_FORGIVEN or min(_width(np.vstack([loop, crossing])) for loop in loops) > SMALL_LOOP:
                 return crossing
     return None
+
+
+def _edges_nearby(start_y: np.ndarray, end_y: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each edge of a closed outline, and those after it, the next one left out, that are perhaps at its height.
+
+    Raises:
+        ShapeError: they are too many pairs to look at.
+    """
+    top, bottom = np.minimum(start_y, end_y), np.maximum(start_y, end_y)
+    order = np.argsort(top, kind='stable')
+    tallest = (bottom - top).max(initial=0)
+    first = np.searchsorted(top[order], top - tallest, side='left')
+    last = np.searchsorted(top[order], bottom, side='right')
+    if (last - first).sum() > MAX_PAIRS:
+        raise ShapeError(f'its outline has {len(top)} corners, too many to check; draw it with fewer, or as a mask')
+    for index in range(len(top)):
+        others = order[first[index] : last[index]]
+        yield index, others[others >= index + 2]
 
 
 def _width(loop: np.ndarray) -> float:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import Keypoints
-from datasetgan_ext.formats.cvat_writer import CvatWriter
+from datasetgan_ext.formats.cvat import CvatWriter
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress
-from datasetgan_ext.formats.label_studio_writer import LabelStudioWriter
+from datasetgan_ext.formats.label_studio import LabelStudioWriter
 from datasetgan_ext.formats.label_writer import LabeledFile
-from datasetgan_ext.formats.labelme_writer import LabelMeWriter
+from datasetgan_ext.formats.labelme import LabelMeWriter
 
 IMAGES = 'images'
 

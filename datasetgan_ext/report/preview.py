@@ -13,7 +13,8 @@ import PIL.ImageFont
 
 from datasetgan_ext.core.annotation import ABSENT, Keypoints
 from datasetgan_ext.core.files import save_atomically
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import spread_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.interpreter.labeler import LabeledSample
 from datasetgan_ext.report.strata import DROPPED
 
@@ -122,7 +123,7 @@ def draw_keypoints(image: PIL.Image.Image, keypoints: Keypoints, task: Task, sca
 
 def keypoint_colors(task: Task) -> list[tuple[int, int, int]]:
     """A colour for each keypoint."""
-    return distinct_colors(len(task.keypoints) + 1)[1:]
+    return spread_colors(len(task.keypoints) + 1)[1:]
 
 
 def draw_legend(

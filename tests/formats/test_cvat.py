@@ -81,7 +81,8 @@ LAUGHS = (
         (cvat().replace('?>\n', '?>\n' + LAUGHS).replace('cars', '&j;'), 'has a DOCTYPE'),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotations/>', 'has a DOCTYPE'),
         (cvat().replace('cars', '&undeclared;'), 'cannot be read as XML'),
-        ('<annotation><object/></annotation>', 'holds <annotation>, not annotations of images'),
+        ('<annotation><object/></annotation>', 'is an XML file of Pascal VOC, which holds boxes alone'),
+        ('<image name="a.png"/>', 'holds <image>, not annotations of images'),
         (cvat('<track id="0" label="car"></track>'), 'holds tracks of a video'),
         (
             cvat(

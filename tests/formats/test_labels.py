@@ -103,7 +103,7 @@ def make_zip(folder):
     [
         (make_images_with_labelme, 'could be png or labelme; name it with `label_format`'),
         (make_zip, 'is a zip archive; unpack it'),
-        (lambda folder: folder, 'is in no known format.* `label_format`'),
+        (lambda folder: folder, 'is empty: nothing is labelled yet'),
         (lambda folder: write(folder / 'notes.txt', 'hello'), 'is in no known format.* `label_format`'),
         (lambda folder: write(folder / 'task.json', {'classes': []}), 'is in no known format.* `label_format`'),
         (lambda folder: write(folder / 'a.json', '3'), 'is in no known format'),

@@ -139,3 +139,17 @@ def test_runs():
     for runs in ([1, 2], [5], [-1, 5], [2**62, 2**62, 2**62, 2**62, 4], 'x', [1, 'x'], [10**30], None):
         with pytest.raises(ShapeError, match='run lengths'):
             bits_from_runs(runs, 4)
+
+
+def test_an_outline_that_would_take_minutes_is_refused():
+    x = np.linspace(0, 100, 20_000)
+    tall = np.stack([x, np.where(np.arange(len(x)) % 2, 0, 90)], axis=1)
+    with pytest.raises(ShapeError, match='has 20000 corners, too many to check'):
+        Polygon(tall).paint(np.zeros((100, 100), np.uint8), 1)
+
+
+def test_an_outline_of_many_short_edges_is_painted():
+    angle = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    mask = np.zeros((100, 100), np.uint8)
+    Polygon(np.stack([50 + 40 * np.cos(angle), 50 + 40 * np.sin(angle)], axis=1)).paint(mask, 1)
+    assert mask.sum() == pytest.approx(np.pi * 40**2, rel=0.01)

@@ -51,11 +51,12 @@ class Person:
     def state(self, expression):
         return self.module('state', f'page.state.{expression}')
 
+    def wait_for_module(self, name, condition):
+        """Waits until a condition on what a module exports holds."""
+        self.page.wait_for_function(f"async () => {{ const page = await import('/{name}.js'); return {condition}; }}")
+
     def wait_for_state(self, condition):
-        """Waits until a condition on `state` holds."""
-        self.page.wait_for_function(
-            f"async () => {{ const {{state}} = await import('/state.js'); return {condition}; }}"
-        )
+        self.wait_for_module('state', f'page.state.{condition}')
 
     def at(self, x, y):
         """Where on the screen a place of the image is."""
@@ -63,7 +64,7 @@ class Person:
             """async () => {
             const {state} = await import('/state.js');
             const box = document.getElementById('canvas').getBoundingClientRect();
-            return [[box.left, box.top], state.view];
+            return [[box.left, box.top], state.current.view];
         }"""
         )
         return left + view['x'] + x * view['scale'], top + view['y'] + y * view['scale']
@@ -102,6 +103,10 @@ class Person:
         self.saved()
         return read_mask(self.folder / f'{name}.png')
 
+    def saved_mask_now(self, name=FIRST):
+        """What is on disk, whatever the page says."""
+        return read_mask(self.folder / f'{name}.png')
+
     def saved_points(self, task, name=FIRST):
         """The keypoints on disk: [x, y, visibility] of each."""
         self.saved()
@@ -123,6 +128,24 @@ class Person:
     def suggestion(self):
         self.page.click('#suggest')
         self.page.wait_for_selector('#accept:enabled')
+
+
+def put_suggestion(person, mask=None, points=None):
+    """Gives the open image a suggestion, as the server would."""
+    person.page.evaluate(
+        """async ([mask, points]) => {
+        const {state, tell} = await import('/state.js');
+        const {paintOverlay} = await import('/overlay.js');
+        if (mask) {
+            state.current.suggestion = new Uint8Array(mask);
+            state.current.uncertainty = new Uint8Array(mask.length);
+        }
+        if (points) state.current.proposed = points;
+        paintOverlay();
+        tell('suggestion');
+    }""",
+        [None if mask is None else mask.ravel().tolist(), points],
+    )
 
 
 def truth(name):

@@ -104,13 +104,22 @@ def test_a_planted_mistake_is_found_and_mended(assisted, demo_task):
     first = assisted.page.locator('#list li').first
     assert first.get_attribute('data-name') == SECOND and 'doubt' in first.inner_text()
     before = assisted.saved_mask(SECOND)
-    assisted.page.click('#change')
+    left = assisted.module('doubts', 'page.listDoubts().length')
+    assisted.press('y')
     mended = assisted.saved_mask(SECOND)
     changed = mended != before
     assert changed.any() and (mended[changed] == largest).all() and planted[changed].mean() > 0.9
+    assisted.wait_for_module('doubts', f'page.listDoubts().length === {left - 1}')
+    assisted.go_to(SECOND)
     assisted.press('Control+z')
     assert (assisted.saved_mask(SECOND) == before).all()
+
+    assisted.press('.')
     number = assisted.module('doubts', 'page.listDoubts().length')
-    assisted.page.click('#keep')
-    assisted.page.wait_for_function(f"async () => (await import('/doubts.js')).listDoubts().length === {number - 1}")
+    assisted.page.wait_for_selector('#doubt-row:not([hidden])')
+    assisted.press('w')
+    assisted.wait_for_module('doubts', f'page.listDoubts().length === {number - 1}')
+    assisted.saved()
+    assisted.reload()  # it is remembered
+    assisted.wait_for_module('doubts', f'page.listDoubts().length === {number - 1}')
     assert (assisted.saved_mask(SECOND) == before).all()

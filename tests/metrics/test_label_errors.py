@@ -21,9 +21,9 @@ def test_regions_that_are_labeled_otherwise():
     errors = find_label_errors('car', labeled, predicted, uncertainty)
     nowhere = np.empty(0)
     assert errors == [
-        LabelError('car', 1, 0, 18, 6.0, 3.5, nowhere),
-        LabelError('car', 0, 1, 4, 9.0, 8.0, nowhere),
-        LabelError('car', 2, 0, 4, 1.0, 8.0, nowhere),
+        LabelError('car', 1, 0, 18, 0, 6.0, 3.5, nowhere),
+        LabelError('car', 0, 1, 4, 0, 9.0, 8.0, nowhere),
+        LabelError('car', 2, 0, 4, 0, 1.0, 8.0, nowhere),
     ]
     assert errors[2].pixels.tolist() == [7 * 12, 7 * 12 + 1, 8 * 12, 8 * 12 + 1]
 

@@ -10,9 +10,10 @@ export function element(tag, className, text = '') {
   return made;
 }
 
-/** Tells the person something; the next press on the image takes it away. */
-export function say(text) {
+/** Tells the person something, perhaps that something is wrong; the next press on the image takes it away. */
+export function say(text, wrong = false) {
   $('message').textContent = text;
+  $('message').classList.toggle('error', wrong);
 }
 
 export const countOf = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;

@@ -1,24 +1,24 @@
 // Doubts: regions where what the other images teach disagrees with the labels.
 
-import {$, countOf} from './dom.js';
+import {$, countOf, say} from './dom.js';
 import {openImage} from './images.js';
-import {beforeChange, saveMask} from './labels.js';
-import {doubtedPixels, openDoubts, showShare} from './list.js';
+import {beforeChange, saveMask, saveNotes} from './labels.js';
+import {openDoubts, showShare} from './list.js';
 import {paintOverlay} from './overlay.js';
-import {allSaved, post, requestJson, samplePath} from './server.js';
+import {allSaved, post, reasonOf, requestJson, samplePath} from './server.js';
 import {on, state} from './state.js';
 import {lookAt, redraw} from './view.js';
 
 let noted = '{}';          // the server's figures that have been taken over
 
-/** Has the server check all labels; `tell` of it comes by way of noteDoubts. */
+/** Has the server check all labels; what it finds comes to `noteDoubts`. */
 export async function check(poll) {
   if (!state.task.suggests) return;
   try {
     await allSaved();
     await post('/api/check', {});
   } catch (error) {
-    return showDoubts(error.message);
+    return showDoubts(reasonOf(error));
   }
   showDoubts('Checking …');
   poll();
@@ -32,10 +32,7 @@ export async function noteDoubts({phase, unchecked, doubts: found}) {
   const names = Object.keys(found).filter(sampleName => found[sampleName]);
   const replies = await Promise.all(names.map(sampleName => requestJson(samplePath(sampleName, 'doubts'))));
   for (const sample of samples.values()) sample.doubts = [];
-  names.forEach((sampleName, i) => {
-    samples.get(sampleName).doubts = replies[i].doubts.map(({labelled, expected, pixels}) =>
-      ({sample: sampleName, labeled: labelled, expected, pixels}));
-  });
+  names.forEach((sampleName, i) => takeDoubts(samples.get(sampleName), replies[i].doubts));
   noted = JSON.stringify(found);
   state.doubted = null;
   $('order-row').hidden = $('by-doubts').hidden = false;
@@ -43,46 +40,78 @@ export async function noteDoubts({phase, unchecked, doubts: found}) {
   showDoubts(names.length ? '' : 'No doubts.');
 }
 
-/** All that are open: those of the image with the most doubted pixels first. */
+function takeDoubts(sample, doubts) {
+  sample.doubts = doubts.map(doubt => {
+    const {labeled, expected, pixels} = doubt;
+    const pair = `${labeled}>${expected}`;
+    const isKept = note => {
+      const [notedPair, pixel] = note.split('@');
+      return notedPair === pair && pixels.includes(Number(pixel));
+    };
+    const key = `${pair}@${pixels[Math.floor(pixels.length / 2)]}`;
+    return {...doubt, sample: sample.name, key, kept: sample.notes.kept.some(isKept)};
+  });
+}
+
+/** All that are open, of all images, those first of which the others are most sure. */
 export function listDoubts() {
-  const samples = [...state.samples.values()].sort((one, other) => doubtedPixels(other) - doubtedPixels(one));
-  return samples.flatMap(openDoubts);
+  return [...state.samples.values()].flatMap(openDoubts).sort((one, other) => other.score - one.score);
 }
 
 /** Looks at the next (1) or previous (-1) doubt. */
 export async function stepDoubt(direction) {
   const list = listDoubts();
   const at = list.indexOf(state.doubted);
-  if (!list.length) return;
-  const next = list[at < 0 ? 0 : (at + direction + list.length) % list.length];
-  state.doubted = next;
-  if (next.sample !== state.current.name) await openImage(next.sample);
-  if (next.sample === state.current.name) lookAt(next.pixels);
+  if (list.length) await lookAtDoubt(list[at < 0 ? 0 : (at + direction + list.length) % list.length]);
+}
+
+async function lookAtDoubt(doubt) {
+  state.doubted = doubt;
+  if (doubt.sample !== state.current.name) await openImage(doubt.sample);
+  if (doubt.sample === state.current.name) lookAt(doubt.pixels);
   showDoubts();
+}
+
+/** Settles the doubt that is looked at, and goes on to the one that came after it. */
+async function settle(change) {
+  const {doubted, current} = state;
+  if (doubted?.sample !== current.name) return;
+  const list = listDoubts();
+  const after = list[list.indexOf(doubted) + 1] ?? list[0];
+  change(doubted);
+  if (after === doubted) {
+    state.doubted = null;
+    say('That was the last doubt');
+    return showDoubts();
+  }
+  await lookAtDoubt(after);
 }
 
 /** Gives the region the class that was expected. */
-export function changeDoubted() {
-  const {doubted, current} = state;
-  if (doubted?.sample !== current.name) return;
+export const changeDoubted = () => settle(doubt => {
+  const {mask} = state.current;
   beforeChange();
-  for (const i of doubted.pixels) if (current.mask[i] === doubted.labeled) current.mask[i] = doubted.expected;
+  for (const i of doubt.pixels) if (mask[i] === doubt.labeled) mask[i] = doubt.expected;
   paintOverlay();
   saveMask();
-}
+});
 
-export function keepDoubted() {
-  const kept = state.doubted;
-  stepDoubt(1);
-  kept.kept = true;
-  showDoubts();
-}
+/** Takes note that it is no mistake. */
+export const keepDoubted = () => settle(doubt => {
+  const sample = state.samples.get(doubt.sample);
+  doubt.kept = true;
+  sample.notes.kept = [...sample.notes.kept, doubt.key];
+  saveNotes(sample);
+  showShare(sample);
+});
 
 /** Brings panel and list up to date with the labels of the open image. */
 function showDoubts(text = '') {
   const {current, doubted, task} = state;
   const sample = state.samples.get(current?.name);
-  for (const doubt of sample?.doubts ?? []) doubt.changed = !doubt.pixels.some(i => current.mask[i] === doubt.labeled);
+  for (const doubt of sample?.doubts ?? []) {
+    doubt.left = doubt.pixels.filter(i => current.mask[i] === doubt.labeled).length;
+  }
   const list = listDoubts();
   const number = list.indexOf(doubted) + 1;
   $('check-state').textContent = text || summary(list, number) || $('check-state').textContent;

@@ -4,12 +4,16 @@ import {$, countOf, element} from './dom.js';
 import {samplePath} from './server.js';
 import {ABSENT, BACKGROUND, NONE, on, state} from './state.js';
 
-export const openDoubts = sample => sample.doubts.filter(doubt => !doubt.kept && !doubt.changed);
+export const openDoubts = sample => sample.doubts.filter(doubt => !doubt.kept && doubt.left !== 0);
 export const doubtedPixels = sample => openDoubts(sample).reduce((sum, doubt) => sum + doubt.pixels.length, 0);
 
 export function isFinished(sample) {
   return state.task.classes.length ? sample.share === 1 : sample.points.some(point => point[2] !== ABSENT);
 }
+
+/** How many keypoints are placed or marked as absent. */
+const pointsDone = ({points, notes}) =>
+  points.filter((point, i) => point[2] !== ABSENT || notes.absent.includes(i)).length;
 
 /** Adds an image at the end; a click opens it. */
 export function addToList(sample, onClick) {
@@ -47,17 +51,17 @@ export function showShare(sample, share = sample.share, mask = null) {
   sample.item.querySelector('progress').value = share;
   sample.item.querySelector('.figures').textContent = figuresOf(sample).join('\n');
   if (mask) paintThumb(sample, mask);
-  const finished = [...state.samples.values()].filter(other => isFinished(other)).length;
+  const finished = [...state.samples.values()].filter(isFinished).length;
   $('progress').textContent = `${finished} of ${state.samples.size} done`;
+  $('end').hidden = finished < state.samples.size;
 }
 
 function figuresOf(sample) {
   const {task} = state;
-  const placed = sample.points.filter(point => point[2] !== ABSENT).length;
   const doubts = openDoubts(sample).length;
   const figures = [];
   if (task.classes.length) figures.push(shareText(sample.share));
-  if (task.keypoints.length) figures.push(`${placed} of ${task.keypoints.length} points`);
+  if (task.keypoints.length) figures.push(`${pointsDone(sample)} of ${task.keypoints.length} points`);
   if (doubts) figures.push(countOf(doubts, 'doubt'));
   return figures;
 }
@@ -85,6 +89,13 @@ export function markOpen(sampleName) {
 export function nameBeside(sampleName, rows) {
   const names = [...$('list').children].map(item => item.dataset.name);
   return names[names.indexOf(sampleName) + rows];
+}
+
+/** The name of the next image in the list that is not finished, from the top again after its end. */
+export function nextUnfinished(sampleName) {
+  const names = [...$('list').children].map(item => item.dataset.name);
+  const at = names.indexOf(sampleName) + 1;
+  return [...names.slice(at), ...names.slice(0, at - 1)].find(other => !isFinished(state.samples.get(other)));
 }
 
 /**

@@ -1,16 +1,17 @@
 // The start of the page.
 
-import {$, say} from './dom.js';
+import {$, element, say} from './dom.js';
 import './drawing.js';
+import {listenToClashes} from './clash.js';
 import {changeDoubted, check, keepDoubted, stepDoubt} from './doubts.js';
-import {openImage} from './images.js';
-import {listenToKeys} from './keys.js';
+import {keptOf, openImage} from './images.js';
+import {buildHelp, listenToKeys} from './keys.js';
 import {clearLabels, redo, restIsBackground, undo} from './labels.js';
 import {addToList, isFinished, showShare} from './list.js';
 import {sizeOverlays} from './overlay.js';
 import {buildPanels, toggleHelp} from './panels.js';
 import {listenToPointer} from './pointer.js';
-import {requestBytes, requestJson, samplePath, unsavedBody, warnBeforeLeaving} from './server.js';
+import {reasonOf, requestBytes, requestJson, samplePath, warnBeforeLeaving} from './server.js';
 import {state} from './state.js';
 import {accept, dismiss, orderList, poll, suggest} from './suggestions.js';
 import {chooseFirst, setSize} from './tools.js';
@@ -33,6 +34,7 @@ const BUTTONS = {
   'next-doubt': () => stepDoubt(1),
   change: changeDoubted,
   keep: keepDoubted,
+  'copy-command': copyCommand,
 };
 
 async function start() {
@@ -41,6 +43,7 @@ async function start() {
   sizeOverlays();
   chooseFirst();
   buildPanels();
+  buildHelp();
   listen();
   for (const sample of state.samples.values()) addToList(sample, () => openImage(sample.name));
   for (const sample of state.samples.values()) showShare(sample);
@@ -53,16 +56,17 @@ function takeTask(task) {
   Object.assign(state, {task, width: task.width, height: task.height, colors: task.palette});
   for (const sample of task.samples) state.samples.set(sample.name, {...sample, doubts: []});
   document.title = `Label ${task.samples.length} images`;
+  $('train-command').append(...task.command.split(/(?<= )/).map(word => element('span', '', word)));
 }
 
 function listen() {
   for (const [id, act] of Object.entries(BUTTONS)) $(id).addEventListener('click', () => act());
   $('size').addEventListener('input', () => setSize(Number($('size').value)));
-  $('opacity').addEventListener('input', redraw);
-  $('uncertainty').addEventListener('change', redraw);
+  for (const id of ['opacity', 'contrast', 'smooth', 'uncertainty']) $(id).addEventListener('input', redraw);
   $('order').addEventListener('change', orderList);
   listenToPointer();
   listenToKeys();
+  listenToClashes();
   warnBeforeLeaving();
 }
 
@@ -78,11 +82,20 @@ function firstName() {
 async function showMasks() {
   if (!state.task.classes.length) return;
   for (const sample of state.samples.values()) {
-    if (!sample.share) continue;
-    const path = samplePath(sample.name, 'mask');
-    const mask = await requestBytes(path);
-    if (!unsavedBody(path)) showShare(sample, sample.share, mask);
+    if (!sample.share || keptOf(sample.name)) continue;
+    const mask = await requestBytes(samplePath(sample.name, 'mask'));
+    if (!keptOf(sample.name)) showShare(sample, sample.share, mask);
   }
 }
 
-start().catch(error => say(error.message));
+/** Puts the command that trains into the clipboard or, where that is not allowed, marks it. */
+async function copyCommand() {
+  try {
+    await navigator.clipboard.writeText(state.task.command);
+    say('The command is in the clipboard');
+  } catch {
+    getSelection().selectAllChildren($('train-command'));
+  }
+}
+
+start().catch(error => say(reasonOf(error), true));

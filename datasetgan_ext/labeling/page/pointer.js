@@ -1,14 +1,24 @@
-// The pointer on the image.
+// Mouse, pen and fingers on the image.
 
 import {$, canvas, say} from './dom.js';
 import {dragPoint, dropPoint, takePoint} from './keypoints.js';
-import {beforeChange, fill, saveMask} from './labels.js';
+import {abandonChange, beforeChange, fill, painter, removeCorner, saveMask, undo} from './labels.js';
 import {paintOverlay} from './overlay.js';
-import {addCorner, cancelPolygon, closePolygon} from './polygon.js';
+import {addCorner, closePolygon} from './polygon.js';
 import {boxOfLine, coverLine, snap} from './raster.js';
 import {paintRegions, regions, startRegions} from './regions.js';
-import {on, state} from './state.js';
-import {onCanvas, redraw, toImage, zoom} from './view.js';
+import {on, state, tell} from './state.js';
+import {choosesTouch, movesFingers, pressesFinger, releasesFinger, seesPen} from './touch.js';
+import {takeClassAt} from './tools.js';
+import {onCanvas, pan, redraw, refit, toImage, zoom} from './view.js';
+
+const LEFT = 0;
+const MIDDLE = 1;
+const RIGHT = 2;
+const PEN_ERASER = 5;
+const SWIPE_MS = 200;      // how long after a move to the side the wheel goes on moving the view
+
+let swiped = -Infinity;
 
 /** What a press with each tool begins. */
 const PRESS = {
@@ -20,39 +30,76 @@ const PRESS = {
   keypoints: takePoint,
 };
 
+/** What takes back that which the first of two fingers has begun. */
+const TAKE_BACK = {
+  brush: abandonChange,
+  eraser: abandonChange,
+  regions: abandonChange,
+  polygon: removeCorner,
+  fill: undo,
+  keypoints: abandonChange,
+};
+
 function press(evt) {
-  if (!state.current || state.stroke || state.panning || state.dragged) return;
+  if (!state.current || !choosesTouch(evt)) return;
+  seesPen(evt);
+  const fingers = pressesFinger(evt);
+  if (fingers > 1) return takeBack();
+  if (state.stroke || state.panning || state.dragged) return;
   canvas.setPointerCapture(evt.pointerId);
   state.pointer = toImage(evt);
   say('');
-  if (evt.button === 1 || state.spaceDown) {
-    state.panning = {x: evt.clientX - state.view.x, y: evt.clientY - state.view.y};
-  } else if (evt.button === 0) {
-    PRESS[state.tool](evt);
+  begin(evt);
+}
+
+function begin(evt) {
+  const {view} = state.current;
+  if (evt.button === MIDDLE || state.spaceDown) {
+    state.panning = {x: evt.clientX - view.x, y: evt.clientY - view.y};
+  } else if (evt.button === PEN_ERASER) {
+    startStroke(Number($('erase').value));
+  } else if (evt.button === LEFT && evt.altKey) {
+    takeClassAt(state.pointer);
+  } else if (evt.button === LEFT || (evt.button === RIGHT && state.tool === 'keypoints')) {
+    const {tool, current: {done, polygon}} = state;
+    const before = [done.at(-1), polygon.length];
+    PRESS[tool](evt);
+    state.pressed = {tool, changed: done.at(-1) !== before[0] || polygon.length !== before[1]};
   }
+}
+
+/** Two fingers move the view: what the first one has begun was not meant. */
+function takeBack() {
+  if (state.pressed?.changed) TAKE_BACK[state.pressed.tool]();
+  state.pressed = null;
+  state.pointer = null;
+  redraw();
 }
 
 function startStroke(id) {
   beforeChange();
   const place = snap(state.pointer, state.sizes.brush);
-  state.stroke = {last: place, id};
+  state.stroke = {last: place, id, paint: painter(id)};
   paintLine(place, place);
 }
 
 /** Paints the pixels whose centre is at most half the brush's size from the line. */
 function paintLine(from, to) {
-  const {current: {mask}, sizes, width, height, stroke} = state;
+  const {sizes, width, height, stroke} = state;
   const reach = sizes.brush / 2;
   const box = boxOfLine(from, to, reach, width, height);
-  coverLine(from, to, reach, box, width, i => { mask[i] = stroke.id; });
+  coverLine(from, to, reach, box, width, stroke.paint);
   paintOverlay(box);
 }
 
 function move(evt) {
+  if (!state.current || !choosesTouch(evt)) return;
+  seesPen(evt);
+  if (movesFingers(evt)) return;
   state.pointer = toImage(evt);
   if (state.panning) {
-    state.view.x = evt.clientX - state.panning.x;
-    state.view.y = evt.clientY - state.panning.y;
+    const {view} = state.current;
+    pan(evt.clientX - state.panning.x - view.x, evt.clientY - state.panning.y - view.y);
   } else if (state.stroke) {
     for (const part of evt.getCoalescedEvents().concat(evt)) continueStroke(part);
   } else if (state.dragged) {
@@ -69,7 +116,13 @@ function continueStroke(part) {
   stroke.last = next;
 }
 
+function release(evt) {
+  releasesFinger(evt);
+  endOfDrag();
+}
+
 function endOfDrag() {
+  state.pressed = null;
   if (state.stroke) {
     state.stroke = null;
     saveMask();
@@ -84,21 +137,26 @@ function leave() {
   redraw();
 }
 
+/** The wheel zooms, a swipe of two fingers to the side moves the view, a pinch on a trackpad (as Ctrl) zooms more. */
 function turnWheel(evt) {
   evt.preventDefault();
-  zoom(Math.exp(-evt.deltaY * (evt.deltaMode ? 0.05 : 0.0015)), ...onCanvas(evt));
+  if (!state.current) return;
+  if (evt.ctrlKey) return zoom(Math.exp(-evt.deltaY * 0.01), ...onCanvas(evt));
+  if (evt.deltaX) swiped = evt.timeStamp;
+  if (evt.timeStamp - swiped < SWIPE_MS) return pan(-evt.deltaX, -evt.deltaY);
+  return zoom(Math.exp(-evt.deltaY * (evt.deltaMode ? 0.05 : 0.0015)), ...onCanvas(evt));
 }
 
 export function listenToPointer() {
   canvas.addEventListener('pointerdown', press);
   canvas.addEventListener('pointermove', move);
-  canvas.addEventListener('pointerup', endOfDrag);
-  canvas.addEventListener('pointercancel', endOfDrag);
+  canvas.addEventListener('pointerup', release);
+  canvas.addEventListener('pointercancel', release);
   canvas.addEventListener('pointerleave', leave);
   canvas.addEventListener('dblclick', () => { if (state.tool === 'polygon') closePolygon(); });
   canvas.addEventListener('wheel', turnWheel, {passive: false});
-  new ResizeObserver(redraw).observe(canvas);
+  canvas.addEventListener('contextmenu', evt => evt.preventDefault());
+  new ResizeObserver(refit).observe(canvas);
+  on('leaving', endOfDrag);
+  on('opened', () => tell('tools'));
 }
-
-on('leaving', endOfDrag);
-on('leaving', cancelPolygon);

@@ -20,6 +20,56 @@ export function boxOfLine([ax, ay], [bx, by], reach, width, height) {
   };
 }
 
+/** The smallest box that holds some pixels. */
+export function boxOfPixels(pixels, width) {
+  const box = {left: Infinity, upper: Infinity, right: 0, lower: 0};
+  for (const i of pixels) {
+    const x = i % width;
+    const y = Math.floor(i / width);
+    box.left = Math.min(box.left, x);
+    box.upper = Math.min(box.upper, y);
+    box.right = Math.max(box.right, x + 1);
+    box.lower = Math.max(box.lower, y + 1);
+  }
+  return box;
+}
+
+/**
+ * The border of some pixels: the sides on which a pixel has a neighbour that is not inside, those in one line joined.
+ *
+ * @param {number} width  of the image
+ * @param {number} height  of the image
+ * @param {(i: number) => boolean} inside
+ * @returns {number[][]} x and y of both ends of each line
+ */
+export function borderOf(pixels, width, height, inside) {
+  const {left, upper, right, lower} = boxOfPixels(pixels, width);
+  const isIn = (x, y) => x >= 0 && y >= 0 && x < width && y < height && inside(y * width + x);
+  const lines = [];
+  for (let y = upper; y <= lower; y++) {
+    for (const [from, to] of runs(left, right, x => isIn(x, y) !== isIn(x, y - 1))) lines.push([from, y, to, y]);
+  }
+  for (let x = left; x <= right; x++) {
+    for (const [from, to] of runs(upper, lower, y => isIn(x, y) !== isIn(x - 1, y))) lines.push([x, from, x, to]);
+  }
+  return lines;
+}
+
+/** First number and end of each run of numbers from `first` to before `end` for which something holds. */
+function runs(first, end, holds) {
+  const found = [];
+  let start = null;
+  for (let at = first; at <= end; at++) {
+    const here = at < end && holds(at);
+    if (here && start === null) start = at;
+    if (!here && start !== null) {
+      found.push([start, at]);
+      start = null;
+    }
+  }
+  return found;
+}
+
 /** The middle of a round brush: of a pixel for odd sizes, between pixels for even ones. */
 export function snap([x, y], size) {
   return size % 2 ? [Math.floor(x) + 0.5, Math.floor(y) + 0.5] : [Math.round(x), Math.round(y)];

@@ -1,8 +1,9 @@
 // The tool that paints superpixels, which a worker cuts the open image into.
 
 import {canvas} from './dom.js';
-import {beforeChange} from './labels.js';
+import {beforeChange, painter} from './labels.js';
 import {paintOverlay} from './overlay.js';
+import {boxOfPixels} from './raster.js';
 import {on, state} from './state.js';
 import {pixelsOf, regionsAlong} from './superpixels.js';
 import {redraw} from './view.js';
@@ -52,13 +53,15 @@ export function startRegions(place) {
 
 /** Gives each superpixel that a line crosses the stroke's class. */
 export function paintRegions(from, to) {
-  const {stroke, current} = state;
+  const {stroke, width} = state;
+  const paint = painter(stroke.id);
   for (const label of regionsAlong(stroke.regions, from, to)) {
     if (stroke.painted.has(label)) continue;
     stroke.painted.add(label);
-    for (const i of pixelsOf(stroke.regions, label)) current.mask[i] = stroke.id;
+    const pixels = pixelsOf(stroke.regions, label);
+    pixels.forEach(paint);
+    paintOverlay(boxOfPixels(pixels, width));
   }
-  paintOverlay();
 }
 
 on('tools', slice);

@@ -15,25 +15,35 @@ export const VISIBLE = 2;
  * @property {string} sample  the image's name
  * @property {number} labeled  the class that it has
  * @property {number} expected  the class that the other images teach
+ * @property {number} score  how sure the others are, and of how much
  * @property {number[]} pixels  indices, row by row
+ * @property {string} key  the same for the same region of another check
  * @property {boolean} [kept]  a person has said that it is none
- * @property {boolean} [changed]  no pixel has the class any more
+ * @property {number} [left]  how many of the pixels have the class still
  *
  * @typedef {object} Sample  an image of the list
  * @property {string} name
  * @property {number} share  of its pixels that are labelled, 0 to 1
  * @property {Keypoint[]} points
- * @property {Doubt[]} doubts  largest region first
+ * @property {{mask: string, keypoints: string}} versions  of what the page has last seen of the server
+ * @property {{absent: number[], kept: string[]}} notes  keypoints that are not there, and doubts that are none
+ * @property {Doubt[]} doubts  largest score first
  * @property {HTMLLIElement} item  its row in the list
  *
- * @typedef {object} Open  the image that is labelled
+ * @typedef {object} Open  an image that is or was labelled
  * @property {string} name
  * @property {HTMLImageElement} image
  * @property {Uint8Array} mask  a class id or NONE for each pixel
  * @property {Keypoint[]} points
- * @property {?Uint8Array} suggestion  a class id for each pixel
+ * @property {?Uint8Array} suggestion  a class id or NONE for each pixel
  * @property {?Uint8Array} uncertainty  of the suggestion: 0 = the ensemble's members agree, 255 = not at all
  * @property {Keypoint[]} proposed  suggested keypoints, or none at all
+ * @property {object[]} done  what undo goes back to
+ * @property {object[]} undone  what redo goes forth to
+ * @property {Place[]} polygon  corners of the polygon that is being drawn
+ * @property {number} chosenPoint
+ * @property {{scale: number, x: number, y: number, fitted: boolean}} view  screen = image * scale + offset, in CSS
+ *   pixels; fitted, to the window
  */
 export const state = {
   task: null,                    // what /api/state says
@@ -43,20 +53,19 @@ export const state = {
   samples: new Map(),            // name -> Sample
   current: null,                 // Open
   opening: null,                 // the name of the image asked for last
-  done: [],                      // what undo goes back to, and what redo goes forth to
-  undone: [],
   tool: 'brush',
   painted: 1,                    // the class that is painted, or NONE
-  chosenPoint: 0,
-  doubted: null,                 // the Doubt that is looked at
   sizes: {brush: 6, regions: 8},
-  polygon: [],                   // corners of the polygon that is being drawn
+  guarded: new Set(),            // classes that are not painted over
+  onlyBlank: false,              // paint only what has no label
   stroke: null,                  // {last, id}, and of regions also {regions, painted}
   dragged: null,                 // the keypoint that is moved: {index, placed}
+  pressed: null,                 // what the last press has done: {tool, changed}
   panning: null,                 // {x, y}: where the view's origin is from the pointer
   spaceDown: false,
+  shown: 'colors',               // how labels are shown: colors, lines or nothing
   pointer: null,                 // Place of the pointer in the image
-  view: {scale: 1, x: 0, y: 0},  // screen = image * scale + offset, in CSS pixels
+  doubted: null,                 // the Doubt that is looked at
 };
 
 // ---- what has happened, so that a module need not know who wants to hear of it
@@ -65,7 +74,7 @@ const listeners = new Map();
 
 /**
  * Calls the listener at each `tell` of the topic: `frame` (draw), `tools` (tool, class, size or keypoint), `labels`
- * (of the open image), `leaving` and `opened` (an image), `suggestion`, `saved` (a mask).
+ * (of the open image), `leaving` and `opened` (an image), `suggestion`, `saved` (a mask), `clash` (of two tabs).
  */
 export function on(topic, listener) {
   if (!listeners.has(topic)) listeners.set(topic, []);

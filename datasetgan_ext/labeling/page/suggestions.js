@@ -3,12 +3,12 @@
 import {$} from './dom.js';
 import {noteDoubts} from './doubts.js';
 import {isProposed} from './keypoints.js';
+import {keptOf, openImage} from './images.js';
 import {beforeChange, saveMask, savePoints} from './labels.js';
-import {sortList} from './list.js';
+import {nextUnfinished, sortList} from './list.js';
 import {paintOverlay, paintUncertainty} from './overlay.js';
-import {allSaved, post, requestBytes, requestJson, samplePath} from './server.js';
+import {allSaved, post, reasonOf, requestBytes, requestJson, samplePath} from './server.js';
 import {NONE, on, state, tell} from './state.js';
-import {redraw} from './view.js';
 
 const POLL_MS = 300;
 const PHASES = {
@@ -33,7 +33,7 @@ export async function suggest() {
     await post('/api/suggest', {name: awaited});
   } catch (error) {
     awaited = null;
-    return showSuggestion(error.message, true);
+    return showSuggestion(reasonOf(error), true);
   }
   poll();
 }
@@ -51,7 +51,7 @@ export async function poll() {
     } catch (error) {
       phase = 'idle';
       awaited = null;
-      showSuggestion(error instanceof TypeError ? 'The server does not answer' : error.message, true);
+      showSuggestion(reasonOf(error), true);
     }
     await new Promise(resolve => setTimeout(resolve, POLL_MS));
   } while (awaited || again || phase !== 'idle');
@@ -81,17 +81,17 @@ async function takeNews(news) {
 async function fetchSuggestion(sampleName) {
   const [both, {points}] = await Promise.all([
     requestBytes(samplePath(sampleName, 'suggestion')), requestJson(samplePath(sampleName, 'suggested-keypoints'))]);
-  const {current, width, height} = state;
-  if (current.name !== sampleName) return;
-  current.proposed = points;
+  const {width, height} = state;
+  const kept = keptOf(sampleName);
+  kept.proposed = points;
   if (both.length) {
-    current.suggestion = both.slice(0, width * height);
-    current.uncertainty = both.slice(width * height);
-    paintUncertainty();
-    paintOverlay();
+    kept.suggestion = both.slice(0, width * height);
+    kept.uncertainty = both.slice(width * height);
   }
+  if (kept !== state.current) return;
+  if (both.length) paintUncertainty();
+  paintOverlay();
   tell('suggestion');
-  redraw();
 }
 
 function showSuggestion(text = '', wrong = false) {
@@ -130,8 +130,17 @@ export function accept() {
   dismiss();
 }
 
+/** Accepts, opens the next image that is not finished, and asks for its suggestion. */
+export async function acceptAndGoOn() {
+  accept();
+  const next = nextUnfinished(state.current.name);
+  if (!next) return;
+  await openImage(next);
+  if (!state.current.suggestion) await suggest();
+}
+
 export function dismiss() {
-  Object.assign(state.current, {suggestion: null, proposed: []});
+  Object.assign(state.current, {suggestion: null, uncertainty: null, proposed: []});
   paintOverlay();
   tell('suggestion');
 }

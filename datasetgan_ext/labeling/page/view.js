@@ -1,6 +1,7 @@
 // Where the image is on the screen.
 
 import {canvas} from './dom.js';
+import {boxOfPixels} from './raster.js';
 import {state, tell} from './state.js';
 
 const MIN_SCALE = 0.1;
@@ -19,7 +20,7 @@ export function redraw() {
 }
 
 export function toScreen([x, y]) {
-  const {view} = state;
+  const {view} = state.current;
   return [x * view.scale + view.x, y * view.scale + view.y];
 }
 
@@ -30,40 +31,55 @@ export function onCanvas(evt) {
 }
 
 export function toImage(evt) {
-  const {view} = state;
+  const {view} = state.current;
   const [x, y] = onCanvas(evt);
   return [(x - view.x) / view.scale, (y - view.y) / view.scale];
 }
 
 /** Shows the whole image. */
 export function fit() {
-  const {view, width, height} = state;
+  const {current: {view}, width, height} = state;
   const box = canvas.getBoundingClientRect();
   view.scale = Math.min(box.width / width, box.height / height) * 0.96;
   view.x = (box.width - width * view.scale) / 2;
   view.y = (box.height - height * view.scale) / 2;
+  view.fitted = true;
+  redraw();
+}
+
+/** After a change of the window: a whole image is fitted anew. */
+export function refit() {
+  if (state.current?.view.fitted) fit();
   redraw();
 }
 
 /** Enlarges; what is at (x, y) of the canvas stays there. */
 export function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
-  const {view} = state;
+  const {view} = state.current;
   const scale = Math.min(MAX_SCALE, Math.max(MIN_SCALE, view.scale * factor));
   view.x = x - (x - view.x) * scale / view.scale;
   view.y = y - (y - view.y) * scale / view.scale;
   view.scale = scale;
+  view.fitted = false;
+  redraw();
+}
+
+/** Moves the image by so many CSS pixels. */
+export function pan(right, down) {
+  const {view} = state.current;
+  view.x += right;
+  view.y += down;
+  view.fitted = false;
   redraw();
 }
 
 /** Shows some pixels and what is around them. */
 export function lookAt(pixels) {
-  const {view, width, height} = state;
-  const columns = pixels.map(i => i % width);
-  const rows = pixels.map(i => Math.floor(i / width));
-  const [left, upper] = [columns, rows].map(along => along.reduce((one, other) => Math.min(one, other)));
-  const [right, lower] = [columns, rows].map(along => along.reduce((one, other) => Math.max(one, other)) + 1);
+  const {width, height} = state;
+  const {left, upper, right, lower} = boxOfPixels(pixels, width);
   const side = 2 * Math.max(right - left, lower - upper, Math.max(width, height) / 5);
   fit();
+  const {view} = state.current;
   zoom(Math.max(1, Math.min(canvas.clientWidth, canvas.clientHeight) / side / view.scale), 0, 0);
   view.x = canvas.clientWidth / 2 - (left + right) / 2 * view.scale;
   view.y = canvas.clientHeight / 2 - (upper + lower) / 2 * view.scale;

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import {boxOfLine, connectedTo, coverLine, coverPolygon, neighborsOf, pixelAt, snap}
-  from '../../../datasetgan_ext/labeling/page/raster.js';
+import {
+  borderOf, boxOfLine, boxOfPixels, connectedTo, coverLine, coverPolygon, neighborsOf, pixelAt, snap,
+} from '../../../datasetgan_ext/labeling/page/raster.js';
 
 /** The pixels that a polygon covers, as rows of text. */
 function polygonRows(corners, width, height) {
@@ -76,4 +77,15 @@ test('a region is connected along rows and columns, and not across corners or ed
     1, 0, 0, 1];
   assert.deepEqual(connectedTo(1, values, 4).sort((a, b) => a - b), [0, 1, 5]);
   assert.deepEqual(connectedTo(3, values, 4), [3]);
+});
+
+test('the border of pixels, those sides in one line joined', () => {
+  // . # #
+  // . # .
+  const pixels = [1, 2, 4];
+  assert.deepEqual(boxOfPixels(pixels, 3), {left: 1, upper: 0, right: 3, lower: 2});
+  assert.deepEqual(borderOf(pixels, 3, 2, i => pixels.includes(i)), [
+    [1, 0, 3, 0], [2, 1, 3, 1], [1, 2, 2, 2],    // across
+    [1, 0, 1, 2], [2, 1, 2, 2], [3, 0, 3, 1],    // down
+  ]);
 });
