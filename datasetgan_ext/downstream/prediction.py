@@ -141,12 +141,58 @@ class FailedPhoto(NamedTuple):
     problem: str
 
 
+@dataclass
+class UndecidedPhoto:
+    """What the network says of a photo at its own size; what that means at the photo's size is decided apart, so that
+    another thread can do it.
+
+    Attributes:
+        id: the photo's number.
+        photo: it, with its image.
+        model, ignore_below: see `PhotoLabeler`.
+        classes: float32 [K, h, w], logits.
+        heats: float32 [J, h, w], logits of heatmaps.
+        uncertainty, pixel_uncertainty, look: see `LabeledPhoto`.
+    """
+
+    id: int
+    photo: Photo
+    model: DownstreamModel
+    ignore_below: float
+    classes: torch.Tensor
+    heats: torch.Tensor
+    uncertainty: float
+    pixel_uncertainty: np.ndarray | None
+    look: np.ndarray
+
+    def decide(self) -> LabeledPhoto:
+        """The labels."""
+        image = self.photo.image
+        with torch.inference_mode():
+            found = self.model.decide(self.classes, self.heats, image.shape[:2], self.ignore_below)
+            keypoints = None
+            if found.keypoints is not None:
+                peaks = self.heats.sigmoid().flatten(1).amax(dim=1).cpu().numpy()
+                keypoints = PhotoKeypoints(found.keypoints.points, found.keypoints.visibility, peaks)
+        return LabeledPhoto(
+            id=self.id,
+            image=image,
+            mask=found.mask,
+            keypoints=keypoints,
+            uncertainty=self.uncertainty,
+            pixel_uncertainty=self.pixel_uncertainty,
+            look=self.look,
+            sha256=self.photo.sha256,
+        )
+
+
 class PhotoLabeler:
     """Labels photos with a trained network.
 
     Example:
         >>> labeler = PhotoLabeler(DownstreamModel.load(Path('network.safetensors')))
-        >>> (labeled,) = labeler.label([Photo(0, Path('photo.jpg'))])
+        >>> (undecided,) = labeler.label([Photo(0, Path('photo.jpg'))])
+        >>> labeled = undecided.decide()
     """
 
     def __init__(
@@ -182,21 +228,17 @@ class PhotoLabeler:
         """Where it computes."""
         return self.model.device
 
-    def label(self, ids: Sequence[Photo]) -> list[LabeledPhoto | FailedPhoto]:
-        """Labels of photos from one forward pass of all that can be read, in their order."""
+    def label(self, ids: Sequence[Photo]) -> list[UndecidedPhoto | FailedPhoto]:
+        """What the network says of photos, from one forward pass of all that can be read, in their order."""
         photos = [photo.read() for photo in ids]
-        images = [photo.image for photo in photos if photo.image is not None]
-        found = iter(self._label(images) if images else ())
-        labeled: list[LabeledPhoto | FailedPhoto] = []
-        for photo in photos:
-            if photo.image is None:
-                labeled.append(FailedPhoto(photo.id, photo.problem))
-            else:
-                mask, keypoints, uncertainty, pixels, look = next(found)
-                labeled.append(
-                    LabeledPhoto(photo.id, photo.image, mask, keypoints, uncertainty, pixels, look, photo.sha256)
-                )
-        return labeled
+        inputs = [to_input(photo.image, self.model.image_hw) for photo in photos if photo.image is not None]
+        parts = iter(self._forward(torch.stack(inputs)) if inputs else ())
+        return [
+            FailedPhoto(photo.id, photo.problem)
+            if photo.image is None
+            else UndecidedPhoto(photo.id, photo, self.model, self.ignore_below, **next(parts))
+            for photo in photos
+        ]
 
     @contextmanager
     def same_sums(self) -> Iterator[None]:
@@ -209,30 +251,23 @@ class PhotoLabeler:
         finally:
             torch.set_num_threads(threads)
 
-    def _label(self, images: Sequence[np.ndarray]) -> Iterator[tuple]:
-        """Mask, keypoints, uncertainty, uncertainty of pixels, and look of each image."""
-        model = self.model
-        inputs = torch.stack([to_input(image, model.image_hw) for image in images])
+    def _forward(self, inputs: torch.Tensor) -> Iterator[dict]:
+        """What `UndecidedPhoto` has of each image; float32 [N, 3, *image_hw] in 0..1."""
+        task = self.model.task
         with torch.inference_mode():
-            logits = averaged_logits(model, normalize(inputs.to(self.device)), self.views)
-            classes, heats = model.split(logits)
-            pixels = _entropy(classes) if model.task.classes else None
-            uncertainty = _uncertainty(pixels, heats if model.task.keypoints else None).tolist()
+            logits = averaged_logits(self.model, normalize(inputs.to(self.device)), self.views)
+            classes, heats = self.model.split(logits)
+            pixels = _entropy(classes) if task.classes else None
+            uncertainty = _uncertainty(pixels, heats if task.keypoints else None).tolist()
             looks = (255 * F.adaptive_avg_pool2d(inputs, LOOK_HW)).round().byte().permute(0, 2, 3, 1).numpy()
-        for index, image in enumerate(images):
-            with torch.inference_mode():
-                found = model.decide(classes[index], heats[index], image.shape[:2], self.ignore_below)
-            keypoints = None
-            if found.keypoints is not None:
-                peaks = heats[index].sigmoid().flatten(1).amax(dim=1).cpu().numpy()
-                keypoints = PhotoKeypoints(found.keypoints.points, found.keypoints.visibility, peaks)
-            yield (
-                found.mask,
-                keypoints,
-                uncertainty[index],
-                None if pixels is None else pixels[index].cpu().numpy(),
-                looks[index],
-            )
+        for index in range(len(inputs)):
+            yield {
+                'classes': classes[index],
+                'heats': heats[index],
+                'uncertainty': uncertainty[index],
+                'pixel_uncertainty': None if pixels is None else pixels[index].cpu().numpy(),
+                'look': looks[index],
+            }
 
 
 def predict(
@@ -275,7 +310,7 @@ def _each(labeler: PhotoLabeler, numbered: Iterator[tuple[int, np.ndarray | Path
         for photo, labeled in zip(photos, labeler.label(photos)):
             if isinstance(labeled, FailedPhoto):
                 raise UserError(f'{photo.path} {labeled.problem}')
-            yield labeled
+            yield labeled.decide()
 
 
 def _checked(image: np.ndarray, number: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from datasetgan_ext.core.images import IMAGE_SUFFIXES
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.model import DownstreamModel
-from datasetgan_ext.downstream.prediction import FailedPhoto, LabeledPhoto, Photo, PhotoLabeler
+from datasetgan_ext.downstream.prediction import FailedPhoto, LabeledPhoto, Photo, PhotoLabeler, UndecidedPhoto
 from datasetgan_ext.formats.coco import flat_keypoints
 from datasetgan_ext.formats.png import COMPRESSION, png_bytes, write_mask
 from datasetgan_ext.generation.encoding import Encoded
@@ -262,12 +262,14 @@ class PhotoEncoder:
     files: Sequence[PhotoFile]
     compression: int = COMPRESSION
 
-    def __call__(self, labeled: LabeledPhoto | FailedPhoto) -> Encoded:
+    def __call__(self, labeled: UndecidedPhoto | LabeledPhoto | FailedPhoto) -> Encoded:
         """What is to be written of a photo; of one that could not be read, only its record, which says why."""
         photo = self.files[labeled.id]
         record = {PHOTO: labeled.id, 'file': photo.file}
         if isinstance(labeled, FailedPhoto):
             return Encoded({**record, FAILED: _one_line(labeled.problem)}, {})
+        if isinstance(labeled, UndecidedPhoto):
+            labeled = labeled.decide()
         record['image'] = photo.image
         files = {}
         pixels_per_class: list[int] = []

@@ -11,7 +11,7 @@ import PIL.Image
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.seeds import PHOTO
-from datasetgan_ext.downstream.prediction import LabeledPhoto, Photo, PhotoLabeler
+from datasetgan_ext.downstream.prediction import LabeledPhoto, Photo, PhotoLabeler, UndecidedPhoto
 from datasetgan_ext.formats.folder import MANIFEST, Summary
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.interpreter.labeler import FoundKeypoints, LabeledSample
@@ -40,9 +40,9 @@ def publish_photos(
     for stratum, scores in stratify(read_scores(folder / MANIFEST), PREVIEW_SAMPLES).items():
         for score in scores:
             with labeler.same_sums():
-                (labeled,) = labeler.label([Photo(score.id, paths[score.id])])
-            if isinstance(labeled, LabeledPhoto):  # it was a minute ago
-                rows.append((fitted(labeled), stratum))
+                (found,) = labeler.label([Photo(score.id, paths[score.id])])
+            if isinstance(found, UndecidedPhoto):  # it could be read a minute ago
+                rows.append((fitted(found.decide()), stratum))
     if rows:
         draw_preview(folder / PREVIEW_FILE, rows, labeler.model.task)
     words = Words(

@@ -131,7 +131,8 @@ def test_what_cannot_be_read_is_told_apart(tmp_path):
     (tmp_path / 'bad.png').write_text('no image')
     found = PhotoLabeler(model_of()).label([Photo(3, tmp_path / 'bad.png'), Photo(4, tmp_path / 'good.png')])
     assert found[0] == FailedPhoto(3, 'cannot be read as an image: it is in no format that Pillow knows')
-    assert found[1].id == 4 and found[1].mask.shape == (8, 8) and len(found[1].sha256) == 64
+    labeled = found[1].decide()
+    assert labeled.id == 4 and labeled.mask.shape == (8, 8) and len(labeled.sha256) == 64
     with pytest.raises(UserError, match='bad.png cannot be read as an image'):
         list(predict(model_of(), [tmp_path / 'bad.png']))
 
