@@ -118,7 +118,18 @@ def interpreter_target(_argument: str) -> Target:
     return Target(Interpreter.load, corpus, mutate_safetensors, '.safetensors')
 
 
-TARGETS: dict[str, Callable[[str], Target]] = {'pickle': pickle_target, 'interpreter': interpreter_target}
+def labels_target(argument: str) -> Target:
+    """Label files of one format."""
+    from benchmarks import fuzz_labels
+
+    return fuzz_labels.labels_target(argument, Target, _mutate_json, mutate_bytes)
+
+
+TARGETS: dict[str, Callable[[str], Target]] = {
+    'pickle': pickle_target,
+    'interpreter': interpreter_target,
+    'labels': labels_target,
+}
 """By the part of --target before a colon; what is behind it is their argument, as in `labels:FORMAT`."""
 
 INTERESTING = (0, 1, -1, 2, 7, 127, 128, 255, 256, 2**15, 2**16, 2**20, 2**26, 2**31 - 1, 2**31, 2**32, 2**62, 2**64)

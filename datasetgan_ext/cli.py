@@ -11,6 +11,7 @@ from datasetgan_ext.core.version import __version__
 SCRIPTS = {
     'samples': 'gen_samples',
     'label': 'label',
+    'check-labels': 'check_labels',
     'train': 'train_interpreter',
     'generate': 'gen_dataset',
     'convert': 'convert',
@@ -18,6 +19,8 @@ SCRIPTS = {
     'train-downstream': 'train_downstream',
     'train-semi-supervised': 'train_semi_supervised',
     'evaluate': 'evaluate',
+    'predict': 'predict',
+    'export-model': 'export_model',
     'patch-upstream': 'patch_upstream',
 }
 """Each verb's module beside this one, in the order of the work; a module is imported when its verb is called, or when

@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import TEMPORARY_SUFFIX, holds_files, writing
-from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.coco_dataset import Coco
 from datasetgan_ext.formats.folder import DATASET_FILE, MANIFEST, Conversion, FolderDataset, is_conversion, read_info
 from datasetgan_ext.formats.huggingface import HuggingFace
+from datasetgan_ext.formats.tool_datasets import Cvat, LabelMe, LabelStudio
 from datasetgan_ext.formats.voc import Voc
 from datasetgan_ext.formats.webdataset import Webdataset
 from datasetgan_ext.formats.yolo import Yolo, YoloPose
 
 CONVERSIONS: dict[str, type[Conversion]] = {
-    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace)
+    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace, LabelMe, Cvat, LabelStudio)
 }
 
 
@@ -56,6 +57,7 @@ def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> Non
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
     """
+    _check_ignore(conversion, dataset.info)
     outdir = outdir.resolve()
     if holds_files(outdir) or outdir.is_file():
         raise UserError(f'`outdir`={outdir} is there and not empty; give a new folder')
@@ -129,6 +131,7 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
     Raises:
         UserError: the format cannot be written, or something else has its place.
     """
+    _check_ignore(conversion, info)
     place = folder / conversion.name
     if (holds_files(place) or place.is_file()) and not is_conversion(place):
         raise UserError(f'`format`={conversion.name} is written to {place}, which holds something else; move that away')
@@ -139,6 +142,14 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
         (empty / DATASET_FILE).write_text(json.dumps({**info, 'summary': {'samples': 0, 'kept': 0}}), encoding='utf-8')
         (empty / MANIFEST).touch()
         conversion.write(FolderDataset(empty), outdir, iter)
+
+
+def _check_ignore(conversion: Conversion, info: dict) -> None:
+    if info['options'].get('ignore-below') and not conversion.holds_ignore:
+        raise UserError(
+            f'`format`={conversion.name} cannot say of pixels that they have no label, and `ignore_below`='
+            f'{info["options"]["ignore-below"]} leaves some without; give 0, or another format'
+        )
 
 
 def _temporary(outdir: Path) -> Path:

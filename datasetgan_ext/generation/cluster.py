@@ -15,9 +15,17 @@ import torch
 
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.version import __version__
-from datasetgan_ext.generation.encoding import Encoded, Encoder
-from datasetgan_ext.generation.executors import ATTEMPTS, Fingerprints, Job, do_job
-from datasetgan_ext.interpreter.labeler import Labeler, LabelerSpec
+from datasetgan_ext.generation.encoding import Encoded
+from datasetgan_ext.generation.executors import (
+    ATTEMPTS,
+    Check,
+    Encoder,
+    Job,
+    MakerSpec,
+    SampleMaker,
+    Shares,
+    do_job,
+)
 
 QUEUED = 2
 """Jobs that an actor has: one that it does, one that it need not wait for."""
@@ -33,7 +41,7 @@ log = logging.getLogger(__name__)
 class Actor:
     """Lives in a process of the cluster, on one GPU or one CPU. Ray starts it again elsewhere when it is lost."""
 
-    def __init__(self, encoder: Encoder, fingerprints: Fingerprints, version: str):
+    def __init__(self, encoder: Encoder, fingerprints: Check, version: str):
         """
         Args:
             encoder, fingerprints: see `Executor.label`.
@@ -42,14 +50,14 @@ class Actor:
         self.encoder = encoder
         self.fingerprints = fingerprints
         self.version = version
-        self.labeler: Labeler | None = None
+        self.labeler: SampleMaker | None = None
 
     def do(self, job: Job, spec: list) -> list[Encoded] | str:
         """Do a job.
 
         Args:
             job: what to do.
-            spec: Ray's reference to the LabelerSpec; in a list, so that only the first job fetches it.
+            spec: Ray's reference to the MakerSpec; in a list, so that only the first job fetches it.
 
         Returns:
             The job's result, or the message of an error.
@@ -63,7 +71,7 @@ class Actor:
         except UserError as error:
             return f'{platform.node()}: {error.message}'
 
-    def _make_labeler(self, spec: LabelerSpec) -> Labeler:
+    def _make_labeler(self, spec: MakerSpec) -> SampleMaker:
         if self.version != __version__:
             raise UserError(
                 f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
@@ -135,10 +143,12 @@ class Cluster:
 
     Attributes:
         machines: the cluster.
-        device: see `Executor`.
+        device, shares: see `Executor`.
     """
 
-    def __init__(self, machines: Machines, spec: LabelerSpec):
+    shares = Shares.NOTHING
+
+    def __init__(self, machines: Machines, spec: MakerSpec):
         """
         Args:
             machines: see `connect`.
@@ -148,7 +158,7 @@ class Cluster:
         self.device = machines.device
         self._spec = replace(spec, device=machines.device).packed()
 
-    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Fingerprints) -> Iterator[list[Encoded]]:
+    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Check) -> Iterator[list[Encoded]]:
         """See `Executor.label`; the results come in the order in which they are ready."""
         ray = self.machines.ray
         gpus = 1 if self.device == 'cuda' else 0
@@ -238,7 +248,7 @@ class JobQueue:
         self._failures[number] += 1
         if self._failures[number] == ATTEMPTS:
             raise UserError(
-                f'`ray`: actors were lost at seeds {self.unfinished[number].ids} again and again '
+                f'`ray`: actors were lost at samples {sorted(self.unfinished[number].wanted)} again and again '
                 f'({str(error).strip().splitlines()[-1].strip()}), perhaps for want of memory or because '
                 'datasetgan-ext is not installed on a node. The same command continues'
             )

@@ -104,12 +104,13 @@ def check_same(found: dict, description: dict, place: str) -> None:
         UserError: the dataset has other options, beyond fewer seeds.
     """
     now = description['options']
-    extends = _extends(found.get('seeds'), parse_seeds(now['seeds']), description['batch'])
+    extends = 'seeds' in now and _extends(found.get('seeds'), parse_seeds(now['seeds']), description['batch'])
     differing = differences(found, now, but=('seeds',) if extends else ())
     if differing:
+        extension = ' (`seeds` may be extended at the end)' if 'seeds' in now else ''
         raise UserError(
             f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
-            'Give another place or the same options (`seeds` may be extended at the end); '
+            f'Give another place or the same options{extension}; '
             'or delete it, an `outdir` with `overwrite`'
         )
 

@@ -15,10 +15,9 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generation.encoding import Encoded, Encoder
-from datasetgan_ext.generation.executors import ATTEMPTS, Fingerprints, Job, do_job
+from datasetgan_ext.generation.encoding import Encoded
+from datasetgan_ext.generation.executors import ATTEMPTS, Check, Encoder, Job, MakerSpec, Shares, do_job
 from datasetgan_ext.generator.generator import default_device
-from datasetgan_ext.interpreter.labeler import LabelerSpec
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +26,12 @@ class Processes:
     """Labels in one process for each labeler; a process that dies is replaced, and its job done again.
 
     Attributes:
-        device: see `Executor`.
+        device, shares: see `Executor`.
     """
 
-    def __init__(self, specs: Sequence[LabelerSpec]):
+    shares = Shares.DISK
+
+    def __init__(self, specs: Sequence[MakerSpec]):
         """
         Args:
             specs: each makes the labeler of one process, all on devices of one kind.
@@ -38,12 +39,12 @@ class Processes:
         self._specs = specs
         self.device = torch.device(specs[0].device or default_device()).type
 
-    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Fingerprints) -> Iterator[list[Encoded]]:
+    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Check) -> Iterator[list[Encoded]]:
         """See `Executor.label`; the results come in the order in which they are ready."""
         queue = _Queue(jobs)
         workers: dict[Connection, _Worker] = {}
 
-        def start(spec: LabelerSpec) -> bool:
+        def start(spec: MakerSpec) -> bool:
             """Whether there was a job for the new process."""
             worker = _Worker.start(spec, encoder, fingerprints)
             workers[worker.connection] = worker
@@ -93,8 +94,8 @@ class _Queue:
         """
         if attempts == ATTEMPTS:
             raise UserError(
-                f'{ATTEMPTS} processes died at seeds {job.ids} (exit code {exit_code}), perhaps for want of memory; '
-                'give fewer `workers` or a smaller `batch`. The same command continues'
+                f'{ATTEMPTS} processes died at samples {sorted(job.wanted)} (exit code {exit_code}), perhaps for want '
+                'of memory; give fewer `workers` or a smaller `batch`. The same command continues'
             )
         log.warning('A worker died (exit code %s); another takes its place', exit_code)
         self._again.append((job, attempts))
@@ -104,14 +105,14 @@ class _Queue:
 class _Worker:
     """A process, what it was started with, our end of the pipe to it, and its job and how often that was begun."""
 
-    spec: LabelerSpec
+    spec: MakerSpec
     process: BaseProcess
     connection: Connection
     job: Job | None = None
     attempt: int = 0
 
     @classmethod
-    def start(cls, spec: LabelerSpec, encoder: Encoder, fingerprints: Fingerprints) -> _Worker:
+    def start(cls, spec: MakerSpec, encoder: Encoder, fingerprints: Check) -> _Worker:
         """A new process without a job."""
         context = multiprocessing.get_context('spawn')
         ours, theirs = context.Pipe()
@@ -141,7 +142,7 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, spec: LabelerSpec, encoder: Encoder, fingerprints: Fingerprints) -> None:
+def _work(connection: Connection, spec: MakerSpec, encoder: Encoder, fingerprints: Check) -> None:
     """A worker's life: jobs in, results out, or the message of an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     logging.disable()  # that one has said it

@@ -119,6 +119,11 @@ class Labeler:
         self.latents = latents or SeedLatents(generator, self.options)
         self._fused = interpreter.fused_for(generator)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.generator.device
+
     def __call__(self, ids: Iterable[int]) -> Iterator[LabeledSample]:
         """Labelled images of seeds, or of other ids of `latents`, in their order; `batch` of them are held at once."""
         ids = iter(ids)
