@@ -162,9 +162,8 @@ def _one_image(network: torch.nn.Module) -> torch.Tensor:
     """
     synthesis = network.synthesis
     shape = 1, network.num_ws, network.w_dim
-    if (
-        getattr(network, 'img_resolution', 0) > SMALL_SIDE
-    ):  # for less, learning to compute with shapes would take PyTorch longer
+    # for less, PyTorch would take longer to load what computes with shapes
+    if getattr(network, 'img_resolution', 0) > SMALL_SIDE:
         with suppress(Exception):  # of code that looks at values, which are not there
             state = {name: torch.empty_like(tensor, device='meta') for name, tensor in _tensors(synthesis)}
             ws = torch.zeros(shape, device='meta')

@@ -22,7 +22,7 @@ from datasetgan_ext.generator.pickle_records import TensorRecord, shown, shown_e
 from datasetgan_ext.generator.sampling import latents_from_seeds
 from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.torch_archive import read_archive
-from datasetgan_ext.generator.upstream import build_generator, has_module, memory_for
+from datasetgan_ext.generator.upstream import build_generator, find_upstream, has_module, memory_for
 
 AVERAGED_LATENTS = 4096
 """Of which the mean w is taken where the checkpoint has none; as many as that project takes."""
@@ -65,6 +65,7 @@ def load_rosinality(path: str | Path, root: Path | None) -> torch.nn.Module:
     places = dict(_places(settings, records))
     _check_filters(records, path)
     size = Path(path).stat().st_size
+    root = root or find_upstream()
     if has_module('training.networks', root):
         generator = build_generator(root=root, alias_free=False, args=(), kwargs=settings, source=str(path), size=size)
     else:
@@ -87,9 +88,8 @@ def _stand_in(settings: dict, path: str | Path, size: int) -> torch.nn.Module:
         with torch.random.fork_rng(devices=[]), memory_for(size):
             return StandInGenerator(**settings).eval().requires_grad_(False)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise UserError(
-            f'{path} holds another network than stylegan2-pytorch: {shown_error(error)}. {_CONVERT}'
-        ) from error
+        text = f'{path} holds another network than stylegan2-pytorch: {shown_error(error)}. {_CONVERT}'
+        raise UserError(text) from error
 
 
 def _settings(records: dict[str, TensorRecord]) -> dict:

@@ -21,7 +21,9 @@ import torch
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.network_pickle import load_generator_pickle
+from datasetgan_ext.generator.rosinality import load_rosinality
 from datasetgan_ext.generator.sampling import SamplingOptions, latents_from_seeds
+from datasetgan_ext.generator.standin import StandInGenerator
 from tests.helpers.networks import make_network
 
 CHECKOUT = os.environ.get('DATASETGAN_ROSINALITY')
@@ -122,6 +124,23 @@ def test_the_mean_w_is_computed_where_there_is_none(tmp_path):
     expected = network.mapping(z, None)[:, 0].mean(dim=0)
     torch.testing.assert_close(loaded.mapping.w_avg, expected, atol=1e-5, rtol=0)
     assert expected.abs().max() > 0.1
+
+
+def test_the_stand_in_holds_it_where_there_is_no_other_code(tmp_path):
+    """The folder is of StyleGAN3, say."""
+    network = make_lively_network()
+    path = save(tmp_path / 'net.pt', checkpoint(network))
+    loaded = load_rosinality(path, tmp_path)
+    assert isinstance(loaded, StandInGenerator)
+    torch.testing.assert_close(dict(loaded.state_dict()), dict(network.state_dict()), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize('constant', [(1, 0, 4, 4), (1, 2**20, 4, 4), (1,), (1, 16, 2, 8)])
+def test_odd_settings_of_the_stand_in(constant, tmp_path):
+    content = checkpoint(make_lively_network())
+    content['g_ema']['input.input'] = torch.zeros(constant, dtype=torch.uint8)
+    with pytest.raises(UserError, match='net.pt (holds another network|does not fit)'):
+        load_rosinality(save(tmp_path / 'net.pt', content), tmp_path)
 
 
 def drop_bias(content):
