@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.features import Layer
@@ -110,7 +111,7 @@ def test_from_samples_to_a_dataset(tall, tmp_path):
         masks[sample.seed] = mask
         png.write_mask(tmp_path / 'labels' / f'{sample.name}.png', mask, task.flat_palette)
     samples = SampleSet.read(tmp_path / 'samples')
-    pairs = samples.pair(png.read_folder(tmp_path / 'labels'), task)
+    pairs = samples.pair(read_mask_folder(tmp_path / 'labels', task), task)
     options = options_from('default', models=2, max_steps=300)
     training_set = TrainingSet(tall, samples, pairs, task, options, progress=False)
     assert training_set.difference_layers == [2, 4, 6]
@@ -133,4 +134,4 @@ def test_labels_of_a_square_are_refused(tall, tmp_path):
     for sample in samples.samples:
         png.write_mask(tmp_path / 'labels' / f'{sample.name}.png', np.zeros((32, 32), np.uint8), task.flat_palette)
     with pytest.raises(UserError, match='is 32x32, its image is 32x16'):
-        samples.pair(png.read_folder(tmp_path / 'labels'), task)
+        samples.pair(read_mask_folder(tmp_path / 'labels', task), task)
