@@ -13,6 +13,7 @@ from datasetgan_ext.core.seeds import format_seeds, parse_seeds
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION
 from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generator.identity import same_network
 from datasetgan_ext.interpreter.labeler import Labeler
 
 
@@ -81,8 +82,14 @@ def differences(found: dict, now: dict, but: tuple[str, ...] = ()) -> list[str]:
     return [
         f'`{name.replace("-", "_")}` was {found.get(name)}, now {value}'
         for name, value in now.items()
-        if found.get(name) != value and name not in but
+        if name not in but and not _same(name, found.get(name), value)
     ]
+
+
+def _same(name: str, found: object, now: object) -> bool:
+    if name == 'network':
+        return same_network(found, now)
+    return found == now
 
 
 def check_same(found: dict, description: dict, place: str) -> None:

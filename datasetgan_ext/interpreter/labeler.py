@@ -16,7 +16,7 @@ import torch
 from datasetgan_ext.core.annotation import Keypoints
 from datasetgan_ext.core.seeds import SEED
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
-from datasetgan_ext.generator.download import fetch_url
+from datasetgan_ext.generator.download import local_file
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.latents import Latents, SeedLatents
 from datasetgan_ext.generator.sampling import Mixing, SamplingOptions
@@ -229,8 +229,8 @@ class LabelerSpec:
             UserError: the network's URL cannot be read.
         """
         network = self.network
-        if isinstance(network, str) and network.startswith(('http://', 'https://')):
-            network = str(fetch_url(network))
+        if isinstance(network, str) and network != DEMO:
+            network = str(local_file(network))
         return replace(self, network=_content(network), interpreter=_content(self.interpreter))
 
     def make(self) -> Labeler:

@@ -59,7 +59,6 @@ def test_logits_on_real_pictures_of_any_number_and_size(tmp_path):
 
 
 def test_a_network_of_torchvision(tmp_path):
-    pytest.importorskip('torchvision')
     torch.manual_seed(0)
     model = DownstreamModel.build('lraspp_mobilenet_v3_large', TASK.only(True, False), (64, 64))
     model.save(tmp_path / 'm.safetensors')
