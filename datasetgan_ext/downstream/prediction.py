@@ -152,7 +152,7 @@ class UndecidedPhoto:
         model, ignore_below: see `PhotoLabeler`.
         classes: float32 [K, h, w], logits.
         heats: float32 [J, h, w], logits of heatmaps.
-        uncertainty, pixel_uncertainty, look: see `LabeledPhoto`.
+        look: see `LabeledPhoto`.
     """
 
     id: int
@@ -161,14 +161,15 @@ class UndecidedPhoto:
     ignore_below: float
     classes: torch.Tensor
     heats: torch.Tensor
-    uncertainty: float
-    pixel_uncertainty: np.ndarray | None
     look: np.ndarray
 
     def decide(self) -> LabeledPhoto:
         """The labels."""
         image = self.photo.image
+        task = self.model.task
         with torch.inference_mode():
+            pixels = _entropy(self.classes[None]) if task.classes else None
+            uncertainty = _uncertainty(pixels, self.heats[None] if task.keypoints else None).item()
             found = self.model.decide(self.classes, self.heats, image.shape[:2], self.ignore_below)
             keypoints = None
             if found.keypoints is not None:
@@ -179,8 +180,8 @@ class UndecidedPhoto:
             image=image,
             mask=found.mask,
             keypoints=keypoints,
-            uncertainty=self.uncertainty,
-            pixel_uncertainty=self.pixel_uncertainty,
+            uncertainty=uncertainty,
+            pixel_uncertainty=None if pixels is None else pixels[0].cpu().numpy(),
             look=self.look,
             sha256=self.photo.sha256,
         )
@@ -253,19 +254,14 @@ class PhotoLabeler:
 
     def _forward(self, inputs: torch.Tensor) -> Iterator[dict]:
         """What `UndecidedPhoto` has of each image; float32 [N, 3, *image_hw] in 0..1."""
-        task = self.model.task
         with torch.inference_mode():
             logits = averaged_logits(self.model, normalize(inputs.to(self.device)), self.views)
             classes, heats = self.model.split(logits)
-            pixels = _entropy(classes) if task.classes else None
-            uncertainty = _uncertainty(pixels, heats if task.keypoints else None).tolist()
             looks = (255 * F.adaptive_avg_pool2d(inputs, LOOK_HW)).round().byte().permute(0, 2, 3, 1).numpy()
         for index in range(len(inputs)):
             yield {
                 'classes': classes[index],
                 'heats': heats[index],
-                'uncertainty': uncertainty[index],
-                'pixel_uncertainty': None if pixels is None else pixels[index].cpu().numpy(),
                 'look': looks[index],
             }
 
