@@ -254,8 +254,8 @@ def main(
         f'{_reasons(summary)}'
     )
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
-    if upload:
-        print(f'Copied to {upload}')
+    if destination is not None:
+        print(f'Copied to {destination.url}')
 
 
 def _executor(labeler, spec, machines, places):

@@ -156,6 +156,10 @@ class Coco(Conversion):
     """
 
     name = 'coco'
+    files = (
+        '{part}/{name}.png',
+        'annotations/{part}.json',
+    )
     segmentation: str = RLE
 
     def __post_init__(self):

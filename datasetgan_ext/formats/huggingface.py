@@ -64,6 +64,7 @@ class HuggingFace(Conversion):
     Images are the dataset's PNG files, byte for byte."""
 
     name = 'huggingface'
+    files = ('data/{part}.parquet', 'README.md')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""

@@ -108,6 +108,12 @@ class Voc(Conversion):
     """Images become JPEG files, because VOC's readers look for these; masks stay as they are."""
 
     name = 'voc'
+    files = (
+        'JPEGImages/{name}.jpg',
+        'SegmentationClass/{name}.png',
+        'ImageSets/Segmentation/{part}.txt',
+        'labelmap.txt',
+    )
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without masks cannot be written."""

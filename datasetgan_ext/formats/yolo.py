@@ -14,6 +14,8 @@ from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
 
+FILES = ('images/{part}/{name}.png', 'labels/{part}/{name}.txt', 'data.yaml')
+
 
 @dataclass(frozen=True)
 class Yolo(Conversion):
@@ -24,6 +26,7 @@ class Yolo(Conversion):
     """
 
     name = 'yolo'
+    files = FILES
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without masks cannot be written."""
@@ -45,6 +48,7 @@ class YoloPose(Conversion):
     """For pose estimation: the object's box, then x, y and visibility of each keypoint."""
 
     name = 'yolo-pose'
+    files = FILES
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without keypoints cannot be written."""

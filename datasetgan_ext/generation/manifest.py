@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,8 @@ from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.formats.folder import MANIFEST, PARTIAL, Summary, records_so_far
 from datasetgan_ext.generation.curation import REASONS, UNCERTAINTY, Curation
 
+log = logging.getLogger(__name__)
+
 
 class RunManifest:
     """The samples of a run that are done. Memory holds two numbers for each, the disk the rest.
@@ -22,12 +25,19 @@ class RunManifest:
         without_files: samples whose record is known, but whose files are gone or damaged.
     """
 
-    def __init__(self, folder: Path, is_whole: Callable[[dict], bool], records_alone: bool = False):
-        """Take up what the folder holds.
+    def __init__(
+        self,
+        folder: Path,
+        is_whole: Callable[[dict], bool],
+        is_own: Callable[[dict], bool] = lambda record: True,
+        records_alone: bool = False,
+    ):
+        """Take up what the folder holds. Damaged lines are told and left out, so that their images are made again.
 
         Args:
             folder: the dataset.
             is_whole: tells whether a record's files are as they were written.
+            is_own: tells whether a record is one of this dataset.
             records_alone: whether a record counts whose files are gone or damaged.
         """
         self._final = folder / MANIFEST
@@ -39,6 +49,9 @@ class RunManifest:
         def take_up(path: Path) -> None:
             with path.open('wb') as file:
                 for record in records_so_far(folder):
+                    if not is_own(record):
+                        log.warning('%s has a line that is not of this dataset: passed over', folder)
+                        continue
                     whole = is_whole(record)
                     if whole or records_alone:
                         self._add(file, record)
