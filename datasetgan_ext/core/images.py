@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +13,20 @@ import PIL.Image
 
 from datasetgan_ext.core.errors import UserError
 
-PILLOW_ERRORS = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
-"""All that Pillow raises of a file that is no image, damaged, or too large for the memory."""
+PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    PIL.Image.DecompressionBombError,
+)
+"""All that Pillow raises of a file that is no image, damaged, or too large for the memory: it bounds the pixels."""
 
 
 @contextmanager

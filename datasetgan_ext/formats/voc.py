@@ -119,11 +119,17 @@ class Voc(Conversion):
         """See `Conversion.write`. A dataset without masks cannot be written."""
         if not dataset.task.classes:
             raise UserError('`format`=voc holds masks, and this dataset has keypoints alone; use coco or yolo-pose')
+        unfit = [name for name in dataset.task.classes if ':' in name or name.startswith('#') or name != name.strip()]
+        if unfit:
+            raise UserError(
+                f'`format`=voc: its {LABEL_MAP} has colons between its columns and comments after "#", so it cannot '
+                f'hold the class {unfit[0]!r}; rename the class, or use coco'
+            )
         images, masks, lists = outdir / 'JPEGImages', outdir / MASKS, outdir / 'ImageSets' / 'Segmentation'
         for folder in (images, masks, lists):
             folder.mkdir(parents=True)
         for split in (TRAIN, VAL):
-            with (lists / f'{split}.txt').open('w') as file:
+            with (lists / f'{split}.txt').open('w', encoding='utf-8') as file:
                 for record in progress(dataset.kept(self.val, split)):
                     name = name_of_record(record)
                     with open_image(dataset.folder / record['image']) as image:
@@ -131,8 +137,8 @@ class Voc(Conversion):
                     picture.save(images / f'{name}.jpg', quality=QUALITY, subsampling=0)
                     shutil.copyfile(dataset.folder / record['mask'], masks / f'{name}.png')
                     file.write(f'{name}\n')
-        both = [(lists / f'{split}.txt').read_text() for split in (TRAIN, VAL)]
-        (lists / 'trainval.txt').write_text(''.join(both))
+        both = [(lists / f'{split}.txt').read_text(encoding='utf-8') for split in (TRAIN, VAL)]
+        (lists / 'trainval.txt').write_text(''.join(both), encoding='utf-8')
         rows = ['# label:color_rgb:parts:actions\n']
         for name, (red, green, blue) in zip(dataset.task.classes, dataset.task.palette):
             rows.append(f'{name}:{red},{green},{blue}::\n')

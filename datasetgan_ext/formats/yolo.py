@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError, import_extra
+from datasetgan_ext.core.markup import yaml
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
 
@@ -87,7 +87,7 @@ def _write_samples(
         for record in progress(dataset.kept(val, split)):
             name = name_of_record(record)
             shutil.copyfile(dataset.folder / record['image'], outdir / 'images' / split / f'{name}.png')
-            (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)))
+            (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)), encoding='utf-8')
 
 
 def _write_description(outdir: Path, description: dict) -> None:
@@ -114,7 +114,7 @@ def _line(class_id: int, values: np.ndarray) -> str:
 
 
 def _yaml(value: object) -> str:
-    """JSON is YAML, but for the keys of a mapping, which are numbers here."""
+    """A mapping whose keys are numbers, or anything else."""
     if isinstance(value, dict):
-        return '{' + ', '.join(f'{key}: {json.dumps(item)}' for key, item in value.items()) + '}'
-    return json.dumps(value)
+        return '{' + ', '.join(f'{key}: {yaml(item)}' for key, item in value.items()) + '}'
+    return yaml(value)

@@ -453,3 +453,30 @@ def test_a_taken_port_and_a_foreign_network(demo, samples, task, tmp_path):
         label.main, ['--network=demo', *demo, f'--samples={samples.folder}', f'--labels={tmp_path}/other']
     )
     assert result.exit_code == 1 and 'is not the network that made' in result.output
+
+
+@pytest.mark.parametrize('path', ['http://[', '//[', '/?token=%zz', '*', '/api/samples/%00/image'])
+def test_an_address_that_is_none_is_refused_without_a_traceback(server, path, caplog):
+    for token in (None, server.token):
+        status, _, _ = Client(server.port, token)('GET', path)
+        assert status in (400, 403, 404)
+    assert 'A request failed' not in caplog.text
+
+
+def test_a_sample_that_is_a_link_elsewhere_is_not_served(client, samples, tmp_path):
+    path = samples.folder / samples.samples[0].image
+    (tmp_path / 'secret').write_bytes(b'secret')
+    path.unlink()
+    path.symlink_to(tmp_path / 'secret')
+    status, body, _ = client('GET', f'/api/samples/{samples.samples[0].name}/image')
+    assert status != 200 and b'leads out of this folder' in body and body != b'secret'
+
+
+def test_the_token_for_the_browsers_arguments_serves_once(server):
+    url = server.ticket_url()
+    assert server.token not in url
+    path = url[url.index('/?') :]
+    stranger = Client(server.port, None)
+    status, _, headers = stranger('GET', path)
+    assert status == 200 and server.token in headers['Set-Cookie']
+    assert stranger('GET', path)[0] == 403 and stranger('GET', '/?token=')[0] == 403
