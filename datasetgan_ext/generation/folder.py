@@ -33,6 +33,10 @@ class FolderWriter:
             save_atomically(self.folder / name, lambda path, content=content: path.write_bytes(content), durable=False)
         return encoded.record
 
+    def has_files(self, record: dict) -> bool:
+        """Whether a record's files are there, whatever is in them."""
+        return all((self.folder / record[kind]).is_file() for kind in ('image', 'mask') if kind in record)
+
     def is_whole(self, record: dict) -> bool:
         """Whether a record's files are there, with the content that was written."""
         try:

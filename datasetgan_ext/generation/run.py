@@ -145,6 +145,9 @@ class Run:
             missing = {number for number in other.ids if number not in manifest}
             add(other.samples(missing, encoder.is_own), f'from {other.folder.name}', len(missing))
         label(lambda number: number not in manifest)
+        if lost := manifest.find_lost(writer.has_files):
+            log.warning('%d images were deleted in %s while it was being written: making them again', lost, self.outdir)
+            label(lambda number: number not in manifest)
         dropped = manifest.dropped(self.ids, self.curation)
         while missing := manifest.without_files - dropped.keys():
             label(missing.__contains__)

@@ -689,3 +689,22 @@ def test_ids_that_are_not_there_or_twice_are_refused(generator, interpreter, tmp
     with pytest.raises(UserError, match=message):
         Run(labeler, ids, tmp_path / 'dataset', Curation(0.5))()
     assert not (tmp_path / 'dataset').exists()
+
+
+@pytest.mark.parametrize('drop', [False, True])
+def test_images_that_are_deleted_during_a_run_are_made_again(make_run, tmp_path, monkeypatch, caplog, drop):
+    make_run('whole', drop=drop)()
+    label, deleted = Labeler.label, []
+
+    def delete(self, ids):
+        found = sorted((tmp_path / 'dataset').glob('*s/seed0000000.png'))
+        if ids[0] >= 4 and not deleted and found:
+            deleted.extend(found)
+            for path in found:
+                path.unlink()
+        return label(self, ids)
+
+    monkeypatch.setattr(Labeler, 'label', delete)
+    make_run(drop=drop)()
+    assert len(deleted) == 2 and '1 images were deleted in' in caplog.text
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
