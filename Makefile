@@ -7,12 +7,13 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/datasetgan generate --network=demo --seeds=0-63 --outdir=out/demo
 
-# one process for each core, with one thread each
+# one process for each core, with one thread each; tests of one group share a process
 test: .venv/ready lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist=loadgroup
 
 lint: .venv/ready
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_accuracy.py

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.measure import one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import SampleSet
@@ -42,7 +42,7 @@ def train_and_score(
         change(generator)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
-    masks = list(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'))
+    masks = read_mask_folder(DEMO_FOLDER / 'samples' / 'masks', task)
     training, heldout = (samples.pair(masks, task, list(seeds)) for seeds in (trained_on, scored_on))
     training_set = TrainingSet(generator, samples, training, task, options, progress=False)
     interpreter = train_interpreter(training_set, progress=False)

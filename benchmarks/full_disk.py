@@ -23,6 +23,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import datasetgan_ext.generation.run  # noqa: F401 (once, not in each process)
 from datasetgan_ext.gen_dataset import main as generate
 
 EVENTS = ('open', 'os.rename', 'os.mkdir', 'os.remove', 'os.rmdir')

@@ -58,6 +58,10 @@ else
     patched_upstream stylegan2_ada_pytorch "$work/upstream"
 fi
 export DATASETGAN_UPSTREAM=$work/upstream
+if [ -f "$pack/commit" ]; then
+    BENCHMARK_COMMIT=$(cat "$pack/commit")
+    export BENCHMARK_COMMIT
+fi
 if [ -d "$work/stylegan3" ]; then
     export DATASETGAN_STYLEGAN3=$work/stylegan3
 elif [ -z "${DATASETGAN_STYLEGAN3:-}" ] && [ -d .stylegan3 ]; then

@@ -45,14 +45,11 @@ def write_result(name: str, content: dict, folder: Path = RESULTS) -> None:
 
 
 def _commit() -> str:
-    """What git says or, in a copy without git's folder, what `gpu.sh --pack` has noted."""
-    try:
-        command = ['git', 'rev-parse', '--short', 'HEAD']
-        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    except FileNotFoundError:
-        found = ''
-    noted = ROOT / '.gpu' / 'commit'
-    return found or (noted.read_text().strip() if noted.is_file() else '')
+    """What `BENCHMARK_COMMIT` says, which gpu.sh sets from what `--pack` has noted, or else what git says."""
+    if 'BENCHMARK_COMMIT' in os.environ:
+        return os.environ['BENCHMARK_COMMIT']
+    command = ['git', 'rev-parse', '--short', 'HEAD']
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def _processor() -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
-from benchmarks.labeling import label
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.labelling import label
 from benchmarks.measure import ROOT
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.task import Task
@@ -49,7 +49,7 @@ def labeled_page():
         stack.callback(server.shutdown)
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM)
         stack.callback(browser.close)
-        page = browser.new_page(viewport={'width': 1280, 'height': 800})
+        page = browser.new_page(viewport={'width': 1280, 'height': 720})
         page.set_default_timeout(WAIT_MS)
         page.goto(server.url)
         yield page, store
@@ -61,11 +61,16 @@ def picture(page: Page, name: str) -> None:
     page.screenshot(path=ROOT / 'docs' / f'{name}.png')
 
 
+def state(page: Page, what: str):
+    """A part of the page's state."""
+    return page.evaluate(f"async () => (await import('/state.js')).state.{what}")
+
+
 def at(page: Page, x: float, y: float) -> tuple[float, float]:
     """The place on the screen of a pixel of the image."""
     box = page.locator('#canvas').bounding_box()
-    scale, left, top = page.evaluate('[view.scale, view.x, view.y]')
-    return box['x'] + left + x * scale, box['y'] + top + y * scale
+    view = state(page, 'current.view')
+    return box['x'] + view['x'] + x * view['scale'], box['y'] + view['y'] + y * view['scale']
 
 
 def regions(page: Page, store) -> None:
@@ -94,7 +99,7 @@ def suggestion(page: Page, store) -> None:
     page.wait_for_selector('#order-row:not([hidden])')
     page.select_option('#order', 'worth')
     for index in (0, 1):
-        point = page.evaluate(f'current.proposed[{index}]')
+        point = state(page, f'current.proposed[{index}]')
         if point[2]:
             page.mouse.click(*at(page, *point[:2]))
     page.mouse.move(*at(page, 4, 4))

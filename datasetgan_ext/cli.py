@@ -11,6 +11,7 @@ from datasetgan_ext.core.version import __version__
 SCRIPTS = {
     'samples': 'gen_samples',
     'label': 'label',
+    'check-labels': 'check_labels',
     'train': 'train_interpreter',
     'generate': 'gen_dataset',
     'convert': 'convert',

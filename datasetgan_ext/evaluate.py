@@ -113,12 +113,14 @@ def _score_interpreter(
     labels,
     keypoints,
     label_format,
+    mask_values,
     unlabeled,
     seeds,
 ) -> dict:
     from datasetgan_ext.core.annotation import size_text
     from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
-    from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
+    from datasetgan_ext.generator.hand_labels import read_labeled_samples
+    from datasetgan_ext.generator.samples import SampleSet
     from datasetgan_ext.interpreter.interpreter import Interpreter
     from datasetgan_ext.interpreter.labeler import Labeler
     from datasetgan_ext.metrics.keypoints import KeypointScore
@@ -146,7 +148,9 @@ def _score_interpreter(
     if labels is None and keypoints is None:
         labels = DEMO_FOLDER / 'samples' / 'masks' if loaded.task.classes else None
         keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json' if loaded.task.keypoints else None
-    task, pairs = read_labeled_samples(sample_set, loaded.task, labels, keypoints, label_format, unlabeled, seeds)
+    task, pairs = read_labeled_samples(
+        sample_set, loaded.task, labels, keypoints, label_format, unlabeled, seeds, mask_values
+    )
     chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
     if not chosen:
         raise UserError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from datasetgan_ext.core.choices import LABEL_FORMATS, NOISE_MODES, SEGMENTATIONS, UNLABELED
+from datasetgan_ext.core.choices import LABEL_FORMATS, MASK_VALUES, NOISE_MODES, SEGMENTATIONS, UNLABELED
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
 
@@ -132,6 +132,16 @@ class ClassPixels(click.ParamType):
         return name, int(number)
 
 
+class MaskValues(click.ParamType):
+    name = '|'.join(MASK_VALUES)
+
+    def convert(self, value, param, ctx):
+        value = 'color' if value == 'colour' else value
+        if value not in MASK_VALUES:
+            raise UserError(f'{param.opts[0]}={value} is none of {", ".join(MASK_VALUES)}')
+        return value
+
+
 def check_share(ctx, param, share):
     """Callback of an option that takes a share of what there is, but not none."""
     if share is not None and not 0 < share <= 1:
@@ -216,6 +226,14 @@ def label_options(default: str = ''):
             help='Format of --labels; auto recognises it by its content',
         ),
         click.option(
+            '--mask-values',
+            type=MaskValues(),
+            default=MASK_VALUES[0],
+            show_default=True,
+            help='What the pixels of PNG masks are: index, class ids; color, colours of the palette in --classes; auto '
+            'finds out, and refuses what could be both',
+        ),
+        click.option(
             '--unlabeled',
             '--unlabelled',
             type=click.Choice(UNLABELED),
@@ -256,7 +274,7 @@ conversion_options = joined(
         type=click.Choice(SEGMENTATIONS),
         default=SEGMENTATIONS[0],
         show_default=True,
-        help="Of COCO's objects: run lengths, or polygons along the pixels' edges",
+        help="Of COCO's objects: polygons along the pixels' edges, or run lengths",
     ),
 )
 

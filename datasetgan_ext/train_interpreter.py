@@ -87,6 +87,7 @@ def main(
     labels,
     keypoints,
     label_format,
+    mask_values,
     unlabeled,
     classes,
     out,
@@ -110,8 +111,8 @@ def main(
     \b
     # The embedded demo's own labels, the first sixteen
     datasetgan train --network=demo --samples=datasetgan_ext/demo/samples \\
-        --labels=datasetgan_ext/demo/samples/masks --classes=datasetgan_ext/demo/task.json \\
-        --seeds=0-15 --out=out/interpreter.safetensors
+        --labels=datasetgan_ext/demo/samples/masks --keypoints=datasetgan_ext/demo/samples/keypoints.json \\
+        --classes=datasetgan_ext/demo/task.json --seeds=0-15 --out=out/interpreter.safetensors
 
     \b
     # Polygons and points from CVAT ("CVAT for images 1.1"); the tool's other formats go in the same way
@@ -128,7 +129,8 @@ def main(
     from datasetgan_ext.core.files import locked_place
     from datasetgan_ext.core.task import Task
     from datasetgan_ext.generator.checkpoint import load_generator
-    from datasetgan_ext.generator.samples import SampleSet, read_labeled_samples
+    from datasetgan_ext.generator.hand_labels import read_hand_labels
+    from datasetgan_ext.generator.samples import SampleSet
     from datasetgan_ext.interpreter import cross_validation
     from datasetgan_ext.interpreter.training import train_interpreter
     from datasetgan_ext.interpreter.training_options import options_from
@@ -142,7 +144,12 @@ def main(
         raise UserError(f'--out={out}: it is a folder, or its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
-    task, pairs = read_labeled_samples(sample_set, task, labels, keypoints, label_format, unlabeled, seeds)
+    found = read_hand_labels(
+        sample_set, task, labels, keypoints, label_format, unlabeled, seeds, mask_values, complete=True
+    )
+    task, pairs = found.task, found.pairs
+    for line in found.summary():
+        print(line)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')
     options = options_from(
@@ -169,14 +176,14 @@ def main(
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')
-            found = cross_validation.cross_validate(training_set, interpreter.keypoint_threshold)
+            scores = cross_validation.cross_validate(training_set, interpreter.keypoint_threshold)
             if task.classes:
-                print(found.segmentation.table(task.classes))
+                print(scores.segmentation.table(task.classes))
             if task.keypoints:
-                print(found.keypoints.table())
-            if found.label_errors:
+                print(scores.keypoints.table())
+            if scores.label_errors:
                 print('Look again at these places: the ensemble, which never saw their labels, is sure of others.')
-            for error in found.label_errors[:SHOWN_LABEL_ERRORS]:
+            for error in scores.label_errors[:SHOWN_LABEL_ERRORS]:
                 print(
                     f'  {error.name}: {error.area} pixels around ({error.x:.0f}, {error.y:.0f}) are labelled '
                     f'{task.classes[error.labeled]}, expected {task.classes[error.expected]}'

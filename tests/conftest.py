@@ -20,6 +20,7 @@ if not torch.cuda.is_available():
 
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator import patching
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import SampleSet, generate_samples
@@ -28,7 +29,14 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet
-from tests.helpers.networks import CLASSES, clone_upstream, make_network
+from tests.helpers.browser import CHROMIUM, Chromium
+from tests.helpers.networks import CLASSES, make_network
+from tests.helpers.upstream import clone_upstream
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first, so that no process is left with one of them while the others have ended."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is None)
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def original_labels(original_samples, tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def original_interpreter(original_samples, original_labels) -> Interpreter:
     task = Task.from_names(list(CLASSES))
-    pairs = original_samples.pair(png.read_folder(original_labels), task)
+    pairs = original_samples.pair(read_mask_folder(original_labels, task), task)
     options = options_from('default', models=3, max_steps=40)
     generator = Generator(make_network(), 'tiny')
     training_set = TrainingSet(generator, original_samples, pairs, task, options, progress=False)
@@ -100,3 +108,15 @@ def patched_upstream(tmp_path_factory) -> Path:
     folder = clone_upstream(tmp_path_factory.mktemp('patched') / 'upstream')
     patching.patch(folder)
     return folder
+
+
+@pytest.fixture(scope='session')
+def browser():
+    """One for all tests of a process: playwright takes no second one."""
+    sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    if not CHROMIUM.exists():
+        pytest.skip(f'{CHROMIUM} is not there')
+    with sync_api.sync_playwright() as playwright:
+        browser = Chromium(playwright)
+        yield browser
+        browser.close()

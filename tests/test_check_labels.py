@@ -10,7 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from datasetgan_ext.cli import main
-from tests.helpers.trial_pngs import GRAY, black_and_white_encodings, palette_encodings, write_png
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.formats.png import read_mask
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from tests.helpers.trial_pngs import GRAY, PALETTE, RGB, black_and_white_encodings, palette_encodings, write_png
 from tests.helpers.trials import (
     COLORS,
     KEYPOINTS,
@@ -18,7 +22,6 @@ from tests.helpers.trials import (
     SEED0,
     SIDE,
     coco_keypoints,
-    fails_today,
     json_classes,
     labelme,
     names_all,
@@ -27,8 +30,6 @@ from tests.helpers.trials import (
     true_mask,
     write,
 )
-
-pytestmark = fails_today('the command does not exist')
 
 
 def check(folder, classes, *options: str, count: int = 2) -> tuple[int, str]:
@@ -106,3 +107,100 @@ def test_it_needs_no_network(tmp_path):
     """The samples' network does not exist."""
     write(tmp_path / 'labels' / f'{SEED0}.json', labelme())
     assert check(tmp_path, text_classes(tmp_path))[0] == 0
+
+
+def demo(*options) -> tuple[int, str]:
+    samples = DEMO_FOLDER / 'samples'
+    result = CliRunner().invoke(
+        main, ['check-labels', f'--samples={samples}', f'--classes={DEMO_FOLDER / "task.json"}', *options]
+    )
+    return result.exit_code, result.output
+
+
+def as_png(folder):
+    return DEMO_FOLDER / 'samples' / 'masks'
+
+
+def as_voc(folder, colors=False):
+    """In another order of names, and with colours alone or palettes sorted by colour."""
+    task = Task.read(DEMO_FOLDER / 'task.json')
+    order = sorted(range(len(task.classes)), key=lambda index: task.palette[index])
+    rows = [f'{task.classes[index]}:{",".join(map(str, task.palette[index]))}::' for index in order]
+    write(folder / 'labelmap.txt', '\n'.join(rows))
+    for path in as_png(folder).glob('*.png'):
+        mask = read_mask(path)
+        target = folder / 'SegmentationClass' / path.name
+        if colors:
+            write_png(target, np.asarray(task.palette)[mask], 8, RGB)
+        else:
+            write_png(target, np.argsort(order)[mask], 8, PALETTE, [task.palette[index] for index in order])
+    return folder
+
+
+@pytest.mark.parametrize('make', [as_png, as_voc, lambda folder: as_voc(folder, colors=True)])
+def test_the_demos_own_labels_are_equal_to_the_last_pixel(tmp_path, make):
+    keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json'
+    out = tmp_path / 'out'
+    status, text = demo(f'--labels={make(tmp_path / "labels")}', f'--keypoints={keypoints}', f'--outdir={out}')
+    assert status == 0, text
+    assert 'Labels: 40 of 40 samples, 40 masks, 40 with keypoints' in text
+    for path in as_png(tmp_path).glob('*.png'):
+        np.testing.assert_array_equal(read_mask(out / 'masks' / path.name), read_mask(path))
+    task = Task.read(DEMO_FOLDER / 'task.json')
+    own, again = (
+        {one.name: one.keypoints for one in read_annotations(task, None, file)}
+        for file in (keypoints, out / 'keypoints.json')
+    )
+    assert set(own) == set(again)
+    for name, points in own.items():
+        np.testing.assert_array_equal(points.visibility, again[name].visibility)
+        np.testing.assert_allclose(points.points, again[name].points, atol=0.005)
+
+
+def test_what_is_wrong_is_told_of_every_image(tmp_path):
+    """A stranger, a mask of another size, and a class file that asks for keypoints: all in one table, status 1."""
+    write_png(tmp_path / 'labels' / 'cat.png', true_mask(), 8, GRAY)
+    write_png(tmp_path / 'labels' / f'{SEED0}.png', true_mask()[:64], 8, GRAY)
+    write_png(tmp_path / 'labels' / 'seed0000001.png', true_mask(), 8, GRAY)
+    out = tmp_path / 'out'
+    status, text = check(tmp_path, json_classes(tmp_path, keypoints=KEYPOINTS), f'--outdir={out}', count=3)
+    assert status == 1
+    names_all(text, 'cat', '64x128', '--classes lists keypoints', 'seed0000002')
+    assert [path.name for path in (out / 'masks').iterdir()] == ['seed0000001.png']
+    problems = json.loads((out / 'labels.json').read_text())['problems']
+    assert len(problems) == 3
+
+
+def test_outdir_with_other_files_is_left_alone(tmp_path):
+    write_png(tmp_path / 'labels' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    write(tmp_path / 'out' / 'mine.txt', 'mine')
+    status, text = check(tmp_path, text_classes(tmp_path), f'--outdir={tmp_path / "out"}')
+    assert status == 1
+    names_all(text, '--outdir', 'holds other files')
+    (tmp_path / 'out' / 'mine.txt').unlink()
+    for _ in range(2):
+        assert check(tmp_path, text_classes(tmp_path), f'--outdir={tmp_path / "out"}')[0] == 0
+
+
+@pytest.mark.parametrize('option', ['--mask-values=numbers', '--mask-values=index'])
+def test_mask_values_that_are_of_no_use_are_refused(tmp_path, option):
+    write(tmp_path / 'labels' / f'{SEED0}.json', labelme())
+    status, text = check(tmp_path, text_classes(tmp_path), option)
+    assert status == 1
+    names_all(text, '--mask-values')
+
+
+def test_training_asks_for_the_keypoints_that_the_class_file_lists():
+    result = CliRunner().invoke(
+        main,
+        [
+            'train',
+            '--network=nowhere.pkl',
+            f'--samples={DEMO_FOLDER / "samples"}',
+            f'--labels={DEMO_FOLDER / "samples" / "masks"}',
+            f'--classes={DEMO_FOLDER / "task.json"}',
+            '--out=nowhere.safetensors',
+        ],
+    )
+    assert result.exit_code == 1
+    names_all(result.output, '--classes lists keypoints', '--keypoints')

@@ -23,6 +23,7 @@ from tests.helpers.trees import manifest
 
 SMALLER = {
     'samples': ['--seeds=0-1'],
+    'check-labels': [],
     'train': ['--models=1', '--pixels-per-image=200'],
     'generate': ['--seeds=0-3'],
     'evaluate': ['--seeds=16-17'],

@@ -15,7 +15,7 @@ from datasetgan_ext.cli import SCRIPTS
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.core import choices
 from datasetgan_ext.downstream import networks, semi_supervised
-from datasetgan_ext.formats import coco, conversions, labels, png
+from datasetgan_ext.formats import coco_dataset, conversions, labels, png
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from datasetgan_ext.interpreter import keypoints, training_options
@@ -42,7 +42,7 @@ def test_words_and_defaults_are_those_of_the_library():
     assert tuple(labels.FORMATS) == choices.LABEL_FORMATS
     assert tuple(labels.UNLABELED) == choices.UNLABELED
     assert tuple(conversions.CONVERSIONS) == choices.DATASET_FORMATS
-    assert coco.SEGMENTATIONS == choices.SEGMENTATIONS
+    assert coco_dataset.SEGMENTATIONS == choices.SEGMENTATIONS
     assert conversions.make_conversion('coco').segmentation == choices.SEGMENTATIONS[0]
     assert png.COMPRESSION == choices.COMPRESSION
     assert tuple(training_options.PRESETS) == choices.PRESETS

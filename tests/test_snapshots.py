@@ -7,27 +7,22 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from click.testing import CliRunner
 
 from datasetgan_ext.cli import main as cli
 from datasetgan_ext.generator.upstream import import_upstream
+from tests.helpers.commands import output_of
 from tests.helpers.trees import manifest, tree
 from tests.helpers.upstream import NEEDS_UPSTREAM
 
 pytestmark = NEEDS_UPSTREAM
 
 KINDS = {
-    'conditional': ({'c_dim': 3}, ['--class=2']),
-    'grey': ({'img_channels': 1}, []),
-    'resnet with random noise': ({'architecture': 'resnet'}, ['--noise-mode=random']),
-    'cropped': ({}, ['--crop=24x32']),
+    'conditional and cropped': ({'c_dim': 3}, ['--class=2', '--crop=24x32']),
+    'resnet of grey images with random noise': (
+        {'img_channels': 1, 'architecture': 'resnet'},
+        ['--noise-mode=random'],
+    ),
 }
-
-
-def run(*arguments) -> str:
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, (result.output, result.exception)
-    return result.output
 
 
 def write_snapshot(path, c_dim=0, img_channels=3, architecture='skip') -> None:
@@ -60,14 +55,15 @@ def write_snapshot(path, c_dim=0, img_channels=3, architecture='skip') -> None:
 def test_snapshot_to_dataset(network, options, tmp_path):
     write_snapshot(tmp_path / 'network.pkl', **network)
     source = f'--network={tmp_path}/network.pkl'
-    run('samples', source, f'--outdir={tmp_path}/samples', '--seeds=0-2', *options)
+    output_of(cli, 'samples', source, f'--outdir={tmp_path}/samples', '--seeds=0-2', *options)
     (tmp_path / 'labels').mkdir()
     for path in (tmp_path / 'samples' / 'images').iterdir():
         image = np.asarray(PIL.Image.open(path)).astype(int)
         bright = (image if image.ndim == 2 else image.mean(axis=2)) > 128
         PIL.Image.fromarray(bright.astype(np.uint8)).save(tmp_path / 'labels' / path.name)
     (tmp_path / 'classes.txt').write_text('dark\nbright\n')
-    run(
+    output_of(
+        cli,
         'train',
         source,
         f'--samples={tmp_path}/samples',
@@ -79,7 +75,7 @@ def test_snapshot_to_dataset(network, options, tmp_path):
     )
 
     generate = ['generate', source, f'--interpreter={tmp_path}/i.safetensors', '--seeds=0-4', '--batch=2']
-    run(*generate, f'--outdir={tmp_path}/dataset')
+    output_of(cli, *generate, f'--outdir={tmp_path}/dataset')
     records = manifest(tmp_path / 'dataset')
     assert len(records) == 5
     for record in records[:3]:
@@ -94,5 +90,5 @@ def test_snapshot_to_dataset(network, options, tmp_path):
     info = json.loads((tmp_path / 'dataset' / 'dataset.json').read_text())
     assert info['options']['class'] == (2 if network.get('c_dim') else None)
 
-    run(*generate, f'--outdir={tmp_path}/again')
+    output_of(cli, *generate, f'--outdir={tmp_path}/again')
     assert tree(tmp_path / 'again') == tree(tmp_path / 'dataset')

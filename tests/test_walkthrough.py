@@ -76,6 +76,8 @@ def test_there_is_a_command_for_each_step():
     assert [value for value in SMALLER if not any(value in command for command in commands())] == []
 
 
+@pytest.mark.upstream
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which('bash') is None, reason='the page is written for bash')
 def test_walkthrough(pinned_upstream, environment, tmp_path):
     pinned_upstream.rename(tmp_path / 'stylegan2_ada_pytorch')

@@ -42,6 +42,7 @@ class Annotation:
         source: the file that it was read from, for messages.
         keypoints: of the task's list; None = no keypoints for this image.
         image_hw: height and width of the labelled image, as the label file says; None = it does not.
+        image: the image as the labelling tool calls it, for messages; None = as `source`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Annotation:
     source: Path
     keypoints: Keypoints | None = None
     image_hw: tuple[int, int] | None = None
+    image: str | None = None
 
     def check(self, task: Task, image_hw: tuple[int, int]) -> None:
         """Raises UserError when mask or keypoints do not suit the image's size or the task, if it has such."""

@@ -6,14 +6,16 @@ They stand apart from the modules that do what they name, which import torch and
 NOISE_MODES = ('const', 'random', 'none')
 """Of the generator's layers; see `SamplingOptions`."""
 
-LABEL_FORMATS = ('png', 'labelme', 'coco', 'cvat', 'label-studio', 'voc')
+LABEL_FORMATS = ('png', 'labelme', 'coco', 'cvat', 'label-studio', 'via', 'supervisely', 'datumaro', 'yolo', 'voc')
 """Of hand labels: the names in `formats.labels.FORMATS`."""
+MASK_VALUES = ('auto', 'index', 'color')
+"""What pixels of masks are: to be found out, class ids, or colours; see `formats.mask_meaning`."""
 UNLABELED = ('background', 'ignore')
 """What pixels can be that no shape covers: the names in `formats.labels.UNLABELED`."""
 
-DATASET_FORMATS = ('coco', 'voc', 'yolo', 'yolo-pose', 'webdataset', 'huggingface')
+DATASET_FORMATS = ('coco', 'voc', 'yolo', 'yolo-pose', 'webdataset', 'huggingface', 'labelme', 'cvat', 'label-studio')
 """That a dataset is converted to: the names in `formats.conversions.CONVERSIONS`."""
-SEGMENTATIONS = ('rle', 'polygons')
+SEGMENTATIONS = ('polygons', 'rle')
 """Of COCO's objects; see `formats.coco`."""
 COMPRESSION = 1
 """Of the PNG files of a dataset, 0-9; see `formats.png`."""

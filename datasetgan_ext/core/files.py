@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, their checksums, and files of tensors with a description."""
+"""Files: found by suffix, either whole or not there, their checksums; and tensors with a description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +93,32 @@ def remove_leftovers(folder: Path, names: str = '*') -> None:
         if path.is_symlink() or path.is_file():
             with writing(path):
                 path.unlink(missing_ok=True)
+
+
+def files_by_suffix(folder: Path, *suffixes: str, below: bool = False) -> list[Path]:
+    """The files of a folder whose names end in one of the suffixes, in capitals or not; sorted, without hidden ones.
+
+    Args:
+        folder: which may be missing.
+        suffixes: in small letters, with their dot, as ".png"; none = all files.
+        below: also those of its subfolders, at any depth.
+    """
+    return sorted(
+        path
+        for path in folder.glob('**/*' if below else '*')
+        if (not suffixes or path.suffix.lower() in suffixes)
+        and not any(part.startswith('.') for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def check_stems(paths: Iterable[Path], argument: str) -> None:
+    """Raises UserError when two files are of one image: they differ in their folders or suffixes alone."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(path.stem, path)
+        if other != path:
+            raise UserError(f'`{argument}`: {other} and {path} are both of the image {path.stem}; keep one of them')
 
 
 def file_sha256(path: Path) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.palette import distinct_colors, is_made_up
+from datasetgan_ext.core.text import read_text
 
 MAX_CLASSES = 255
 READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
@@ -26,6 +26,8 @@ class Task:
         keypoints: names, no two alike.
         left_right_pairs: indices of keypoints that change places in a mirror image.
         skeleton: indices of keypoints that are joined by a line.
+        palette_is_given: whether somebody chose the palette, so that colours of a mask may mean classes; one that was
+            made up is for display alone. Fingerprints do not depend on it.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +35,7 @@ class Task:
     keypoints: tuple[str, ...] = ()
     left_right_pairs: tuple[tuple[int, int], ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
+    palette_is_given: bool = field(default=True, repr=False, compare=False)
 
     @classmethod
     def read(cls, path: str | Path) -> Task:
@@ -46,13 +49,13 @@ class Task:
         """
         path = READY_MADE.get(str(path), Path(path))
         try:
-            text = path.read_text(encoding='utf-8-sig')
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except (OSError, ValueError) as error:
             raise UserError(
                 f'`classes`={path} cannot be read ({error}); give a text file with a class a line, '
                 f'JSON with "classes" or "keypoints", or one of {", ".join(READY_MADE)}'
             ) from error
-        if path.suffix == '.json':
+        if path.suffix.lower() == '.json':
             try:
                 content = json.loads(text)
             except json.JSONDecodeError as error:
@@ -63,11 +66,14 @@ class Task:
                 raise UserError(f'`classes`={path} has no list named "classes" or "keypoints"')
         else:
             content = {'classes': [line.strip() for line in text.splitlines() if line.strip()]}
-        return cls.from_json(content, path)
+        return replace(cls.from_json(content, path), palette_is_given=content.get('palette') is not None)
 
     @classmethod
     def from_json(cls, content: dict, source: str | Path) -> Task:
-        """Check what `to_json` writes, or a class file of the same form."""
+        """Check what `to_json` writes, or a class file of the same form.
+
+        What `to_json` writes does not say who chose the palette; one that this program would make up counts as made up.
+        """
         names, keypoints = content.get('classes') or [], content.get('keypoints') or []
         task = cls.from_names(names, content.get('palette'), source) if names or not keypoints else cls((), ())
         for name in keypoints:
@@ -85,7 +91,8 @@ class Task:
         sides = [index for pair in pairs['left_right_pairs'] for index in pair]
         if len(set(sides)) < len(sides):
             raise UserError(f'`classes`={source}: "left_right_pairs" holds a keypoint twice')
-        return replace(task, keypoints=tuple(keypoints), **pairs)
+        given = task.palette_is_given and not is_made_up(task.palette)
+        return replace(task, keypoints=tuple(keypoints), palette_is_given=given, **pairs)
 
     def to_json(self) -> dict:
         """JSON-ready dict; `from_json` reads it back."""
@@ -120,7 +127,7 @@ class Task:
                 f'`classes`={source}: "palette" must give each of the {len(names)} classes '
                 'an RGB colour of its own, three whole numbers in 0..255'
             )
-        return cls(tuple(names), tuple(colors))
+        return cls(tuple(names), tuple(colors), palette_is_given=palette is not None)
 
     def only(self, classes: bool, keypoints: bool) -> Task:
         """The task without its classes, or without its keypoints."""
@@ -150,16 +157,3 @@ def _is_pair(pair: object, count: int) -> bool:
         and pair[0] != pair[1]
         and all(type(index) is int and 0 <= index < count for index in pair)
     )
-
-
-def distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Black for the background, then `count - 1` RGB colours, each as far as can be from all before it."""
-    levels = np.linspace(0, 255, 8).round().astype(int)
-    candidates = np.stack(np.meshgrid(levels, levels, levels, indexing='ij'), axis=-1).reshape(-1, 3)
-    candidates = candidates[candidates.max(axis=1) >= 140]
-    chosen = [np.zeros(3, dtype=int)]
-    nearest = np.full(len(candidates), np.inf)
-    while len(chosen) < count:
-        nearest = np.minimum(nearest, np.square(candidates - chosen[-1]).sum(axis=1))
-        chosen.append(candidates[nearest.argmax()])
-    return [tuple(color.tolist()) for color in chosen]

@@ -5,7 +5,8 @@
 | of datasetgan generate (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
 | plain | images/ | masks/ | keypoints.json (COCO) |
 | VOC | JPEGImages/ | SegmentationClass/ | |
-| COCO, by datasetgan convert | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
+| COCO, by datasetgan convert | images/train/, .../val/ | annotations/instances_*.json | .../person_keypoints_*.json |
+| COCO, as it once was written | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import file_sha256, inside
+from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix, inside
 from datasetgan_ext.core.images import open_image, read_rgb
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.recognition import Pictures
@@ -32,10 +33,12 @@ from datasetgan_ext.formats.folder import (
     KEYPOINTS_FILE,
     MANIFEST,
     TRAIN,
+    VAL,
     FolderDataset,
     is_conversion,
     read_info,
 )
+from datasetgan_ext.formats.mask_meaning import Meaning, read_masks
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TASK_FILE = 'task.json'
@@ -63,11 +66,19 @@ class LabeledImage:
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where a labelled image is: files, or what was read from a file that holds many."""
+    """Where a labelled image is: files, or what was read from a file that holds many.
+
+    Attributes:
+        image: its file.
+        mask: its file, or what was read.
+        keypoints: what was read.
+        mask_holds_ids: whether the mask's file is one of ours, whose numbers are class ids whatever its colours.
+    """
 
     image: Path
     mask: Path | np.ndarray | None = None
     keypoints: Keypoints | None = None
+    mask_holds_ids: bool = False
 
 
 class LabeledDataset(Sequence[LabeledImage]):
@@ -94,7 +105,7 @@ class LabeledDataset(Sequence[LabeledImage]):
         entry = self._entries[index]
         mask = entry.mask
         if isinstance(mask, Path):
-            mask = png.annotations([mask], self._read_mask, 'the palette of the classes')[0].mask
+            mask = self._read_mask(mask, entry.mask_holds_ids)
         found = LabeledImage(entry.image.stem, read_rgb(entry.image), mask, entry.keypoints)
         source = entry.mask if isinstance(entry.mask, Path) else entry.image
         Annotation(found.name, mask, source, entry.keypoints).check(self.task, found.image.shape[:2])
@@ -159,8 +170,11 @@ class LabeledDataset(Sequence[LabeledImage]):
                 digest.update(entry.keypoints.points.tobytes() + entry.keypoints.visibility.tobytes())
         return digest.hexdigest()
 
-    def _read_mask(self, path: Path) -> tuple[np.ndarray, dict]:
-        return png.read_ids(path, {color: index for index, color in enumerate(self.task.palette)})
+    def _read_mask(self, path: Path, holds_ids: bool) -> np.ndarray:
+        if holds_ids:
+            return png.read_mask(path)
+        meaning = Meaning.of(self.task, in_voc=path.parent.name == voc.MASKS)
+        return read_masks([path], meaning, bitonal_alone=len(self.task.classes) == 2)[0].mask
 
 
 def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data') -> LabeledDataset:
@@ -180,7 +194,7 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
     task = _task_of(folder, task, argument)
     if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
         entries = _of_dataset(FolderDataset(folder), task)
-    elif (folder / 'images').is_dir():
+    elif (folder / 'images').is_dir() and not (folder / 'images' / TRAIN).is_dir():
         entries = _of_folders(folder / 'images', folder / 'masks', folder / KEYPOINTS_FILE, task)
     elif (folder / 'JPEGImages').is_dir():
         if (folder / voc.LABEL_MAP).is_file() and not (folder / DATASET_FILE).is_file():
@@ -188,7 +202,13 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
                 f'`{argument}`={folder} has a {voc.LABEL_MAP}: its masks are colours with names of their own. '
                 'Save them as 8-bit PNG files of class ids in masks/, beside images/'
             )
-        entries = _of_folders(folder / 'JPEGImages', folder / voc.MASKS, folder / KEYPOINTS_FILE, task)
+        entries = _of_folders(
+            folder / 'JPEGImages',
+            folder / voc.MASKS,
+            folder / KEYPOINTS_FILE,
+            task,
+            masks_hold_ids=(folder / DATASET_FILE).is_file(),
+        )
     elif (folder / 'annotations').is_dir():
         entries = _of_coco(folder, task)
     else:
@@ -212,7 +232,8 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
         UserError: it holds none.
     """
     inner = folder / 'images'
-    paths = list(_images(inner if inner.is_dir() else folder))
+    inner = inner if inner.is_dir() else folder
+    paths = list(_images(inner)) or [path for split in (TRAIN, VAL) for path in _images(inner / split)]
     if not paths:
         raise UserError(f'`{argument}`={folder} holds no image ({", ".join(SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
@@ -248,18 +269,21 @@ def _of_dataset(dataset: FolderDataset, task: Task) -> Iterator[_Entry]:
             inside(dataset.folder, record['image']),
             inside(dataset.folder, record['mask']) if 'mask' in record else None,
             _keypoints(record['keypoints']) if 'keypoints' in record and task.keypoints else None,
+            mask_holds_ids=True,
         )
 
 
-def _of_folders(images: Path, masks: Path, keypoints: Path, task: Task) -> Iterator[_Entry]:
+def _of_folders(
+    images: Path, masks: Path, keypoints: Path, task: Task, masks_hold_ids: bool = False
+) -> Iterator[_Entry]:
     points = {}
     if task.keypoints and keypoints.is_file():
         points = {
             annotation.name: annotation.keypoints
             for annotation in annotate(coco.read(keypoints), task.only(classes=False, keypoints=True), str(keypoints))
         }
-    paths = {path.stem: path for path in _images(images)}
-    painted = {path.stem: path for path in masks.glob('[!.]*.png')} if task.classes else {}
+    paths = _by_stem(_images(images), 'images')
+    painted = _by_stem(files_by_suffix(masks, '.png'), 'masks') if task.classes else {}
     strangers = sorted((set(painted) | set(points)) - set(paths))
     if strangers:
         raise UserError(
@@ -267,22 +291,25 @@ def _of_folders(images: Path, masks: Path, keypoints: Path, task: Task) -> Itera
             'labels are paired by file name'
         )
     for name, path in paths.items():
-        yield _Entry(path, painted.get(name), points.get(name))
+        yield _Entry(path, painted.get(name), points.get(name), masks_hold_ids)
 
 
 def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
-    for split in ('train', 'val'):
-        found: dict[str, _Entry] = {path.stem: _Entry(path) for path in _images(folder / split)}
+    for split in (TRAIN, VAL):
+        inner = folder / 'images' / split
+        images = inner if inner.is_dir() else folder / split
+        found = {name: _Entry(path) for name, path in _by_stem(_images(images), 'images').items()}
         for kind, part in (
             ('instances', task.only(classes=True, keypoints=False)),
             ('keypoints', task.only(classes=False, keypoints=True)),
+            ('person_keypoints', task.only(classes=False, keypoints=True)),
         ):
             path = folder / 'annotations' / f'{kind}_{split}.json'
             if not path.is_file() or not (part.classes or part.keypoints) or not found:
                 continue
             for label in annotate(coco.read(path), part, str(path)):
                 if label.name not in found:
-                    raise UserError(f'{path}: the image {label.name} is not in {folder / split}')
+                    raise UserError(f'{path}: the image {label.name} is not in {images}')
                 if part.classes:
                     found[label.name] = replace(found[label.name], mask=label.mask)
                 else:
@@ -295,7 +322,10 @@ def _keypoints(values: Sequence[float]) -> Keypoints:
     return Keypoints(triples[:, :2], triples[:, 2].astype(np.uint8))
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    return (
-        path for path in sorted(folder.glob('*')) if path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
-    )
+def _images(folder: Path) -> list[Path]:
+    return files_by_suffix(folder, *SUFFIXES)
+
+
+def _by_stem(paths: list[Path], argument: str) -> dict[str, Path]:
+    check_stems(paths, argument)
+    return {path.stem: path for path in paths}

@@ -3,71 +3,104 @@
 Read: an annotation's "segmentation" (polygons, or runs: a list, or compressed as pycocotools writes it) is a region of
 the class that its category names; its "keypoints" are x, y and visibility of each keypoint that the category lists.
 
-Written: `train/`, `val/` with images, `annotations/instances_*.json` and `keypoints_*.json`.
+Written: the same, object by object; `coco_dataset` has the folders around it.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE, Keypoints
-from datasetgan_ext.core.errors import UserError, import_extra
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.names import image_stem
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
-from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
-from datasetgan_ext.formats.regions import ConnectedRegion, find_polygons, find_regions
 from datasetgan_ext.formats.shapes import Bitmap, NoArea, Polygon, Region, ShapeError, Together, bits_from_runs, finite
 
 PATHS = 'FILE.json'
-RLE, POLYGONS = 'rle', 'polygons'
-SEGMENTATIONS = (RLE, POLYGONS)
 FIRST_ID = 1  # COCO's own evaluation takes an annotation 0 for none
+UNLABELED = 'unlabeled'
+"""What the "info" of a file of ours says of pixels in no object."""
+OUTLINE = 'segmentation'
+"""What the "info" of a file of ours has where a "segmentation" is that of the object with keypoints, of no class."""
+DESCRIPTION = 'x and y from the upper left corner: the centre of the first pixel is (0.5, 0.5)'
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
-    """The drawing of each image; annotations in the order of the file.
+    """The drawing of each image; annotations in the order of the file. Ids may be numbers, or the same as text.
 
     Raises:
-        UserError: the file is not COCO's, or an annotation is of an unknown image or category.
+        UserError: the file is not COCO's, an annotation is of an unknown image or category, or an id stands for two.
     """
     content = read_json(path, argument)
     source = f'`{argument}`={path}'
     with reading(source, 'COCO ("images", "annotations" and "categories")'):
-        drawings: dict[object, Drawing] = {}
-        categories = {category['id']: category for category in content['categories']}
-        for image in content['images']:
-            where = f'{path} image {image["id"]}'
-            if image['id'] in drawings:
-                raise UserError(f'{source}: there are two images with the id {image["id"]}')
-            drawing = Drawing(image_name(image['file_name'], where), path)
-            if image.get('height') is not None or image.get('width') is not None:
-                drawing.image_hw = image_size(image.get('height'), image.get('width'), where)
-            drawings[image['id']] = drawing
+        categories = _by_id(content['categories'], 'name', source, 'categories')
+        images = _by_id(content['images'], 'file_name', source, 'images')
+        info = content.get('info') or {}
+        complete = isinstance(info, dict) and info.get(UNLABELED) == 'background'
+        drawings = {number: _drawing(image, path, complete) for number, image in images.items()}
         annotations = list(content['annotations'])
+        regions = not isinstance(info, dict) or OUTLINE not in info
+        names = _keypoint_names(info) or _keypoint_names(content)
     for number, annotation in enumerate(annotations, 1):
         with reading(f'{source}: annotation {number}', 'COCO'):
-            if annotation['image_id'] not in drawings:
-                raise UserError(
-                    f'{source}: annotation {number} is of image {annotation["image_id"]!r}, which is not among "images"'
-                )
-            if annotation['category_id'] not in categories:
-                raise UserError(
-                    f'{source}: annotation {number} is of category {annotation["category_id"]!r}, which '
-                    'is not among "categories"'
-                )
-            drawing = drawings[annotation['image_id']]
-            where = f'{path} image {drawing.name} annotation {annotation.get("id", number)}'
-        with reading(where, 'COCO'):
-            drawing.shapes += _shapes(annotation, categories[annotation['category_id']], drawing.image_hw, where)
+            for key, known in (('image_id', drawings), ('category_id', categories)):
+                if str(annotation[key]) not in known:
+                    kind = 'image' if known is drawings else 'category'
+                    there = '"images"' if known is drawings else '"categories"'
+                    raise UserError(
+                        f'{source}: annotation {number} is of {kind} {annotation[key]!r}, which is not among {there}'
+                    )
+            drawing = drawings[str(annotation['image_id'])]
+            category = categories[str(annotation['category_id'])]
+            where = f'{path} image {drawing.image} annotation {annotation.get("id", number)}'
+        with reading(f'{where} ({category["name"]})', 'COCO'):
+            segmentation = annotation.get('segmentation') if regions else None
+            if drawing.image_hw is None and isinstance(segmentation, dict):
+                drawing.image_hw = image_size(*segmentation['size'], where)
+            drawing.shapes += _shapes(
+                {**annotation, 'segmentation': segmentation}, category, names, drawing.image_hw, where
+            )
     yield from drawings.values()
+
+
+def _by_id(items: list[dict], name: str, source: str, kind: str) -> dict[str, dict]:
+    found: dict[str, dict] = {}
+    for item in items:
+        other = found.setdefault(str(item['id']), item)
+        if other is not item and (kind == 'images' or other[name] != item[name]):
+            raise UserError(
+                f'{source}: there are two {kind} with the id {item["id"]}, {other[name]!r} and {item[name]!r}'
+            )
+    return found
+
+
+def _drawing(image: dict, path: Path, complete: bool) -> Drawing:
+    file_name = image['file_name']
+    where = f'{path} image {image["id"]}'
+    drawing = Drawing(image_name(file_name, where), path, image=file_name, complete=complete)
+    extra = image.get('extra')
+    if isinstance(extra, dict) and isinstance(extra.get('name'), str):  # Roboflow's note of the file's old name
+        drawing.other_names = (drawing.name,)
+        drawing.name = image_stem(extra['name'])
+    if image.get('height') is not None or image.get('width') is not None:
+        drawing.image_hw = image_size(image.get('height'), image.get('width'), f'{path} image {file_name}')
+    return drawing
+
+
+def _keypoint_names(content: dict) -> list[str]:
+    """Names of keypoints that stand elsewhere than in the category; empty if there are none."""
+    for key in ('keypoint_names', 'keypoints'):
+        names = content.get(key) if isinstance(content, dict) else None
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+            return names
+    return []
 
 
 def flat_keypoints(keypoints: Keypoints) -> list[float]:
@@ -79,26 +112,14 @@ def flat_keypoints(keypoints: Keypoints) -> list[float]:
     ]
 
 
-def _shapes(annotation: dict, category: dict, image_hw: tuple[int, int] | None, where: str) -> list[Shape]:
+def _shapes(
+    annotation: dict, category: dict, names: list[str], image_hw: tuple[int, int] | None, where: str
+) -> list[Shape]:
     shapes = []
-    names = category.get('keypoints') or []
     segmentation = annotation.get('segmentation')
     if segmentation:
-        shapes.append(Shape(category['name'], where, _region(segmentation, image_hw)))
-    if 'keypoints' in annotation and names:
-        values = annotation['keypoints']
-        if not isinstance(values, list) or len(values) != 3 * len(names):
-            count = len(values) if isinstance(values, list) else 'no'
-            raise ShapeError(
-                f'it has {count} values under "keypoints"; {len(names)} keypoints take {3 * len(names)}: '
-                'x, y and visibility of each'
-            )
-        triples = finite(values, (len(values),)).reshape(-1, 3)
-        if not np.isin(triples[:, 2], (ABSENT, OCCLUDED, VISIBLE)).all():
-            raise ShapeError('a visibility is none of 0 (absent), 1 (occluded), 2 (visible)')
-        shapes += [
-            Shape(name, where, point=triple[:2], visibility=int(triple[2])) for name, triple in zip(names, triples)
-        ]
+        shapes.append(Shape(category['name'], where, region_of(segmentation, image_hw)))
+    shapes += _keypoints(annotation, category, names, where)
     if not shapes:
         shapes.append(
             Shape(
@@ -110,15 +131,78 @@ def _shapes(annotation: dict, category: dict, image_hw: tuple[int, int] | None, 
     return shapes
 
 
-def _region(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Region:
+def _keypoints(annotation: dict, category: dict, names: list[str], where: str) -> Iterator[Shape]:
+    values = annotation.get('keypoints')
+    names = category.get('keypoints') or _keypoint_names(category) or _keypoint_names(annotation) or names
+    if values is None or not names and not values:
+        return
+    if not isinstance(values, list) or len(values) != 3 * len(names) and names or len(values) % 3:
+        count = len(values) if isinstance(values, list) else 'no'
+        takes = f'{len(names)} keypoints take {3 * len(names)}' if names else 'each keypoint takes three'
+        raise ShapeError(f'it has {count} values under "keypoints"; {takes}: x, y and visibility of each')
+    triples = finite(values, (len(values),)).reshape(-1, 3)
+    if not np.isin(triples[:, 2], (ABSENT, OCCLUDED, VISIBLE)).all():
+        raise ShapeError('a visibility is none of 0 (absent), 1 (occluded), 2 (visible)')
+    seen = triples[triples[:, 2] > 0, :2]
+    if len(np.unique(seen, axis=0)) > 1 and _are_shares(seen):
+        raise ShapeError(
+            'all its keypoints are in the first pixel of the image; COCO has them in pixels, these look like shares '
+            'of its sides. Export them in pixels'
+        )
+    for index, triple in enumerate(triples):
+        if names:
+            yield Shape(names[index], where, point=triple[:2], visibility=int(triple[2]))
+        elif len(seen):
+            yield Shape(category['name'], where, point=triple[:2], visibility=int(triple[2]), unnamed=True)
+
+
+def region_of(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Region:
+    """What a "segmentation" covers.
+
+    Raises:
+        ShapeError: it is neither polygons nor runs, or the runs are of another size than the image.
+    """
     if isinstance(segmentation, list):
-        return Together([Polygon(finite(corners, (-1,)).reshape(-1, 2)) for corners in segmentation])
+        parts = [Polygon(corners) for corners in _outlines(segmentation)]
+        if parts and all(_are_shares(part.corners) for part in parts):
+            raise ShapeError(
+                'all its corners are in the first pixel of the image; COCO has them in pixels, these look like '
+                'shares of its sides. Export them in pixels'
+            )
+        return Together(parts)
     height, width = segmentation['size']
     if image_hw is None or (height, width) != image_hw:
         raise ShapeError(f'its mask is {height} x {width}, its image {image_hw} (height, width)')
     runs = segmentation['counts']
     bits = bits_from_runs(_runs(runs) if isinstance(runs, str) else runs, height * width)
     return Bitmap(bits.reshape(width, height).T)
+
+
+def _are_shares(points: np.ndarray) -> bool:
+    """Whether points are in the image's first pixel, and not at its corners."""
+    return bool(((points >= 0) & (points <= 1)).all() and (points != points.round()).any())
+
+
+def _outlines(segmentation: list) -> list[np.ndarray]:
+    """The corners of each polygon: float64 [N, 2].
+
+    They are a list of lists x, y, x, y; some converters write the one list alone, and some write pairs.
+    """
+    pairs = all(isinstance(part, list) and len(part) == 2 for part in segmentation)
+    single = pairs and len(segmentation) > 2 or not any(isinstance(part, list) for part in segmentation)
+    found = []
+    for part in [segmentation] if single else segmentation:
+        if isinstance(part, list) and part and all(isinstance(corner, list) for corner in part):
+            found.append(finite(part, (-1, 2)))
+            continue
+        values = finite(part, (-1,))
+        if len(values) % 2:
+            raise ShapeError(
+                f'a part of its polygon has {len(values)} numbers; x and y of each corner take an even count'
+            )
+        if len(values):
+            found.append(values.reshape(-1, 2))
+    return found
 
 
 def _runs(text: str) -> list[int]:
@@ -143,71 +227,6 @@ def _runs(text: str) -> list[int]:
     return runs
 
 
-@dataclass(frozen=True)
-class Coco(Conversion):
-    """Each region of a class is an object, its category id is the class id; keypoints have the one category "object".
-
-    Segmentations are run lengths, or polygons along the pixels' edges, several where a region has holes. Both hold each
-    pixel, as pycocotools reads them; what paints a polygon's border too, as OpenCV does, adds up to a pixel there. An
-    image's pixels in no object are background.
-
-    Attributes:
-        segmentation: one of SEGMENTATIONS.
-    """
-
-    name = 'coco'
-    files = (
-        '{part}/{name}.png',
-        'annotations/{part}.json',
-    )
-    segmentation: str = RLE
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.segmentation not in SEGMENTATIONS:
-            raise UserError(f'`segmentation`={self.segmentation} is none of {", ".join(SEGMENTATIONS)}')
-
-    def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
-        """See `Conversion.write`."""
-        encode = _polygons
-        if dataset.task.classes and self.segmentation == RLE:
-            encode = partial(_run_lengths, import_extra('pycocotools.mask', 'formats').encode)
-        (outdir / 'annotations').mkdir()
-        for split in (TRAIN, VAL):
-            records = partial(dataset.kept, self.val, split)
-            (outdir / split).mkdir()
-            for record in progress(records()):
-                shutil.copyfile(dataset.folder / record['image'], outdir / split / _file_name(record))
-            if dataset.task.classes:
-                write_coco(
-                    outdir / 'annotations' / f'instances_{split}.json',
-                    categories=_class_categories(dataset.task),
-                    file_name=_file_name,
-                    records=records,
-                    image_hw=dataset.image_hw,
-                    objects=lambda record: _objects(dataset.mask(record), encode),
-                )
-            if dataset.task.keypoints:
-                write_coco(
-                    outdir / 'annotations' / f'keypoints_{split}.json',
-                    categories=[keypoint_category(dataset.task)],
-                    file_name=_file_name,
-                    records=records,
-                    image_hw=dataset.image_hw,
-                    objects=keypoint_object,
-                )
-
-
-def _file_name(record: dict) -> str:
-    return f'{name_of_record(record)}.png'
-
-
-def _class_categories(task: Task) -> list[dict]:
-    """All classes but the background."""
-    names = enumerate(task.classes[1:], 1)
-    return [{'id': class_id, 'name': name, 'supercategory': ''} for class_id, name in names]
-
-
 def write_coco(
     path: Path,
     categories: list[dict],
@@ -215,6 +234,7 @@ def write_coco(
     records: Callable[[], Iterator[dict]],
     image_hw: tuple[int, int],
     objects: Callable[[dict], Iterable[dict]],
+    info: dict | None = None,
 ) -> None:
     """Write an annotation file object by object, so that memory does not grow with the dataset.
 
@@ -225,6 +245,7 @@ def write_coco(
         records: starts anew at each call.
         image_hw: of all images.
         objects: a record's annotations, without `id` and `image_id`.
+        info: what "info" has beside the description.
     """
     height, width = image_hw
     images = (
@@ -238,14 +259,17 @@ def write_coco(
         for found in objects(record)
     )
     with path.open('w', encoding='utf-8') as file:
-        file.write(
-            '{"info": {"description": "x and y from the upper left corner: the centre of the first pixel is '
-            f'(0.5, 0.5)"}},\n"categories": {json.dumps(categories)},\n"images": ['
-        )
+        file.write(head(categories, info or {}))
         file.writelines(_separated(images))
         file.write('],\n"annotations": [')
         file.writelines(_separated(annotations))
         file.write(']}\n')
+
+
+def head(categories: list[dict], info: dict) -> str:
+    """What stands before the images."""
+    about = json.dumps({'description': DESCRIPTION, **info})
+    return f'{{"info": {about},\n"categories": {json.dumps(categories)},\n"images": ['
 
 
 def keypoint_category(task: Task) -> dict:
@@ -269,29 +293,6 @@ def keypoint_object(record: dict) -> Iterator[dict]:
         'bbox': record['box'],
         'area': record['box'][2] * record['box'][3],
     }
-
-
-def _objects(mask: np.ndarray, encode: Callable[[ConnectedRegion, tuple[int, int]], object]) -> Iterator[dict]:
-    for region in find_regions(mask):
-        yield {
-            'category_id': region.class_id,
-            'iscrowd': 0,
-            'bbox': list(region.box),
-            'area': region.area,
-            'segmentation': encode(region, mask.shape),
-        }
-
-
-def _run_lengths(encode: Callable[[np.ndarray], dict], region: ConnectedRegion, image_hw: tuple[int, int]) -> dict:
-    x, y, width, height = region.box
-    pixels = np.zeros(image_hw, dtype=np.uint8, order='F')
-    pixels[y : y + height, x : x + width] = region.pixels
-    run_lengths = encode(pixels)
-    return {'size': run_lengths['size'], 'counts': run_lengths['counts'].decode('ascii')}
-
-
-def _polygons(region: ConnectedRegion, image_hw: tuple[int, int]) -> list[list[int]]:
-    return [polygon.reshape(-1).tolist() for polygon in find_polygons(region)]
 
 
 def _separated(items: Iterable[dict]) -> Iterator[str]:

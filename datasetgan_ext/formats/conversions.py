@@ -20,7 +20,7 @@ from datasetgan_ext.core.files import (
     temporary_folder,
     writing,
 )
-from datasetgan_ext.formats.coco import Coco
+from datasetgan_ext.formats.coco_dataset import Coco
 from datasetgan_ext.formats.folder import (
     CONVERSION,
     DATASET_FILE,
@@ -31,12 +31,13 @@ from datasetgan_ext.formats.folder import (
     read_info,
 )
 from datasetgan_ext.formats.huggingface import HuggingFace
+from datasetgan_ext.formats.tool_datasets import Cvat, LabelMe, LabelStudio
 from datasetgan_ext.formats.voc import Voc
 from datasetgan_ext.formats.webdataset import Webdataset
 from datasetgan_ext.formats.yolo import Yolo, YoloPose
 
 CONVERSIONS: dict[str, type[Conversion]] = {
-    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace)
+    kind.name: kind for kind in (Coco, Voc, Yolo, YoloPose, Webdataset, HuggingFace, LabelMe, Cvat, LabelStudio)
 }
 
 

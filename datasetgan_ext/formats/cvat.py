@@ -22,6 +22,8 @@ from datasetgan_ext.formats.shapes import box as rectangle
 PATHS = 'FILE.xml, or DIR with annotations.xml'
 FILE = 'annotations.xml'
 """Name of the file in CVAT's exports."""
+UNLABELED = 'unlabeled'
+"""What a file of ours says, in its <meta>, of pixels in no shape; CVAT passes it over."""
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
@@ -30,20 +32,30 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     Raises:
         UserError: the file is not CVAT's for images, or not safe to read.
     """
-    path = path / FILE if path.is_dir() else path
+    if path.is_dir():
+        path = next((file for file in sorted(path.iterdir()) if file.name.lower() == FILE), path / FILE)
     root = read_xml(path, argument)
     if root.tag != 'annotations' or root.find('track') is not None:
+        if root.tag == 'annotation':
+            raise UserError(
+                f'`{argument}`={path} is an XML file of Pascal VOC, which holds boxes alone, and masks take outlines; '
+                'export masks (SegmentationClass) or another format from the tool'
+            )
         what = 'holds tracks of a video' if root.tag == 'annotations' else f'holds <{root.tag}>'
         raise UserError(
             f'`{argument}`={path} {what}, not annotations of images; export it from CVAT as "CVAT for images 1.1"'
         )
+    complete = root.findtext(f'meta/{UNLABELED}') == 'background'
     for image in root.iter('image'):
         with reading(f'{path} image {image.get("name")}', 'CVAT'):
-            drawing = Drawing(image_name(image.get('name'), str(path)), path)
-            drawing.image_hw = image_size(image.get('height'), image.get('width'), f'{path} image {drawing.name}')
+            drawing = Drawing(
+                image_name(image.get('name'), str(path)), path, image=image.get('name'), complete=complete
+            )
+            if image.get('height') is not None or image.get('width') is not None:
+                drawing.image_hw = image_size(image.get('height'), image.get('width'), f'{path} image {drawing.image}')
         layers = []
         for number, element in enumerate((e for e in image if e.tag not in ('tag', 'attribute')), 1):
-            where = f'{path} image {drawing.name} shape {number}'
+            where = f'{path} image {drawing.image} shape {number}'
             with reading(where, 'CVAT'):
                 layers.append((int(element.get('z_order') or 0), list(_shapes(element, where))))
         drawing.shapes = [shape for _, shapes in sorted(layers, key=lambda layer: layer[0]) for shape in shapes]

@@ -8,17 +8,19 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.names import check_names
+from datasetgan_ext.core.names import check_names, find_image, image_stem, index_of, listed
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.shapes import MAX_SIDE, Region, ShapeError, finite
+from datasetgan_ext.core.text import composed, read_text
+from datasetgan_ext.formats.shapes import MAX_SIDE, Polygon, Region, ShapeError, finite, leaves
 
 IGNORE_LABEL = '__ignore__'
 """LabelMe's label of regions that are left out; understood in every format."""
@@ -31,11 +33,12 @@ class Shape:
     """One thing that was drawn: a region of a class, or a keypoint.
 
     Attributes:
-        label: as in the file.
+        label: as in the file, its letters in Unicode's form NFC.
         where: file, image and number, for messages.
         region: what it covers; None = it is a keypoint.
         point: x and y in pixels of a keypoint, (0.5, 0.5) the centre of the first pixel.
         visibility: of a keypoint.
+        unnamed: whether it is a keypoint of which the file does not tell the name; the label is that of its object.
     """
 
     label: str
@@ -43,10 +46,12 @@ class Shape:
     region: Region | None = None
     point: Sequence[float] | None = None
     visibility: int = VISIBLE
+    unnamed: bool = False
 
     def __post_init__(self):
         if not isinstance(self.label, str):
             raise ShapeError(f'its label is {self.label!r}, which is no name')
+        self.label = composed(self.label)
         if self.region is None:
             self.point = finite(self.point, (2,))
 
@@ -60,26 +65,46 @@ class Drawing:
         source: the file that the shapes stand in.
         image_hw: height and width of the image, as the file says; None = it does not.
         shapes: see there.
+        image: the image as the tool calls it, for messages; '' = as `name`.
+        other_names: that the image may have among those that were labelled; they go before `name`.
+        shares: whether the corners of the polygons are in shares of the image's sides instead of pixels.
+        complete: whether an image without a region is background, as our own files say; else nobody has labelled it.
     """
 
     name: str
     source: Path
     image_hw: tuple[int, int] | None = None
     shapes: list[Shape] = field(default_factory=list)
+    image: str = ''
+    other_names: tuple[str, ...] = ()
+    complete: bool = False
+    shares: bool = False
+
+    def __post_init__(self):
+        self.name = composed(self.name)
+        self.image = self.image or self.name
 
 
-def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabeled: int = 0) -> list[Annotation]:
+def annotate(
+    drawings: Iterable[Drawing],
+    task: Task,
+    source: str,
+    unlabeled: int = 0,
+    image_hw: Mapping[str, tuple[int, int]] | None = None,
+) -> list[Annotation]:
     """Masks and keypoints out of shapes.
 
     Images on which nothing is drawn that the task asks for are passed over, with a warning: most probably nobody has
     labelled them yet. For the same reason an image without a region has no mask, and one without a keypoint (be it an
-    absent one) no keypoints.
+    absent one) no keypoints. What leaves the image is cut off.
 
     Args:
         drawings: of any format.
         task: what is labelled; regions are passed over where it has no classes, points where it has no keypoints.
         source: what the drawings came from, as the user gave it, for messages.
         unlabelled: value of pixels that no shape covers.
+        image_hw: height and width of each image that may be labelled, by its name; None = they are not known. With it,
+            images are found under the names that tools give them, and sizes that the file lacks are those.
 
     Raises:
         UserError: labels that the task lacks (all of them in one message), an image or a keypoint that is there
@@ -92,31 +117,39 @@ def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabeled: in
     left_out = sum(len(drawing.shapes) - len(shapes) for drawing, shapes in wanted)
     if left_out:
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
-        log.info('%s: %d %s are passed over, no %s are asked for', source, left_out, kind, names)
+        note(f'{source}: {left_out} {kind} are passed over, no {names} are taken from here')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
-    empty = [drawing.name for drawing, shapes in wanted if not shapes]
+    empty = [drawing.image for drawing, shapes in wanted if not shapes and not (drawing.complete and task.classes)]
     if empty:
-        log.warning('%s: nothing is drawn on %s; passed over', source, ', '.join(empty))
-    sources: dict[str, Path] = {}
+        note(f'{source}: nothing is drawn on {len(empty)} images; passed over: {listed(empty)}')
+    others: dict[str, Drawing] = {}
     annotations: list[Annotation] = []
     for drawing, shapes in wanted:
-        if not shapes:
+        if not shapes and not (drawing.complete and task.classes):
             continue
-        if drawing.name in sources:
+        name = drawing.name
+        if image_hw is not None:
+            name = find_image([*drawing.other_names, name], image_hw) or name
+        if name in others:
+            one, other = others[name], drawing
             raise UserError(
-                f'{source}: there are two images named {drawing.name}, in {sources[drawing.name]} and '
-                f'{drawing.source}; keep the labels of one'
+                f'{source}: there are two images named {name}: {one.image} in {one.source}, and {other.image} in '
+                f'{other.source}; keep the labels of one, or give the other image another name'
             )
-        sources[drawing.name] = drawing.source
+        others[name] = drawing
         regions = [shape for shape in shapes if shape.region is not None]
         points = [shape for shape in shapes if shape.region is None]
+        mask = None
+        if regions or drawing.complete and task.classes:
+            mask = _mask(drawing, regions, task, unlabeled, (image_hw or {}).get(name))
         annotations.append(
             Annotation(
-                drawing.name,
-                _mask(drawing, regions, task, unlabeled) if regions else None,
+                name,
+                mask,
                 drawing.source,
                 _keypoints(drawing, points, task) if points else None,
                 drawing.image_hw,
+                drawing.image,
             )
         )
     if not annotations:
@@ -126,9 +159,9 @@ def annotate(drawings: Iterable[Drawing], task: Task, source: str, unlabeled: in
 
 
 def read_json(path: Path, argument: str = 'labels') -> object:
-    """What a JSON file holds; UserError where it cannot be read."""
+    """What a JSON file holds, in any of the encodings of `read_text`; UserError where it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding='utf-8-sig'))
+        return json.loads(read_text(path).lstrip('\ufeff'))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f'`{argument}`: {path} cannot be read as JSON ({type(error).__name__}: {error}); '
@@ -137,19 +170,15 @@ def read_json(path: Path, argument: str = 'labels') -> object:
 
 
 def image_name(path: object, where: str) -> str:
-    """File name without folder and suffix of an image that a label file names.
+    """File name without folder and suffix of an image that a label file names; the folders before it are of no matter.
 
     Raises:
-        UserError: it is no relative path, or one that leaves the folder.
+        UserError: it is no path of a file.
     """
-    if not isinstance(path, str) or not path.strip():
-        raise UserError(f'{where} names no image file')
-    parts = PurePosixPath(path.replace('\\', '/'))
-    if parts.is_absolute() or '..' in parts.parts or parts.parts[:1] and parts.parts[0].endswith(':'):
-        raise UserError(
-            f'{where}: the image path {path!r} leaves the folder of the images; give it relative to that folder'
-        )
-    return parts.stem
+    name = image_stem(path) if isinstance(path, str) else ''
+    if not name.strip() or name == '..':
+        raise UserError(f'{where} names no image file (it has {path!r})')
+    return name
 
 
 def image_size(height: object, width: object, where: str) -> tuple[int, int]:
@@ -181,6 +210,14 @@ def reading(where: str, tool: str) -> Iterator[None]:
 
 
 def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
+    unnamed = [shape for shape in shapes if shape.unnamed]
+    if unnamed:
+        names = ', '.join(f'"{name}"' for name in task.keypoints)
+        raise UserError(
+            f'{source} has keypoints without names ({len(unnamed)} of them, the first at {unnamed[0].where}): nobody '
+            f'knows which of them is which of {names}. Add "keypoints": [{names}] to the category '
+            f'{unnamed[0].label!r}, in the order in which the file has them, or "keypoint_names": [...] to its "info"'
+        )
     for known, others, kind, regions in (
         (task.classes, task.keypoints, 'class', True),
         (task.keypoints, task.classes, 'keypoint', False),
@@ -192,18 +229,34 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
         check_names(source, places, known, kind, others)
 
 
-def _mask(drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int) -> np.ndarray:
-    if drawing.image_hw is None:
+def _mask(
+    drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int, known_hw: tuple[int, int] | None
+) -> np.ndarray:
+    image_hw = drawing.image_hw or known_hw
+    if image_hw is None:
         raise UserError(
-            f'{drawing.source}: height and width of image {drawing.name} are missing; without them its '
+            f'{drawing.source}: height and width of image {drawing.image} are missing; without them its '
             'shapes cannot be painted'
         )
-    mask = np.full(drawing.image_hw, unlabeled, dtype=np.uint8)
+    mask = np.full(image_hw, unlabeled, dtype=np.uint8)
+    cut = []
     for shape in regions:
+        region = shape.region
+        if drawing.shares and isinstance(region, Polygon):
+            region = Polygon(region.corners * (image_hw[1], image_hw[0]))
         try:
-            shape.region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else task.classes.index(shape.label))
+            region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes))
         except ShapeError as error:
             raise UserError(f'{shape.where} ({shape.label}): {error}') from error
+        if leaves(region.extent, image_hw):
+            cut.append(f'{shape.where} ({shape.label})')
+    if cut and drawing.image_hw is None and not drawing.shares:
+        raise UserError(
+            f'{cut[0]} leaves the image of {image_hw[1]} x {image_hw[0]} pixels, and {drawing.source} does not tell '
+            'the size of the image that it was drawn on: was that a larger copy? Export it with the size'
+        )
+    if cut:
+        log.info('cut off at the border of the image: %s', listed(cut))
     return mask
 
 
@@ -213,11 +266,11 @@ def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:
     for shape in points:
         if shape.label in seen:
             raise UserError(
-                f'{shape.where}: keypoint {shape.label!r} is there twice on {drawing.name} (the other is '
+                f'{shape.where}: keypoint {shape.label!r} is there twice on {drawing.image} (the other is '
                 f'{seen[shape.label]}); label one object an image'
             )
         seen[shape.label] = shape.where
-        index = task.keypoints.index(shape.label)
+        index = index_of(shape.label, task.keypoints)
         found.points[index] = shape.point
         found.visibility[index] = shape.visibility
     return found

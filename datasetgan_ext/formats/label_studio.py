@@ -1,7 +1,8 @@
 """Label Studio's JSON export: a list of tasks, each with its image and the annotations' results.
 
 Results of the types polygonlabels, rectanglelabels, ellipselabels and brushlabels are regions of a class, those of type
-keypointlabels are keypoints. Coordinates are per cent of the image's width and height.
+keypointlabels are keypoints; so are polygon, rectangle, ellipse, brush and keypoint beside a result "labels".
+Coordinates are per cent of the image's width and height.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ PATHS = 'FILE.json'
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TYPES = ('polygonlabels', 'rectanglelabels', 'ellipselabels', 'brushlabels', 'keypointlabels')
 
+GEOMETRIES = tuple(kind.removesuffix('labels') for kind in TYPES)
+TWO_RESULTS = (*GEOMETRIES, 'labels')
+"""Types of the two results of one shape."""
 NOT_SHAPES = ('choices', 'textarea', 'rating', 'number', 'datetime', 'taxonomy', 'pairwise', 'ranker', 'relation')
 
 
@@ -38,35 +42,34 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                 f'{source} is no list of tasks with "annotations"; export it from Label Studio as "JSON" '
                 '("JSON-MIN" leaves out what is needed)'
             )
+    if (
+        content
+        and not any(task['annotations'] for task in content)
+        and any(task.get('predictions') for task in content)
+    ):
+        raise UserError(
+            f'{source} holds predictions alone, which nobody has looked at; accept them in Label Studio (Submit), and '
+            'export again'
+        )
     for number, task in enumerate(content, 1):
         where = f'{path} task {task.get("id", number)}' if isinstance(task, dict) else source
         with reading(where, 'Label Studio'):
-            drawing = Drawing(_image(task, where), path)
+            drawing = _drawing(task, path, where)
             annotations = [one for one in task['annotations'] if not one.get('was_cancelled')]
             if len(annotations) > 1:
-                raise UserError(f'{where}: {drawing.name} has {len(annotations)} annotations; keep one of them')
+                raise UserError(f'{where}: {drawing.image} has {len(annotations)} annotations; keep one of them')
             results = [result for one in annotations for result in one['result']]
-        for index, result in enumerate(results, 1):
-            shape_where = f'{path} image {drawing.name} result {index}'
+        for index, parts in _by_shape(results):
+            shape_where = f'{path} image {drawing.image} result {index}'
             with reading(shape_where, 'Label Studio'):
-                kind = result['type']
-                if kind in NOT_SHAPES:
-                    continue
-                if kind not in TYPES:
-                    raise ShapeError(f'results of type {kind!r} cannot be read; label with {", ".join(TYPES)}')
-                image_hw = image_size(result.get('original_height'), result.get('original_width'), shape_where)
-                if drawing.image_hw not in (None, image_hw) or result.get('image_rotation'):
-                    raise ShapeError(
-                        'it is of another size than the results before, or of a rotated image; label the '
-                        'images as they are'
-                    )
-                drawing.image_hw = image_hw
-                drawing.shapes.append(_shape(kind, result['value'], image_hw, shape_where))
+                shape = _shape(parts, drawing, shape_where)
+                if shape is not None:
+                    drawing.shapes.append(shape)
         yield drawing
 
 
-def _image(task: dict, where: str) -> str:
-    """Name of the task's image. Label Studio puts eight characters of its own before the names of uploaded files."""
+def _drawing(task: dict, path: Path, where: str) -> Drawing:
+    """Label Studio puts eight characters of its own before the names of uploaded files."""
     images = [
         text
         for text in task['data'].values()
@@ -75,30 +78,81 @@ def _image(task: dict, where: str) -> str:
     if len(images) != 1:
         raise UserError(f'{where} has {len(images)} images under "data"; one is needed')
     address = urlsplit(images[0])
-    path = unquote(parse_qs(address.query).get('d', [address.path])[0])
-    name = image_name(path.lstrip('/'), where)
-    uploaded = task.get('file_upload') or '/upload/' in path
-    return re.sub(r'^[0-9a-f]{8}-', '', name) if uploaded else name
+    file = unquote(parse_qs(address.query).get('d', [address.path])[0])
+    name = image_name(file, where)
+    uploaded = task.get('file_upload') or '/upload/' in file
+    shorter = re.sub(r'^[0-9a-f]{8}-', '', name) if uploaded else name
+    return Drawing(shorter, path, image=file.rsplit('/', 1)[-1], other_names=(name,))
 
 
-def _shape(kind: str, value: dict, image_hw: tuple[int, int], where: str) -> Shape:
-    labels = value.get(kind)
-    if not isinstance(labels, list) or len(labels) != 1:
-        raise ShapeError(f'it has {len(labels or ())} labels; one is needed')
-    if kind == 'keypointlabels':
-        return Shape(labels[0], where, point=_pixels((value['x'], value['y']), image_hw))
-    return Shape(labels[0], where, _region(kind, value, image_hw))
+def _by_shape(results: list[dict]) -> Iterator[tuple[int, list[dict]]]:
+    """The results of each shape, which have one id, and the place of the first of them.
+
+    <Labels> beside <Polygon> makes two results of one shape: one says what it is, and both say where.
+    """
+    shapes: dict[object, list[tuple[int, dict]]] = {}
+    for index, result in enumerate(results, 1):
+        apart = isinstance(result, dict) and result.get('id') is not None and result.get('type') in TWO_RESULTS
+        shapes.setdefault(str(result['id']) if apart else index, []).append((index, result))
+    for parts in shapes.values():
+        yield parts[0][0], [result for _, result in parts]
+
+
+def _shape(parts: list[dict], drawing: Drawing, where: str) -> Shape | None:
+    """The shape that results with one id make; None = they are of another kind, such as choices."""
+    parts = [part for part in parts if part['type'] not in NOT_SHAPES]
+    if not parts:
+        return None
+    unknown = [part['type'] for part in parts if part['type'] not in (*TYPES, *TWO_RESULTS)]
+    if unknown:
+        raise ShapeError(f'results of type {unknown[0]!r} cannot be read; label with {", ".join(TYPES)}')
+    for part in parts:
+        if part.get('image_rotation'):
+            raise ShapeError(
+                f'it is of an image that was rotated by {part["image_rotation"]} degrees in Label Studio; the images '
+                'of `samples` are not: rotate it back there, and label it as it is'
+            )
+        image_hw = image_size(part.get('original_height'), part.get('original_width'), where)
+        if drawing.image_hw not in (None, image_hw):
+            raise ShapeError(
+                f'it is on an image of another size, {image_hw[1]} x {image_hw[0]} pixels, than the results before: '
+                f'{drawing.image_hw[1]} x {drawing.image_hw[0]}; export the labels of one image'
+            )
+        drawing.image_hw = image_hw
+    labels = []
+    for part in parts:
+        found = part['value'].get(part['type'] if part['type'] in TYPES else 'labels')
+        labels += found if isinstance(found, list) else []
+    if len(labels) != 1:
+        listed = f': {", ".join(map(str, labels))}' if labels else ''
+        raise ShapeError(f'it has {len(labels)} labels{listed}; one is needed')
+    value = parts[0]['value']
+    kind = _geometry(parts[0]['type'], value)
+    if kind == 'keypoint':
+        return Shape(labels[0], where, point=_pixels((value['x'], value['y']), drawing.image_hw))
+    return Shape(labels[0], where, _region(kind, value, drawing.image_hw))
+
+
+def _geometry(kind: str, value: dict) -> str:
+    """Which of GEOMETRIES a result is."""
+    if kind != 'labels':
+        return kind.removesuffix('labels')
+    signs = {'points': 'polygon', 'rle': 'brush', 'radiusX': 'ellipse', 'height': 'rectangle', 'x': 'keypoint'}
+    found = [geometry for key, geometry in signs.items() if key in value]
+    if not found:
+        raise ShapeError(f'it has no shape ({", ".join(value)}); label with {", ".join(TYPES)}')
+    return found[0]
 
 
 def _region(kind: str, value: dict, image_hw: tuple[int, int]) -> Region:
-    if kind == 'polygonlabels':
+    if kind == 'polygon':
         return Polygon(_pixels(value['points'], image_hw))
-    if kind == 'brushlabels':
+    if kind == 'brush':
         if value.get('format') != 'rle':
             raise ShapeError(f'its format is {value.get("format")!r}, not "rle"')
         return Bitmap(brush_bits(value['rle'], image_hw))
     degrees = value.get('rotation') or 0
-    if kind == 'rectanglelabels':
+    if kind == 'rectangle':
         x, y = _pixels((value['x'], value['y']), image_hw)
         width, height = _pixels((value['width'], value['height']), image_hw)
         return box(x, y, x + width, y + height, degrees, pivot=(x, y))

@@ -1,14 +1,14 @@
 """LabelMe's JSON files, one an image: {"shapes": [{"label", "shape_type", "points", "flags", "mask"}], "imagePath"}.
 
-Shapes of the types polygon, rectangle, oriented_rectangle, circle and mask are regions of a class, those of type point
-are keypoints. A point whose flag "occluded" is ticked is occluded. The label `__ignore__` leaves a region out.
+Shapes of the types polygon, rectangle, oriented_rectangle, circle and mask are regions of a class, as are rotation and
+quadrilateral, which X-AnyLabeling has; those without a type are polygons, and those of type point are keypoints. A
+point whose flag "occluded" is ticked is occluded. The label `__ignore__` leaves a region out.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,39 +17,63 @@ import PIL.Image
 
 from datasetgan_ext.core.annotation import OCCLUDED, VISIBLE
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import PILLOW_ERRORS
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.notes import note
+from datasetgan_ext.core.text import composed
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
-from datasetgan_ext.formats.shapes import Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
+from datasetgan_ext.formats.shapes import TOLERANCE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
 
 PATHS = 'FILE or DIR of JSON files'
+UNLABELED = 'unlabeled'
+"""What a file of ours says of pixels in no shape; LabelMe keeps it."""
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
-    """The drawing of each JSON file of a folder, in the order of names, or of a single file; not of hidden ones.
+    """The drawing of each JSON file of a folder and those in it, in the order of names, or of a single file.
+
+    Files without shapes beside such that have some are passed over, with a note; so are hidden ones.
 
     Raises:
         UserError: a file is not LabelMe's, or labels an image of another name.
     """
-    for file in sorted(path.glob('*.json')) if path.is_dir() else [path]:
-        if not file.name.startswith('.'):
-            yield _drawing(file, read_json(file, argument))
+    if not path.is_dir():
+        yield _drawing(path, read_json(path, argument))
+        return
+    strange, found = [], False
+    for file in files_by_suffix(path, '.json', below=True):
+        content = read_json(file, argument)
+        if isinstance(content, dict) and 'shapes' in content:
+            found = True
+            yield _drawing(file, content)
+        else:
+            strange.append((file, content))
+    if not found:
+        for file, content in strange:
+            yield _drawing(file, content)
+    elif strange:
+        note(f'{path}: JSON files without shapes are passed over: {listed([str(file) for file, _ in strange])}')
 
 
 def _drawing(path: Path, content: object) -> Drawing:
     with reading(str(path), 'LabelMe'):
         shapes = list(content['shapes'])
-        # LabelMe finds the image from the JSON file's folder; with --output that is ../images/NAME
         image = content.get('imagePath')
-        name = path.stem if image is None else image_name(re.sub(r'^(\.\.[/\\])+', '', image), str(path))
-        if name != path.stem:
+        name = path.stem if image is None else image_name(image, str(path))
+        if composed(name) != composed(path.stem):
             raise UserError(f'{path} labels the image {image!r}; give the file the name of its image, {name}.json')
-        drawing = Drawing(name, path)
-        if content.get('imageHeight') is not None or content.get('imageWidth') is not None:
-            drawing.image_hw = image_size(content.get('imageHeight'), content.get('imageWidth'), str(path))
+        drawing = Drawing(name, path, image=image or '', complete=content.get(UNLABELED) == 'background')
+        height, width = content.get('imageHeight'), content.get('imageWidth')
+        if height is not None or width is not None:
+            drawing.image_hw = image_size(height, width, str(path))
+        elif content.get('imageData'):
+            drawing.image_hw = _size_of(content['imageData'])
     for number, shape in enumerate(shapes, 1):
         where = f'{path} shape {number}'
-        with reading(where, 'LabelMe'):
-            if shape['shape_type'] == 'point':
+        label = shape.get('label') if isinstance(shape, dict) else None
+        with reading(where if label is None else f'{where} ({label})', 'LabelMe'):
+            if shape.get('shape_type') == 'point':
                 occluded = bool((shape.get('flags') or {}).get('occluded'))
                 (point,) = finite(shape['points'], (1, 2))
                 drawing.shapes.append(
@@ -61,24 +85,61 @@ def _drawing(path: Path, content: object) -> Drawing:
 
 
 def _region(shape: dict) -> Region:
-    kind, points = shape['shape_type'], shape['points']
+    # files of LabelMe 3 and before have polygons alone, and do not say so
+    kind, points = shape.get('shape_type') or 'polygon', shape['points']
     if kind == 'polygon':
         return Polygon(points)
-    if kind == 'oriented_rectangle':
+    if kind in ('oriented_rectangle', 'rotation', 'quadrilateral'):
         return Polygon(finite(points, (4, 2)))
     if kind == 'rectangle':
-        return box(*finite(points, (2, 2)).ravel())
+        return _rectangle(points)
     if kind == 'circle':
         center, rim = finite(points, (2, 2))
         return Ellipse(center, np.repeat(np.hypot(*(rim - center)), 2))
     if kind == 'mask':
-        corners = finite(points, (2, 2))
-        left, top = corners[0].round().astype(int)
-        return Bitmap(_bits(shape['mask']), int(left), int(top))
+        return _bitmap(shape)
     return NoArea(
         f'a shape of type {kind!r} has no area; draw a polygon, rectangle, circle or mask for a class, '
         'a point for a keypoint'
     )
+
+
+def _rectangle(points: object) -> Polygon:
+    """From two opposite corners, as LabelMe has it, or from all four, as X-AnyLabeling has."""
+    if not isinstance(points, list) or len(points) != 4:
+        return box(*finite(points, (2, 2)).ravel())
+    corners = finite(points, (4, 2))
+    upright = box(*corners.min(axis=0), *corners.max(axis=0))
+    # each corner of the upright box is one of the four, whichever comes first
+    if (np.abs(corners[:, None] - upright.corners).max(axis=2).min(axis=0) > TOLERANCE / 2).any():
+        raise ShapeError(
+            f'it is a rectangle with the four corners {corners.tolist()}, which are those of no upright rectangle; '
+            'make it a polygon'
+        )
+    return upright
+
+
+def _bitmap(shape: dict) -> Bitmap:
+    """The points are the centres of the first pixel and of the last."""
+    corners = finite(shape['points'], (2, 2))
+    left, top = corners[0].round().astype(int).tolist()
+    bits = _bits(shape['mask'])
+    width, height = (np.abs(corners[1] - corners[0]).round().astype(int) + 1).tolist()
+    if max(abs(bits.shape[0] - height), abs(bits.shape[1] - width)) > TOLERANCE:
+        raise ShapeError(
+            f'its mask has {bits.shape[1]} x {bits.shape[0]} pixels, its points are the corners of '
+            f'{width} x {height} pixels'
+        )
+    return Bitmap(bits, left, top)
+
+
+def _size_of(data: str) -> tuple[int, int] | None:
+    """Height and width of the picture that is in a file of LabelMe; None = it cannot be read."""
+    try:
+        with PIL.Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            return image.height, image.width
+    except (*PILLOW_ERRORS, TypeError):
+        return None
 
 
 def _bits(text: str) -> np.ndarray:

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import logging
-import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.names import find_image, listed
+from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import coco, cvat, label_studio, labelme, png, voc
-from datasetgan_ext.formats.drawing import annotate, read_json
+from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo_labels
+from datasetgan_ext.formats.drawing import annotate
+from datasetgan_ext.formats.folder import KEYPOINTS_FILE
+from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, labeled_pictures
+from datasetgan_ext.formats.mask_folder import read_mask_folder
+from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
 
-DRAWN = {'labelme': labelme, 'coco': coco, 'cvat': cvat, 'label-studio': label_studio}
+DRAWN = {
+    'labelme': labelme,
+    'coco': coco,
+    'cvat': cvat,
+    'label-studio': label_studio,
+    'via': via,
+    'supervisely': supervisely,
+    'datumaro': datumaro,
+    'yolo': yolo_labels,
+}
 """Formats of shapes, which may be regions, keypoints, or both."""
+
+IN_FOLDERS = ('labelme', 'supervisely', 'yolo')
+"""Those of DRAWN with a file for each image."""
 
 FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
@@ -24,21 +44,57 @@ UNLABELED = {'background': 0, 'ignore': IGNORE}
 log = logging.getLogger(__name__)
 
 
+@dataclass
+class ReadLabels:
+    """Labels, and how they were understood.
+
+    Attributes:
+        annotations: of all images.
+        label_format: of `labels`, a name in FORMATS; None = there are none but keypoints.
+        notes: what was passed over or assumed, a line each.
+    """
+
+    annotations: list[Annotation]
+    label_format: str | None
+    notes: list[str]
+
+
 def read_annotations(
     task: Task,
     labels: str | Path | None,
     keypoints: str | Path | None,
     label_format: str = 'auto',
     unlabeled: str = 'background',
+    image_hw: Mapping[str, tuple[int, int]] | None = None,
+    mask_values: str = AUTO,
 ) -> list[Annotation]:
+    """As `read_labels`; what was passed over is logged."""
+    read = read_labels(task, labels, keypoints, label_format, unlabeled, image_hw, mask_values)
+    for line in read.notes:
+        log.warning('%s', line)
+    return read.annotations
+
+
+def read_labels(
+    task: Task,
+    labels: str | Path | None,
+    keypoints: str | Path | None,
+    label_format: str = 'auto',
+    unlabeled: str = 'background',
+    image_hw: Mapping[str, tuple[int, int]] | None = None,
+    mask_values: str = AUTO,
+) -> ReadLabels:
     """All labels of all images: masks where the task has classes, keypoints where it has keypoints.
 
     Args:
         task: what is labelled.
-        labels: `labels`, in one of FORMATS; masks, keypoints, or both.
+        labels: `labels`, in one of FORMATS; masks, keypoints, or both. Keypoints that lie beside masks as our page
+            writes them (keypoints.json) are taken along.
         keypoints: `keypoints`, in one of DRAWN; with it, keypoints in `labels` are passed over.
         label_format: of `labels`, a name in FORMATS, or 'auto' to recognise it by its content.
         unlabelled: a name in UNLABELLED.
+        image_hw: height and width of each labelled image by its name; None = they are not known.
+        mask_values: what the pixels of masks are, one of MASK_VALUES: class ids, colours, or 'auto' to find out.
 
     Raises:
         UserError: a source is missing or of no use for the task; or from the format's module.
@@ -48,27 +104,52 @@ def read_annotations(
         raise UserError(f'`{argument}` is missing: `classes` lists {kind}')
     if labels is not None and keypoints is not None and not task.classes:
         raise UserError(f'`labels`={labels} is of no use: `classes` lists no classes')
-    annotations = {}
-    if labels is not None:
-        annotations = {
-            annotation.name: annotation
-            for annotation in _read_labels(
-                task.only(classes=True, keypoints=keypoints is None), Path(labels), label_format, unlabeled
-            )
-        }
+    if keypoints is not None and not task.keypoints:
+        raise UserError(f'`keypoints`={keypoints} is of no use: `classes` lists no keypoints')
+    check_mask_values(mask_values)
+    found: dict[str, Annotation] = {}
+    name = None
+    with collecting_notes() as notes:
+        if labels is not None:
+            name, path = _format_of(Path(labels), label_format)
+            beside = Path(labels) / KEYPOINTS_FILE
+            if name not in DRAWN and beside.is_file():
+                keypoints = _beside_masks(beside, task, keypoints)
+            part = task.only(classes=True, keypoints=keypoints is None)
+            for one in _read(part, name, path, unlabeled, image_hw, mask_values):
+                other = found.setdefault(one.name, one)
+                if other is not one:
+                    raise UserError(
+                        f'`labels`: {other.source} and {one.source} are both of the image {one.name}; keep one'
+                    )
+        if keypoints is not None:
+            for one in _read_keypoints(task, Path(keypoints), image_hw):
+                if one.name in found:
+                    found[one.name].keypoints = one.keypoints
+                    found[one.name].image_hw = one.image_hw
+                else:
+                    found[one.name] = one
+    return ReadLabels(list(found.values()), name, notes)
+
+
+def _beside_masks(path: Path, task: Task, keypoints: str | Path | None) -> str | Path | None:
+    """What `keypoints` is where there is a file of keypoints beside the masks."""
     if keypoints is not None:
-        if not task.keypoints:
-            raise UserError(f'`keypoints`={keypoints} is of no use: `classes` lists no keypoints')
-        name = recognize(Path(keypoints), 'keypoints', DRAWN)
-        for found in annotate(
-            DRAWN[name].read(Path(keypoints), 'keypoints'), task.only(False, True), f'`keypoints`={keypoints}'
-        ):
-            if found.name in annotations:
-                annotations[found.name].keypoints = found.keypoints
-                annotations[found.name].image_hw = found.image_hw
-            else:
-                annotations[found.name] = found
-    return list(annotations.values())
+        if Path(keypoints).resolve() != path.resolve():
+            note(f'{path} is passed over: `keypoints`={keypoints} goes before it')
+        return keypoints
+    if task.keypoints:
+        log.info('keypoints are read from %s', path)
+        return path
+    note(f'{path} holds keypoints, which are passed over: `classes` lists no keypoints')
+    return None
+
+
+def _read_keypoints(task: Task, path: Path, image_hw: Mapping[str, tuple[int, int]] | None) -> list[Annotation]:
+    name, path = recognize(path, 'keypoints', DRAWN)
+    return annotate(
+        DRAWN[name].read(path, 'keypoints'), task.only(False, True), f'`keypoints`={path}', image_hw=image_hw
+    )
 
 
 def labeled_part(task: Task, annotations: list[Annotation]) -> Task:
@@ -79,30 +160,53 @@ def labeled_part(task: Task, annotations: list[Annotation]) -> Task:
     )
 
 
-def _read_labels(task: Task, path: Path, label_format: str, unlabeled: str) -> list[Annotation]:
-    name = label_format
-    if name == 'auto':
-        name = recognize(path, 'labels', FORMATS)
+def _format_of(path: Path, label_format: str) -> tuple[str, Path]:
+    """The name of the format of `labels`, and the file or folder to read."""
+    if label_format == 'auto':
+        name, inner = recognize(path, 'labels', FORMATS)
         log.info('`labels`=%s: taken as %s (`label_format`)', path, name)
-    elif not path.exists():
-        raise UserError(f'`labels`={path}: no such file or folder; {name} takes {FORMATS[name].PATHS}')
-    if name not in DRAWN:
-        if not task.classes:
-            raise UserError(f'`labels`={path} is of no use: `classes` lists no classes')
-        if UNLABELED[unlabeled]:
+        return name, inner
+    if not path.exists():
+        raise UserError(f'`labels`={path}: no such file or folder; {label_format} takes {FORMATS[label_format].PATHS}')
+    if path.is_dir() and label_format in DRAWN and label_format not in IN_FOLDERS:
+        inner = [one for name, one in _formats_of_folder(path, 'labels') if name == label_format]
+        if len(inner) > 1:
+            raise UserError(f'`labels`={path} holds {listed([str(one) for one in inner])}; give the file that you mean')
+        path = inner[0] if inner else path
+    return label_format, path
+
+
+def _read(
+    task: Task,
+    name: str,
+    path: Path,
+    unlabeled: str,
+    image_hw: Mapping[str, tuple[int, int]] | None,
+    mask_values: str,
+) -> list[Annotation]:
+    if name in DRAWN:
+        if mask_values != AUTO:
             raise UserError(
-                f'`unlabeled`={unlabeled} is of no use with `labels`={path}, which holds masks ({name}): '
-                f'each of their pixels has a value; give those without a label the value {IGNORE}'
+                f'`mask_values`={mask_values} is of no use with `labels`={path}, which holds shapes ({name})'
             )
-        found = png.read_folder(path, task.palette) if name == 'png' else voc.read(path, task)
-        if not found:
-            raise UserError(f'`labels`={path} holds no mask; masks are PNG files named as the samples')
-        return found
-    return annotate(DRAWN[name].read(path), task, f'`labels`={path}', UNLABELED[unlabeled])
+        return annotate(DRAWN[name].read(path), task, f'`labels`={path}', UNLABELED[unlabeled], image_hw)
+    if not task.classes:
+        raise UserError(f'`labels`={path} is of no use: `classes` lists no classes')
+    if UNLABELED[unlabeled]:
+        raise UserError(
+            f'`unlabeled`={unlabeled} is of no use with `labels`={path}, which holds masks ({name}): '
+            f'each of their pixels has a value; give those without a label the value {IGNORE}'
+        )
+    found = read_mask_folder(path, task, mask_values) if name == 'png' else voc.read(path, task, mask_values)
+    for annotation in found:
+        annotation.name = find_image([annotation.name], image_hw or ()) or annotation.name
+    if not found:
+        raise UserError(f'`labels`={path} holds no mask; masks are PNG files named as the samples')
+    return found
 
 
-def recognize(path: Path, argument: str, among: dict) -> str:
-    """The name of the format of a file or folder, by its content.
+def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
+    """The name of the format of a file or folder, by its content, and what is to be read: it, or the one file in it.
 
     Raises:
         UserError: it is in none of the formats, or in more than one.
@@ -110,47 +214,43 @@ def recognize(path: Path, argument: str, among: dict) -> str:
     choices = '; '.join(f'{name}: {among[name].PATHS}' for name in among)
     if not path.exists():
         raise UserError(f'`{argument}`={path}: no such file or folder; it takes one of these formats: {choices}')
-    possible = _formats_of_folder(path, argument) if path.is_dir() else [_format_of_file(path, argument)]
-    found = [name for name in possible if name in among]
+    if path.is_dir() and not any(path.glob('[!.]*')):
+        raise UserError(f'`{argument}`={path} is empty: nothing is labelled yet; label some of the samples first')
+    possible = _formats_of_folder(path, argument) if path.is_dir() else [(format_of_file(path, argument), path)]
+    found = [(name, inner) for name, inner in possible if name in among]
     if len(found) == 1:
         return found[0]
     fix = 'name it with `label_format`' if argument == 'labels' else 'keep one of them there'
     if found:
-        raise UserError(f'`{argument}`={path} could be {" or ".join(found)}; {fix}')
+        names = [name if inner == path else f'{name} ({inner.relative_to(path)})' for name, inner in found]
+        if len({name for name, _ in found}) == 1:
+            fix = 'give the file that you mean'
+        raise UserError(f'`{argument}`={path} could be {" or ".join(names)}; {fix}')
     raise UserError(
         f'`{argument}`={path} is in no known format; it takes one of these'
         f'{", named with `label_format`" if argument == "labels" else ""}: {choices}'
     )
 
 
-def _formats_of_folder(folder: Path, argument: str) -> list[str]:
-    json_formats = {_format_of_file(path, argument) for path in sorted(folder.glob('[!.]*.json'))}
-    signs = {
-        'voc': (folder / voc.MASKS).is_dir(),
-        'cvat': (folder / cvat.FILE).is_file(),
-        'png': any(folder.glob('[!.]*.png')),
-        'labelme': 'labelme' in json_formats,
-    }
-    found = [name for name, there in signs.items() if there]
-    if not found and json_formats == {None}:
-        return ['labelme']  # its reader says what is wrong with the files
+def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
+    """Formats that a folder may have, each with what is to be read."""
+    in_voc = voc.masks_folder(folder) is not None
+    pictures = files_by_suffix(folder, '.png')
+    files = files_by_suffix(folder, '.json', '.xml', below=True)
+    if argument == 'labels' and (in_voc or pictures):
+        files = [path for path in files if path != folder / KEYPOINTS_FILE]
+    known = [(format_of_file(path, argument), path) for path in files]
+    by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
+    found = [('voc', folder)] if in_voc else []
+    found += [(name, path) for name, path in known if name in DRAWN and name not in IN_FOLDERS]
+    if pictures:
+        labeled = {picture for name, path in known for picture in labeled_pictures(path, name)}
+        pictures = [path for path in pictures if path.resolve() not in labeled]
+    if pictures and not in_voc:
+        found.append(('png', folder))
+    found += [(name, folder) for name in IN_FOLDERS if name in by_image]
+    if not found and files and not any(name for name, _ in known):
+        return [('labelme', folder)]  # its reader says what is wrong with the files
+    if not found and files_by_suffix(folder, '.png', below=True):
+        return [('png', folder)]
     return found
-
-
-def _format_of_file(path: Path, argument: str) -> str | None:
-    if zipfile.is_zipfile(path):
-        raise UserError(f'`{argument}`={path} is a zip archive; unpack it, and give the file or folder that is in it')
-    try:
-        start = path.read_text(encoding='utf-8-sig').lstrip()[:1]
-    except (OSError, ValueError):
-        start = ''
-    if start == '<':
-        return 'cvat'
-    if start not in ('{', '[') and path.suffix != '.json':
-        return None
-    content = read_json(path, argument)
-    if isinstance(content, list):
-        return 'label-studio'
-    if isinstance(content, dict) and 'shapes' in content:
-        return 'labelme' if 'annotations' not in content else None
-    return 'coco' if isinstance(content, dict) and {'images', 'annotations', 'categories'} & set(content) else None

@@ -2,25 +2,39 @@
 
 A pixel belongs to an outline if its centre, (column + 0.5, row + 0.5), lies inside it; so a box with corners at whole
 numbers covers exactly the pixels between them, and two shapes that share an edge share no pixel and leave none between
-them. What is outside the image is cut off: TOLERANCE pixels are forgiven, more is a mistake.
+them. What is outside the image is cut off; a shape of which nothing is left was drawn on another image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 TOLERANCE = 1.0
-"""Pixels by which a corner may lie outside the image: tools let the pen slip over the border."""
+"""Pixels by which a shape may lie outside the image unseen: tools let the pen slip over the border."""
+
+SMALL_LOOP = 1.0
+"""Pixels: an outline may cross itself in a loop so thin; a click too many beside a corner makes such."""
 
 MAX_SIDE = 16384
 """No network makes larger images; a larger size in a label file is a mistake, and would fill the memory."""
 
 
+MAX_EDGES = 64
+"""Edges of a loop along which its width is measured."""
+
+MAX_PAIRS, MAX_FORGIVEN = 10**8, 100
+"""Pairs of an outline's edges that are looked at for crossings, and thin loops that are forgiven: so that a small file
+takes seconds at most."""
+
 EPSILON = 1e-6
 """Square pixels; nearer than this, a corner lies on an edge, whatever the rounding says."""
+
+
+Extent = tuple[float, float, float, float]
+"""Left, top, right and bottom of what a region covers, in pixels."""
 
 
 class ShapeError(ValueError):
@@ -40,18 +54,22 @@ class Polygon:
     def __post_init__(self):
         self.corners = finite(self.corners, (-1, 2))
 
+    @property
+    def extent(self) -> Extent | None:
+        """None = it has no corners."""
+        if not len(self.corners):
+            return None
+        return (*self.corners.min(axis=0).tolist(), *self.corners.max(axis=0).tolist())
+
     def paint(self, mask: np.ndarray, value: int) -> None:
         """Set the pixels of the uint8 [H, W] mask that are inside.
 
         Raises:
-            ShapeError: fewer than three corners, one of them outside the image, or an outline that crosses itself.
+            ShapeError: fewer than three corners, all of it outside the image, or an outline that crosses itself.
         """
-        height, width = mask.shape
         if len(self.corners) < 3:
             raise ShapeError(f'a polygon takes three corners or more, it has {len(self.corners)}')
-        for x, y in self.corners:
-            if not (-TOLERANCE <= x <= width + TOLERANCE and -TOLERANCE <= y <= height + TOLERANCE):
-                raise ShapeError(f'the corner ({x:g}, {y:g}) is outside the image of {width} x {height} pixels')
+        check_inside(self.extent, mask.shape)
         crossing = self_crossing(self.corners)
         if crossing is not None:
             raise ShapeError(
@@ -75,7 +93,7 @@ class Polygon:
 
 @dataclass
 class Ellipse:
-    """The inside of an ellipse; its centre is in the image, its rim may leave it.
+    """The inside of an ellipse.
 
     Attributes:
         centre: float64 [2], x and y in pixels.
@@ -91,18 +109,24 @@ class Ellipse:
         self.center, self.radii = finite(self.center, (2,)), finite(self.radii, (2,))
         self.degrees = float(finite(self.degrees, ()))
 
+    @property
+    def extent(self) -> Extent:
+        """Of the turned ellipse."""
+        cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
+        one, other = self.radii
+        reach = np.array([np.hypot(one * cosine, other * sine), np.hypot(one * sine, other * cosine)])
+        return (*(self.center - reach).tolist(), *(self.center + reach).tolist())
+
     def paint(self, mask: np.ndarray, value: int) -> None:
         """Set the pixels of the uint8 [H, W] mask whose centres are inside.
 
         Raises:
-            ShapeError: a radius is not above 0, or the centre is outside the image.
+            ShapeError: a radius is not above 0, or all of it is outside the image.
         """
-        height, width = mask.shape
         if not (self.radii > 0).all():
             raise ShapeError('its radius is not above 0')
         x, y = self.center
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise ShapeError(f'its centre ({x:g}, {y:g}) is outside the image of {width} x {height} pixels')
+        check_inside(self.extent, mask.shape)
         rows, columns = _window(self.center - self.radii.max(), self.center + self.radii.max(), mask.shape)
         across = np.arange(columns.start, columns.stop) + 0.5 - x
         down = (np.arange(rows.start, rows.stop) + 0.5 - y)[:, None]
@@ -127,19 +151,18 @@ class Bitmap:
     left: int = 0
     top: int = 0
 
+    @property
+    def extent(self) -> Extent:
+        return self.left, self.top, self.left + self.bits.shape[1], self.top + self.bits.shape[0]
+
     def paint(self, mask: np.ndarray, value: int) -> None:
         """Set the pixels of the uint8 [H, W] mask whose bit is set.
 
         Raises:
-            ShapeError: the box leaves the image by more than a pixel.
+            ShapeError: all of the box is outside the image.
         """
-        height, width = mask.shape
         bottom, right = self.top + self.bits.shape[0], self.left + self.bits.shape[1]
-        if min(self.left, self.top) < -TOLERANCE or right > width + TOLERANCE or bottom > height + TOLERANCE:
-            raise ShapeError(
-                f'its mask covers columns {self.left} to {right} and rows {self.top} to {bottom}, which '
-                f'is outside the image of {width} x {height} pixels'
-            )
+        check_inside(self.extent, mask.shape)
         top, left = max(self.top, 0), max(self.left, 0)
         part = mask[top:bottom, left:right]
         bits = self.bits[top - self.top :, left - self.left :]
@@ -152,9 +175,49 @@ class Together:
 
     parts: Sequence[Polygon]
 
+    @property
+    def extent(self) -> Extent | None:
+        """None = it has no parts."""
+        found = [part.extent for part in self.parts if part.extent is not None]
+        if not found:
+            return None
+        left, top, right, bottom = zip(*found)
+        return min(left), min(top), max(right), max(bottom)
+
     def paint(self, mask: np.ndarray, value: int) -> None:
+        """Set the pixels of the uint8 [H, W] mask that are in one of the parts.
+
+        Raises:
+            ShapeError: there is no part, or one cannot be painted.
+        """
+        if not self.parts:
+            raise ShapeError('it has no part with corners')
         for part in self.parts:
             part.paint(mask, value)
+
+
+@dataclass
+class Holed:
+    """A polygon without what is inside of others."""
+
+    outer: Polygon
+    holes: Sequence[Polygon]
+
+    @property
+    def extent(self) -> Extent | None:
+        return self.outer.extent
+
+    def paint(self, mask: np.ndarray, value: int) -> None:
+        """Set the pixels of the uint8 [H, W] mask that are inside the outline and in no hole.
+
+        Raises:
+            ShapeError: an outline cannot be painted.
+        """
+        inside = np.zeros_like(mask)
+        self.outer.paint(inside, 1)
+        for hole in self.holes:
+            hole.paint(inside, 0)
+        mask[inside > 0] = value
 
 
 @dataclass
@@ -162,12 +225,13 @@ class NoArea:
     """A shape that has no pixels: it can be passed over, but not painted."""
 
     reason: str
+    extent: Extent | None = None
 
     def paint(self, mask: np.ndarray, value: int) -> None:
         raise ShapeError(self.reason)
 
 
-Region = Polygon | Ellipse | Bitmap | Together | NoArea
+Region = Polygon | Ellipse | Bitmap | Together | Holed | NoArea
 
 
 def box(
@@ -189,36 +253,96 @@ def bits_from_runs(runs: Sequence[int], count: int) -> np.ndarray:
         ShapeError: they are not `count` bits in total.
     """
     try:
-        lengths = np.array(runs, dtype=np.int64).reshape(-1)
+        given = np.array(runs, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError, OverflowError) as error:
         raise ShapeError('its run lengths are no list of whole numbers') from error
+    if not np.isfinite(given).all() or (given != given.round()).any():
+        raise ShapeError('its run lengths are no list of whole numbers')
     # every single length is checked too, so that the sum cannot wrap around
-    if (lengths < 0).any() or (lengths > count).any() or lengths.sum() != count:
-        raise ShapeError(f'its run lengths add up to {sum(lengths.tolist())} pixels, its box has {count}')
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    if (given < 0).any() or (given > count).any() or given.sum() != count:
+        raise ShapeError(f'its run lengths add up to {sum(given.tolist()):.0f} pixels, its box has {count}')
+    return np.repeat(np.arange(len(given)) % 2 == 1, given.astype(np.int64))
+
+
+def check_inside(extent: Extent, image_hw: tuple[int, int]) -> None:
+    """Raises ShapeError when a region lies outside the image with all that it covers."""
+    height, width = image_hw
+    left, top, right, bottom = extent
+    if right < -TOLERANCE or bottom < -TOLERANCE or left > width + TOLERANCE or top > height + TOLERANCE:
+        raise ShapeError(
+            f'it is outside the image of {width} x {height} pixels: it covers columns {left:g} to {right:g} and rows '
+            f'{top:g} to {bottom:g}; was it drawn on a larger copy, or on another image?'
+        )
+
+
+def leaves(extent: Extent | None, image_hw: tuple[int, int]) -> bool:
+    """Whether a region leaves the image by more than TOLERANCE."""
+    if extent is None:
+        return False
+    height, width = image_hw
+    left, top, right, bottom = extent
+    return min(left, top) < -TOLERANCE or right > width + TOLERANCE or bottom > height + TOLERANCE
 
 
 def self_crossing(corners: np.ndarray) -> np.ndarray | None:
     """Where two edges of the closed outline [N, 2] cross: float64 [2]; None = nowhere.
 
-    Edges may touch and run along each other: so outlines with a hole, cut open, are drawn.
+    Edges may touch and run along each other: so outlines with a hole, cut open, are drawn. And they may cross where the
+    loop that this makes is nowhere wider than SMALL_LOOP: what it encloses is a matter of the border alone.
     """
     starts, ends = corners, np.roll(corners, -1, axis=0)
-    for index in range(len(corners) - 2):
+    forgiven = 0
+    for index, others in _edges_nearby(starts[:, 1], ends[:, 1]):
         start, end = starts[index], ends[index]
-        others, other_ends = starts[index + 2 :], ends[index + 2 :]
-        before, after = _side(start, end, others), _side(start, end, other_ends)
-        here, there = _side(others, other_ends, start), _side(others, other_ends, end)
+        before, after = _side(start, end, starts[others]), _side(start, end, ends[others])
+        here, there = _side(starts[others], ends[others], start), _side(starts[others], ends[others], end)
         found = np.flatnonzero(
             (np.minimum(before, after) < -EPSILON)
             & (np.maximum(before, after) > EPSILON)
             & (np.minimum(here, there) < -EPSILON)
             & (np.maximum(here, there) > EPSILON)
         )
-        if len(found):
-            share = here[found[0]] / (here[found[0]] - there[found[0]])
-            return start + share * (end - start)
+        for place in found:
+            share = here[place] / (here[place] - there[place])
+            crossing = start + share * (end - start)
+            other = others[place]
+            loops = (corners[index + 1 : other + 1], np.concatenate([corners[other + 1 :], corners[: index + 1]]))
+            forgiven += 1
+            if forgiven > MAX_FORGIVEN or min(_width(np.vstack([loop, crossing])) for loop in loops) > SMALL_LOOP:
+                return crossing
     return None
+
+
+def _edges_nearby(start_y: np.ndarray, end_y: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each edge of a closed outline, and those after it, the next one left out, that are perhaps at its height.
+
+    Raises:
+        ShapeError: they are too many pairs to look at.
+    """
+    top, bottom = np.minimum(start_y, end_y), np.maximum(start_y, end_y)
+    order = np.argsort(top, kind='stable')
+    tallest = (bottom - top).max(initial=0)
+    first = np.searchsorted(top[order], top - tallest, side='left')
+    last = np.searchsorted(top[order], bottom, side='right')
+    if (last - first).sum() > MAX_PAIRS:
+        raise ShapeError(f'its outline has {len(top)} corners, too many to check; draw it with fewer, or as a mask')
+    for index in range(len(top)):
+        others = order[first[index] : last[index]]
+        yield index, others[others >= index + 2]
+
+
+def _width(loop: np.ndarray) -> float:
+    """The width of the narrowest strip along one of its edges that holds a loop [N, 2].
+
+    It is looked for among the first edges of long loops; there it may be found too large, never too small.
+    """
+    edges = (np.roll(loop, -1, axis=0) - loop)[:MAX_EDGES]
+    lengths = np.hypot(*edges.T)
+    if not lengths.any():
+        return 0.0
+    normals = (edges[:, ::-1] * (-1, 1))[lengths > 0] / lengths[lengths > 0, None]
+    across = loop @ normals.T
+    return float((across.max(axis=0) - across.min(axis=0)).min())
 
 
 def _side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:
@@ -235,14 +359,26 @@ def finite(values: object, shape: tuple[int, ...]) -> np.ndarray:
     """
     try:
         array = np.array(values, dtype=np.float64)
-        array = array.reshape(shape) if array.size == 0 and -1 in shape else array
+        array = array.reshape([max(size, 0) for size in shape]) if array.size == 0 and -1 in shape else array
     except (TypeError, ValueError) as error:
         raise ShapeError('its coordinates are not all numbers, in pairs') from error
     if array.ndim != len(shape) or any(size not in (-1, there) for size, there in zip(shape, array.shape)):
-        raise ShapeError(f'its coordinates are {list(array.shape)} numbers, expected {list(shape)}')
+        raise ShapeError(f'its coordinates are {_counted(array.shape)}, expected {_counted(shape)}')
     if not np.isfinite(array).all():
         raise ShapeError('a coordinate is no finite number')
     return array
+
+
+def _counted(shape: Sequence[int]) -> str:
+    """In words: (4, 2) is "4 pairs of numbers"."""
+    if not shape:
+        return 'a single number'
+    count = 'any number of' if shape[0] == -1 else str(shape[0])
+    if len(shape) == 1:
+        return f'{count} numbers'
+    if len(shape) == 2 and shape[1] == 2:
+        return f'{count} pairs of numbers'
+    return f'{count} lists of {" x ".join(map(str, shape[1:]))} numbers'
 
 
 def _window(low: np.ndarray, high: np.ndarray, image_hw: tuple[int, int]) -> tuple[slice, slice]:

@@ -29,9 +29,9 @@ from datasetgan_ext.core.files import (
     writing,
 )
 from datasetgan_ext.core.images import open_image
+from datasetgan_ext.core.names import find_image, listed, nearest
 from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import labeled_part, read_annotations
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
@@ -128,6 +128,10 @@ class SampleSet:
         """
         return inside(self.folder, sample.image)
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Height and width of each image by its name, as the readers of labels take them."""
+        return {sample.name: self.image_hw for sample in self.samples}
+
     def holds(self, sample: Sample) -> bool:
         """Whether a sample's image is there, with the recorded pixels."""
         try:
@@ -170,18 +174,7 @@ class SampleSet:
             UserError: there are no labels; a label has no sample, another size, ids outside the class list or
                 keypoints outside the image; or a seed has no label.
         """
-        by_name = {annotation.name: annotation for annotation in annotations}
-        if not by_name:
-            raise UserError(
-                '`labels` holds no labelled image; masks are PNG files named as the samples, '
-                f'for example {sample_name(0)}.png'
-            )
-        strangers = [str(a.source) for name, a in by_name.items() if name not in {s.name for s in self.samples}]
-        if strangers:
-            raise UserError(
-                f'{", ".join(strangers)}: no sample of that name in {self.folder / SAMPLES_FILE}; '
-                'labels are paired with samples by file name'
-            )
+        by_name = self._by_sample(annotations)
         for annotation in by_name.values():
             annotation.check(task, self.image_hw)
         pairs = [(sample, by_name[sample.name]) for sample in self.samples if sample.name in by_name]
@@ -191,6 +184,41 @@ class SampleSet:
         if unlabeled:
             raise UserError(f'`seeds`: there is no label for seed {format_seeds(unlabeled)}')
         return [(sample, annotation) for sample, annotation in pairs if sample.seed in set(seeds)]
+
+    def _by_sample(self, annotations: Iterable[Annotation]) -> dict[str, Annotation]:
+        """Labels by the name of their sample.
+
+        Raises:
+            UserError: there are none, two of one sample, or some of an image that is no sample.
+        """
+        names = [sample.name for sample in self.samples]
+        by_name: dict[str, Annotation] = {}
+        strangers = []
+        for annotation in annotations:
+            name = find_image([annotation.name], names)
+            if name is None:
+                strangers.append(annotation)
+            elif name in by_name:
+                raise UserError(
+                    f'`labels`: there are two labels of {name}, {by_name[name].source} and {annotation.source} '
+                    f'({by_name[name].image or by_name[name].name} and {annotation.image or annotation.name}); keep one'
+                )
+            else:
+                by_name[name] = annotation
+        if strangers:
+            found = [f'{one.image or one.name} (in {one.source})' for one in strangers]
+            raise UserError(
+                f'`labels`: {len(strangers)} of {len(strangers) + len(by_name)} labelled images are no samples of '
+                f'{self.folder / SAMPLES_FILE}: {listed(found)}. Labels are paired with samples by file name; the '
+                f'samples most like {strangers[0].name} are {", ".join(nearest(strangers[0].name, names))}. Rename '
+                'the images in the labels, or leave those labels out'
+            )
+        if not by_name:
+            raise UserError(
+                '`labels` holds no labelled image; masks are PNG files named as the samples, '
+                f'for example {sample_name(0)}.png'
+            )
+        return by_name
 
     def check_image(self, sample: Sample, regenerated: np.ndarray) -> None:
         """Make sure that what was labelled is what the network makes for the seed.
@@ -236,34 +264,6 @@ class SampleSet:
                 f'{path} is not the image of seed {sample.seed}: {measured}. Its labels would be learned '
                 'on the wrong picture; was the file replaced or renamed?'
             )
-
-
-def read_labeled_samples(
-    sample_set: SampleSet,
-    task: Task,
-    labels: str | Path | None,
-    keypoints: str | Path | None,
-    label_format: str = 'auto',
-    unlabeled: str = 'background',
-    seeds: list[int] | None = None,
-) -> tuple[Task, list[tuple[Sample, Annotation]]]:
-    """Hand labels of a sample set.
-
-    Args:
-        sample_set: what was labelled.
-        task: what there may be labels of.
-        labels, keypoints, label_format, unlabeled: see `read_annotations`.
-        seeds: take the labels of these only; None = all.
-
-    Returns:
-        The part of the task that is labelled, and each labelled sample with its labels, in the order of the samples.
-
-    Raises:
-        UserError: labels cannot be read, are of no use for the task, or do not suit the samples.
-    """
-    annotations = read_annotations(task, labels, keypoints, label_format, unlabeled)
-    task = labeled_part(task, annotations)
-    return task, sample_set.pair(annotations, task, seeds)
 
 
 def generate_samples(

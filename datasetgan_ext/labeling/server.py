@@ -17,7 +17,7 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
@@ -25,7 +25,8 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.labeling.store import LabelStore
+from datasetgan_ext.labeling.description import describe_label_error, describe_task
+from datasetgan_ext.labeling.store import LabelStore, Outdated, keypoints_version, mask_version
 from datasetgan_ext.labeling.suggest import Suggester
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Reply:
     body: bytes = b''
     content_type: str = 'application/octet-stream'
     status: HTTPStatus = HTTPStatus.OK
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -78,13 +80,23 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, host: str, port: int, store: LabelStore, suggester: Suggester | None):
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        store: LabelStore,
+        suggester: Suggester | None,
+        token: str = '',
+        command: str = '',
+    ):
         """
         Args:
             host: name or address to listen on.
             port: 0 = one that is free.
             store: what is labelled.
             suggester: None = suggest nothing.
+            token: that requests need; '' = a new one.
+            command: that the page shows when all is labelled.
 
         Raises:
             UserError: the port is taken, or the host is not this machine.
@@ -92,7 +104,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.host = host.lower()
         self.store = store
         self.suggester = suggester
-        self.token = secrets.token_urlsafe()
+        self.token = token or secrets.token_urlsafe()
+        self.command = command
         self._ticket = ''
         self._ticket_lock = threading.Lock()
         if ':' in host:
@@ -188,7 +201,12 @@ class Handler(BaseHTTPRequestHandler):
         except UserError as error:
             reply = Reply(f'{error.message}\n'.encode(), 'text/plain; charset=utf-8', HTTPStatus.INTERNAL_SERVER_ERROR)
         self.send_response(reply.status)
-        headers = {**HEADERS, 'Content-Type': reply.content_type, 'Content-Length': str(len(reply.body))}
+        headers = {
+            **HEADERS,
+            **reply.headers,
+            'Content-Type': reply.content_type,
+            'Content-Length': str(len(reply.body)),
+        }
         if cookie:
             headers['Set-Cookie'] = f'{self._cookie_name}={self.server.token}; Path=/; HttpOnly; SameSite=Strict'
         if self.close_connection:
@@ -296,26 +314,18 @@ class Handler(BaseHTTPRequestHandler):
             file, content_type = FILES[path]
             return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
-            return _json_reply(
-                {
-                    **store.task.to_json(),
-                    'height': store.sample_set.image_hw[0],
-                    'width': store.sample_set.image_hw[1],
-                    'suggests': suggester is not None,
-                    'keypoints': store.task.keypoints,
-                    'samples': [
-                        {'name': name, 'share': store.labeled_share(name), 'points': store.keypoints(name)}
-                        for name in store.samples
-                    ],
-                }
-            )
+            return _json_reply(describe_task(store, suggester is not None, self.server.command))
         if path == '/api/suggest' and suggester:
             return _json_reply(suggester.state())
         name, what = self._of_sample(path)
         if what == 'image':
             return self._image(name)
         if what == 'mask':
-            return Reply(store.mask(name).tobytes())
+            mask = store.mask(name)
+            return Reply(mask.tobytes(), headers={'ETag': mask_version(mask)})
+        if what == 'keypoints':
+            points = store.keypoints(name)
+            return _json_reply(points, headers={'ETag': keypoints_version(points)})
         if what == 'suggestion' and suggester and (suggestion := suggester.suggestion(name)):
             if suggestion.mask is None:
                 return Reply()
@@ -323,14 +333,7 @@ class Handler(BaseHTTPRequestHandler):
         if what == 'suggested-keypoints' and suggester and (suggestion := suggester.suggestion(name)):
             return _json_reply({'points': suggestion.keypoints})
         if what == 'doubts' and suggester:
-            return _json_reply(
-                {
-                    'doubts': [
-                        {'labelled': error.labeled, 'expected': error.expected, 'pixels': error.pixels.tolist()}
-                        for error in suggester.label_errors(name)
-                    ]
-                }
-            )
+            return _json_reply({'doubts': [describe_label_error(error) for error in suggester.label_errors(name)]})
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _image(self, name: str) -> Reply:
@@ -341,17 +344,26 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.NOT_FOUND, f'{path} cannot be read: {error.strerror or error}') from error
 
     def _put(self, path: str) -> Reply:
-        store = self.server.store
         name, what = self._of_sample(path)
         try:
-            if what == 'mask' and store.task.classes:
-                store.save_mask(name, self._body(self._mask_bytes))
-                return _json_reply({'share': store.labeled_share(name)})
-            if what == 'keypoints' and store.task.keypoints:
-                store.save_keypoints(name, self._json())
-                return _json_reply({})
+            return _json_reply(self._save(name, what))
         except ValueError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f'Refused: {error}') from error
+        except Outdated as error:
+            raise Refused(HTTPStatus.PRECONDITION_FAILED, 'Someone else has changed these labels') from error
+
+    def _save(self, name: str, what: str) -> dict:
+        """Keep what is sent; what is replaced must have the version that If-Match names, if it names one."""
+        store = self.server.store
+        expected = self.headers.get('If-Match')
+        if what == 'mask' and store.task.classes:
+            version = store.save_mask(name, self._body(self._mask_bytes), expected)
+            return {'version': version, 'share': store.labeled_share(name)}
+        if what == 'keypoints' and store.task.keypoints:
+            return {'version': store.save_keypoints(name, self._json(), expected)}
+        if what == 'notes':
+            store.notes.save(name, self._json())
+            return {}
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _post(self, path: str) -> Reply:
@@ -371,8 +383,8 @@ class Handler(BaseHTTPRequestHandler):
         return _json_reply({}, HTTPStatus.ACCEPTED)
 
 
-def _json_reply(content: dict, status: HTTPStatus = HTTPStatus.OK) -> Reply:
-    return Reply(json.dumps(content).encode(), 'application/json', status)
+def _json_reply(content: object, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(json.dumps(content).encode(), 'application/json', status, headers or {})
 
 
 def _is_wildcard(host: str) -> bool:

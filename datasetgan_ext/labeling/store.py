@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +13,39 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
-from datasetgan_ext.core.files import locked, remove_leftovers, save_atomically, temporary_file, writing
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import (
+    files_by_suffix,
+    locked,
+    remove_leftovers,
+    save_atomically,
+    temporary_file,
+    writing,
+)
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco
-from datasetgan_ext.generator.samples import Sample, SampleSet, read_labeled_samples
+from datasetgan_ext.formats.folder import KEYPOINTS_FILE
+from datasetgan_ext.generator.hand_labels import read_hand_labels
+from datasetgan_ext.generator.samples import Sample, SampleSet
+from datasetgan_ext.labeling.notes import Notes
 
-KEYPOINTS_FILE = 'keypoints.json'
+log = logging.getLogger(__name__)
+
+
+class Outdated(Exception):
+    """What is to be replaced is not what the sender has last seen: someone else has changed it."""
 
 
 class LabelStore:
     """Labels of a sample set, in memory and on disk; an image that has none has no file.
 
-    `datasetgan train --labels=FOLDER --keypoints=FOLDER/keypoints.json` reads the folder as it is. What a method has
+    `datasetgan train --labels=FOLDER` reads the folder as it is. What a method has
     saved is on disk when it returns. Methods may be called from several threads.
 
     Attributes:
         samples: what is labelled, by name.
+        notes: what the page keeps beside the labels.
         changes: a number that rises with each change of a label.
     """
 
@@ -41,20 +60,28 @@ class LabelStore:
         self.folder = folder
         self.samples: dict[str, Sample] = {sample.name: sample for sample in sample_set.samples}
         self.changes = 0
-        self._lock = threading.Lock()
+        self.notes = Notes(folder)
+        self._lock = threading.RLock()
         self._masks: dict[str, np.ndarray] = {}
         self._keypoints: dict[str, Keypoints] = {}
-        masks = task.classes and any(folder.glob('[!.]*.png'))
+        masks = task.classes and bool(files_by_suffix(folder, '.png', below=True))
         keypoints = task.keypoints and (folder / KEYPOINTS_FILE).exists()
         if masks or keypoints:
-            _, pairs = read_labeled_samples(
+            found = read_hand_labels(
                 sample_set,
                 task if keypoints else task.only(classes=True, keypoints=False),
                 labels=folder if masks else None,
                 keypoints=folder / KEYPOINTS_FILE if keypoints else None,
                 label_format='png',
             )
-            for sample, annotation in pairs:
+            for line in found.read.notes:
+                log.warning('%s', line)
+            for sample, annotation in found.pairs:
+                if annotation.mask is not None and annotation.source != folder / f'{sample.name}.png':
+                    raise UserError(
+                        f'`labels`={folder}: {annotation.source} would be drawn on as {sample.name}.png, and be there '
+                        'twice; give it that name and place'
+                    )
                 if annotation.mask is not None:
                     self._masks[sample.name] = annotation.mask
                 if annotation.keypoints is not None:
@@ -84,15 +111,17 @@ class LabelStore:
         flat = flat_keypoints(found)
         return [flat[start : start + 3] for start in range(0, len(flat), 3)]
 
-    def save_mask(self, name: str, pixels: bytes) -> None:
-        """Replace an image's mask; one without any label has its file removed.
+    def save_mask(self, name: str, pixels: bytes, version: str | None = None) -> str:
+        """Replace an image's mask; one without any label has its file removed. Gives the new version.
 
         Args:
             name: of a sample.
             pixels: class ids row by row, a byte each, IGNORE where there is no label.
+            version: of the mask that is replaced, as `mask_version` gives it; None = whatever is there.
 
         Raises:
             ValueError: not as many bytes as the image has pixels, or ids that are none.
+            Outdated: the mask has another version.
             UserError: the disk is full or the folder cannot be written.
         """
         height, width = self.sample_set.image_hw
@@ -105,8 +134,11 @@ class LabelStore:
             raise ValueError(f'a class id outside 0..{len(self.task.classes) - 1} that is not {IGNORE}, "no label"')
         path = self.folder / f'{name}.png'
         with self._lock:
-            if np.array_equal(mask, self._masks.get(name, np.full_like(mask, IGNORE))):
-                return
+            before = self._masks.get(name, np.full_like(mask, IGNORE))
+            if np.array_equal(mask, before):
+                return mask_version(mask)
+            if version not in (None, mask_version(before)):
+                raise Outdated
             if (mask == IGNORE).all():
                 with writing(path):
                     path.unlink(missing_ok=True)
@@ -115,16 +147,19 @@ class LabelStore:
                 save_atomically(path, lambda temporary: png.write_mask(temporary, mask, self.task.flat_palette))
                 self._masks[name] = mask
             self.changes += 1
+            return mask_version(mask)
 
-    def save_keypoints(self, name: str, values: object) -> None:
-        """Replace an image's keypoints; all absent is the same as none.
+    def save_keypoints(self, name: str, values: object, version: str | None = None) -> str:
+        """Replace an image's keypoints; all absent is the same as none. Gives the new version.
 
         Args:
             name: of a sample.
             values: [x, y, visibility] of each keypoint of the task.
+            version: of the keypoints that are replaced, as `keypoints_version` gives it; None = whatever is there.
 
         Raises:
             ValueError: they are something else, or a keypoint is outside the image.
+            Outdated: the keypoints have another version.
             UserError: the disk is full or the folder cannot be written.
         """
         height, width = self.sample_set.image_hw
@@ -141,14 +176,18 @@ class LabelStore:
         points = np.where(seen[:, None] == ABSENT, 0, points)
         keypoints = Keypoints(points, seen.astype(np.uint8))
         with self._lock:
+            now = self.keypoints(name)
             if _same(keypoints, self._keypoints.get(name)):
-                return
+                return keypoints_version(now)
+            if version not in (None, keypoints_version(now)):
+                raise Outdated
             changed = {key: found for key, found in self._keypoints.items() if key != name}
             if (seen != ABSENT).any():
                 changed[name] = keypoints
             self._write_keypoints(changed)
             self._keypoints = changed
             self.changes += 1
+            return keypoints_version(self.keypoints(name))
 
     def annotations(self) -> list[Annotation]:
         """What is labelled so far, in the order of the samples. As long as a mask or the keypoints of an image do not
@@ -192,6 +231,16 @@ class LabelStore:
         """An image's mask in which pixels without a label are background."""
         mask = self._masks.get(name)
         return None if mask is None else np.where(mask == IGNORE, 0, mask)
+
+
+def mask_version(mask: np.ndarray) -> str:
+    """The same for the same mask, also in another run."""
+    return hashlib.sha256(mask.tobytes()).hexdigest()
+
+
+def keypoints_version(points: list[list[float]]) -> str:
+    """The same for the same keypoints as `LabelStore.keypoints` gives them, also in another run."""
+    return hashlib.sha256(json.dumps(points).encode()).hexdigest()
 
 
 def _same(keypoints: Keypoints, other: Keypoints | None) -> bool:

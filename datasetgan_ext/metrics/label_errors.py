@@ -23,6 +23,7 @@ class LabelError:
         name: of the image.
         labeled, expected: class ids, as labelled and as the ensemble has it.
         area: in pixels.
+        uncertainty: mean Jensen-Shannon divergence in nats of the ensemble there.
         x, y: centre of the region in pixels.
         pixels: int64 [area], indices into the flattened image.
     """
@@ -31,6 +32,7 @@ class LabelError:
     labeled: int
     expected: int
     area: int
+    uncertainty: float
     x: float
     y: float
     pixels: np.ndarray = field(compare=False, repr=False)
@@ -63,6 +65,7 @@ def find_label_errors(
                     labeled=label,
                     expected=expected,
                     area=len(rows),
+                    uncertainty=float(uncertainty[region].mean()),
                     x=float(columns.mean()) + 0.5,
                     y=float(rows.mean()) + 0.5,
                     pixels=np.flatnonzero(region),

@@ -13,7 +13,8 @@ import PIL.ImageFont
 
 from datasetgan_ext.core.annotation import ABSENT, Keypoints
 from datasetgan_ext.core.files import save_atomically
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import spread_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.interpreter.labeler import LabeledSample
 from datasetgan_ext.report.strata import DROPPED
 
@@ -71,7 +72,7 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
     rows = math.ceil(len(samples) / columns)
     block = tile_count * (tile_wh[0] + GAP) + GAP
     line = TEXT + GAP
-    legend, legend_height = _legend(task, columns * block - GAP, font)
+    legend, legend_height = place_legend(task, columns * block - GAP, font)
     sheet = PIL.Image.new(
         'RGB', (columns * block + GAP, line + rows * (tile_wh[1] + line + GAP) + legend_height + GAP), 'white'
     )
@@ -103,12 +104,7 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             RED if stratum == DROPPED else DIM,
             font,
         )
-    for index, (position, name, color) in enumerate(legend):
-        x = position[0] + GAP
-        y = sheet.height - legend_height + position[1]
-        shape = draw.rectangle if index < len(task.classes) else draw.ellipse
-        shape((x, y + 2, x + TEXT - 2, y + TEXT), fill=color, outline=DIM)
-        draw.text((x + TEXT + 4, y), name, INK, font)
+    draw_legend(draw, legend, task, sheet.height - legend_height, font)
     save_atomically(path, lambda temporary: sheet.save(temporary, format='PNG'))
 
 
@@ -127,10 +123,22 @@ def draw_keypoints(image: PIL.Image.Image, keypoints: Keypoints, task: Task, sca
 
 def keypoint_colors(task: Task) -> list[tuple[int, int, int]]:
     """A colour for each keypoint."""
-    return distinct_colors(len(task.keypoints) + 1)[1:]
+    return spread_colors(len(task.keypoints) + 1)[1:]
 
 
-def _legend(task: Task, width: int, font: PIL.ImageFont.FreeTypeFont) -> tuple[list[tuple], int]:
+def draw_legend(
+    draw: PIL.ImageDraw.ImageDraw, legend: list[tuple], task: Task, top: int, font: PIL.ImageFont.FreeTypeFont
+) -> None:
+    """Draw what `place_legend` has placed, from `top` downwards: squares for classes, dots for keypoints."""
+    for index, (position, name, color) in enumerate(legend):
+        x = position[0] + GAP
+        y = top + position[1]
+        shape = draw.rectangle if index < len(task.classes) else draw.ellipse
+        shape((x, y + 2, x + TEXT - 2, y + TEXT), fill=color, outline=DIM)
+        draw.text((x + TEXT + 4, y), name, INK, font)
+
+
+def place_legend(task: Task, width: int, font: PIL.ImageFont.FreeTypeFont) -> tuple[list[tuple], int]:
     """Where each class's and keypoint's name stands below the tiles, and the height that they need."""
     names = [*task.classes, *task.keypoints]
     colors = [*task.palette, *keypoint_colors(task)]

@@ -20,7 +20,7 @@ def test_it_learns_from_drawings():
     drawings = [draw(seed, 64) for seed in range(8)]
     torch.manual_seed(0)
     before = measure(Annotator(), drawings)
-    after = measure(train_annotator(64, drawings=32, steps=60), drawings)
+    after = measure(train_annotator(64, drawings=32, steps=40), drawings)
     assert after['mean_iou'] > before['mean_iou'] + 0.05
     assert set(after['iou']) == set(CLASSES) and set(after['keypoint_error_px']) == {'mean', *KEYPOINTS}
     assert np.sum(after['visibility']) == 8 * len(KEYPOINTS)

@@ -18,6 +18,9 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.helpers.commands import ROOT, invoke, train_arguments
 from tests.helpers.trees import manifest, tree
 
+SEEDS = '0-15'
+"""Of a run that is stopped after the first few."""
+
 
 @pytest.mark.parametrize(
     'arguments, message',
@@ -123,11 +126,17 @@ def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
     assert 'never unsure' in caplog.text
 
 
+@pytest.fixture(scope='module')
+def whole_run(tmp_path_factory) -> dict[str, str]:
+    """The files of a run of SEEDS that nothing stopped."""
+    outdir = tmp_path_factory.mktemp('whole') / 'whole'
+    assert invoke(gen_dataset.main, '--network=demo', f'--seeds={SEEDS}', f'--outdir={outdir}').exit_code == 0
+    return tree(outdir)
+
+
 @pytest.mark.parametrize('stop', [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
-    arguments = ['--network=demo', '--seeds=0-23']
-    assert invoke(gen_dataset.main, *arguments, f'--outdir={tmp_path}/whole').exit_code == 0
-    arguments.append(f'--outdir={tmp_path}/stopped')
+def test_a_killed_run_is_completed_by_the_same_command(stop, whole_run, tmp_path):
+    arguments = ['--network=demo', f'--seeds={SEEDS}', f'--outdir={tmp_path}/stopped']
     partial = tmp_path / 'stopped' / 'manifest.partial.jsonl'
     # a shell that runs the tests in the background has them ignore Ctrl-C
     with subprocess.Popen(
@@ -137,7 +146,7 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        while process.poll() is None and not (partial.exists() and partial.read_bytes().count(b'\n') >= 5):
+        while process.poll() is None and not (partial.exists() and partial.read_bytes().count(b'\n') >= 3):
             time.sleep(0.01)
         process.send_signal(stop)
         _, errors = process.communicate()
@@ -145,4 +154,4 @@ def test_a_killed_run_is_completed_by_the_same_command(stop, tmp_path):
     if stop == signal.SIGINT:
         assert 'the same command continues' in errors and 'Traceback' not in errors
     assert invoke(gen_dataset.main, *arguments).exit_code == 0
-    assert tree(tmp_path / 'stopped') == tree(tmp_path / 'whole')
+    assert tree(tmp_path / 'stopped') == whole_run

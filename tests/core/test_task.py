@@ -3,7 +3,8 @@ import json
 import pytest
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import distinct_colors
+from datasetgan_ext.core.task import Task
 
 
 def test_text_file(tmp_path):
@@ -60,4 +61,19 @@ def test_no_two_colors_alike():
         for i, first in enumerate(colors[:34])
         for second in colors[:i]
     )
-    assert near > 60
+    assert near > 30
+
+
+def test_a_palette_is_given_or_made_up(tmp_path):
+    """It decides nothing but what colours of masks mean: fingerprints, which hash repr, do not depend on it."""
+    made_up = Task.from_names(['background', 'car'])
+    given = Task(made_up.classes, made_up.palette)
+    assert given.palette_is_given and not made_up.palette_is_given
+    assert repr(given) == repr(made_up) and given == made_up
+    path = tmp_path / 'classes.json'
+    path.write_text(json.dumps(made_up.to_json()))
+    assert Task.read(path).palette_is_given, 'a class file that lists the colours means them'
+    assert not Task.from_json(made_up.to_json(), 'an interpreter').palette_is_given
+    chosen = Task.from_names(['background', 'car'], [[0, 0, 0], [1, 2, 3]])
+    assert Task.from_json(chosen.to_json(), 'an interpreter').palette_is_given
+    assert chosen.only(True, False).palette_is_given

@@ -50,10 +50,10 @@ def test_a_category_may_lack_keypoints_of_the_task(tmp_path):
         ('[]', 'holds no labelled image'),
         ({'images': []}, r'not as COCO .* writes it \(KeyError'),
         (coco(categories=[{'id': 1, 'name': 'bird'}]), 'is of category 2, which is not among'),
-        (coco(categories=[{'id': 1, 'name': 'bird'}, {'id': 2, 'name': 'tree'}]), 'there are no points on any'),
+        (coco(categories=[{'id': 1, 'name': 'bird'}, {'id': 2, 'name': 'tree'}]), 'keypoints without names'),
         (
             coco(names=['tail', 'haed', 'left_foot']),
-            r"'haed' \(did you mean 'head'\?\), at .*keypoints.json image seed0000003 annotation 1\.",
+            r"'haed' \(did you mean 'head'\?\), at .*keypoints.json image images/seed0000003.png annotation 1\.",
         ),
         (coco(names=['tail', 'tail', 'head']), "'tail' is there twice"),
         (coco(values=[1, 2, 2]), 'has 3 values under "keypoints"; 3 keypoints take 9'),
@@ -61,7 +61,7 @@ def test_a_category_may_lack_keypoints_of_the_task(tmp_path):
         (coco(values=[1, 1, 3] * 3), 'visibility is none of'),
         (coco(values=[float('nan'), 1, 2] * 3), 'no finite number'),
         (coco(images=[]), 'is of image 7, which is not among'),
-        (coco(annotations=coco()['annotations'][:1] * 2), "'tail' is there twice on seed0000003"),
+        (coco(annotations=coco()['annotations'][:1] * 2), "'tail' is there twice on images/seed0000003.png"),
     ],
 )
 def test_coco_mistakes(tmp_path, content, message):
@@ -99,7 +99,10 @@ def test_labelme_points(tmp_path):
     'content, message',
     [
         ('{}', 'is not as LabelMe writes it'),
-        (labelme(('tail', 'point', [[1]], {})), r'shape 1: its coordinates are \[1, 1\] numbers'),
+        (
+            labelme(('tail', 'point', [[1]], {})),
+            r'shape 1 \(tail\): its coordinates are 1 lists of 1 numbers, expected 1 pairs of numbers',
+        ),
         (labelme(('tial', 'point', [[1, 2]], {})), "did you mean 'tail'"),
         (labelme(*[('tail', 'point', [[1, 2]], {})] * 2), "'tail' is there twice"),
     ],

@@ -23,12 +23,6 @@ def test_gray_and_black_and_white(tmp_path):
     assert np.array_equal(png.read_mask(tmp_path / 'b.png'), MASK > 0)
 
 
-def test_folder_in_order_without_hidden_files(tmp_path):
-    for name in ('b.png', 'a.png', '.hidden.png', 'notes.txt'):
-        PIL.Image.fromarray(MASK).save(tmp_path / name, format='PNG')
-    assert [annotation.name for annotation in png.read_folder(tmp_path)] == ['a', 'b']
-
-
 def rgb(path):
     PIL.Image.fromarray(np.zeros((2, 3, 3), dtype=np.uint8)).save(path)
 
@@ -60,8 +54,3 @@ def test_bad_files(tmp_path, make, message):
     with pytest.raises(UserError, match='bad.png') as error:
         png.read_mask(tmp_path / 'bad.png')
     assert message in error.value.message
-
-
-def test_missing_folder():
-    with pytest.raises(UserError, match='`labels`=nowhere is not a folder'):
-        list(png.read_folder('nowhere'))

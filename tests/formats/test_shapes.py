@@ -91,14 +91,15 @@ def test_parts_together_and_cut_off_at_the_border():
     'region, message',
     [
         (Polygon([(0, 0), (4, 4), (4, 0), (0, 4)]), r'crosses itself near \(2, 2\)'),
-        (Polygon([(0, 0), (5, 0), (5, 5), (1, -0.5)]), 'crosses itself'),
+        (Polygon([(0, 0), (5, 0), (5, 5), (1, -2.5)]), 'crosses itself'),
         (Polygon([(0, 0), (1, 1)]), 'three corners or more, it has 2'),
         (Polygon([]), 'it has 0'),
-        (Polygon([(0, 0), (7.5, 0), (0, 3)]), r'corner \(7.5, 0\) is outside the image of 6 x 5'),
-        (Polygon([(0, 0), (2, -1.1), (2, 3)]), 'outside the image'),
+        (Polygon([(8, 0), (9, 0), (9, 3)]), 'outside the image of 6 x 5 pixels: it covers columns 8 to 9'),
+        (Together([Polygon([(0, -4), (2, -1.1), (2, -3)])]), 'outside the image'),
+        (Together([]), 'no part'),
         (Ellipse((3, 3), (0, 1)), 'radius'),
-        (Ellipse((3, 7), (9, 9)), r'centre \(3, 7\) is outside'),
-        (Bitmap(np.ones((7, 1), bool)), 'rows 0 to 7, which is outside'),
+        (Ellipse((3, 9), (9, 2)), 'outside the image'),
+        (Bitmap(np.ones((7, 1), bool), left=8), 'outside the image of .* rows 0 to 7'),
         (NoArea('a line'), 'a line'),
     ],
 )
@@ -138,3 +139,17 @@ def test_runs():
     for runs in ([1, 2], [5], [-1, 5], [2**62, 2**62, 2**62, 2**62, 4], 'x', [1, 'x'], [10**30], None):
         with pytest.raises(ShapeError, match='run lengths'):
             bits_from_runs(runs, 4)
+
+
+def test_an_outline_that_would_take_minutes_is_refused():
+    x = np.linspace(0, 100, 20_000)
+    tall = np.stack([x, np.where(np.arange(len(x)) % 2, 0, 90)], axis=1)
+    with pytest.raises(ShapeError, match='has 20000 corners, too many to check'):
+        Polygon(tall).paint(np.zeros((100, 100), np.uint8), 1)
+
+
+def test_an_outline_of_many_short_edges_is_painted():
+    angle = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    mask = np.zeros((100, 100), np.uint8)
+    Polygon(np.stack([50 + 40 * np.cos(angle), 50 + 40 * np.sin(angle)], axis=1)).paint(mask, 1)
+    assert mask.sum() == pytest.approx(np.pi * 40**2, rel=0.01)

@@ -5,27 +5,30 @@ What is looked at (of pixels that are there: unused entries of a palette do not 
               (1, 2 and 4 bits scaled to 255, as every viewer shows them); alpha 0 is "no label", any other alpha below
               255 is an unknown colour. 16-bit grey is a colour where it is a multiple of 257, else an unknown one.
     numbers   What the file stores: the index of a palette PNG; the level of a grey picture, also where it is stored as
-              RGB with R = G = B, with alpha, or in 16 bits (never cut to 8).
-    known     Colours with a meaning: those of the file's own name table (labelmap.txt beside the masks or beside
-              SegmentationClass; class_names.txt, where line k has VOC's colour k); else those that the class file
-              itself gives; else, in a VOC folder, VOC's colours (id = VOC's index). (224, 224, 192) is "no label" in
-              a VOC folder. Colours that the program makes up are for display, and never known.
-    ids       Numbers are ids where each is below the number of classes, or 255 ("no label").
-    own form  A palette PNG as write_mask writes it, so also the page: 8 bits, 256 colours, of which the first are the
-              task's (given or made up, or the table's), the others black.
+              RGB with R = G = B, with alpha, or in 16 bits (never cut to 8). Levels of 1, 2 and 4 bits are as shown.
+    known     Colours with a meaning: those of the file's own name table (labelmap.txt, label_colors.txt beside the
+              masks or beside SegmentationClass; class_names.txt, where line k has VOC's colour k); else those that the
+              class file itself gives and, in a VOC folder, VOC's colours (id = VOC's index): the first of the two that
+              has all colours of the file. (224, 224, 192) is "no label" in a VOC folder. Colours that the program makes
+              up are for display, and never known.
+    ids       Numbers are ids where each is below the number of classes, or 255 ("no label"). Beside labelmap.txt and
+              label_colors.txt, which give colours alone, numbers are no ids.
+    own form  A palette PNG as write_mask writes it, so also the page: 8 bits, 256 colours, of which the first (two at
+              least) are the task's (given or made up, or the table's), the others black.
 
 `mask_values`='auto'; the first row that fits a file
     | row | the file                                                       | is read                               |
-    | 0   | is in our own form, and its numbers are ids                    | by number; 255 is "no label", though  |
-    |     |                                                                | its colour is black                   |
-    | 1   | has known colours alone (in a palette PNG: 255 not in use)     | by colour, in whatever order a        |
-    |     |                                                                | palette has them, and also in grey    |
+    | 0   | is in our own form                                             | by number; 255 is "no label", though  |
+    |     |                                                                | its colour is black; numbers that are |
+    |     |                                                                | no ids are refused                    |
+    | 1   | has known colours alone (in a palette PNG of ids: 255 not in   | by colour, in whatever order a        |
+    |     | use, or of a colour that is "no label")                        | palette has them, and also in grey    |
     | 2   | is a palette PNG, has a known colour at another number than    | not at all: both readings             |
     |     | its id, and colours that are not known, or 255 in use          |                                       |
-    | 3   | is black and white alone, and so are all files of the folder   | not at all: white may be a class or   |
-    |     |                                                                | "no label"; both readings             |
+    | 3   | is black and white alone, and so are all files of the folder,  | not at all: white may be a class or   |
+    |     | or its white is not 255                                        | "no label"; both readings             |
     | 4   | is a palette PNG of ids with VOC's colours, or those that we   | not at all: both readings             |
-    |     | make up for this task, at other numbers                        |                                       |
+    |     | make up for this task, at other numbers; or of transparent ids |                                       |
     | 5   | is a palette PNG of several numbers that all have one colour   | not at all: the palette shows nothing |
     | 6   | has numbers that are ids                                       | by number                             |
     | 7   | has anything else                                              | not at all: unknown colours with      |
@@ -47,7 +50,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datasetgan_ext.core.task import Task, distinct_colors
+from datasetgan_ext.core.palette import distinct_colors
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from tests.helpers.trial_pngs import (
     BLACK_AND_WHITE,
@@ -72,7 +76,6 @@ from tests.helpers.trials import (
     SEED0,
     SIDE,
     cases,
-    fails_today,
     json_classes,
     names_all,
     read,
@@ -134,9 +137,7 @@ def test_our_own_masks_are_read_as_the_page_wrote_them(tmp_path, palette, count)
 # ------------------------------------------------------------------------------------------- row 1: known colours
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(IN_ORDER + REORDERED + TRUE_COLOR, REORDERED, 'read by index: other classes')
-)
+@pytest.mark.parametrize('encoding', cases(IN_ORDER + REORDERED + TRUE_COLOR))
 @pytest.mark.parametrize('background', ['black', 'white'])
 def test_colors_of_the_class_file_mean_the_same_in_every_encoding(tmp_path, encoding, background):
     colors = COLORS if background == 'black' else [(255, 255, 255), *COLORS[1:3], (0, 0, 0)]
@@ -147,11 +148,7 @@ def test_colors_of_the_class_file_mean_the_same_in_every_encoding(tmp_path, enco
 
 @pytest.mark.parametrize(
     'encoding',
-    cases(
-        BLACK_AND_WHITE,
-        ('gray-2', 'gray-4', 'gray-8', 'gray-16', 'gray-alpha-8', 'palette-1-reversed'),
-        '"no label", exchanged, or refused',
-    ),
+    cases(BLACK_AND_WHITE),
 )
 def test_black_and_white_mean_what_the_class_file_says(tmp_path, encoding):
     white = true_mask() > 0
@@ -160,7 +157,7 @@ def test_black_and_white_mean_what_the_class_file_says(tmp_path, encoding):
     np.testing.assert_array_equal(mask, white)
 
 
-@pytest.mark.parametrize('encoding', cases(('palette-8', 'rgb-8', 'rgba-8'), ('palette-8', 'rgb-8'), 'tRNS is ignored'))
+@pytest.mark.parametrize('encoding', cases(('palette-8', 'rgb-8', 'rgba-8')))
 def test_what_is_transparent_has_no_label(tmp_path, encoding):
     mask = true_mask()
     opaque = np.where(np.arange(SIDE) < 64, 255, 0) * np.ones((SIDE, 1), int)
@@ -180,9 +177,7 @@ def test_what_is_transparent_has_no_label(tmp_path, encoding):
 # ---------------------------------------------------------------------------------- rows 2 to 5: two readings differ
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(BLACK_AND_WHITE, 'all', '"no label", class 1, exchanged or refused, by the encoding')
-)
+@pytest.mark.parametrize('encoding', cases(BLACK_AND_WHITE))
 def test_black_and_white_without_a_meaning_is_refused_in_every_encoding(tmp_path, encoding):
     black_and_white_encodings(true_mask() > 0)[encoding](tmp_path / 'masks' / f'{SEED0}.png')
     message = refusal(tmp_path / 'masks', text_classes(tmp_path, NAMES[:2]))
@@ -191,7 +186,7 @@ def test_black_and_white_without_a_meaning_is_refused_in_every_encoding(tmp_path
 
 @pytest.mark.parametrize(
     'encoding',
-    cases(BLACK_AND_WHITE, 'all', 'the canvas becomes class 1 or "no label", or is refused, by the encoding'),
+    cases(BLACK_AND_WHITE),
 )
 def test_white_canvas_is_no_class(tmp_path, encoding):
     black_and_white_encodings(true_mask() == 0)[encoding](tmp_path / 'masks' / f'{SEED0}.png')
@@ -210,7 +205,7 @@ def test_white_has_no_label_where_other_masks_of_the_folder_hold_ids(tmp_path):
 
 @pytest.mark.parametrize(
     'encoding',
-    cases(('palette-8-turned', 'palette-8-reversed', 'palette-2-by-use'), 'all', 'read by index: other classes'),
+    cases(('palette-8-turned', 'palette-8-reversed', 'palette-2-by-use')),
 )
 @pytest.mark.parametrize('colors', [VOC_COLORS, distinct_colors(4)], ids=['VOC', 'made up'])
 def test_well_known_colors_at_other_indices_are_refused_with_both_readings(tmp_path, encoding, colors):
@@ -218,7 +213,7 @@ def test_well_known_colors_at_other_indices_are_refused_with_both_readings(tmp_p
     names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), SEED0, 'mask_values', 'index', 'colour|color')
 
 
-@pytest.mark.parametrize('values', cases(('auto', 'color', 'index'), 'all', 'read by index; mask_values is not there'))
+@pytest.mark.parametrize('values', cases(('auto', 'color', 'index')))
 def test_known_colors_at_other_indices_beside_unknown_ones(tmp_path, values):
     colors = [COLORS[0], COLORS[2], (9, 99, 9), COLORS[3]]
     write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, PALETTE, colors)
@@ -230,7 +225,6 @@ def test_known_colors_at_other_indices_beside_unknown_ones(tmp_path, values):
         names_all(message, SEED0, '9, 99, 9', 'mask_values' if values == 'auto' else 'palette')
 
 
-@fails_today('read by index')
 def test_255_in_a_known_color_is_refused_with_both_readings(tmp_path):
     colors = [*COLORS, *FOREIGN, *[(0, 0, 0)] * 248]
     stored = np.where(np.indices((SIDE, SIDE))[0] < 20, 255, true_mask())
@@ -238,7 +232,6 @@ def test_255_in_a_known_color_is_refused_with_both_readings(tmp_path):
     names_all(refusal(tmp_path / 'masks', json_classes(tmp_path, palette=COLORS)), SEED0, 'mask_values', '255')
 
 
-@fails_today('read by index')
 def test_a_palette_of_one_color_shows_nothing(tmp_path):
     write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, PALETTE, [(0, 0, 0)] * 256)
     names_all(refusal(tmp_path / 'masks', json_classes(tmp_path, palette=COLORS)), SEED0, 'mask_values')
@@ -248,9 +241,7 @@ def test_a_palette_of_one_color_shows_nothing(tmp_path):
 # --------------------------------------------------------------------------------------------- row 6: numbers are ids
 
 
-@pytest.mark.parametrize(
-    'encoding', cases((*GRAYS, 'rgb-8', 'rgba-8', 'palette-8'), ('gray-alpha-8', 'rgb-8', 'rgba-8'), 'refused')
-)
+@pytest.mark.parametrize('encoding', cases((*GRAYS, 'rgb-8', 'rgba-8', 'palette-8')))
 @pytest.mark.parametrize('palette', [None, COLORS], ids=['no palette', 'palette'])
 def test_levels_of_gray_are_ids_in_every_encoding(tmp_path, encoding, palette):
     levels = np.where(np.indices((SIDE, SIDE))[0] < 20, 255, true_mask())
@@ -259,7 +250,6 @@ def test_levels_of_gray_are_ids_in_every_encoding(tmp_path, encoding, palette):
     np.testing.assert_array_equal(mask, levels)
 
 
-@fails_today('refused: "has I;16 pixels"')
 @pytest.mark.parametrize('palette', [None, COLORS], ids=['no palette', 'palette'])
 def test_16_bit_numbers_are_ids_and_never_cut(tmp_path, palette):
     """Their upper eight bits are all black, which is the background's colour."""
@@ -268,9 +258,11 @@ def test_16_bit_numbers_are_ids_and_never_cut(tmp_path, palette):
     np.testing.assert_array_equal(mask_of(tmp_path / 'masks', json_classes(tmp_path, palette=palette)), true_mask())
 
 
-@pytest.mark.parametrize('value', cases(('256', '257', '511', '65535'), 'all', 'refused without the number'))
+@pytest.mark.parametrize('value', cases(('256', '257', '511', '65535')))
 def test_16_bit_numbers_that_are_no_ids_are_refused(tmp_path, value):
-    write_png(tmp_path / 'masks' / f'{SEED0}.png', np.where(true_mask() == 3, int(value), true_mask()), 16, GRAY)
+    write_png(
+        tmp_path / 'masks' / f'{SEED0}.png', np.where(true_mask() == 3, int(value), true_mask().astype(int)), 16, GRAY
+    )
     names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), SEED0, value)
 
 
@@ -290,7 +282,7 @@ def test_a_palette_whose_known_colors_agree_is_read_by_index(tmp_path, encoding)
 # ------------------------------------------------------------------------------------------------- row 7: no meaning
 
 
-@pytest.mark.parametrize('encoding', cases(TRUE_COLOR, 'all', 'read by colours that nobody chose'))
+@pytest.mark.parametrize('encoding', cases(TRUE_COLOR))
 def test_colors_that_the_program_made_up_mean_nothing(tmp_path, encoding):
     picture(distinct_colors(4))[encoding](tmp_path / 'masks' / f'{SEED0}.png')
     for classes in (text_classes(tmp_path), json_classes(tmp_path)):
@@ -311,7 +303,7 @@ def test_unknown_colors_are_listed_with_their_pixels(tmp_path):
     names_all(message, SEED0, '9, 99, 9', '700')  # 14 rows of 50 pixels
 
 
-@pytest.mark.parametrize('encoding', cases(TRUE_COLOR, 'all', 'mask_values is not there'))
+@pytest.mark.parametrize('encoding', cases(TRUE_COLOR))
 def test_index_is_no_way_to_read_true_color(tmp_path, encoding):
     picture(COLORS)[encoding](tmp_path / 'masks' / f'{SEED0}.png')
     message = refusal(tmp_path / 'masks', json_classes(tmp_path, palette=COLORS), mask_values='index')
@@ -321,9 +313,7 @@ def test_index_is_no_way_to_read_true_color(tmp_path, encoding):
 # -------------------------------------------------------------------------------------------------- the user's word
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(('palette-8', 'palette-8-turned', 'palette-8-reversed'), 'all', 'mask_values is not there')
-)
+@pytest.mark.parametrize('encoding', cases(('palette-8', 'palette-8-turned', 'palette-8-reversed')))
 def test_index_takes_the_stored_numbers(tmp_path, encoding):
     picture(COLORS)[encoding](tmp_path / 'masks' / f'{SEED0}.png')
     expected = {
@@ -335,9 +325,7 @@ def test_index_takes_the_stored_numbers(tmp_path, encoding):
     np.testing.assert_array_equal(mask, expected[encoding])
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(('gray-1', 'gray-8', 'palette-1', 'palette-1-reversed'), 'all', 'mask_values is not there')
-)
+@pytest.mark.parametrize('encoding', cases(('gray-1', 'gray-8', 'palette-1', 'palette-1-reversed')))
 def test_index_decides_what_white_is(tmp_path, encoding):
     white = true_mask() > 0
     black_and_white_encodings(white)[encoding](tmp_path / 'masks' / f'{SEED0}.png')
@@ -346,14 +334,12 @@ def test_index_decides_what_white_is(tmp_path, encoding):
     np.testing.assert_array_equal(mask, expected.get(encoding, white))
 
 
-@fails_today('mask_values is not there')
 def test_an_unknown_way_is_refused(tmp_path):
     picture(COLORS)['palette-8'](tmp_path / 'masks' / f'{SEED0}.png')
     message = refusal(tmp_path / 'masks', json_classes(tmp_path, palette=COLORS), mask_values='numbers')
     names_all(message, 'mask_values', 'numbers', 'auto', 'index', 'color')
 
 
-@fails_today('read by index, each file')
 def test_one_folder_is_read_in_one_way(tmp_path):
     """One file's colours are known at other indices, another's are not known at all and its numbers are ids."""
     masks = tmp_path / 'masks'

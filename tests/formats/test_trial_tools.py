@@ -24,7 +24,6 @@ from tests.helpers.trials import (
     cases,
     coco,
     cvat,
-    fails_today,
     flat,
     json_classes,
     label_studio,
@@ -57,37 +56,19 @@ def is_read_or_named(labels, classes, tool: str) -> None:
 
 @pytest.mark.parametrize(
     'tool',
-    cases(
-        TOOLS,
-        (
-            'VIA',
-            'VIA 1',
-            'VIA project',
-            'VIA csv',
-            'Supervisely',
-            'ISAT',
-            'Datumaro',
-            'SA-1B',
-            'YOLO segment',
-            'YOLO',
-            'Roboflow masks',
-            'CreateML',
-            'VOC boxes',
-        ),
-        "refused without the tool's name",
-    ),
+    cases(TOOLS),
 )
 def test_a_file_of_a_known_tool(tmp_path, tool):
     is_read_or_named(TOOLS[tool](tmp_path / 'labels'), text_classes(tmp_path), tool)
 
 
-@pytest.mark.parametrize('tool', cases(TOOLS, set(TOOLS) - {'CVAT for video'}, "refused without the tool's name"))
+@pytest.mark.parametrize('tool', cases(TOOLS))
 def test_a_folder_with_files_of_a_known_tool(tmp_path, tool):
     TOOLS[tool](tmp_path / 'labels')
     is_read_or_named(tmp_path / 'labels', text_classes(tmp_path), tool)
 
 
-@pytest.mark.parametrize('tool', cases(('ISAT', 'SA-1B', 'VIA'), 'all', 'the pictures are taken for masks'))
+@pytest.mark.parametrize('tool', cases(('ISAT', 'SA-1B', 'VIA')))
 def test_a_file_of_a_known_tool_beside_the_pictures(tmp_path, tool):
     """The pictures are no masks, though they are PNG files."""
     TOOLS[tool](tmp_path / 'labels')
@@ -97,7 +78,7 @@ def test_a_file_of_a_known_tool_beside_the_pictures(tmp_path, tool):
 
 @pytest.mark.parametrize(
     'image',
-    cases((f'{SEED0}.png', f'{SEED0}.PNG', f'{SEED0}.jpg'), [f'{SEED0}.png'], 'refused: "could be png or labelme"'),
+    cases((f'{SEED0}.png', f'{SEED0}.PNG', f'{SEED0}.jpg')),
 )
 def test_labelme_beside_its_pictures(tmp_path, image):
     """As LabelMe saves by default. The picture is no mask: the file says that it is what was labelled."""
@@ -129,9 +110,7 @@ def encoded(text: str, encoding: str) -> bytes:
     return text.encode(encoding)
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(ENCODINGS, ('utf-16', 'utf-16-le-bom', 'cp1252'), 'refused: UnicodeDecodeError')
-)
+@pytest.mark.parametrize('encoding', cases(ENCODINGS))
 @pytest.mark.parametrize('kind', ['labelme file', 'labelme folder', 'coco', 'label studio'])
 def test_json_in_another_encoding(tmp_path, encoding, kind):
     shapes = [('Tür' if label == 'car' else label, corners) for label, corners in SHAPES]
@@ -147,9 +126,7 @@ def test_json_in_another_encoding(tmp_path, encoding, kind):
     np.testing.assert_array_equal(masks[SEED0], true_mask())
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(('utf-8', 'utf-16', 'cp1252'), ('utf-16', 'cp1252'), 'refused: "in no known format"')
-)
+@pytest.mark.parametrize('encoding', cases(('utf-8', 'utf-16', 'cp1252')))
 def test_xml_in_another_encoding(tmp_path, encoding):
     """The encoding stands in the first line; a byte order mark says it as well."""
     text = cvat().replace('label="car"', 'label="Tür"').replace('encoding="utf-8"', f'encoding="{encoding}"')
@@ -158,9 +135,7 @@ def test_xml_in_another_encoding(tmp_path, encoding):
     np.testing.assert_array_equal(masks[SEED0], true_mask())
 
 
-@pytest.mark.parametrize(
-    'encoding', cases(ENCODINGS, ('utf-16', 'utf-16-le-bom', 'cp1252'), 'refused: UnicodeDecodeError')
-)
+@pytest.mark.parametrize('encoding', cases(ENCODINGS))
 @pytest.mark.parametrize('kind', ['text', 'json'])
 def test_class_files_in_another_encoding(tmp_path, encoding, kind):
     names = ('background', 'Tür', 'wheel', 'window')
@@ -171,7 +146,6 @@ def test_class_files_in_another_encoding(tmp_path, encoding, kind):
     np.testing.assert_array_equal(masks[SEED0], true_mask())
 
 
-@fails_today('shown beside its twin, which looks the same')
 def test_names_that_differ_by_what_cannot_be_seen_show_the_difference(tmp_path):
     """A space that does not break, or a Cyrillic letter, looks like the class file's own name."""
     shapes = [('c\u0430r' if label == 'car' else label, corners) for label, corners in SHAPES]
@@ -182,7 +156,6 @@ def test_names_that_differ_by_what_cannot_be_seen_show_the_difference(tmp_path):
 # ------------------------------------------------------------------------------------- COCO's and the others' spellings
 
 
-@fails_today('"expected [-1]"')
 def test_a_flat_list_of_corners_is_read_or_explained(tmp_path):
     """Some converters forget the list around it; one polygon can be nothing else."""
     labels = write(tmp_path / 'l.json', coco([flat(corners) for _, corners in SHAPES]))
@@ -217,7 +190,7 @@ def _ids_as_text() -> dict:
     return content
 
 
-@pytest.mark.parametrize('kind', cases(COCO_KINDS, ('ids as text', 'points in pairs'), 'refused'))
+@pytest.mark.parametrize('kind', cases(COCO_KINDS))
 def test_spellings_of_coco(tmp_path, kind):
     labels = write(tmp_path / 'l.json', COCO_KINDS[kind]())
     np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
@@ -278,7 +251,7 @@ LABEL_STUDIO_KINDS = {
 }
 
 
-@pytest.mark.parametrize('kind', cases(LABEL_STUDIO_KINDS, 'all', 'refused: "results of type ..."'))
+@pytest.mark.parametrize('kind', cases(LABEL_STUDIO_KINDS))
 def test_labels_and_shapes_of_label_studio_apart(tmp_path, kind):
     """<Labels> with <Polygon>: two results with one id, of which one has the class."""
     results = [
@@ -290,7 +263,6 @@ def test_labels_and_shapes_of_label_studio_apart(tmp_path, kind):
     np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
 
 
-@fails_today('refused without the degrees')
 def test_an_image_that_was_rotated_in_label_studio_is_refused(tmp_path):
     results = [label_studio_polygon(*SHAPES[0], image_rotation=90)]
     message = refusal(write(tmp_path / 'l.json', label_studio(results)), text_classes(tmp_path))
@@ -313,7 +285,6 @@ def test_a_keypoint_of_two_objects_is_refused(tmp_path):
     names_all(refusal(labels, json_classes(tmp_path, keypoints=KEYPOINTS)), SEED0, 'front wheel', 'twice')
 
 
-@fails_today('painted at the upper left corner')
 def test_a_mask_of_labelme_that_does_not_fill_its_box_is_refused(tmp_path):
     """Its points span 50 x 30 pixels; the picture in it has 10 x 10."""
     shape = labelme_shape('car', [[20, 40], [69, 69]], 'mask', mask=png_bits(np.ones((10, 10), bool)))

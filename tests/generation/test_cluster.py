@@ -166,9 +166,14 @@ def test_actors_follow_what_the_cluster_has(monkeypatch, resources, options, dev
     assert (found.device, found.actors) == (device, workers)
 
 
+@pytest.mark.ray
+@pytest.mark.xdist_group('ray')
 @pytest.mark.parametrize('address', ['auto', '127.0.0.1:1', 'ray://127.0.0.1:1', 'nonsense'])
 def test_no_cluster_is_told(tmp_path, address):
     pytest.importorskip('ray', reason='ray is not installed')
+    psutil = pytest.importorskip('psutil')
+    if address == 'auto' and any(process.name() == 'gcs_server' for process in psutil.process_iter()):
+        pytest.skip('a Ray cluster is running on this machine')
     result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path / "out"}', '--seeds=0', f'--ray={address}')
     assert result.exit_code == 1 and f'--ray={address}: no Ray cluster' in result.output
     assert not (tmp_path / 'out').exists()
@@ -187,6 +192,9 @@ def two_nodes():
     machines.shutdown()
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.xdist_group('ray')
 def test_one_of_two_machines_is_lost(two_nodes, tmp_path, monkeypatch):
     import ray
 

@@ -9,6 +9,7 @@ from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.labels import read_annotations
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.generator import Generator
@@ -32,7 +33,7 @@ TASK = Task(
 def labeler(request, original_samples, original_labels) -> Labeler:
     generator = Generator(make_network(), 'tiny')
     samples = original_samples
-    annotations = list(png.read_folder(original_labels))
+    annotations = read_mask_folder(original_labels, TASK)
     for sample, annotation in zip(samples.samples, annotations):
         gray = np.asarray(png.PIL.Image.open(samples.folder / sample.image)).mean(axis=2)
         places = [np.unravel_index(pixel, gray.shape)[::-1] for pixel in (gray.argmax(), gray.argmin(), 0)]

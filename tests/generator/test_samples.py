@@ -121,7 +121,7 @@ def test_pairs_by_name_in_the_order_of_the_samples(samples):
     'annotations, seeds, message',
     [
         ([], None, '`labels` holds no labelled image'),
-        ([annotation('seed0000000'), annotation('cat')], None, 'labels/cat.png: no sample of that name'),
+        ([annotation('seed0000000'), annotation('cat')], None, '1 of 2 labelled images are no samples of'),
         (
             [annotation('seed0000000', hw=(32, 16))],
             None,

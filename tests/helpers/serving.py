@@ -20,12 +20,12 @@ ROOT = Path(datasetgan_ext.__file__).parents[1]
 
 
 @contextlib.contextmanager
-def serving(samples, task, folder, generator=None, host='127.0.0.1'):
+def serving(samples, task, folder, generator=None, host='127.0.0.1', command=''):
     """A running server."""
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_store(samples, task, folder))
         suggester = stack.enter_context(Suggester(generator, store)) if generator else None
-        server = stack.enter_context(Server(host, 0, store, suggester))
+        server = stack.enter_context(Server(host, 0, store, suggester, command=command))
         thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
         thread.start()
         try:

@@ -20,7 +20,7 @@ import pytest
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import labeled_part, read_annotations
+from datasetgan_ext.generator.hand_labels import read_labeled_samples
 from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 
@@ -111,7 +111,7 @@ def read(labels: Path | None, classes: Path, samples: SampleSet | None = None, *
         labels: file or folder.
         classes: class file.
         samples: that the labels are of; by default one, seed 0.
-        options: of read_annotations: keypoints, label_format, unlabeled, mask_values.
+        options: of read_labeled_samples: keypoints, label_format, unlabeled, mask_values.
     """
     records = _Records()
     logger = logging.getLogger('datasetgan_ext')
@@ -121,8 +121,7 @@ def read(labels: Path | None, classes: Path, samples: SampleSet | None = None, *
     try:
         task = Task.read(classes)
         samples = samples or sample_set(classes.parent / 'the samples')
-        annotations = read_annotations(task, labels, options.pop('keypoints', None), **options)
-        pairs = samples.pair(annotations, labeled_part(task, annotations))
+        _, pairs = read_labeled_samples(samples, task, labels, options.pop('keypoints', None), **options)
     finally:
         logger.removeHandler(records)
         logger.setLevel(level)

@@ -1,7 +1,7 @@
 import pytest
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.interpreter import cross_validation
 from datasetgan_ext.interpreter.cross_validation import cross_validate
@@ -11,7 +11,7 @@ from datasetgan_ext.interpreter.training_set import TrainingSet
 
 
 def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples, labels, task, monkeypatch):
-    pairs = samples.pair(png.read_folder(labels), task)
+    pairs = samples.pair(read_mask_folder(labels, task), task)
     training_set = TrainingSet(
         generator, samples, pairs, task, options_from('default', models=1, max_steps=20), progress=False
     )
@@ -34,7 +34,7 @@ def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples
 
 
 def test_cross_validation_of_one_image_is_refused(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task)[:1]
+    pairs = samples.pair(read_mask_folder(labels, task), task)[:1]
     training_set = TrainingSet(generator, samples, pairs, task, options_from('default'), progress=False)
     with pytest.raises(UserError, match='at least two'):
         cross_validate(training_set)

@@ -9,6 +9,7 @@ from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.interpreter.differences import neighbor_differences
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import (
@@ -134,10 +135,10 @@ def keypoint_task() -> Task:
 
 
 @pytest.fixture
-def annotations(samples, labels) -> list[Annotation]:
+def annotations(samples, labels, task) -> list[Annotation]:
     """Masks, the brightest pixel as one keypoint, and a second one that the last image lacks."""
     found = []
-    for index, annotation in enumerate(png.read_folder(labels)):
+    for index, annotation in enumerate(read_mask_folder(labels, task)):
         gray = np.asarray(png.PIL.Image.open(samples.folder / samples.samples[index].image)).mean(axis=2)
         places = [np.unravel_index(pixel, gray.shape) for pixel in (gray.argmax(), gray.argmin())]
         annotation.keypoints = keypoints(*((x + 0.5, y + 0.5, VISIBLE) for y, x in places))

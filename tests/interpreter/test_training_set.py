@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from datasetgan_ext.core.annotation import Annotation
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.training import train_interpreter
@@ -14,7 +14,7 @@ from datasetgan_ext.interpreter.training_set import TrainingSet
 
 
 def test_pixels_of_an_image_do_not_depend_on_the_others(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task)
+    pairs = samples.pair(read_mask_folder(labels, task), task)
     options = options_from('default', pixels_per_image=20)
     together = TrainingSet(generator, samples, pairs, task, options, progress=False).pixels
     alone = TrainingSet(generator, samples, pairs[2:3], task, options, progress=False).pixels
@@ -23,7 +23,7 @@ def test_pixels_of_an_image_do_not_depend_on_the_others(generator, samples, labe
 
 
 def test_clean_up_is_an_option(generator, samples, labels, task):
-    pairs = samples.pair(png.read_folder(labels), task)
+    pairs = samples.pair(read_mask_folder(labels, task), task)
     pairs[0][1].mask[:] = 0
     pairs[0][1].mask[0, :5] = 2
     pairs[0][1].mask[8:] = 1
@@ -34,7 +34,7 @@ def test_clean_up_is_an_option(generator, samples, labels, task):
 
 
 def test_a_class_without_labels_is_told(generator, samples, labels, task, caplog):
-    pairs = samples.pair(png.read_folder(labels), task)
+    pairs = samples.pair(read_mask_folder(labels, task), task)
     for _, annotation in pairs:
         annotation.mask[annotation.mask == 1] = 0
     TrainingSet(generator, samples, pairs, task, options_from('default'), progress=False)
@@ -59,7 +59,7 @@ def test_crop_trains_on_the_cropped_part(generator, task, tmp_path):
 @pytest.mark.parametrize('value, message', [(255, 'the masks hold no class at all'), (0, 'the masks hold background')])
 def test_labels_of_one_class_are_refused(generator, samples, labels, task, value, message):
     """A black-and-white mask of 0 and 255 too: 255 means "no label"."""
-    pairs = samples.pair(png.read_folder(labels), task)
+    pairs = samples.pair(read_mask_folder(labels, task), task)
     for _, annotation in pairs:
         annotation.mask[:] = np.where(annotation.mask == 2, 255, value)
     with pytest.raises(UserError) as error:

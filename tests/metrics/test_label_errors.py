@@ -4,7 +4,7 @@ import pytest
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import png
+from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.cross_validation import cross_validate
@@ -21,9 +21,9 @@ def test_regions_that_are_labeled_otherwise():
     errors = find_label_errors('car', labeled, predicted, uncertainty)
     nowhere = np.empty(0)
     assert errors == [
-        LabelError('car', 1, 0, 18, 6.0, 3.5, nowhere),
-        LabelError('car', 0, 1, 4, 9.0, 8.0, nowhere),
-        LabelError('car', 2, 0, 4, 1.0, 8.0, nowhere),
+        LabelError('car', 1, 0, 18, 0, 6.0, 3.5, nowhere),
+        LabelError('car', 0, 1, 4, 0, 9.0, 8.0, nowhere),
+        LabelError('car', 2, 0, 4, 0, 1.0, 8.0, nowhere),
     ]
     assert errors[2].pixels.tolist() == [7 * 12, 7 * 12 + 1, 8 * 12, 8 * 12 + 1]
 
@@ -44,7 +44,7 @@ def test_what_is_no_mistake(change):
 def test_cross_validation_finds_a_planted_mistake():
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')
-    pairs = samples.pair(png.read_folder(DEMO_FOLDER / 'samples' / 'masks'), task, list(range(4)))
+    pairs = samples.pair(read_mask_folder(DEMO_FOLDER / 'samples' / 'masks', task), task, list(range(4)))
     mask = pairs[2][1].mask
     assert (mask[4:28, 20:108] == task.classes.index('background')).all()
     hub, window = task.classes.index('hub'), task.classes.index('window')

@@ -4,7 +4,6 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +18,6 @@ from datasetgan_ext.report.page import data_uri, thumbnails, write_report
 from datasetgan_ext.report.publish import Pictures
 from tests.helpers.datasets import TASK, make_dataset
 
-CHROMIUM = Path('/usr/bin/chromium')
 NASTY = '</script><script>alert("x")</script>&amp; <img src=x onerror=alert(1)>'
 INFO = {
     'sources': {'network': NASTY, 'interpreter': 'i.safetensors'},
@@ -126,30 +124,27 @@ def test_a_sample_whose_files_are_gone_is_made_again(generator, interpreter, tmp
     assert np.array_equal(again[0], image) and np.array_equal(again[1], mask)
 
 
-def test_the_slider_changes_the_overlay(tmp_path):
-    sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
-    if not CHROMIUM.exists():
-        pytest.skip(f'{CHROMIUM} is not there')
+@pytest.mark.browser
+def test_the_slider_changes_the_overlay(browser, tmp_path):
     black, red = np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.uint8)
     write(tmp_path / 'dataset', TASK, lambda record: (black, red))
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        page = browser.new_page()
-        errors, requests = [], []
-        page.on('console', lambda message: errors.append(message.text))
-        page.on('pageerror', lambda error: errors.append(str(error)))
-        page.on('request', lambda request: requests.append(request.url))
-        page.goto((tmp_path / 'dataset' / 'report.html').as_uri())
-        page.uncheck('#points')
+    context = browser.new_context()
+    page = context.new_page()
+    errors, requests = [], []
+    page.on('console', lambda message: errors.append(message.text))
+    page.on('pageerror', lambda error: errors.append(str(error)))
+    page.on('request', lambda request: requests.append(request.url))
+    page.goto((tmp_path / 'dataset' / 'report.html').as_uri())
+    page.uncheck('#points')
 
-        def shown_red() -> int:
-            with PIL.Image.open(io.BytesIO(page.locator('.picture').first.screenshot())) as image:
-                return image.convert('RGB').getpixel((image.width // 2, image.height // 2))[0]
+    def shown_red() -> int:
+        with PIL.Image.open(io.BytesIO(page.locator('.picture').first.screenshot())) as image:
+            return image.convert('RGB').getpixel((image.width // 2, image.height // 2))[0]
 
-        found = []
-        for level in ('0', '50', '100'):
-            page.fill('#overlay', level)
-            found.append(shown_red())
-        browser.close()
+    found = []
+    for level in ('0', '50', '100'):
+        page.fill('#overlay', level)
+        found.append(shown_red())
+    context.close()
     assert found == pytest.approx([0, 100, 200], abs=6)
     assert errors == [] and all(re.match('file:|data:', url) for url in requests)

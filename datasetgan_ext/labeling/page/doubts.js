@@ -1,113 +1,137 @@
-'use strict';
 // Doubts: regions where what the other images teach disagrees with the labels.
 
-const CHOSEN = '#ffd84d';
-const doubts = new Map();  // name -> [{name, labelled, expected, pixels, kept, changed}], largest region first
-let doubted = null;        // the one that is looked at
-let noted = '{}';
+import {$, countOf, say} from './dom.js';
+import {openImage} from './images.js';
+import {beforeChange, saveMask, saveNotes} from './labels.js';
+import {openDoubts, showShare} from './list.js';
+import {paintOverlay} from './overlay.js';
+import {allSaved, post, reasonOf, requestJson, samplePath} from './server.js';
+import {on, state} from './state.js';
+import {lookAt, redraw} from './view.js';
 
-const openDoubts = name => (doubts.get(name) ?? []).filter(doubt => !doubt.kept && !doubt.changed);
-const doubtedPixels = name => openDoubts(name).reduce((sum, doubt) => sum + doubt.pixels.length, 0);
+let noted = '{}';          // the server's figures that have been taken over
 
-async function check() {
-  if (!task.suggests) return;
+/** Has the server check all labels; what it finds comes to `noteDoubts`. */
+export async function check(poll) {
+  if (!state.task.suggests) return;
   try {
-    await saving;
-    await request('/api/check', {method: 'POST', body: '{}'});
+    await allSaved();
+    await post('/api/check', {});
   } catch (error) {
-    return showDoubts(error.message);
+    return showDoubts(reasonOf(error));
   }
   showDoubts('Checking …');
   poll();
 }
 
 /** Takes over what the server has found, once it has gone through all images. */
-async function noteDoubts({phase, unchecked, doubts: found}) {
+export async function noteDoubts({phase, unchecked, doubts: found}) {
   if (unchecked) return showDoubts(phase === 'checking' ? `Checking … ${unchecked} to go` : 'Waiting …');
   if (JSON.stringify(found) === noted) return;
-  const names = Object.keys(found).filter(name => found[name]);
-  const replies = await Promise.all(names.map(async name => (await request(samplePath(name, 'doubts'))).json()));
-  doubts.clear();
-  names.forEach((name, i) => doubts.set(name, replies[i].doubts.map(doubt => ({name, ...doubt}))));
+  const {samples} = state;
+  const names = Object.keys(found).filter(sampleName => found[sampleName]);
+  const replies = await Promise.all(names.map(sampleName => requestJson(samplePath(sampleName, 'doubts'))));
+  for (const sample of samples.values()) sample.doubts = [];
+  names.forEach((sampleName, i) => takeDoubts(samples.get(sampleName), replies[i].doubts));
   noted = JSON.stringify(found);
-  doubted = null;
+  state.doubted = null;
   $('order-row').hidden = $('by-doubts').hidden = false;
-  for (const sample of samples.values()) showShare(sample, sample.share);
+  for (const sample of samples.values()) showShare(sample);
+  showDoubts(names.length ? '' : 'No doubts.');
+}
+
+function takeDoubts(sample, doubts) {
+  sample.doubts = doubts.map(doubt => {
+    const {labeled, expected, pixels} = doubt;
+    const pair = `${labeled}>${expected}`;
+    const isKept = note => {
+      const [notedPair, pixel] = note.split('@');
+      return notedPair === pair && pixels.includes(Number(pixel));
+    };
+    const key = `${pair}@${pixels[Math.floor(pixels.length / 2)]}`;
+    return {...doubt, sample: sample.name, key, kept: sample.notes.kept.some(isKept)};
+  });
+}
+
+/** All that are open, of all images, those first of which the others are most sure. */
+export function listDoubts() {
+  return [...state.samples.values()].flatMap(openDoubts).sort((one, other) => other.score - one.score);
+}
+
+/** Looks at the next (1) or previous (-1) doubt. */
+export async function stepDoubt(direction) {
+  const list = listDoubts();
+  const at = list.indexOf(state.doubted);
+  if (list.length) await lookAtDoubt(list[at < 0 ? 0 : (at + direction + list.length) % list.length]);
+}
+
+async function lookAtDoubt(doubt) {
+  state.doubted = doubt;
+  if (doubt.sample !== state.current.name) await openImage(doubt.sample);
+  if (doubt.sample === state.current.name) lookAt(doubt.pixels);
   showDoubts();
-  if (!names.length) $('check-state').textContent = 'No doubts.';
 }
 
-/** All that are open: those of the image with the most doubted pixels first. */
-function listDoubts() {
-  const names = [...doubts.keys()].sort((one, other) => doubtedPixels(other) - doubtedPixels(one));
-  return names.flatMap(openDoubts);
-}
-
-async function stepDoubt(direction) {
-  const list = listDoubts(), at = list.indexOf(doubted);
-  if (!list.length) return;
-  doubted = list[at < 0 ? 0 : (at + direction + list.length) % list.length];
-  if (doubted.name !== current.name) await open(doubted.name);
-  look(doubted.pixels);
-  showDoubts();
-}
-
-/** Shows a region and what is around it. */
-function look(pixels) {
-  let left = width, right = 0, top = height, bottom = 0;
-  for (const i of pixels) {
-    const x = i % width, y = Math.floor(i / width);
-    left = Math.min(left, x); right = Math.max(right, x + 1); top = Math.min(top, y); bottom = Math.max(bottom, y + 1);
+/** Settles the doubt that is looked at, and goes on to the one that came after it. */
+async function settle(change) {
+  const {doubted, current} = state;
+  if (doubted?.sample !== current.name) return;
+  const list = listDoubts();
+  const after = list[list.indexOf(doubted) + 1] ?? list[0];
+  change(doubted);
+  if (after === doubted) {
+    state.doubted = null;
+    say('That was the last doubt');
+    return showDoubts();
   }
-  const side = 2 * Math.max(right - left, bottom - top, Math.max(width, height) / 5);
-  fit();
-  zoom(Math.max(1, Math.min(canvas.clientWidth, canvas.clientHeight) / side / view.scale), 0, 0);
-  view.x = canvas.clientWidth / 2 - (left + right) / 2 * view.scale;
-  view.y = canvas.clientHeight / 2 - (top + bottom) / 2 * view.scale;
-  redraw();
+  await lookAtDoubt(after);
 }
 
 /** Gives the region the class that was expected. */
-function changeDoubted() {
-  if (doubted?.name !== current.name) return;
+export const changeDoubted = () => settle(doubt => {
+  const {mask} = state.current;
   beforeChange();
-  for (const i of doubted.pixels) if (current.mask[i] === doubted.labelled) current.mask[i] = doubted.expected;
+  for (const i of doubt.pixels) if (mask[i] === doubt.labeled) mask[i] = doubt.expected;
   paintOverlay();
   saveMask();
-}
+});
 
-function keepDoubted() {
-  const kept = doubted;
-  stepDoubt(1);
-  kept.kept = true;
-  showDoubts();
-}
+/** Takes note that it is no mistake. */
+export const keepDoubted = () => settle(doubt => {
+  const sample = state.samples.get(doubt.sample);
+  doubt.kept = true;
+  sample.notes.kept = [...sample.notes.kept, doubt.key];
+  saveNotes(sample);
+  showShare(sample);
+});
 
 /** Brings panel and list up to date with the labels of the open image. */
 function showDoubts(text = '') {
-  for (const doubt of doubts.get(current?.name) ?? []) {
-    doubt.changed = !doubt.pixels.some(i => current.mask[i] === doubt.labelled);
+  const {current, doubted, task} = state;
+  const sample = state.samples.get(current?.name);
+  for (const doubt of sample?.doubts ?? []) {
+    doubt.left = doubt.pixels.filter(i => current.mask[i] === doubt.labeled).length;
   }
-  const list = listDoubts(), number = list.indexOf(doubted) + 1;
-  if (!text && number) {
-    const [labelled, expected] = [doubted.labelled, doubted.expected].map(id => task.classes[id]);
-    text = `Doubt ${number} of ${list.length}: ${labelled}, or ${expected}?`;
-  } else if (!text && doubts.size) {
-    text = list.length ? `${countOf(list.length, 'doubt')} in ${countOf(new Set(list.map(d => d.name)).size, 'image')}.`
-      : 'No doubts are left.';
-  }
-  $('check-state').textContent = text || $('check-state').textContent;
-  $('doubt-row').hidden = !number || doubted.name !== current.name;
+  const list = listDoubts();
+  const number = list.indexOf(doubted) + 1;
+  $('check-state').textContent = text || summary(list, number) || $('check-state').textContent;
+  $('doubt-row').hidden = !number || doubted.sample !== current.name;
   if (number) $('change').textContent = `Change to ${task.classes[doubted.expected]}`;
   $('previous-doubt').disabled = $('next-doubt').disabled = !list.length;
-  if (current && doubts.has(current.name)) showShare(samples.get(current.name), samples.get(current.name).share);
+  if (sample?.doubts.length) showShare(sample);
   redraw();
 }
 
-function drawDoubts() {
-  for (const doubt of openDoubts(current.name)) {
-    const inside = new Set(doubt.pixels.filter(i => current.mask[i] === doubt.labelled));
-    outlined(() => traceBorder(inside, i => inside.has(i)), doubt === doubted ? 3 : 1.5,
-      doubt === doubted ? CHOSEN : '#fff');
+function summary(list, number) {
+  const {doubted, samples, task} = state;
+  if (number) {
+    const [labeled, expected] = [doubted.labeled, doubted.expected].map(id => task.classes[id]);
+    return `Doubt ${number} of ${list.length}: ${labeled}, or ${expected}?`;
   }
+  if (![...samples.values()].some(sample => sample.doubts.length)) return '';
+  if (!list.length) return 'No doubts are left.';
+  return `${countOf(list.length, 'doubt')} in ${countOf(new Set(list.map(doubt => doubt.sample)).size, 'image')}.`;
 }
+
+on('labels', () => showDoubts());
+on('opened', () => showDoubts());

@@ -1,86 +1,112 @@
-'use strict';
-// Images: the list, and the one that is open.
+// The image that is open.
 
-async function open(name) {
-  opening = name;
-  cancelPolygon();
+import {canvas, say} from './dom.js';
+import {nextToDo} from './keypoints.js';
+import {markOpen, nameBeside, showShare} from './list.js';
+import {paintOverlay, paintUncertainty} from './overlay.js';
+import {fetchMask, reasonOf, samplePath, unsavedBody} from './server.js';
+import {state, tell} from './state.js';
+import {fit} from './view.js';
+
+const UNDO_BYTES = 256e6;  // how much all images' undo steps may take
+
+/** What is kept of each image that has been open, by name; the last one opened last. */
+const opened = new Map();
+
+/** What is kept of an image, if it has been open. */
+export const keptOf = sampleName => opened.get(sampleName);
+
+export async function openImage(sampleName) {
+  const sample = state.samples.get(sampleName);
+  state.opening = sampleName;
   say('');
-  const image = new Image();
-  image.src = samplePath(name, 'image');
+  let found;
   try {
-    const path = samplePath(name, 'mask');
-    const [mask] = await Promise.all([
-      unsaved.get(path)?.body ?? request(path).then(async reply => new Uint8Array(await reply.arrayBuffer())),
-      image.decode().catch(() => { throw new Error(`The image ${name} cannot be shown`); })]);
-    if (opening !== name) return;
-    endOfDrag();
-    current = {name, image, mask: mask.slice(), points: samples.get(name).points, suggestion: null, uncertainty: null,
-      proposed: []};
+    found = await Promise.all([opened.get(sampleName)?.image ?? pictureOf(sampleName), maskOf(sample)]);
   } catch (error) {
-    return say(error.message);
+    if (state.opening === sampleName) giveUp(sampleName, error);
+    return;
   }
-  done = []; undone = [];
-  chosenPoint = Math.max(0, current.points.findIndex(point => point[2] === ABSENT));
-  for (const sample of samples.values()) sample.item.firstChild.setAttribute('aria-current', sample.name === name);
-  samples.get(name).item.scrollIntoView({block: 'nearest'});
-  canvas.dataset.name = name;
-  history.replaceState(null, '', `#${encodeURIComponent(name)}`);
+  if (state.opening !== sampleName) return;
+  if (state.current) tell('leaving');
+  show(sample, ...found);
+}
+
+function giveUp(sampleName, error) {
+  state.opening = state.current?.name ?? null;
+  say(`${sampleName} cannot be opened: ${reasonOf(error)}`, true);
+}
+
+async function pictureOf(sampleName) {
+  const image = new Image();
+  image.src = samplePath(sampleName, 'image');
+  try {
+    await image.decode();
+  } catch {
+    await fetch(image.src, {method: 'GET'});    // whose error says whether the server is gone
+    throw new Error('the picture cannot be shown');
+  }
+  return image;
+}
+
+async function maskOf(sample) {
+  return (unsavedBody(sample, 'mask') ?? await fetchMask(sample)).slice();
+}
+
+function show(sample, image, mask) {
+  const before = opened.get(sample.name);
+  state.current = before ?? newlyOpen(sample, image, mask);
+  opened.delete(sample.name);
+  opened.set(sample.name, state.current);
+  if (before) takeChanges(before, sample, mask);
+  limitUndo();
+  showShare(sample, sample.share, state.current.mask);
+  markOpen(sample.name);
+  canvas.dataset.name = sample.name;
+  history.replaceState(null, '', `#${encodeURIComponent(sample.name)}`);
   canvas.focus({preventScroll: true});
-  fit();
+  if (!before) state.current.chosenPoint = Math.max(0, nextToDo(0));
+  if (!before || before.view.fitted) fit();
   paintOverlay();
-  showSuggestion();
-  showDoubts();
-  showState();
+  if (state.current.uncertainty) paintUncertainty();
+  tell('opened');
 }
 
-function step(direction) {
-  const names = [...$('list').children].map(item => item.dataset.name);
-  const next = names[names.indexOf(current.name) + direction];
-  if (next) open(next);
+function newlyOpen(sample, image, mask) {
+  return {
+    name: sample.name,
+    image,
+    mask,
+    points: sample.points,
+    suggestion: null,
+    uncertainty: null,
+    proposed: [],
+    done: [],
+    undone: [],
+    polygon: [],
+    chosenPoint: 0,
+    view: {scale: 1, x: 0, y: 0, fitted: true},
+  };
 }
 
-function addToList(sample) {
-  const item = document.createElement('li'), button = document.createElement('button');
-  item.dataset.name = sample.name;
-  const thumb = element('span', 'thumb'), about = element('span', 'about');
-  const image = document.createElement('img'), labels = document.createElement('canvas');
-  image.loading = 'lazy';
-  image.alt = '';
-  image.src = samplePath(sample.name, 'image');
-  labels.width = width; labels.height = height;
-  thumb.append(image, labels);
-  const bar = document.createElement('progress');
-  bar.max = 1;
-  bar.hidden = !task.classes.length;
-  about.append(element('b', '', sample.name), bar, element('span', 'figures'));
-  button.append(thumb, about);
-  button.addEventListener('click', () => open(sample.name));
-  item.append(button);
-  $('list').append(item);
-  sample.item = item;
+/** What another tab has changed meanwhile; undo goes back to before. */
+function takeChanges(kept, sample, mask) {
+  if (kept.mask.every((id, i) => id === mask[i])) return;
+  kept.done.push({mask: kept.mask, points: kept.points, suggestion: kept.suggestion, proposed: kept.proposed});
+  kept.mask = mask;
 }
 
-/** Shows in the list how much of an image is labelled and, where it is given, its mask. */
-function showShare(sample, share, mask) {
-  sample.share = share;
-  const placed = sample.points.filter(point => point[2] !== ABSENT).length;
-  const figures = [];
-  if (task.classes.length) figures.push(share === 1 ? 'labelled' : `${Math.floor(share * 100)} % labelled`);
-  if (task.keypoints.length) figures.push(`${placed} of ${task.keypoints.length} points`);
-  if (openDoubts(sample.name).length) figures.push(countOf(openDoubts(sample.name).length, 'doubt'));
-  sample.item.querySelector('progress').value = share;
-  sample.item.querySelector('.figures').textContent = figures.join('\n');
-  if (mask) {
-    const labels = sample.item.querySelector('canvas').getContext('2d'), pixels = labels.createImageData(width, height);
-    for (let i = 0; i < mask.length; i++) {
-      if (mask[i] !== NONE && mask[i] !== BACKGROUND) pixels.data.set([...colours[mask[i]], 255], 4 * i);
-    }
-    labels.putImageData(pixels, 0, 0);
+/** Forgets the undo steps of the images that were open longest ago, when all take too much. */
+function limitUndo() {
+  let bytes = 0;
+  for (const kept of [...opened.values()].reverse()) {
+    bytes += (kept.done.length + kept.undone.length) * kept.mask.length;
+    if (bytes > UNDO_BYTES && kept !== state.current) Object.assign(kept, {done: [], undone: []});
   }
-  const finished = [...samples.values()].filter(other => isFinished(other)).length;
-  $('progress').textContent = `${finished} of ${samples.size} done`;
 }
 
-function isFinished(sample) {
-  return task.classes.length ? sample.share === 1 : sample.points.some(point => point[2] !== ABSENT);
+/** Opens the next (1) or previous (-1) image of the list. */
+export function step(direction) {
+  const next = nameBeside(state.opening, direction);
+  if (next) openImage(next);
 }

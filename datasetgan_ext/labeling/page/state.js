@@ -1,76 +1,86 @@
-'use strict';
-// What all files of the page share; they are plain scripts, of one scope. One mask of class ids, a byte a pixel, is
-// drawn into; the server keeps what it is sent. Coordinates are pixels of the image from its upper left corner: the
-// centre of the first pixel is (0.5, 0.5).
+// What all modules of the page share. One mask of class ids, a byte a pixel, is drawn into; the server keeps what it is
+// sent. Coordinates are pixels of the image from its upper left corner: the centre of the first pixel is (0.5, 0.5).
 
-const NONE = 255, BACKGROUND = 0;
-const ABSENT = 0, OCCLUDED = 1, VISIBLE = 2;
-const SEEN = ['absent', 'occluded', 'visible'];
-const UNDO_STEPS = 60, GRAB = 10, RETRY_MS = 2000, POLL_MS = 300;
-const FAINT = 0.4;         // of the background, and of all classes beneath the uncertainty
-const LEAST_SHOWN = 20;     // uncertainty that is shown in full at least
-const MIN_SCALE = 0.1, MAX_SCALE = 64;
+export const NONE = 255;         // the id of "no label"
+export const BACKGROUND = 0;
+export const ABSENT = 0;
+export const OCCLUDED = 1;
+export const VISIBLE = 2;
 
-const $ = id => document.getElementById(id);
-const canvas = $('canvas'), pen = canvas.getContext('2d');
-let task;                  // what /api/state says
-let width, height;
-let colours;               // of each class id: [r, g, b]
-const samples = new Map(); // name -> {name, share, points, item}
-let current = null;        // {name, image, mask, points, suggestion, uncertainty, proposed}
-let opening = null;        // the name of the image asked for last
-let undone = [], done = [];
-let tool = 'brush', painted = 1, chosenPoint = 0;
-const sizes = {brush: 6, regions: 8};
-let polygon = [], stroke = null, dragged = null, panning = null, spaceDown = false, pointer = null;
-const view = {scale: 1, x: 0, y: 0};   // screen = image * scale + offset, in CSS pixels
-let overlay, unsure;       // canvases of the image's size
+/**
+ * @typedef {[number, number]} Place  x and y
+ * @typedef {[number, number, number]} Keypoint  x, y and ABSENT, OCCLUDED or VISIBLE
+ *
+ * @typedef {object} Doubt  a region whose labels are perhaps a mistake
+ * @property {string} sample  the image's name
+ * @property {number} labeled  the class that it has
+ * @property {number} expected  the class that the other images teach
+ * @property {number} score  how sure the others are, and of how much
+ * @property {number[]} pixels  indices, row by row
+ * @property {string} key  the same for the same region of another check
+ * @property {boolean} [kept]  a person has said that it is none
+ * @property {number} [left]  how many of the pixels have the class still
+ *
+ * @typedef {object} Sample  an image of the list
+ * @property {string} name
+ * @property {number} share  of its pixels that are labelled, 0 to 1
+ * @property {Keypoint[]} points
+ * @property {{mask: string, keypoints: string}} versions  of what the page has last seen of the server
+ * @property {{absent: number[], kept: string[]}} notes  keypoints that are not there, and doubts that are none
+ * @property {Doubt[]} doubts  largest score first
+ * @property {HTMLLIElement} item  its row in the list
+ *
+ * @typedef {object} Open  an image that is or was labelled
+ * @property {string} name
+ * @property {HTMLImageElement} image
+ * @property {Uint8Array} mask  a class id or NONE for each pixel
+ * @property {Keypoint[]} points
+ * @property {?Uint8Array} suggestion  a class id or NONE for each pixel
+ * @property {?Uint8Array} uncertainty  of the suggestion: 0 = the ensemble's members agree, 255 = not at all
+ * @property {Keypoint[]} proposed  suggested keypoints, or none at all
+ * @property {object[]} done  what undo goes back to
+ * @property {object[]} undone  what redo goes forth to
+ * @property {Place[]} polygon  corners of the polygon that is being drawn
+ * @property {number} chosenPoint
+ * @property {{scale: number, x: number, y: number, fitted: boolean}} view  screen = image * scale + offset, in CSS
+ *   pixels; fitted, to the window
+ */
+export const state = {
+  task: null,                    // what /api/state says
+  width: 0,
+  height: 0,
+  colors: [],                    // [red, green, blue] of each class
+  samples: new Map(),            // name -> Sample
+  current: null,                 // Open
+  opening: null,                 // the name of the image asked for last
+  tool: 'brush',
+  painted: 1,                    // the class that is painted, or NONE
+  sizes: {brush: 6, regions: 8},
+  guarded: new Set(),            // classes that are not painted over
+  onlyBlank: false,              // paint only what has no label
+  stroke: null,                  // {last, id}, and of regions also {regions, painted}
+  dragged: null,                 // the keypoint that is moved: {index, placed}
+  pressed: null,                 // what the last press has done: {tool, changed}
+  panning: null,                 // {x, y}: where the view's origin is from the pointer
+  spaceDown: false,
+  shown: 'colors',               // how labels are shown: colors, lines or nothing
+  pointer: null,                 // Place of the pointer in the image
+  doubted: null,                 // the Doubt that is looked at
+};
 
-// ---- requests and saving
+// ---- what has happened, so that a module need not know who wants to hear of it
 
-async function request(path, options = {}) {
-  const response = await fetch(path, options);
-  if (!response.ok) throw new Error((await response.text()).trim() || `HTTP ${response.status}`);
-  return response;
+const listeners = new Map();
+
+/**
+ * Calls the listener at each `tell` of the topic: `frame` (draw), `tools` (tool, class, size or keypoint), `labels`
+ * (of the open image), `leaving` and `opened` (an image), `suggestion`, `saved` (a mask), `clash` (of two tabs).
+ */
+export function on(topic, listener) {
+  if (!listeners.has(topic)) listeners.set(topic, []);
+  listeners.get(topic).push(listener);
 }
 
-const samplePath = (name, what) => `/api/samples/${encodeURIComponent(name)}/${what}`;
-
-/** What is not on the server's disk yet, by path; of each path only the newest, one request at a time. */
-const unsaved = new Map();
-let saving = null;
-
-function save(what, body) {
-  unsaved.set(samplePath(current.name, what), {name: current.name, body});
-  saving ??= saveAll().finally(() => { saving = null; });
-  return saving;
+export function tell(topic, about) {
+  for (const listener of listeners.get(topic) ?? []) listener(about);
 }
-
-async function saveAll() {
-  while (unsaved.size) {
-    const [path, item] = unsaved.entries().next().value;
-    if ($('saved').dataset.state !== 'not saved') showSaved('saving', 'Saving …');
-    try {
-      const {share} = await (await request(path, {method: 'PUT', body: item.body})).json();
-      if (unsaved.get(path) === item) unsaved.delete(path);
-      if (share !== undefined) showShare(samples.get(item.name), share, item.body);
-      showSaved('saving', 'Saving …');
-    } catch (error) {
-      const reason = error instanceof TypeError ? 'the server does not answer' : error.message;
-      showSaved('not saved', `Not saved: ${reason}. Trying again …`);
-      await new Promise(resolve => setTimeout(resolve, RETRY_MS));
-    }
-  }
-  showSaved('saved', 'Saved');
-}
-
-function showSaved(state, text) {
-  $('saved').dataset.state = state;
-  $('saved').textContent = text;
-}
-
-window.addEventListener('beforeunload', event => { if (unsaved.size) event.preventDefault(); });
-
-const countOf = (number, word) => `${number} ${word}${number === 1 ? '' : 's'}`;
-
-function say(text) { $('message').textContent = text; }

@@ -1,126 +1,151 @@
-'use strict';
 // Suggestions.
 
-const PHASES = {starting: 'Getting ready …', waiting: 'Waiting …', training: 'Learning from the labelled images …',
-  predicting: 'Suggesting …', measuring: 'Measuring how unsure it is of the others …', checking: ''};
-let awaited = null, polling = false, again = false;
+import {$} from './dom.js';
+import {noteDoubts} from './doubts.js';
+import {isProposed} from './keypoints.js';
+import {keptOf, openImage} from './images.js';
+import {beforeChange, saveMask, savePoints} from './labels.js';
+import {nextUnfinished, sortList} from './list.js';
+import {paintOverlay, paintUncertainty} from './overlay.js';
+import {allSaved, post, reasonOf, requestBytes, requestJson, samplePath} from './server.js';
+import {NONE, on, state, tell} from './state.js';
+
+const POLL_MS = 300;
+const PHASES = {
+  starting: 'Getting ready …',
+  waiting: 'Waiting …',
+  training: 'Learning from the labelled images …',
+  predicting: 'Suggesting …',
+  measuring: 'Measuring how unsure it is of the others …',
+  checking: '',
+};
+let awaited = null;        // the name of the image that a suggestion is asked for
+let polling = false;
+let again = false;
 let worth = [];            // names of unfinished images, most worth labelling first
 
-async function suggest() {
-  if (!current || !task.suggests || awaited) return;
-  awaited = current.name;
+export async function suggest() {
+  if (!state.current || !state.task.suggests || awaited) return;
+  awaited = state.current.name;
   showSuggestion('Saving …');
   try {
-    await saving;
-    await request('/api/suggest', {method: 'POST', body: JSON.stringify({name: awaited})});
+    await allSaved();
+    await post('/api/suggest', {name: awaited});
   } catch (error) {
     awaited = null;
-    return showSuggestion(error.message, true);
+    return showSuggestion(reasonOf(error), true);
   }
   poll();
 }
 
 /** Asks the server what it is doing until it is idle. */
-async function poll() {
+export async function poll() {
   again = true;
   if (polling) return;
   polling = true;
-  let state = {};
+  let phase;
   do {
     again = false;
     try {
-      state = await (await request('/api/suggest')).json();
-      const known = Object.keys(state.uncertainty).length;
-      if (state.error) {
-        awaited = null;
-      } else if (awaited && state.ready === awaited) {
-        await fetchSuggestion(awaited);
-        awaited = null;
-      }
-      if (state.order.length) { $('order-row').hidden = false; worth = state.order; }
-      await noteDoubts(state);
-      const measured = state.phase === 'measuring' ? ` ${known} of ${samples.size}` : '';
-      showSuggestion(state.error || (PHASES[state.phase] ?? '') + measured, Boolean(state.error));
+      phase = await takeNews(await requestJson('/api/suggest'));
     } catch (error) {
-      state = {};
+      phase = 'idle';
       awaited = null;
-      showSuggestion(error instanceof TypeError ? 'The server does not answer' : error.message, true);
+      showSuggestion(reasonOf(error), true);
     }
     await new Promise(resolve => setTimeout(resolve, POLL_MS));
-  } while (awaited || again || (state.phase && state.phase !== 'idle'));
+  } while (awaited || again || phase !== 'idle');
   polling = false;
-  sortList();
+  orderList();
 }
 
-async function fetchSuggestion(name) {
+/** Takes over what the server says, and gives its phase. */
+async function takeNews(news) {
+  if (news.error) {
+    awaited = null;
+  } else if (awaited && news.ready === awaited) {
+    await fetchSuggestion(awaited);
+    awaited = null;
+  }
+  if (news.order.length) {
+    $('order-row').hidden = false;
+    worth = news.order;
+  }
+  await noteDoubts(news);
+  const known = Object.keys(news.uncertainty).length;
+  const measured = news.phase === 'measuring' ? ` ${known} of ${state.samples.size}` : '';
+  showSuggestion(news.error || (PHASES[news.phase] ?? '') + measured, Boolean(news.error));
+  return news.phase;
+}
+
+async function fetchSuggestion(sampleName) {
   const [both, {points}] = await Promise.all([
-    request(samplePath(name, 'suggestion')).then(async reply => new Uint8Array(await reply.arrayBuffer())),
-    request(samplePath(name, 'suggested-keypoints')).then(reply => reply.json())]);
-  if (current.name !== name) return;
-  current.proposed = points;
-  showState();
-  if (both.length) takeMask(both.slice(0, width * height), both.slice(width * height));
-  redraw();
-}
-
-function takeMask(suggestion, uncertainty) {
-  Object.assign(current, {suggestion, uncertainty});
-  const brush = unsure.getContext('2d'), pixels = brush.createImageData(width, height);
-  const most = current.uncertainty.reduce((one, other) => Math.max(one, other), LEAST_SHOWN);
-  current.uncertainty.forEach((value, i) => pixels.data.set([255, 160, 0, Math.round(255 * value / most)], 4 * i));
-  brush.putImageData(pixels, 0, 0);
+    requestBytes(samplePath(sampleName, 'suggestion')), requestJson(samplePath(sampleName, 'suggested-keypoints'))]);
+  const {width, height} = state;
+  const kept = keptOf(sampleName);
+  kept.proposed = points;
+  if (both.length) {
+    kept.suggestion = both.slice(0, width * height);
+    kept.uncertainty = both.slice(width * height);
+  }
+  if (kept !== state.current) return;
+  if (both.length) paintUncertainty();
   paintOverlay();
+  tell('suggestion');
 }
 
 function showSuggestion(text = '', wrong = false) {
-  const proposes = Boolean(current?.suggestion || current?.proposed.length), open = isOpen();
-  if (!text && open) text = `${current.suggestion ? 'Paint over' : 'Drag'} what is wrong, then accept.`;
-  if (!text && proposes) text = 'Everything has a label already.';
-  $('suggest-state').textContent = text;
+  const {current} = state;
+  const proposes = Boolean(current?.suggestion || current?.proposed.length);
+  const pending = isPending();
+  $('suggest-state').textContent = text || hint(proposes, pending);
   $('suggest-state').classList.toggle('error', wrong);
   $('suggest').disabled = Boolean(awaited);
-  $('accept').disabled = !open;
+  $('accept').disabled = !pending;
   $('dismiss').disabled = !proposes;
   $('uncertainty').disabled = !current?.uncertainty;
 }
 
+function hint(proposes, pending) {
+  if (pending) return `${state.current.suggestion ? 'Paint over' : 'Drag'} what is wrong, then accept.`;
+  return proposes ? 'Everything has a label already.' : '';
+}
+
 /** Whether the suggestion has something that is not labelled. */
-function isOpen() {
+function isPending() {
+  const {current} = state;
   if (!current) return false;
   return Boolean(current.suggestion && current.mask.includes(NONE)) || current.points.some((_, i) => isProposed(i));
 }
 
-/** Whether a keypoint is suggested and not placed. */
-function isProposed(index) {
-  return current.points[index][2] === ABSENT && Boolean(current.proposed[index]?.[2]);
-}
-
-function accept() {
-  if (!isOpen()) return;
+export function accept() {
+  if (!isPending()) return;
+  const {current} = state;
+  const {suggestion, proposed} = current;
   beforeChange();
-  const {suggestion} = current;
+  current.points = current.points.map((point, i) => isProposed(i) ? proposed[i] : point);
   if (suggestion) current.mask = current.mask.map((id, i) => id === NONE ? suggestion[i] : id);
-  current.points = current.points.map((point, i) => isProposed(i) ? current.proposed[i] : point);
   saveMask();
   savePoints();
   dismiss();
 }
 
-function dismiss() {
-  Object.assign(current, {suggestion: null, proposed: []});
-  paintOverlay();
-  showSuggestion();
-  showState();
+/** Accepts, opens the next image that is not finished, and asks for its suggestion. */
+export async function acceptAndGoOn() {
+  accept();
+  const next = nextUnfinished(state.current.name);
+  if (!next) return;
+  await openImage(next);
+  if (!state.current.suggestion) await suggest();
 }
 
-/** In the order chosen: as generated; by what is worth labelling next, finished images last; or by doubts. */
-function sortList() {
-  const list = [...samples.values()], rank = new Map(worth.map((name, place) => [name, place]));
-  if ($('order').value === 'worth') {
-    const place = sample => isFinished(sample) ? Infinity : rank.get(sample.name) ?? samples.size;
-    list.sort((one, other) => place(one) < place(other) ? -1 : place(one) > place(other) ? 1 : 0);
-  } else if ($('order').value === 'doubts') {
-    list.sort((one, other) => doubtedPixels(other.name) - doubtedPixels(one.name));
-  }
-  $('list').append(...list.map(sample => sample.item));
+export function dismiss() {
+  Object.assign(state.current, {suggestion: null, uncertainty: null, proposed: []});
+  paintOverlay();
+  tell('suggestion');
 }
+
+export const orderList = () => sortList(worth);
+
+on('suggestion', () => showSuggestion());
+on('opened', () => showSuggestion());

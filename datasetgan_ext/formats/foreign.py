@@ -1,0 +1,165 @@
+"""The format of a file, by its content; and formats that are known and not read, each with the export to use instead.
+
+Nothing is told from a name alone, but what the format itself fixes, such as Roboflow's `_classes.csv`.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.text import read_text
+from datasetgan_ext.formats import yolo_labels
+from datasetgan_ext.formats.drawing import read_json
+from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
+
+COCO_KEYS = {'images', 'annotations', 'categories'}
+BOXES = 'holds boxes alone, and masks take outlines'
+CSV = (
+    ('filename,file_size,file_attributes', 'is a CSV file of VIA (VGG Image Annotator); export it there as JSON'),
+    ('filename,width,height,class,xmin', f'is a CSV file that {BOXES}; export COCO Segmentation from Roboflow instead'),
+    ('pixel value', "lists the classes of Roboflow's masks; export COCO Segmentation from Roboflow instead"),
+)
+"""What the first line of a table begins with, and what that is."""
+
+
+def format_of_file(path: Path, argument: str) -> str | None:
+    """The name of a file's format, in `labels.FORMATS`; None = it holds no labels that are known.
+
+    Raises:
+        UserError: it is of a tool whose files are not read; or it is JSON, and damaged.
+    """
+    start = f'`{argument}`={path}'
+    if zipfile.is_zipfile(path):
+        raise UserError(f'{start} is a zip archive; unpack it, and give the file or folder that is in it')
+    try:
+        text = read_text(path).lstrip('\ufeff \t\r\n')
+    except (OSError, ValueError):
+        return None
+    if text.startswith('<'):
+        return 'cvat'
+    if text[:1] in ('{', '[') or path.suffix.lower() == '.json':
+        _check_lines(text, start)
+        return _format_of_json(read_json(path, argument), start)
+    for beginning, what in CSV:
+        if text.lower().startswith(beginning):
+            raise UserError(f'{start} {what}')
+    return 'yolo' if path.suffix.lower() == '.txt' and yolo_labels.is_label_text(text) else None
+
+
+def formats_of_folder(folder: Path, argument: str) -> list[str]:
+    """Formats of which a folder has signs beside JSON and XML files: `yolo`, or none.
+
+    Raises:
+        UserError: it is an export of a tool that is not read.
+    """
+    for path in files_by_suffix(folder, '.csv'):
+        format_of_file(path, argument)
+    if not files_by_suffix(folder, '.json', '.xml', '.png', '.txt', below=True):
+        for path in files_by_suffix(folder, '.zip'):
+            format_of_file(path, argument)
+    texts = files_by_suffix(folder, '.txt', below=True)
+    return ['yolo'] if any(format_of_file(path, argument) == 'yolo' for path in texts) else []
+
+
+def labeled_pictures(path: Path, name: str) -> set[Path]:
+    """Image files that a label file says it is of, by their place beside it: they are no masks.
+
+    Args:
+        path: of the label file.
+        name: its format; the others but labelme and via do not tell where the images are.
+    """
+    content = read_json(path) if name in ('labelme', 'via') else {}
+    if name == 'labelme':
+        files = [content.get('imagePath')]
+    else:
+        records = content.get('_via_img_metadata', content)
+        files = [record.get('filename') for record in records.values() if isinstance(record, dict)]
+    return {(path.parent / file.replace('\\', '/')).resolve() for file in files if isinstance(file, str)}
+
+
+def _check_lines(text: str, start: str) -> None:
+    """JSON lines are no JSON, and the parser's message would not help."""
+    first, _, others = text.partition('\n')
+    if first[:1] == '{' and others.lstrip()[:1] == '{':
+        try:
+            json.loads(first)
+        except (ValueError, RecursionError):
+            return
+        raise UserError(
+            f'{start} is JSON lines, one object a line; export one JSON document instead (in Label Studio: "JSON")'
+        )
+
+
+def _format_of_json(content: object, start: str) -> str | None:
+    if isinstance(content, list):
+        return _format_of_list(content, start)
+    if not isinstance(content, dict):
+        return None
+    keys = set(content)
+    if 'shapes' in keys:
+        return 'labelme' if 'annotations' not in keys else None
+    if '_via_img_metadata' in keys or _are_via_records(content):
+        return 'via'
+    if {'project', 'metadata', 'attribute', 'file'} <= keys:
+        raise UserError(f'{start} is a project of VIA 3 (VGG Image Annotator); use VIA 2, and export JSON there')
+    if {'objects', 'size'} <= keys:
+        return 'supervisely'
+    if {'classes', 'tags'} <= keys or {'project_meta', 'figures'} & keys:
+        return None
+    if {'info', 'objects'} <= keys:
+        raise UserError(
+            f'{start} is a file of ISAT, which is not read; export from ISAT, with its converter, as COCO or LabelMe'
+        )
+    if 'items' in keys and isinstance(content.get('categories'), dict):
+        return 'datumaro'
+    if isinstance(content.get('image'), dict) and 'annotations' in keys:
+        raise UserError(
+            f'{start} is a file of SA-1B (Segment Anything), whose masks have no classes; label them in a tool, and '
+            'export COCO from there'
+        )
+    if not COCO_KEYS & keys:
+        return None
+    if _first(content.get('annotations'), 'segments_info') is not None:
+        raise UserError(
+            f'{start} is COCO panoptic: its masks are in PNG files of their own; export COCO instances '
+            '("segmentation" in each annotation) instead'
+        )
+    return 'coco'
+
+
+def _format_of_list(content: list, start: str) -> str | None:
+    if _first(content, 'image_id') is not None and _first(content, 'data') is None:
+        raise UserError(
+            f'{start} is a list of COCO results, as evaluations take them: names of images and classes are missing; '
+            'export the whole COCO file ("images", "annotations" and "categories")'
+        )
+    if isinstance(_first(content, 'image'), str) and _first(_first(content, 'annotations'), 'coordinates') is not None:
+        raise UserError(
+            f'{start} is a file of CreateML, which {BOXES}; export COCO Segmentation (in Roboflow) or another format '
+            'of outlines instead'
+        )
+    if content and isinstance(content[0], dict) and not _is_task(content[0]):
+        return None
+    return 'label-studio'
+
+
+def _is_task(item: dict) -> bool:
+    """Whether a dict may be a task of Label Studio, or of its export that leaves most out."""
+    files = [value for value in item.values() if isinstance(value, str) and value.lower().endswith(IMAGE_SUFFIXES)]
+    return bool(files or {'data', 'annotations', 'predictions'} & set(item))
+
+
+def _first(items: object, key: str) -> object:
+    """What the first of a list of dicts has under a key; None = there is none."""
+    one = items[0] if isinstance(items, list) and items else None
+    return one.get(key) if isinstance(one, dict) else None
+
+
+def _are_via_records(content: dict) -> bool:
+    return bool(content) and all(
+        isinstance(record, dict) and {'filename', 'regions'} <= set(record) for record in content.values()
+    )

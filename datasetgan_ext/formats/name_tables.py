@@ -1,0 +1,150 @@
+"""Tables beside masks in which a labelling tool says which class a colour is.
+
+| file | its lines | tool |
+|---|---|---|
+| labelmap.txt | name:red,green,blue:parts:actions, where # starts a comment | CVAT, Datumaro |
+| class_names.txt | a name; line k (from 0) is number k and has VOC's colour k | labelme2voc |
+| label_colors.txt | red green blue name | CamVid |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datasetgan_ext.core.annotation import IGNORE, Annotation
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.names import check_names, index_of
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.core.text import read_text
+from datasetgan_ext.formats.drawing import IGNORE_LABEL
+from datasetgan_ext.formats.mask_pixels import Rgb
+
+LABEL_MAP, CLASS_NAMES, LABEL_COLORS = 'labelmap.txt', 'class_names.txt', 'label_colors.txt'
+BACKGROUND = ('background', '_background_')
+"""Names that CVAT and LabelMe give to what no shape covers; the first class, where the class file has no such name."""
+
+
+def voc_color(index: int) -> Rgb:
+    """VOC's colour of a class: the bits of its id, three by three from the lowest, are the highest bits of R, G, B."""
+    red, green, blue = (
+        sum((index >> 3 * place + channel & 1) << 7 - place for place in range(3)) for channel in range(3)
+    )
+    return red, green, blue
+
+
+@dataclass(frozen=True)
+class NameTable:
+    """What a table says.
+
+    Attributes:
+        path: its file.
+        names: of each line.
+        colors: of each line.
+        has_numbers: whether a line's place in the table is a number of masks, and not its colour alone.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    colors: tuple[Rgb, ...]
+    has_numbers: bool = False
+
+    def to_classes(self, annotations: Sequence[Annotation], task: Task) -> None:
+        """Turn the masks' ids, which are lines of this table, into the task's, by name.
+
+        Raises:
+            UserError: a name that occurs is none of the task's; all of them in one message.
+        """
+        places: dict[str, list[str]] = {}
+        for annotation in annotations:
+            for line in np.unique(annotation.mask[annotation.mask != IGNORE]).tolist():
+                if self._class_of(line, task) is None:
+                    places.setdefault(self.names[line], []).append(str(annotation.source))
+        check_names(f'`labels`={self.path}', places, task.classes, 'class', task.keypoints)
+        ids = np.full(256, IGNORE, np.uint8)
+        for line in range(len(self.names)):
+            class_id = self._class_of(line, task)
+            ids[line] = IGNORE if class_id is None else class_id
+        for annotation in annotations:
+            annotation.mask = ids[annotation.mask]
+
+    def _class_of(self, line: int, task: Task) -> int | None:
+        name = self.names[line]
+        class_id = index_of(name, task.classes)
+        if class_id is not None:
+            return class_id
+        if name == IGNORE_LABEL:
+            return IGNORE
+        return 0 if name in BACKGROUND else None
+
+
+def find_name_table(folders: Sequence[Path]) -> NameTable | None:
+    """The table in the first of some folders that has one.
+
+    Raises:
+        UserError: a folder has two, or a table cannot be read.
+    """
+    for folder in folders:
+        found = [path for path in files_by_suffix(folder, '.txt') if path.name.lower() in READERS]
+        if len(found) > 1:
+            raise UserError(
+                f'`labels`: {" and ".join(map(str, found))} both say what the masks mean; keep the one that is true'
+            )
+        if found:
+            return _read(found[0])
+    return None
+
+
+def _read(path: Path) -> NameTable:
+    try:
+        lines = [line.strip() for line in read_text(path).splitlines()]
+        table = READERS[path.name.lower()](path, [line for line in lines if line])
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f'{path} cannot be read ({error}); its lines have the form {FORMS[path.name.lower()]}'
+        ) from error
+    for line, color in enumerate(table.colors):
+        other = table.colors.index(color)
+        if other != line:
+            raise UserError(f'{path}: {table.names[line]!r} and {table.names[other]!r} have the same colour')
+    if not 0 < len(table.names) < IGNORE:
+        raise UserError(f'{path} lists {len(table.names)} classes; a mask takes 1 to {IGNORE}')
+    return table
+
+
+def _label_map(path: Path, lines: list[str]) -> NameTable:
+    rows = [line.split(':') for line in lines if not line.startswith('#')]
+    names, colors = [row[0] for row in rows], [row[1] for row in rows if len(row) > 1]
+    if rows and len(colors) == len(rows) and not any(colors):
+        return NameTable(path, tuple(names), tuple(voc_color(index) for index in range(len(rows))))
+    if len(colors) < len(rows):
+        raise ValueError('a line without a colour')
+    return NameTable(path, tuple(names), tuple(_rgb(color.split(',')) for color in colors))
+
+
+def _class_names(path: Path, lines: list[str]) -> NameTable:
+    # labelme2voc's own list begins with what it leaves out, as number -1
+    names = lines[1:] if lines[:1] == [IGNORE_LABEL] else lines
+    return NameTable(path, tuple(names), tuple(voc_color(index) for index in range(len(names))), has_numbers=True)
+
+
+def _label_colors(path: Path, lines: list[str]) -> NameTable:
+    rows = [line.split(maxsplit=3) for line in lines if not line.startswith('#')]
+    if any(len(row) < 4 for row in rows):
+        raise ValueError('a line without a name')
+    return NameTable(path, tuple(row[3] for row in rows), tuple(_rgb(row[:3]) for row in rows))
+
+
+def _rgb(texts: Sequence[str]) -> Rgb:
+    red, green, blue = (int(text) for text in texts)
+    if not all(0 <= level <= 255 for level in (red, green, blue)):
+        raise ValueError(f'({red}, {green}, {blue}) is no colour of 0 to 255')
+    return red, green, blue
+
+
+READERS = {LABEL_MAP: _label_map, CLASS_NAMES: _class_names, LABEL_COLORS: _label_colors}
+FORMS = {LABEL_MAP: '"name:red,green,blue::"', CLASS_NAMES: '"name"', LABEL_COLORS: '"red green blue name"'}

@@ -1,0 +1,177 @@
+"""Hand labels of a sample set, and how they were understood."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.labels import ReadLabels, labeled_part, read_labels
+from datasetgan_ext.formats.mask_meaning import AUTO
+from datasetgan_ext.generator.samples import Sample, SampleSet
+
+MAX_NOTES = 3
+"""Of the summary."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HandLabels:
+    """Labels of the samples of a set.
+
+    Attributes:
+        task: the part of the task that is labelled.
+        pairs: each labelled sample with its labels, in the order of the samples.
+        read: the labels as they were read, and what was passed over.
+        missing: what there are no labels of, a line each.
+        sample_count: samples of the set, labelled or not.
+    """
+
+    task: Task
+    pairs: list[tuple[Sample, Annotation]]
+    read: ReadLabels
+    missing: list[str]
+    sample_count: int
+
+    @property
+    def notes(self) -> list[str]:
+        """All that was passed over, is assumed or missing, a line each."""
+        return [*self.read.notes, *self.missing]
+
+    def summary(self) -> list[str]:
+        """Three lines that say what was read."""
+        annotations = [annotation for _, annotation in self.pairs]
+        masks = sum(annotation.mask is not None for annotation in annotations)
+        points = sum(annotation.keypoints is not None for annotation in annotations)
+        kinds = []
+        if self.task.classes:
+            kinds.append(f'{masks} masks')
+        if self.task.keypoints:
+            kinds.append(f'{points} with keypoints')
+        form = f' ({self.read.label_format})' if self.read.label_format else ''
+        more = f' and {len(self.notes) - MAX_NOTES} more' if len(self.notes) > MAX_NOTES else ''
+        told = '; '.join(self.notes[:MAX_NOTES]) + more or 'nothing'
+        return [
+            f'Labels: {len(self.pairs)} of {self.sample_count} samples, {", ".join(kinds)}{form}',
+            f'In them: {self._contents()}',
+            f'Passed over or missing: {told}{"; datasetgan check-labels shows it whole" if self.notes else ""}',
+        ]
+
+    def _contents(self) -> str:
+        parts = []
+        if self.task.classes:
+            pixels, _ = count_classes([annotation for _, annotation in self.pairs], self.task)
+            total = max(sum(pixels), 1)
+            there = [f'{name} {100 * count / total:.3g} %' for name, count in zip(self.task.classes, pixels) if count]
+            nowhere = [name for name, count in zip(self.task.classes, pixels) if not count]
+            parts.append(', '.join(there) + (f'; nowhere: {", ".join(nowhere)}' if nowhere else ''))
+        if self.task.keypoints:
+            seen = [one.keypoints.visibility for _, one in self.pairs if one.keypoints is not None]
+            parts.append(f'{int((np.array(seen) != ABSENT).sum())} keypoints')
+        return '; '.join(parts)
+
+
+def read_hand_labels(
+    sample_set: SampleSet,
+    task: Task,
+    labels: str | Path | None,
+    keypoints: str | Path | None,
+    label_format: str = 'auto',
+    unlabeled: str = 'background',
+    seeds: list[int] | None = None,
+    mask_values: str = AUTO,
+    complete: bool = False,
+) -> HandLabels:
+    """Hand labels of a sample set.
+
+    Args:
+        sample_set: what was labelled.
+        task: what there may be labels of.
+        labels, keypoints, label_format, unlabeled, mask_values: see `read_labels`.
+        seeds: take the labels of these only; None = all.
+        complete: whether it is an error if no image has labels of a kind, classes or keypoints, that the task has. Who
+            gives keypoints alone, without `labels`, asks for them alone.
+
+    Raises:
+        UserError: labels cannot be read, are of no use for the task, do not suit the samples, or are not complete.
+    """
+    read = read_labels(task, labels, keypoints, label_format, unlabeled, sample_set.sizes(), mask_values)
+    labeled = labeled_part(task, read.annotations)
+    pairs = sample_set.pair(read.annotations, labeled, seeds)
+    missing = find_missing(sample_set, task, [annotation for _, annotation in pairs], every_sample=seeds is None)
+    nowhere = absent_kinds(task, labeled)
+    if nowhere and complete and labels is not None:
+        raise UserError(
+            f'`classes` lists {nowhere[0]}, and there are none of them in `labels`'
+            f'{" or `keypoints`" if nowhere[0] == "keypoints" else ""}. Give them as well, or take the '
+            f'{nowhere[0]} out of the class file'
+        )
+    missing = [f'`classes` lists {kind}, and no image has any' for kind in nowhere] + missing
+    return HandLabels(labeled, pairs, read, missing, len(sample_set.samples))
+
+
+def read_labeled_samples(
+    sample_set: SampleSet,
+    task: Task,
+    labels: str | Path | None,
+    keypoints: str | Path | None,
+    label_format: str = 'auto',
+    unlabeled: str = 'background',
+    seeds: list[int] | None = None,
+    mask_values: str = AUTO,
+) -> tuple[Task, list[tuple[Sample, Annotation]]]:
+    """As `read_hand_labels`: the part of the task that is labelled, and the pairs. What was passed over is logged."""
+    found = read_hand_labels(sample_set, task, labels, keypoints, label_format, unlabeled, seeds, mask_values)
+    for line in found.notes:
+        log.warning('%s', line)
+    return found.task, found.pairs
+
+
+def absent_kinds(task: Task, labeled: Task) -> list[str]:
+    """Which of classes and keypoints a task has and nobody has labelled."""
+    kinds = (('classes', task.classes, labeled.classes), ('keypoints', task.keypoints, labeled.keypoints))
+    return [kind for kind, names, there in kinds if names and not there]
+
+
+def find_missing(
+    sample_set: SampleSet, task: Task, annotations: list[Annotation], every_sample: bool = True
+) -> list[str]:
+    """What labels of a sample set lack, a line each.
+
+    Args:
+        sample_set: what was labelled.
+        task: what there may be labels of.
+        annotations: the labels.
+        every_sample: whether samples without labels count.
+    """
+    names = {annotation.name for annotation in annotations}
+    bare = [sample.name for sample in sample_set.samples if sample.name not in names] if every_sample else []
+    lines = [f'{len(bare)} of {len(sample_set.samples)} samples have no label: {listed(bare)}'] if bare else []
+    labeled = labeled_part(task, annotations)
+    lacking = {
+        'no mask': [one.name for one in annotations if labeled.classes and one.mask is None],
+        'no keypoints': [one.name for one in annotations if labeled.keypoints and one.keypoints is None],
+        'a mask without any labelled pixel': [
+            one.name for one in annotations if one.mask is not None and (one.mask == IGNORE).all()
+        ],
+    }
+    return lines + [f'{len(found)} images have {what}: {listed(found)}' for what, found in lacking.items() if found]
+
+
+def count_classes(annotations: list[Annotation], task: Task) -> tuple[list[int], list[int]]:
+    """Pixels of each class, and images that have it; of masks alone, and of ids that the task has."""
+    pixels = np.zeros(256, np.int64)
+    images = np.zeros(256, np.int64)
+    for annotation in annotations:
+        if annotation.mask is not None:
+            counts = np.bincount(annotation.mask.ravel(), minlength=256)
+            pixels += counts
+            images += counts > 0
+    return pixels[: len(task.classes)].tolist(), images[: len(task.classes)].tolist()

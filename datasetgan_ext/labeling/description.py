@@ -1,0 +1,44 @@
+"""What the server tells the page, JSON-ready."""
+
+from __future__ import annotations
+
+import math
+
+from datasetgan_ext.labeling.store import LabelStore, keypoints_version, mask_version
+from datasetgan_ext.metrics.label_errors import SURE, LabelError
+
+
+def describe_task(store: LabelStore, suggests: bool, command: str) -> dict:
+    """The task, the images, and how far each is labelled."""
+    height, width = store.sample_set.image_hw
+    return {
+        **store.task.to_json(),
+        'height': height,
+        'width': width,
+        'suggests': suggests,
+        'command': command,
+        'keypoints': store.task.keypoints,
+        'samples': [describe_sample(store, name) for name in store.samples],
+    }
+
+
+def describe_sample(store: LabelStore, name: str) -> dict:
+    mask = store.mask(name)
+    points = store.keypoints(name)
+    return {
+        'name': name,
+        'share': store.labeled_share(name),
+        'points': points,
+        'versions': {'mask': mask_version(mask), 'keypoints': keypoints_version(points)},
+        'notes': store.notes.of(name),
+    }
+
+
+def describe_label_error(error: LabelError) -> dict:
+    """A region; its score is the side of a square as large, weighted by how sure the ensemble is."""
+    return {
+        'labeled': error.labeled,
+        'expected': error.expected,
+        'score': math.sqrt(error.area) * (1 - error.uncertainty / SURE),
+        'pixels': error.pixels.tolist(),
+    }

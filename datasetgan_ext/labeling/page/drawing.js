@@ -1,0 +1,227 @@
+// What is drawn in each frame.
+
+import {$, canvas} from './dom.js';
+import {openDoubts} from './list.js';
+import {isProposed, shownPoint} from './keypoints.js';
+import {FAINT, overlay, unsure} from './overlay.js';
+import {closesPolygon} from './polygon.js';
+import {borderOf, pixelAt, snap} from './raster.js';
+import {regions} from './regions.js';
+import {ABSENT, NONE, VISIBLE, on, state} from './state.js';
+import {pixelsOf, regionAt} from './superpixels.js';
+import {classNameOf} from './tools.js';
+import {toScreen} from './view.js';
+
+const CHOSEN = '#ffd84d';
+
+const pen = canvas.getContext('2d');
+
+function draw() {
+  const {current, width, height} = state;
+  const ratio = window.devicePixelRatio;
+  const box = canvas.getBoundingClientRect();
+  const across = Math.round(box.width * ratio);
+  const down = Math.round(box.height * ratio);
+  if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, {width: across, height: down});
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.clearRect(0, 0, across, down);
+  if (!current) return;
+  const {view} = current;
+  pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
+  pen.imageSmoothingEnabled = $('smooth').checked;
+  if ($('contrast').value !== '100') pen.filter = `contrast(${$('contrast').value}%)`;
+  pen.drawImage(current.image, 0, 0, width, height);
+  pen.filter = 'none';
+  pen.imageSmoothingEnabled = false;
+  if (state.shown !== 'nothing') drawLabels();
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  if (state.shown !== 'nothing') drawMarkers();
+  if (state.pointer && !state.panning) drawCursor();
+}
+
+function drawMarkers() {
+  drawPolygon();
+  drawDoubts();
+  drawPoints();
+}
+
+function drawCursor() {
+  const {tool} = state;
+  if (tool === 'regions') drawRegion();
+  if (tool === 'brush' || tool === 'eraser') drawBrush();
+  if (tool !== 'eraser' && tool !== 'keypoints') drawNames();
+}
+
+function drawLabels() {
+  const {current, width, height} = state;
+  const showsUnsure = $('uncertainty').checked && current.uncertainty;
+  pen.globalAlpha = state.shown === 'lines' ? 1 : $('opacity').value / 100 * (showsUnsure ? FAINT : 1);
+  pen.drawImage(overlay, 0, 0);
+  pen.globalAlpha = 1;
+  if (!showsUnsure) return;
+  pen.fillStyle = '#101828a0';
+  pen.fillRect(0, 0, width, height);
+  pen.drawImage(unsure, 0, 0);
+}
+
+/** A line that is seen on any ground: a bright one within black. */
+function outlined(path, line, color = '#fff') {
+  pen.beginPath();
+  path();
+  pen.strokeStyle = '#000';
+  pen.lineWidth = line + 1.5;
+  pen.stroke();
+  pen.strokeStyle = color;
+  pen.lineWidth = line;
+  pen.stroke();
+}
+
+/** Adds lines, as `borderOf` gives them, to the path. */
+function trace(lines) {
+  for (const [ax, ay, bx, by] of lines) {
+    pen.moveTo(...toScreen([ax, ay]));
+    pen.lineTo(...toScreen([bx, by]));
+  }
+}
+
+/** The chosen class beside the pointer and, if it is another one, that under the pointer. */
+function drawNames() {
+  const {pointer, painted, width, height, sizes, tool} = state;
+  const i = pixelAt(pointer, width, height);
+  if (i === undefined) return;
+  const {mask, suggestion} = state.current;
+  const under = mask[i] !== NONE || !suggestion ? mask[i] : suggestion[i];
+  const [x, y] = toScreen(pointer);
+  const reach = tool === 'brush' ? sizes.brush / 2 * state.current.view.scale : 0;
+  const left = x + Math.min(reach, 40) + 12;
+  drawName(painted, left, y + 4);
+  if (under !== NONE && under !== painted) drawName(under, left, y + 21, 'on ');
+}
+
+function drawName(id, x, y, before = '') {
+  pen.fillStyle = id === NONE ? '#fff' : `rgb(${state.colors[id]})`;
+  pen.strokeStyle = '#000';
+  pen.lineWidth = 1;
+  pen.fillRect(x, y - 9, 10, 10);
+  pen.strokeRect(x, y - 9, 10, 10);
+  drawText(before + classNameOf(id), x + 15, y);
+}
+
+function drawText(text, x, y, color = '#fff') {
+  pen.font = '600 12px system-ui, sans-serif';
+  pen.lineWidth = 3;
+  pen.lineJoin = 'round';
+  pen.strokeStyle = '#000';
+  pen.fillStyle = color;
+  pen.strokeText(text, x, y);
+  pen.fillText(text, x, y);
+}
+
+function drawBrush() {
+  const size = state.sizes.brush;
+  const [x, y] = toScreen(snap(state.pointer, size));
+  outlined(() => pen.arc(x, y, Math.max(1.5, size / 2 * state.current.view.scale), 0, 7), 1.5);
+}
+
+function drawRegion() {
+  const cut = regions();
+  const label = cut ? regionAt(cut, state.pointer) : undefined;
+  if (label === undefined) return;
+  const lines = borderOf(pixelsOf(cut, label), state.width, state.height, i => cut.labels[i] === label);
+  outlined(() => trace(lines), 1.5);
+}
+
+function drawPolygon() {
+  const {current: {polygon}, pointer, tool} = state;
+  if (!polygon.length) return;
+  const next = pointer && tool === 'polygon' ? [closesPolygon(pointer) ? polygon[0] : pointer] : [];
+  const corners = [...polygon, ...next].map(toScreen);
+  outlined(() => corners.forEach(([x, y], i) => i ? pen.lineTo(x, y) : pen.moveTo(x, y)), 1.5);
+  polygon.map(toScreen).forEach(([x, y], i) => {
+    const size = i === 0 && polygon.length > 2 ? 6 : 3.5;    // the first corner closes it
+    outlined(() => pen.arc(x, y, size, 0, 7), 1.5);
+  });
+}
+
+function drawPoints() {
+  for (const [from, to] of state.task.skeleton ?? []) {
+    const ends = [shownPoint(from), shownPoint(to)];
+    if (ends.some(point => point[2] === ABSENT)) continue;
+    outlined(() => {
+      pen.moveTo(...toScreen(ends[0]));
+      pen.lineTo(...toScreen(ends[1]));
+    }, 1);
+  }
+  state.current.points.forEach((_, index) => drawPoint(index));
+}
+
+function drawPoint(index) {
+  const point = shownPoint(index);
+  const proposed = isProposed(index);
+  if (point[2] === ABSENT) return;
+  const [x, y] = toScreen(point);
+  if (proposed) pen.setLineDash([3, 3]);
+  outlined(() => pen.arc(x, y, proposed ? 8 : 6, 0, 7), 2);
+  pen.setLineDash([]);
+  pen.fillStyle = point[2] === VISIBLE ? '#0b5cad' : '#fff';
+  if (!proposed) pen.fill();
+  if (state.tool !== 'keypoints') return;
+  const text = state.task.keypoints[index] + (proposed ? '?' : '');
+  drawText(text, x + 11, y + 4, index === state.current.chosenPoint ? CHOSEN : '#fff');
+}
+
+// ---- doubts: many, and the same in most frames, so that they are drawn on a sheet of their own
+
+const sheet = document.createElement('canvas');
+const borders = new WeakMap();   // Doubt -> {left, lines}
+let sheetKey = '';
+
+function drawDoubts() {
+  const doubts = openDoubts(state.samples.get(state.current.name));
+  if (!doubts.length) return;
+  const {x, y, scale} = state.current.view;
+  const key = JSON.stringify([state.current.name, x, y, scale, canvas.width, canvas.height,
+    doubts.map(doubt => [doubt.key, doubt.left, doubt === state.doubted])]);
+  if (key !== sheetKey) {
+    sheetKey = key;
+    drawSheet(doubts);
+  }
+  pen.save();
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.drawImage(sheet, 0, 0);
+  pen.restore();
+}
+
+function drawSheet(doubts) {
+  Object.assign(sheet, {width: canvas.width, height: canvas.height});
+  const brush = sheet.getContext('2d');
+  const {x, y, scale} = state.current.view;
+  const ratio = window.devicePixelRatio;
+  brush.setTransform(ratio, 0, 0, ratio, 0, 0);
+  for (const doubt of doubts) {
+    const chosen = doubt === state.doubted;
+    const path = new Path2D();
+    for (const [ax, ay, bx, by] of borderOfDoubt(doubt)) {
+      path.moveTo(ax * scale + x, ay * scale + y);
+      path.lineTo(bx * scale + x, by * scale + y);
+    }
+    for (const [color, more] of [['#000', 1.5], [chosen ? CHOSEN : '#fff', 0]]) {
+      brush.strokeStyle = color;
+      brush.lineWidth = (chosen ? 3 : 1.5) + more;
+      brush.stroke(path);
+    }
+  }
+}
+
+/** The border of those pixels that have the doubted class still. */
+function borderOfDoubt(doubt) {
+  const known = borders.get(doubt);
+  if (known?.left === doubt.left) return known.lines;
+  const {current: {mask}, width, height} = state;
+  const inside = new Set(doubt.pixels.filter(i => mask[i] === doubt.labeled));
+  const lines = borderOf(inside, width, height, i => inside.has(i));
+  borders.set(doubt, {left: doubt.left, lines});
+  return lines;
+}
+
+on('frame', draw);

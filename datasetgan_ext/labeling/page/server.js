@@ -1,0 +1,124 @@
+// Requests, and saving.
+
+import {$} from './dom.js';
+import {state, tell} from './state.js';
+
+const RETRY_MS = 2000;
+const OUTDATED = 412;      // HTTP's "precondition failed": someone else has changed what is to be replaced
+
+/** A reply that is no success; `code` is HTTP's. */
+class Refusal extends Error {
+  constructor(text, code) {
+    super(text);
+    this.code = code;
+  }
+}
+
+export async function request(path, options = {}) {
+  const response = await fetch(path, options);
+  if (!response.ok) throw new Refusal((await response.text()).trim() || `HTTP ${response.status}`, response.status);
+  return response;
+}
+
+export const requestJson = async path => (await request(path)).json();
+export const requestBytes = async path => new Uint8Array(await (await request(path)).arrayBuffer());
+export const post = (path, wish) => request(path, {method: 'POST', body: JSON.stringify(wish)});
+
+export const samplePath = (sampleName, what) => `/api/samples/${encodeURIComponent(sampleName)}/${what}`;
+
+/** What a failed request is called on the page. */
+export const reasonOf = error => error instanceof TypeError ? 'the server does not answer' : error.message;
+
+/** The mask that the server has, of which the page knows the version from now on. */
+export async function fetchMask(sample) {
+  const response = await request(samplePath(sample.name, 'mask'));
+  sample.versions.mask = response.headers.get('ETag');
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** The keypoints that the server has, likewise. */
+export async function fetchPoints(sample) {
+  const response = await request(samplePath(sample.name, 'keypoints'));
+  sample.versions.keypoints = response.headers.get('ETag');
+  return response.json();
+}
+
+/**
+ * What is not on the server's disk yet, by path; of each path only the newest, one request at a time.
+ * @type {Map<string, {sample: Sample, what: string, body: (Uint8Array|string), clash: boolean}>}
+ */
+const unsaved = new Map();
+let saving = null;
+let trouble = '';          // why saving does not get on
+
+/** Sends what has been changed of an image: its `mask`, its `keypoints` or its `notes`. */
+export function save(sample, what, body) {
+  unsaved.set(samplePath(sample.name, what), {sample, what, body, clash: false});
+  saving ??= saveAll().finally(() => { saving = null; });
+}
+
+/** What is still to be saved of an image, if anything. */
+export const unsavedBody = (sample, what) => unsaved.get(samplePath(sample.name, what))?.body;
+
+/** Forgets what is still to be saved of an image. */
+export function dropUnsaved(sample, what) {
+  unsaved.delete(samplePath(sample.name, what));
+  if (!saving) showRest();
+}
+
+/** Waits until all is saved; an error if that does not get on. */
+export async function allSaved() {
+  while (saving) {
+    if (trouble) throw new Error(`Your labels are not saved yet: ${trouble}`);
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}
+
+async function saveAll() {
+  for (let next; (next = nextUnsaved());) {
+    const [path, item] = next;
+    if (!trouble) showSaved('saving', 'Saving …');
+    try {
+      await put(path, item);
+      trouble = '';
+      showSaved('saving', 'Saving …');
+    } catch (error) {
+      trouble = reasonOf(error);
+      showSaved('not saved', `Not saved: ${trouble}. Trying again …`);
+      await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+    }
+  }
+  showRest();
+}
+
+function showRest() {
+  if (unsaved.size) showSaved('not saved', 'Not saved: two versions');
+  else showSaved('saved', 'Saved');
+}
+
+const nextUnsaved = () => [...unsaved].find(([, item]) => !item.clash);
+
+async function put(path, item) {
+  const {sample, what, body} = item;
+  const version = sample.versions[what];
+  const headers = version ? {'If-Match': version} : {};
+  try {
+    const {share, version: now} = await (await request(path, {method: 'PUT', body, headers})).json();
+    sample.versions[what] = now;
+    if (unsaved.get(path) === item) unsaved.delete(path);
+    if (share !== undefined) tell('saved', {sample, share, mask: body});
+  } catch (error) {
+    if (error.code !== OUTDATED) throw error;
+    (unsaved.get(path) ?? item).clash = true;
+    tell('clash', {sample, what});
+  }
+}
+
+function showSaved(progress, text) {
+  $('saved').dataset.state = progress;
+  $('saved').textContent = text;
+}
+
+export function warnBeforeLeaving() {
+  window.addEventListener('beforeunload', evt => { if (unsaved.size) evt.preventDefault(); });
+}

@@ -1,0 +1,105 @@
+"""Folders of masks: which files are read, which are told of. What pixels mean is tested in test_trial_masks.py."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.notes import collecting_notes
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats import png, voc
+from datasetgan_ext.formats.mask_folder import read_mask_folder
+from datasetgan_ext.formats.name_tables import voc_color
+
+TASK = Task.from_names(['background', 'car', 'wheel'])
+MASK = np.array([[0, 1, 2], [2, 255, 0]], dtype=np.uint8)
+
+
+def mask(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png.write_mask(path, MASK, TASK.flat_palette)
+
+
+def read(folder, task=TASK):
+    with collecting_notes() as notes:
+        return [annotation.name for annotation in read_mask_folder(folder, task)], notes
+
+
+def test_in_order_without_hidden_files(tmp_path):
+    for name in ('b.png', 'a.PNG', '.hidden.png', '.thumbnails/c.png'):
+        mask(tmp_path / name)
+    assert read(tmp_path) == (['a', 'b'], [])
+
+
+def test_subfolders_and_what_is_passed_over(tmp_path):
+    mask(tmp_path / 'monday' / 'a.png')
+    mask(tmp_path / 'tuesday' / 'b.png')
+    mask(tmp_path / 'SegmentationObject' / 'a.png')
+    (tmp_path / 'keypoints.json').write_text('{}')
+    (tmp_path / 'notes.md').write_text('')
+    PIL.Image.fromarray(MASK).save(tmp_path / 'c.bmp')
+    names, notes = read(tmp_path)
+    assert names == ['a', 'b']
+    assert notes == [
+        f'1 files in {tmp_path}/**/SegmentationObject are passed over: they count objects',
+        f'{tmp_path}: 2 files are no PNG masks and passed over: c.bmp, notes.md',
+    ]
+
+
+@pytest.mark.parametrize('inside', ['', 'inner'])
+def test_two_masks_of_one_image(tmp_path, inside):
+    mask(tmp_path / 'a.png')
+    mask(tmp_path / inside / 'a.PNG')
+    with pytest.raises(UserError, match=r'a\.(png|PNG) and \S+a\.(png|PNG) are both of the image a; keep one'):
+        read(tmp_path)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(UserError, match='`labels`=.*nowhere is not a folder'):
+        read(tmp_path / 'nowhere')
+
+
+def test_two_tables_of_names(tmp_path):
+    mask(tmp_path / 'a.png')
+    for name in ('labelmap.txt', 'class_names.txt'):
+        (tmp_path / name).write_text('background')
+    with pytest.raises(UserError, match=r'class_names.txt and \S+labelmap.txt both say what the masks mean'):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize('first', ['__ignore__\n_background_', '_background_'])
+def test_the_list_that_labelme2voc_is_given(tmp_path, first):
+    """Its own list of labels begins with __ignore__, number -1; the file that it writes does not."""
+    colors = [voc_color(index) for index in range(256)]
+    (tmp_path / 'SegmentationClass').mkdir()
+    image = PIL.Image.fromarray(MASK)
+    image.putpalette([value for color in colors for value in color])
+    image.save(tmp_path / 'SegmentationClass' / 'a.png')
+    (tmp_path / 'class_names.txt').write_text(f'{first}\nwheel\ncar\n')
+    (annotation,) = voc.read(tmp_path, TASK)
+    assert annotation.mask.tolist() == [[0, 2, 1], [1, 255, 0]]
+
+
+def test_lists_of_names_that_say_something_else(tmp_path):
+    mask(tmp_path / 'SegmentationClass' / 'a.png')
+    mask(tmp_path / 'SegmentationClass' / 'b.png')
+    (tmp_path / 'SegmentationObject').mkdir()
+    lists = tmp_path / 'ImageSets' / 'Segmentation'
+    lists.mkdir(parents=True)
+    (lists / 'train.txt').write_text('a\nc\n')
+    with collecting_notes() as notes:
+        assert [annotation.name for annotation in voc.read(tmp_path, TASK)] == ['a', 'b']
+    assert notes == [
+        f'{tmp_path}/SegmentationObject is passed over: its masks count objects, and training asks for classes',
+        f'{lists} names images without a mask: c',
+        f'{lists} leaves out, though they are read: b',
+    ]
+
+
+def test_a_class_added_later_leaves_our_own_masks_as_they_are(tmp_path):
+    mask(tmp_path / 'a.png')
+    for names in (['background', 'car', 'wheel', 'window'], ['background', 'car', 'wheel', 'window', 'roof']):
+        (annotation,) = read_mask_folder(tmp_path, Task.from_names(names))
+        assert np.array_equal(annotation.mask, MASK)
+    with pytest.raises(UserError, match='class id 2 in the colour .* is outside the class list'):
+        read_mask_folder(tmp_path, Task.from_names(['background', 'car']))

@@ -1,0 +1,54 @@
+"""The page for everyone: axe-core finds nothing, in light and dark, at other sizes, with dialogs open."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.helpers.page import FIRST, SIDE, Person, put_suggestion
+from tests.helpers.serving import serving
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def findings():
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright', reason='axe-playwright-python is not installed')
+    return lambda page: axe.Axe().run(page).generate_report()
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('dialog', ['none', 'help', 'clash'])
+def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path, scheme, dialog):
+    with serving(demo_samples, demo_task, tmp_path / 'labels', command='datasetgan train') as server:
+        person = Person(context, server.url, tmp_path / 'labels')
+        person.page.emulate_media(color_scheme=scheme)
+        put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
+        person.press('q')
+        person.page.click('#view-section summary')
+        person.page.evaluate("document.getElementById('end').hidden = false")
+        if dialog == 'help':
+            person.press('h')
+        elif dialog == 'clash':
+            person.has_labeled(FIRST, np.zeros((SIDE, SIDE), np.uint8))
+            person.click(40.5, 40.5)
+            person.page.wait_for_selector('#clash[open]')
+        report = findings(person.page)
+        assert 'Found 0 accessibility violations' in report, report
+
+
+@pytest.mark.parametrize('size', [(1280, 720), (853, 480), (2560, 1440)], ids=['laptop', '150 %', 'large'])
+def test_nothing_is_out_of_the_window(person, size):
+    person.page.set_viewport_size({'width': size[0], 'height': size[1]})
+    for tool in 'bek':
+        person.press(tool)
+        outside = person.page.evaluate(
+            """() => [...document.querySelectorAll('button, input, select, summary')].filter(one => {
+            const box = one.getBoundingClientRect();
+            const list = one.closest('ul, ol, aside, dialog');
+            return box.width && !list && (box.left < 0 || box.right > innerWidth || box.bottom > innerHeight);
+        }).map(one => one.outerHTML)"""
+        )
+        assert outside == []
+        across = person.page.evaluate('[document.documentElement.scrollWidth, innerWidth]')
+        assert across[0] <= across[1]
