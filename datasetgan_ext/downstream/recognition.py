@@ -24,7 +24,8 @@ class Pictures:
 
     Attributes:
         numbers: int64 [N], content numbers: the same for the same pixels.
-        thumbnails: uint8 [M, 3 * SIDE**2], the pictures scaled down; M is N, or less where some have none.
+        thumbnails: uint8 [M, 3 * SIDE**2], the pictures scaled down, in the same order unless `merged`; files of
+            earlier versions have none.
     """
 
     numbers: np.ndarray

@@ -591,7 +591,7 @@ def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(ma
 
 def test_a_format_that_cannot_be_written_is_told_before_any_work(make_run, tmp_path, monkeypatch):
     def run(name):
-        return make_run(conversions=[make_conversion(name, {})])
+        return make_run(conversions=[make_conversion(name, {'segmentation': 'rle'})])
 
     with pytest.raises(UserError, match='`format`=yolo-pose holds keypoints'):
         run('yolo-pose')()

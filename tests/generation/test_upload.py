@@ -191,7 +191,14 @@ def test_only_files_of_the_dataset_are_sent_and_no_links(destination, make_run, 
     whole = tree(folder)
     assert copied(destination, tmp_path) == whole
     (tmp_path / 'secret').write_text('secret')
-    for name in ('.env', 'notes.txt', 'images/other.png', 'voc/.env', 'voc/JPEGImages/other.jpg', 'coco/train/.a.png'):
+    for name in (
+        '.env',
+        'notes.txt',
+        'images/other.png',
+        'voc/.env',
+        'voc/JPEGImages/other.jpg',
+        'coco/images/train/.a.png',
+    ):
         (folder / name).write_text('secret')
     for name in ('report.html', 'voc/labelmap.txt', 'images/seed0000001.png'):
         (folder / name).unlink()
