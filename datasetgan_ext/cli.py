@@ -19,6 +19,8 @@ SCRIPTS = {
     'train-downstream': 'train_downstream',
     'train-semi-supervised': 'train_semi_supervised',
     'evaluate': 'evaluate',
+    'predict': 'predict',
+    'export-model': 'export_model',
     'patch-upstream': 'patch_upstream',
 }
 """Each verb's module beside this one, in the order of the work; a module is imported when its verb is called, or when

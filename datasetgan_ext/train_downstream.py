@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +21,52 @@ if TYPE_CHECKING:
     from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 
 folder = click.Path(file_okay=False, path_type=Path)
+
+
+class SharedFolder(click.ParamType):
+    """A folder and, after a colon, its share of each batch, or None."""
+
+    name = 'DIR[:SHARE]'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r'(.+):(\d*\.?\d+)', value, flags=re.ASCII)
+        if not match:
+            return Path(value), None
+        share = float(match[2])
+        if not 0 < share < 1:
+            raise UserError(f'{param.opts[0]}={value}: {share:g} is not a share; give a number between 0 and 1')
+        return Path(match[1]), share
+
+
+def shares_of(sources):
+    """The folders with their shares of each batch, the one that has the rest first.
+
+    Raises:
+        UserError: the shares do not add up to 1, or more than one is missing.
+    """
+    without = [folder for folder, share in sources if share is None]
+    given = sum(share for _, share in sources if share is not None)
+    if len(without) > 1:
+        raise UserError(
+            f'--data={without[1]}: its share of each batch is missing; write for example --data={without[1]}:0.3'
+        )
+    if given >= 1 if without else abs(given - 1) > 1e-6:
+        raise UserError(f'--data: the shares add up to {given:g}; leave the rest to one --data without a share')
+    return sorted(sources, key=lambda source: source[1] is not None)
+
+
 training_options = joined(
     click.option(
         '--data',
-        type=folder,
-        metavar='DIR',
+        type=SharedFolder(),
+        multiple=True,
+        metavar='DIR[:SHARE]',
         required=True,
-        help='Labelled images: a dataset of datasetgan generate or datasetgan convert (voc, coco), '
-        'or images/ with masks/, keypoints.json or both',
+        help='Labelled images: a dataset of datasetgan generate, predict or convert (voc, coco), or images/ with '
+        'masks/, keypoints.json or both. May be given several times: --data=A --data=B:0.3 takes 0.3 of each batch '
+        'from B, and the rest, and the images of --val, from A',
     ),
     click.option(
         '--classes',
@@ -35,7 +74,12 @@ training_options = joined(
         help='Class file, where --data does not say what its labels mean '
         '(dataset.json or task.json); or the name of a ready-made one, such as car-20',
     ),
-    click.option('--num', type=click.IntRange(min=1), metavar='N', help='Take the first N images  [default: all]'),
+    click.option(
+        '--num',
+        type=click.IntRange(min=1),
+        metavar='N',
+        help='Take the first N images of the --data that has the rest  [default: all]',
+    ),
     click.option(
         '--out',
         type=click.Path(dir_okay=False, path_type=Path),
@@ -48,7 +92,8 @@ training_options = joined(
         default=ARCHITECTURE,
         show_default=True,
         metavar='NAME',
-        help=f"One of torchvision's segmentation networks, or {SMALL_ARCHITECTURE}, which a CPU trains in minutes",
+        help=f"One of torchvision's segmentation networks; {SMALL_ARCHITECTURE}, which a CPU trains in minutes; or one "
+        'of segmentation_models_pytorch as smp:DECODER/ENCODER, for example smp:unet/resnet34 or smp:segformer/mit_b2',
     ),
     click.option(
         '--pretrained',
@@ -182,13 +227,15 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
     from datasetgan_ext.downstream.training import TrainingPlan
 
     task = None if options['classes'] is None else Task.read(options['classes'])
-    data = read_labeled(options['data'], task)
+    (first, _), *more = shares_of(options['data'])
+    data = read_labeled(first, task)
     if options['num'] is not None:
         data = data.first(options['num'], 'num')
     if only:
         data = data.only(only == 'classes', only == 'keypoints')
         if not data:
-            raise UserError(f'--only={only}: --data={options["data"]} has no {only}')
+            raise UserError(f'--only={only}: --data={first} has no {only}')
+    others = tuple((read_labeled(folder, data.task), share) for folder, share in more)
     selection = read_labeled(options['select'], data.task, 'select') if options['select'] else None
     plan = TrainingPlan(
         data=data,
@@ -199,6 +246,7 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
         architecture=options['architecture'],
         pretrained=options['pretrained'],
         mirror=options['mirror'],
+        others=others,
         options=FitOptions(
             steps=options['steps'],
             batch=options['batch'],
@@ -221,7 +269,8 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
         ) from None
     best = model.training['history'][-1]
     chosen = '' if best['score'] is None else f', score {best["score"]:.4f} on the images that chose it'
-    print(f'{len(data)} labelled images, step {best["step"]} of {options["steps"]}: loss {best["loss"]:.4f}{chosen}')
+    count = len(data) + sum(len(images) for images, _ in others)
+    print(f'{count} labelled images, step {best["step"]} of {options["steps"]}: loss {best["loss"]:.4f}{chosen}')
     print(f'Network: {options["out"]}')
 
 

@@ -24,6 +24,7 @@ SMALLER = {
     '--seeds=0-15': '--seeds=0-2',
     '--classes=classes.txt': '--classes=classes.txt --models=2 --pixels-per-image=256',
     '--seeds=0-9999': '--seeds=0-3',
+    '--out=network.safetensors': '--out=network.safetensors --architecture=small-unet --steps=2 --every=1 --val=0',
 }
 
 
@@ -72,6 +73,9 @@ def test_there_is_a_command_for_each_step():
         'datasetgan train',
         'datasetgan generate',
         'datasetgan convert',
+        'datasetgan train-downstream',
+        'datasetgan predict',
+        'datasetgan export-model',
     ]
     assert [value for value in SMALLER if not any(value in command for command in commands())] == []
 
@@ -87,7 +91,7 @@ def test_walkthrough(pinned_upstream, environment, tmp_path):
         pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
         PIL.Image.fromarray(pixels).save(tmp_path / 'photos' / f'{index}.png')
     for command in commands():
-        if command.startswith('datasetgan train'):
+        if command.startswith('datasetgan train '):
             write_labels(tmp_path)
         for large, small in SMALLER.items():
             command = command.replace(large, small)
@@ -96,3 +100,5 @@ def test_walkthrough(pinned_upstream, environment, tmp_path):
     assert len(list((tmp_path / 'dataset' / 'masks').glob('*.png'))) == 4
     assert (tmp_path / 'dataset' / 'README.md').exists()
     assert (tmp_path / 'dataset-coco' / 'annotations' / 'instances_train.json').exists()
+    assert len(list((tmp_path / 'predictions' / 'masks').glob('*.png'))) == 8
+    assert (tmp_path / 'network.onnx').stat().st_size > 100_000

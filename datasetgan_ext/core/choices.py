@@ -33,5 +33,7 @@ ARCHITECTURE = 'deeplabv3_resnet101'
 """Of networks trained on a dataset, as in the paper (section 4.2)."""
 SMALL_ARCHITECTURE = 'small-unet'
 """One that a CPU trains in minutes."""
+VIEWS = (1, 2, 8)
+"""Of a photo, whose predictions are averaged: itself; its mirror image too; both also shifted three ways."""
 DISCRIMINATOR_WIDTH = 64
 """Channels of the first layer of the semi-supervised baseline's discriminator."""

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -37,6 +38,8 @@ LOCK_SUFFIX = '.datasetgan-lock'
 """Of files that say who writes another one."""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP}
 """What a file system answers that has no locks, or (EBADF: NFS) none of folders."""
+SHOWN = 200
+"""Characters of a file's content that a message shows."""
 CHUNK = 1 << 20
 """Bytes of a file that are in memory at a time."""
 
@@ -340,7 +343,7 @@ def reading_tensors(
         The description, and the tensors by name, on the CPU.
 
     Raises:
-        UserError: the file is missing, damaged, of another kind or another version.
+        UserError: the file is missing, damaged, of another kind or another version, or holds a NaN or an infinity.
     """
     if not path.is_file():
         raise UserError(f'`{argument}`={path}: no such file; {writer} writes one')
@@ -353,11 +356,27 @@ def reading_tensors(
     if key not in metadata:
         raise UserError(f'`{argument}`={path} is a safetensors file, but not one that {writer} wrote')
     try:
-        content = json.loads(metadata[key])
-        if content['version'] != version:
-            raise UserError(
-                f'`{argument}`={path} has format version {content["version"]}, this program reads {version}'
-            )
+        content = json.loads(metadata[key], parse_constant=_refuse_constant, parse_float=_finite)
+        found = content['version']
+        if found != version:
+            shown = found if type(found) is int and abs(found) < 10**9 else type(found).__name__
+            raise UserError(f'`{argument}`={path} has format version {shown}, this program reads {version}')
+        infinite = [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]
+        if infinite:
+            raise ValueError(f'{infinite[0][:SHOWN]} holds values that are no numbers')
         yield content, state
-    except (ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise UserError(f'`{argument}`={path} is damaged ({type(error).__name__}: {error})') from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise UserError(
+            f'`{argument}`={path} is damaged ({type(error).__name__}: {str(error)[:SHOWN]}); {writer} writes a new one'
+        ) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f'{name} is no number')
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f'{text[:SHOWN]} is too large a number')
+    return number

@@ -6,10 +6,13 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 
 from datasetgan_ext.core.errors import UserError
 
@@ -27,27 +30,77 @@ PILLOW_ERRORS = (
     PIL.Image.DecompressionBombError,
 )
 """All that Pillow raises of a file that is no image, damaged, or too large for the memory: it bounds the pixels."""
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
+"""Of files that are taken for images, in lower case."""
+MAX_PIXELS = 120_000_000
+"""Of one image: cameras of 108 megapixels are admitted."""
+BACKGROUND = (255, 255, 255)
+"""What shows through transparent pixels: the white that browsers and viewers show."""
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[PIL.Image.Image]:
+def open_image(path: Path, content: bytes | None = None) -> Iterator[PIL.Image.Image]:
     """An image file, which is closed at the end. The block reads it, and does nothing else.
+
+    Args:
+        path: of the file.
+        content: the same if it is in memory already; None = it is read.
 
     Raises:
         UserError: the file is missing, or cannot be read as an image.
     """
     try:
-        with PIL.Image.open(path) as image:
+        with PIL.Image.open(path if content is None else BytesIO(content)) as image:
             yield image
     except PILLOW_ERRORS as error:
-        raise UserError(f'{path} cannot be read as an image: {error}') from error
+        # a file in memory has no name that a message should tell
+        text = 'it is in no format that Pillow knows' if isinstance(error, PIL.UnidentifiedImageError) else error
+        raise UserError(f'{path} cannot be read as an image: {text}') from error
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """Any image as uint8 [H, W, 3].
+def read_rgb(path: Path, content: bytes | None = None) -> np.ndarray:
+    """Any image as a person sees it: uint8 [H, W, 3], RGB.
+
+    The image is turned as its EXIF orientation says. Gray, palette and CMYK become RGB; 16 bits a channel are scaled to
+    8; transparent pixels show BACKGROUND. Of a file of many pages, the first is read.
+
+    Args:
+        path, content: see `open_image`.
+
+    Raises:
+        UserError: the file cannot be read as an image, or has more than MAX_PIXELS pixels.
+    """
+    with open_image(path, content) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(
+                f'it has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}; save it at a smaller size'
+            )
+        return np.asarray(_eight_bits(PIL.ImageOps.exif_transpose(image)))
+
+
+def upright_hw(path: Path) -> tuple[int, int]:
+    """Height and width of an image as `read_rgb` reads it; from the file's head alone unless EXIF turns it.
 
     Raises:
         UserError: the file cannot be read as an image.
     """
     with open_image(path) as image:
-        return np.asarray(image.convert('RGB'))
+        if image.getexif().get(PIL.ExifTags.Base.Orientation, 1) != 1:
+            image = PIL.ImageOps.exif_transpose(image)  # of some formats, Pillow turns the size before the pixels
+        return image.height, image.width
+
+
+def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
+    """In RGB."""
+    if image.mode.startswith('I'):
+        # Pillow has 16-bit pixels as I;16 or as I, which may hold 32
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError('its pixels have more than 16 bits; save it in 8 or 16 bits')
+        image = PIL.Image.fromarray((values / 257).round().astype(np.uint8))
+    elif image.mode == 'F':
+        raise ValueError('its pixels are floating-point numbers, whose range nobody knows; save it in 8 or 16 bits')
+    if image.has_transparency_data:
+        ground = PIL.Image.new('RGBA', image.size, (*BACKGROUND, 255))
+        image = PIL.Image.alpha_composite(ground, image.convert('RGBA'))
+    return image.convert('RGB')

@@ -11,8 +11,8 @@ MAX_SEED = 2**32 - 1
 MAX_COUNT = 10_000_000
 LONGEST_SHOWN = 100
 """Characters of a list that a message has."""
-SEED, PROJECTION = 'seed', 'projection'
-"""What a sample was made from, and the name of its number in a manifest."""
+SEED, PROJECTION, PHOTO = 'seed', 'projection', 'photo'
+"""What a sample was made from, or that it is a photo, and the name of its number in a manifest."""
 
 
 def sample_name(seed: int) -> str:
@@ -26,11 +26,11 @@ def projected_name(row: int) -> str:
 
 
 def sample_id(record: dict) -> int:
-    """The number of what a manifest's sample was made from: its seed, or the row of a projected_w.npz.
+    """The number of what a manifest's sample was made from: its seed, or the row of a projected_w.npz; or a photo's.
 
     Manifests of projected images that were written before `PROJECTION` was have a seed, too.
     """
-    return record[PROJECTION] if PROJECTION in record else record[SEED]
+    return next(record[name] for name in (PROJECTION, PHOTO, SEED) if name in record)
 
 
 def parse_seeds(text: str, argument: str = 'seeds') -> list[int]:

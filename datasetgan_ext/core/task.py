@@ -12,6 +12,7 @@ from datasetgan_ext.core.palette import distinct_colors, is_made_up
 from datasetgan_ext.core.text import read_text
 
 MAX_CLASSES = 255
+MAX_KEYPOINTS = 1000
 READY_MADE = {path.stem: path for path in sorted(Path(__file__).with_name('tasks').glob('*.json'))}
 """Class files of DatasetGAN's experiments (arXiv 2104.06490, sec. 4) by name, as far as their names are published."""
 
@@ -75,7 +76,11 @@ class Task:
         What `to_json` writes does not say who chose the palette; one that this program would make up counts as made up.
         """
         names, keypoints = content.get('classes') or [], content.get('keypoints') or []
+        if not isinstance(names, list) or not isinstance(keypoints, list):
+            raise UserError(f'`classes`={source}: "classes" and "keypoints" must be lists of names')
         task = cls.from_names(names, content.get('palette'), source) if names or not keypoints else cls((), ())
+        if len(keypoints) > MAX_KEYPOINTS:
+            raise UserError(f'`classes`={source} lists {len(keypoints)} keypoints; it takes {MAX_KEYPOINTS} at most')
         for name in keypoints:
             if problem := _name_problem(name, keypoints):
                 raise UserError(f'`classes`={source}: keypoint {name!r} {problem}')

@@ -3,6 +3,7 @@ the batches that it would have had, however many processes read them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -82,8 +83,7 @@ class BatchSource(torch.utils.data.Dataset):
         self.augmentation = augmentation
 
     def __getitem__(self, number: int) -> Batch:
-        places = range(number * self.size, (number + 1) * self.size)
-        batch = stack([self.images[self._index(place)] for place in places], self.image_hw, self.images.task.keypoints)
+        batch = stack(self.chosen(number), self.image_hw, self.images.task.keypoints)
         if self.augmentation is not None:
             # numpy's seeds are lists of numbers, torch's a single one
             seed = np.random.RandomState([self.seed, number, 1]).randint(2**31)
@@ -92,9 +92,52 @@ class BatchSource(torch.utils.data.Dataset):
             )
         return batch._replace(images=normalize(batch.images))
 
-    def _index(self, place: int) -> int:
-        turn, position = divmod(place, len(self.images))
-        return int(np.random.RandomState([self.seed, turn, 0]).permutation(len(self.images))[position])
+    def chosen(self, number: int) -> list[LabeledImage]:
+        """The images of a batch, as they are."""
+        places = range(number * self.size, (number + 1) * self.size)
+        return [self.images[shuffled(place, len(self.images), [self.seed], 0)] for place in places]
+
+
+class SharedBatches(BatchSource):
+    """Batches in which several sources have their shares; of each source, every image once in each round."""
+
+    def __init__(
+        self,
+        images: LabeledDataset,
+        others: Sequence[tuple[LabeledDataset, float]],
+        image_hw: tuple[int, int],
+        size: int,
+        seed: int,
+        augmentation: Augmentation | None = None,
+    ):
+        """
+        Args:
+            images: the source that fills what the others leave, and whose task is learned.
+            others: further sources of the same task and their shares, above 0, in all below 1. A share that is no whole
+                number of images in a batch is right over many batches.
+            image_hw, size, seed, augmentation: see `BatchSource`.
+        """
+        super().__init__(images, image_hw, size, seed, augmentation)
+        self.others = others
+
+    def chosen(self, number: int) -> list[LabeledImage]:
+        """See `BatchSource.chosen`."""
+        images: list[LabeledImage] = []
+        before = after = 0
+        for index, (source, share) in enumerate(self.others, 1):
+            start, stop = (int(share * self.size * count + 1e-9) for count in (number, number + 1))
+            before += start
+            after += stop
+            places = range(start, stop)
+            images += [source[shuffled(place, len(source), [self.seed, index], 0)] for place in places]
+        places = range(number * self.size - before, (number + 1) * self.size - after)
+        return images + [self.images[shuffled(place, len(self.images), [self.seed], 0)] for place in places]
+
+
+def shuffled(place: int, count: int, seed: list[int], purpose: int) -> int:
+    """Which of `count` images has a place in an endless row, in which each is once in each round."""
+    turn, position = divmod(place, count)
+    return int(np.random.RandomState([*seed, turn, purpose]).permutation(count)[position])
 
 
 def stack(images: list[LabeledImage], image_hw: tuple[int, int], keypoints: tuple[str, ...] = ()) -> Batch:

@@ -4,6 +4,7 @@
 |---|---|---|---|
 | of datasetgan generate (`dataset.json`, `manifest.jsonl`) | the kept ones | masks/ | in the manifest |
 | plain | images/ | masks/ | keypoints.json (COCO) |
+| of a labelling tool | images/ | labels/: what the tool exports (see `formats.labels`) | there too |
 | VOC | JPEGImages/ | SegmentationClass/ | |
 | COCO, by datasetgan convert | images/train/, .../val/ | annotations/instances_*.json | .../person_keypoints_*.json |
 | COCO, as it once was written | train/, val/ | annotations/instances_*.json | annotations/keypoints_*.json |
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix, inside
-from datasetgan_ext.core.images import open_image, read_rgb
+from datasetgan_ext.core.images import IMAGE_SUFFIXES, read_rgb, upright_hw
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.recognition import Pictures
 from datasetgan_ext.formats import coco, png, voc
@@ -38,12 +39,15 @@ from datasetgan_ext.formats.folder import (
     is_conversion,
     read_info,
 )
+from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.mask_meaning import Meaning, read_masks
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TASK_FILE = 'task.json'
+LABELS = 'labels'
+"""Beside images/: what a labelling tool exports."""
 LAYOUTS = (
-    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or both'
+    'a dataset of datasetgan generate or datasetgan convert (voc, coco), or images/ with masks/, keypoints.json or '
+    'both, or with labels/, what a labelling tool exports'
 )
 
 
@@ -151,11 +155,7 @@ class LabeledDataset(Sequence[LabeledImage]):
 
     def sizes(self) -> set[tuple[int, int]]:
         """Heights and widths that there are."""
-        found = set()
-        for entry in self._entries:
-            with open_image(entry.image) as image:
-                found.add((image.height, image.width))
-        return found
+        return {upright_hw(entry.image) for entry in self._entries}
 
     def fingerprint(self) -> str:
         """sha256 (hex) over names, files and labels."""
@@ -194,6 +194,8 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
     task = _task_of(folder, task, argument)
     if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
         entries = _of_dataset(FolderDataset(folder), task)
+    elif (folder / 'images').is_dir() and (folder / LABELS).is_dir() and not (folder / 'masks').is_dir():
+        entries = _of_tool(folder / 'images', folder / LABELS, task)
     elif (folder / 'images').is_dir() and not (folder / 'images' / TRAIN).is_dir():
         entries = _of_folders(folder / 'images', folder / 'masks', folder / KEYPOINTS_FILE, task)
     elif (folder / 'JPEGImages').is_dir():
@@ -235,7 +237,7 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     inner = inner if inner.is_dir() else folder
     paths = list(_images(inner)) or [path for split in (TRAIN, VAL) for path in _images(inner / split)]
     if not paths:
-        raise UserError(f'`{argument}`={folder} holds no image ({", ".join(SUFFIXES)})')
+        raise UserError(f'`{argument}`={folder} holds no image ({", ".join(IMAGE_SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
 
 
@@ -294,6 +296,19 @@ def _of_folders(
         yield _Entry(path, painted.get(name), points.get(name), masks_hold_ids)
 
 
+def _of_tool(images: Path, labels: Path, task: Task) -> Iterator[_Entry]:
+    """Of images and what a labelling tool exports of them."""
+    paths = _by_stem(_images(images), str(images))
+    sizes = {name: upright_hw(path) for name, path in paths.items()}
+    found = {label.name: label for label in read_annotations(task, labels, None, image_hw=sizes)}
+    strangers = sorted(set(found) - set(paths))
+    if strangers:
+        raise UserError(f'{images} lacks the image of {len(strangers)} labels in {labels}, for example {strangers[0]}')
+    for name, path in paths.items():
+        if name in found:
+            yield _Entry(path, found[name].mask, found[name].keypoints)
+
+
 def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
     for split in (TRAIN, VAL):
         inner = folder / 'images' / split
@@ -323,7 +338,7 @@ def _keypoints(values: Sequence[float]) -> Keypoints:
 
 
 def _images(folder: Path) -> list[Path]:
-    return files_by_suffix(folder, *SUFFIXES)
+    return files_by_suffix(folder, *IMAGE_SUFFIXES)
 
 
 def _by_stem(paths: list[Path], argument: str) -> dict[str, Path]:

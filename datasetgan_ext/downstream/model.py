@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
-from datasetgan_ext.core.annotation import ABSENT, VISIBLE, Keypoints
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import reading_tensors, write_atomically
 from datasetgan_ext.core.task import Task
@@ -91,11 +92,15 @@ class DownstreamModel:
     def predict(self, images: Sequence[np.ndarray]) -> list[Predicted]:
         """Labels of images of any sizes, uint8 [H, W, 3], at their own sizes."""
         inputs = normalize(torch.stack([to_input(image, self.image_hw) for image in images]).to(self.device))
+        with torch.inference_mode():
+            classes, heats = self.split(self.logits(inputs))
+            return [self.decide(classes[index], heats[index], image.shape[:2]) for index, image in enumerate(images)]
+
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        """float32 [N, K + J, *image_hw] of normalised images [N, 3, *image_hw], without gradients."""
         self.network.eval()
         with torch.inference_mode():
-            logits = self.network(inputs.contiguous(memory_format=torch.channels_last)).float()
-        classes, heats = self.split(logits)
-        return [self._read(classes[index], heats[index], image.shape[:2]) for index, image in enumerate(images)]
+            return self.network(inputs.contiguous(memory_format=torch.channels_last)).float()
 
     def score_each(self, images: Iterable[LabeledImage], progress: str | None = None) -> Iterator[tuple[int, Score]]:
         """The content number of each image, and its score alone. Distances of keypoints are in pixels of `image_hw`."""
@@ -122,6 +127,15 @@ class DownstreamModel:
                 f'{source}: {int(known.sum())} of its {len(images)} images, {name} among them, trained '
                 'this network or chose its checkpoint; a score on them says nothing'
             )
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all that decides its predictions: network, weights, task and size."""
+        what = {'architecture': self.architecture, **self.task.to_json(), 'image_hw': list(self.image_hw)}
+        digest = hashlib.sha256(json.dumps(what).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(f'{name} {tensor.dtype} {list(tensor.shape)}'.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write a safetensors file: the weights, the images seen, and all else as JSON in its metadata."""
@@ -160,12 +174,20 @@ class DownstreamModel:
         model.network.to(device or default_device())
         return model
 
-    def _read(self, classes: torch.Tensor, heats: torch.Tensor, image_hw: tuple[int, int]) -> Predicted:
-        """Logits [K, h, w] and [J, h, w] as labels of an image of `image_hw`."""
+    def decide(
+        self, classes: torch.Tensor, heats: torch.Tensor, image_hw: tuple[int, int], ignore_below: float = 0.0
+    ) -> Predicted:
+        """Labels of an image, at its own size.
+
+        Args:
+            classes: logits [K, h, w].
+            heats: logits of heatmaps [J, h, w].
+            image_hw: height and width of the image.
+            ignore_below: pixels whose class has a lower probability get IGNORE.
+        """
         mask = keypoints = None
         if self.task.classes:
-            classes = F.interpolate(classes[None], image_hw, mode='bilinear', align_corners=False)
-            mask = classes[0].argmax(dim=0).byte().cpu().numpy()
+            mask = decide_classes(classes, image_hw, ignore_below).cpu().numpy()
         if self.task.keypoints:
             heatmaps = heats.sigmoid()
             (height, width), (full_height, full_width) = self.image_hw, image_hw
@@ -189,6 +211,37 @@ class DownstreamModel:
                     None if true.mask is None else _resized(true.mask, factor),
                 )
             yield content_number(true.image), Score(segmentation, keypoints)
+
+
+def decide_classes(logits: torch.Tensor, image_hw: tuple[int, int], ignore_below: float = 0.0) -> torch.Tensor:
+    """The most probable class of each pixel, after logits were upsampled; one class at a time, so that an image of many
+    pixels and classes fits into the memory.
+
+    Args:
+        logits: float32 [K, h, w].
+        image_hw: height and width to which they are upsampled.
+        ignore_below: pixels whose class has a lower probability get IGNORE.
+
+    Returns:
+        uint8 [*image_hw], class ids; of equally probable classes the first.
+    """
+    best = mask = total = None
+    for index, plane in enumerate(logits):
+        plane = F.interpolate(plane.contiguous()[None, None], image_hw, mode='bilinear', align_corners=False)[0, 0]
+        if best is None:
+            best = plane
+            mask = torch.zeros(image_hw, dtype=torch.uint8, device=logits.device)
+            total = torch.ones_like(plane) if ignore_below else None
+            continue
+        better = plane > best
+        highest = torch.maximum(best, plane)
+        if total is not None:  # the sum of exp(logit - highest logit), so far
+            total = total * (best - highest).exp() + (plane - highest).exp()
+        mask.masked_fill_(better, index)
+        best = highest
+    if total is not None:
+        mask.masked_fill_(1 / total < ignore_below, IGNORE)
+    return mask
 
 
 def _scaled(keypoints: Keypoints, factor: float) -> Keypoints:

@@ -1,19 +1,28 @@
-"""Segmentation networks by name: torchvision's, and a small one that a CPU trains in minutes.
+"""Segmentation networks by name: torchvision's, those of segmentation_models_pytorch, and a small one that a CPU trains
+in minutes.
 
 Each maps images, float [N, 3, H, W] in ImageNet's normalisation, to logits [N, outputs, H, W].
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.downstream.vision import import_segmentation
 
 DEFAULT = 'deeplabv3_resnet101'
 SMALL = 'small-unet'
+SMP = 'smp:'
+"""Begins the names of segmentation_models_pytorch's networks: smp:DECODER/ENCODER."""
+TIMM = 'tu-'
+"""Begins the names that it has for timm's encoders."""
+DIVISOR = 32
+"""Of heights and widths that those take."""
 WIDTHS = (32, 48, 64, 96)
 
 
@@ -60,8 +69,40 @@ class TorchvisionNetwork(nn.Module):
         return self.network(images)['out']
 
 
+class SmpNetwork(nn.Module):
+    """A network of segmentation_models_pytorch; images of other sizes than it takes are padded with their border."""
+
+    def __init__(self, name: str, outputs: int):
+        """
+        Raises:
+            UserError: there is no such decoder or encoder, they do not go together, or the library is not installed.
+        """
+        super().__init__()
+        with suppress(UserError):  # timm imports torchvision if there is one, and stops where that stops
+            import_segmentation()
+        library = import_extra('segmentation_models_pytorch', 'smp')
+        decoders = list(library.MODEL_ARCHITECTURES_MAPPING)
+        encoders = library.encoders.get_encoder_names()
+        decoder, _, encoder = name.removeprefix(SMP).partition('/')
+        if decoder not in decoders:
+            raise UserError(f'`architecture`={name}: no such decoder; there are {", ".join(decoders)}')
+        if encoder not in encoders and not encoder.startswith(TIMM):
+            listed = ', '.join(encoders)
+            raise UserError(f"`architecture`={name}: no such encoder; there are {listed}, and timm's as {TIMM}NAME")
+        try:
+            # weights would be downloaded
+            self.network = library.create_model(decoder, encoder, encoder_weights=None, classes=outputs)
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise UserError(f'`architecture`={name}: {decoder} does not take this encoder: {error}') from error
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        height, width = images.shape[2:]
+        padded = F.pad(images, (0, -width % DIVISOR, 0, -height % DIVISOR), 'replicate')
+        return self.network(padded)[:, :, :height, :width]
+
+
 def network_names() -> list[str]:
-    """All names; torchvision's among them.
+    """All names but those of segmentation_models_pytorch; torchvision's among them.
 
     Raises:
         UserError: torchvision is not installed.
@@ -74,7 +115,7 @@ def build_network(name: str, outputs: int) -> nn.Module:
     """A network with random weights.
 
     Args:
-        name: one of `network_names`.
+        name: one of `network_names`, or smp:DECODER/ENCODER.
         outputs: channels of its logits.
 
     Raises:
@@ -82,9 +123,14 @@ def build_network(name: str, outputs: int) -> nn.Module:
     """
     if name == SMALL:
         return SmallUNet(outputs)
+    if name.startswith(SMP):
+        return SmpNetwork(name, outputs)
     names = network_names()
     if name not in names:
-        raise UserError(f'`architecture`={name}: no such network; there are {", ".join(names)}')
+        raise UserError(
+            f'`architecture`={name}: no such network; there are {", ".join(names)}, and {SMP}DECODER/ENCODER, for '
+            'example smp:unet/resnet34'
+        )
     return TorchvisionNetwork(name, outputs)
 
 

@@ -14,7 +14,7 @@ from datasetgan_ext.core.annotation import size_text
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import locked_place
 from datasetgan_ext.core.seeds import MAX_SEED
-from datasetgan_ext.downstream.batches import Augmentation, BatchSource
+from datasetgan_ext.downstream.batches import Augmentation, BatchSource, SharedBatches
 from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, fit
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 from datasetgan_ext.downstream.learners import FitOptions, Supervised
@@ -35,6 +35,8 @@ class TrainingPlan:
         data: labelled images.
         selection: others that choose the checkpoint; None = `val` sets some of `data` apart.
         val: share of `data`, MAX_VAL images at most; 0 = none, the last checkpoint is the result.
+        others: further labelled images of the same task, and the share of each batch that they have; `data` has the
+            rest. None of them chooses the checkpoint.
         unlabelled: images for semi-supervised training; None = supervised.
         image_hw: size to which all are resized; None = the size that all of `data` have.
         architecture, pretrained: see `networks` and `weights`.
@@ -51,6 +53,7 @@ class TrainingPlan:
     pretrained: str
     mirror: bool
     options: FitOptions
+    others: tuple[tuple[LabeledDataset, float], ...] = ()
 
     def train(
         self,
@@ -81,7 +84,7 @@ class TrainingPlan:
         image_hw = self.image_hw or common_size(self.data)
         pictures = self.data.pictures()
         train, selection = self._split(pictures)
-        seen = [pictures]
+        seen = [pictures, *(images.pictures() for images, _ in self.others)]
         if self.unlabeled is not None:
             seen.append(self.unlabeled.pictures())
         if self.selection is not None:
@@ -98,7 +101,7 @@ class TrainingPlan:
         model.network.to(device or default_device())
         augmentation = Augmentation() if self.mirror else Augmentation(mirror=0)
         options = self.options
-        sources = [BatchSource(train, image_hw, options.batch, options.seed, augmentation)]
+        sources = [SharedBatches(train, self.others, image_hw, options.batch, options.seed, augmentation)]
         if self.unlabeled is not None:
             other_seed = (options.seed + 1) % (MAX_SEED + 1)
             sources.append(BatchSource(self.unlabeled, image_hw, options.batch, other_seed, augmentation))
@@ -117,6 +120,8 @@ class TrainingPlan:
             'mirror': self.mirror,
             **{name: value for name, value in asdict(options).items() if name != 'workers'},
         }
+        if self.others:
+            record['others'] = [{'data': images.fingerprint(), 'share': share} for images, share in self.others]
         return fit(learning, tuple(sources), out, record, selection, overwrite)
 
     def _split(self, pictures: Pictures) -> tuple[LabeledDataset, LabeledDataset | None]:

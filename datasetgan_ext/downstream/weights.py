@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.downstream.networks import SMALL
+from datasetgan_ext.downstream.networks import SMALL, SMP
 from datasetgan_ext.downstream.vision import import_segmentation
 
 PREFIXES = ('', 'network.', 'network.backbone.')
@@ -45,6 +45,9 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
         _load(network, Path(pretrained))
         return pretrained
     if architecture == SMALL:
+        return None
+    if architecture.startswith(SMP):
+        log.warning('`pretrained`=auto: %s begins with random weights; `pretrained`=FILE gives it others', architecture)
         return None
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     offers = _offers(architecture)

@@ -73,6 +73,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
 def _by_id(items: list[dict], name: str, source: str, kind: str) -> dict[str, dict]:
     found: dict[str, dict] = {}
     for item in items:
+        if kind == 'categories' and not isinstance(item.get(name), str):
+            raise UserError(f'{source}: number {item["id"]} of {kind} has no {name!r}; export the file again')
         other = found.setdefault(str(item['id']), item)
         if other is not item and (kind == 'images' or other[name] != item[name]):
             raise UserError(
@@ -232,7 +234,7 @@ def write_coco(
     categories: list[dict],
     file_name: Callable[[dict], str],
     records: Callable[[], Iterator[dict]],
-    image_hw: tuple[int, int],
+    image_hw: tuple[int, int] | None,
     objects: Callable[[dict], Iterable[dict]],
     info: dict | None = None,
 ) -> None:
@@ -243,15 +245,16 @@ def write_coco(
         categories: as COCO has them.
         file_name: the name of a record's image file.
         records: starts anew at each call.
-        image_hw: of all images.
+        image_hw: of all images; None = each record has its own.
         objects: a record's annotations, without `id` and `image_id`.
         info: what "info" has beside the description.
     """
-    height, width = image_hw
-    images = (
-        {'id': number, 'file_name': file_name(record), 'height': height, 'width': width}
-        for number, record in enumerate(records(), FIRST_ID)
-    )
+
+    def entry(number: int, record: dict) -> dict:
+        height, width = image_hw or record['image_hw']
+        return {'id': number, 'file_name': file_name(record), 'height': height, 'width': width}
+
+    images = (entry(number, record) for number, record in enumerate(records(), FIRST_ID))
     ids = itertools.count(FIRST_ID)
     annotations = (
         {'id': next(ids), 'image_id': number, **found}

@@ -72,6 +72,7 @@ def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> Non
     Raises:
         UserError: the folder holds files or cannot be written, or the format cannot hold what the dataset has.
     """
+    _check_ignore(conversion, dataset.info)
     outdir = outdir.resolve()
     with locked_place(outdir, 'outdir'):
         if holds_files(outdir) or outdir.is_file():
@@ -112,12 +113,12 @@ def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
         UserError: as from `convert`.
     """
     outdir = dataset.folder / conversion.name
-    if is_conversion(outdir):
-        if read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
-            return outdir
-    elif holds_files(outdir) or outdir.is_file():
-        raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
     with locked_place(outdir, 'outdir'):
+        if not is_conversion(outdir):
+            if holds_files(outdir) or outdir.is_file():
+                raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
+        elif read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
+            return outdir
         _write(dataset, conversion, outdir)
     return outdir
 
@@ -153,7 +154,12 @@ def files_of_conversion(folder: Path, names: Container[str]) -> Iterator[str]:
         return
     kind = CONVERSIONS.get(read_info(folder, converted=True)[CONVERSION].get('format'))
     patterns = [
-        re.compile(re.escape(pattern).replace(r'\{name\}', '(?P<name>[^/]+)').replace(r'\{part\}', '[a-z0-9_-]+'))
+        re.compile(
+            re.escape(pattern)
+            .replace(r'\{name\}', '(?P<name>[^/]+)')
+            .replace(r'\{part\}', '[a-z0-9_-]+')
+            .replace(r'\{image\}', '(?:png|jpe?g)')
+        )
         for pattern in ((DATASET_FILE, *kind.files) if kind else ())
     ]
     for place, inner, found in os.walk(folder):  # which follows no links
@@ -177,6 +183,7 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
     Raises:
         UserError: the format cannot be written, or something else has its place.
     """
+    _check_ignore(conversion, info)
     place = folder / conversion.name
     if (holds_files(place) or place.is_file()) and not is_conversion(place):
         raise UserError(f'`format`={conversion.name} is written to {place}, which holds something else; move that away')
@@ -187,3 +194,11 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
         (empty / DATASET_FILE).write_text(json.dumps({**info, 'summary': {'samples': 0, 'kept': 0}}), encoding='utf-8')
         (empty / MANIFEST).touch()
         conversion.write(FolderDataset(empty), outdir, iter)
+
+
+def _check_ignore(conversion: Conversion, info: dict) -> None:
+    if info['options'].get('ignore-below') and not conversion.holds_ignore:
+        raise UserError(
+            f'`format`={conversion.name} cannot say of pixels that they have no label, and `ignore_below`='
+            f'{info["options"]["ignore-below"]} leaves some without; give 0, or another format'
+        )

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import PIL.ExifTags
 
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256, inside, is_inside
-from datasetgan_ext.core.seeds import PROJECTION, SEED
+from datasetgan_ext.core.images import open_image, read_rgb
+from datasetgan_ext.core.seeds import PHOTO, PROJECTION, SEED
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.png import read_image, read_mask
+from datasetgan_ext.formats.png import png_bytes, read_image, read_mask, write_image
 
 DATASET_FILE = 'dataset.json'
 MANIFEST = 'manifest.jsonl'
@@ -30,6 +33,8 @@ FORMAT_VERSION = 1
 CONVERSION = 'conversion'
 """What the dataset.json of a dataset in another format has beside that of the dataset it was made from."""
 TRAIN, VAL = 'train', 'val'
+PLAIN_FORMATS = {'JPEG': ('.jpg', '.jpeg'), 'PNG': ('.png',)}
+"""What every program reads, with the suffixes of such files."""
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +113,7 @@ def _check_record(record: object, finished: bool) -> None:
     if not isinstance(record, dict):
         raise ValueError('it is no record')
     missing = [name for name in ('image', 'uncertainty', 'pixels_per_class') if name not in record]
-    if not isinstance(record.get(PROJECTION, record.get(SEED)), int):
+    if not any(isinstance(record.get(name), int) for name in (PROJECTION, PHOTO, SEED)):
         missing.append(SEED)
     if finished and not isinstance(record.get('kept'), bool):
         missing.append('kept')
@@ -141,8 +146,8 @@ class FolderDataset:
         folder: where it is.
         info: content of dataset.json.
         task: classes and keypoints.
-        image_hw: height and width of every image.
-        id_name: what the samples were made from, `seeds.SEED` or `seeds.PROJECTION`.
+        image_hw: height and width of every image; None for photos, see `hw_of`.
+        id_name: what the samples were made from, `seeds.SEED` or `seeds.PROJECTION`; or `seeds.PHOTO`.
     """
 
     def __init__(self, folder: Path):
@@ -155,8 +160,10 @@ class FolderDataset:
         if 'summary' not in self.info or (folder / PARTIAL).exists() or not (folder / MANIFEST).is_file():
             raise UserError(f'{folder} holds a dataset that is not finished; the command that began it completes it')
         self.task = Task.from_json(self.info, folder / DATASET_FILE)
-        self.image_hw = tuple(self.info['image_hw'])
+        self.image_hw = tuple(self.info['image_hw']) if self.info['image_hw'] else None
         self.id_name = PROJECTION if self.info['options'].get('projected-w') else SEED
+        if self.image_hw is None:
+            self.id_name = PHOTO
 
     def records(self) -> Iterator[dict]:
         """The manifest's records, dropped samples too."""
@@ -183,9 +190,34 @@ class FolderDataset:
                         )
                 yield record
 
+    def hw_of(self, record: dict) -> tuple[int, int]:
+        """Height and width of a record's image, upright."""
+        return self.image_hw or tuple(record['image_hw'])
+
+    def file_name(self, record: dict) -> str:
+        """Name of a record's image file in other formats: that of the sample, with the suffix of `content`."""
+        path = self.folder / record['image']
+        suffix = path.suffix.lower() if self.image_hw or _is_plain(path) else '.png'
+        return f'{name_of_record(record)}{suffix}'
+
+    def content(self, record: dict) -> bytes:
+        """A record's image as any program shows it alike: its file, or an upright RGB PNG of a photo that is turned by
+        its EXIF, transparent, deeper than 8 bits or in a format that few programs know."""
+        path = self.folder / record['image']
+        if self.image_hw or _is_plain(path):
+            return path.read_bytes()
+        return png_bytes(write_image, read_rgb(path))
+
+    def copy_image(self, record: dict, folder: Path) -> str:
+        """Write `content` into a folder, and return `file_name`."""
+        name = self.file_name(record)
+        (folder / name).write_bytes(self.content(record))
+        return name
+
     def image(self, record: dict) -> np.ndarray:
         """uint8 [H, W, C]."""
-        return read_image(inside(self.folder, record['image']))
+        path = inside(self.folder, record['image'])
+        return read_image(path) if self.image_hw else read_rgb(path)
 
     def mask(self, record: dict) -> np.ndarray:
         """uint8 [H, W], class ids."""
@@ -246,7 +278,8 @@ class FolderDataset:
         elif file_sha256(path) != record[f'{kind}_sha256']:
             yield f'{record[kind]}: is not as it was written (its sha256 differs from {MANIFEST})'
         elif kind == 'mask':
-            counts = np.bincount(read_mask(path).reshape(-1), minlength=len(self.task.classes)).tolist()
+            mask = read_mask(path)
+            counts = np.bincount(mask[mask != IGNORE], minlength=len(self.task.classes)).tolist()
             if counts != record['pixels_per_class']:
                 yield f'{record[kind]}: its classes are not those of {MANIFEST}'
 
@@ -263,6 +296,8 @@ class Conversion(ABC):
 
     name: ClassVar[str]
     files: ClassVar[tuple[str, ...]] = ()
+    holds_ignore: ClassVar[bool] = True
+    """Whether it can say of pixels that they have no label."""
     val: float = 0.1
 
     def __post_init__(self):
@@ -326,6 +361,14 @@ def is_conversion(folder: Path) -> bool:
     except UserError:
         return False
     return True
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether every program shows a photo's file alike."""
+    with open_image(path) as image:
+        upright = image.getexif().get(PIL.ExifTags.Base.Orientation, 1) == 1
+        common = image.format in PLAIN_FORMATS and path.suffix.lower() in PLAIN_FORMATS[image.format]
+        return upright and common and image.mode in ('RGB', 'L') and not image.has_transparency_data
 
 
 def name_of_record(record: dict) -> str:

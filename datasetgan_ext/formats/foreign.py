@@ -12,7 +12,7 @@ from pathlib import Path
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats import yolo_labels
+from datasetgan_ext.formats import yolo
 from datasetgan_ext.formats.drawing import read_json
 from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
 
@@ -47,7 +47,7 @@ def format_of_file(path: Path, argument: str) -> str | None:
     for beginning, what in CSV:
         if text.lower().startswith(beginning):
             raise UserError(f'{start} {what}')
-    return 'yolo' if path.suffix.lower() == '.txt' and yolo_labels.is_label_text(text) else None
+    return 'yolo' if path.suffix.lower() == '.txt' and yolo.is_label_text(text) else None
 
 
 def formats_of_folder(folder: Path, argument: str) -> list[str]:

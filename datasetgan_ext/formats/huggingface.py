@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datasetgan_ext.core.errors import import_extra
 from datasetgan_ext.core.markup import markdown
-from datasetgan_ext.core.seeds import sample_id
+from datasetgan_ext.core.seeds import PHOTO, sample_id
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 
@@ -24,6 +24,18 @@ CARD = """# Labelled images from {network}
 
 {count} images made with [DatasetGAN](https://arxiv.org/abs/2104.06490): the images were generated, the labels predicted
 by an ensemble that was trained on {labeled} hand-labelled images; they contain errors.
+
+```python
+from datasets import load_dataset
+dataset = load_dataset('DIR')   # columns: {columns}
+```
+
+{names}
+
+"""
+PHOTO_CARD = """# Labelled photos
+
+{count} photos with the labels that the network {network} predicted for them; they contain errors.
 
 ```python
 from datasets import load_dataset
@@ -106,9 +118,9 @@ def make_schema(dataset: FolderDataset, pyarrow):
 
 def _row(dataset: FolderDataset, record: dict) -> dict:
     row = {'name': name_of_record(record), dataset.id_name: sample_id(record), 'uncertainty': record['uncertainty']}
-    for kind in ('image', 'mask'):
-        if kind in record:
-            row[kind] = {'bytes': (dataset.folder / record[kind]).read_bytes(), 'path': Path(record[kind]).name}
+    row['image'] = {'bytes': dataset.content(record), 'path': dataset.file_name(record)}
+    if 'mask' in record:
+        row['mask'] = {'bytes': (dataset.folder / record['mask']).read_bytes(), 'path': Path(record['mask']).name}
     if dataset.task.keypoints:
         values = record['keypoints']
         row['keypoints'] = [values[start : start + 3] for start in range(0, len(values), 3)]
@@ -123,14 +135,19 @@ def _card(dataset: FolderDataset, count: int, files: dict[str, str], columns: li
         names.append(f"Classes by the mask's value: {numbered}.")
     if task.keypoints:
         names.append(f'Keypoints in this order: {", ".join(map(markdown, task.keypoints))}.')
-    text = CARD.format(
-        network=markdown(dataset.info['sources']['network']),
+    text = (PHOTO_CARD if dataset.id_name == PHOTO else CARD).format(
+        network=markdown(source_of(dataset.info)),
         count=count,
         columns=', '.join(columns),
         labeled=dataset.info['labelled_images'],
         names='\n\n'.join(names),
     )
     return front_matter(dataset.info, count, files) + text + LICENSE
+
+
+def source_of(info: dict) -> str:
+    """The network that images came from, or by which photos were labelled, as a dataset.json has it."""
+    return info['sources'].get('network') or info['sources']['model']
 
 
 def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
@@ -148,7 +165,7 @@ def front_matter(info: dict, count: int, files: dict[str, str]) -> str:
     if task.keypoints:
         tasks.append('keypoint-detection')
     return FRONT_MATTER.format(
-        name=json.dumps(f'Labelled images from {info["sources"]["network"]}', ensure_ascii=False),
+        name=json.dumps(f'Labelled images from {source_of(info)}', ensure_ascii=False),
         tasks=json.dumps(tasks),
         size=next(json.dumps(size) for limit, size in SIZES.items() if count < limit),
         files=''.join(f'  - split: {split}\n    path: {path}\n' for split, path in files.items()),

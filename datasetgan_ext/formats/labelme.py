@@ -3,12 +3,15 @@
 Shapes of the types polygon, rectangle, oriented_rectangle, circle and mask are regions of a class, as are rotation and
 quadrilateral, which X-AnyLabeling has; those without a type are polygons, and those of type point are keypoints. A
 point whose flag "occluded" is ticked is occluded. The label `__ignore__` leaves a region out.
+
+Written: a shape of type mask for each class, a point for each keypoint.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.text import composed
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
+from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import TOLERANCE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
 
 PATHS = 'FILE or DIR of JSON files'
@@ -152,3 +156,66 @@ def _bits(text: str) -> np.ndarray:
     if pixels.ndim != 2:
         raise ShapeError(f'its "mask" is a PNG with {pixels.shape[2]} channels; LabelMe writes black and white ones')
     return pixels != 0
+
+
+VERSION = '5.5.0'
+"""Of LabelMe, which has masks since 5.3."""
+
+
+class LabelMeWriter(LabelWriter):
+    """NAME.json beside the others, of the image IMAGE in `image_folder`."""
+
+    name = 'labelme'
+    image_folder = ''
+    """Where LabelMe finds the images, from the JSON files' folder: empty, or a path that ends with a slash."""
+
+    def _write(self, label: LabeledFile) -> None:
+        shapes = [
+            _shape(
+                name,
+                'mask',
+                [
+                    [window.left, window.top],
+                    [window.left + window.bits.shape[1] - 1, window.top + window.bits.shape[0] - 1],
+                ],
+                mask=_png(window.bits),
+            )
+            for name, window in label.regions(self.task)
+        ]
+        shapes += [
+            _shape(name, 'point', [[x, y]], flags={'occluded': True} if seen == OCCLUDED else {})
+            for name, x, y, seen in label.points(self.task)
+        ]
+        height, width = label.image_hw
+        content = {
+            'version': VERSION,
+            'flags': {},
+            'shapes': shapes,
+            'imagePath': f'{self.image_folder}{label.file_name}',
+            'imageData': None,
+            'imageHeight': height,
+            'imageWidth': width,
+        }
+        if label.mask is not None:
+            content[UNLABELED] = 'background'
+        path = self.outdir / f'{label.name}.json'
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + '\n', encoding='utf-8')
+
+
+def _shape(label: str, kind: str, points: list, mask: str | None = None, flags: dict | None = None) -> dict:
+    return {
+        'label': label,
+        'points': points,
+        'group_id': None,
+        'description': '',
+        'shape_type': kind,
+        'flags': flags or {},
+        'mask': mask,
+    }
+
+
+def _png(bits: np.ndarray) -> str:
+    """Bool [h, w] as a PNG in base64."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(bits.astype(np.uint8) * 255).convert('1').save(buffer, format='PNG')
+    return base64.b64encode(buffer.getvalue()).decode('ascii')

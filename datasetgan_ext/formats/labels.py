@@ -13,7 +13,7 @@ from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.names import find_image, listed
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo_labels
+from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, labeled_pictures
@@ -28,7 +28,7 @@ DRAWN = {
     'via': via,
     'supervisely': supervisely,
     'datumaro': datumaro,
-    'yolo': yolo_labels,
+    'yolo': yolo,
 }
 """Formats of shapes, which may be regions, keypoints, or both."""
 

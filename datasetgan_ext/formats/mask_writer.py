@@ -8,7 +8,7 @@ from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category
-from datasetgan_ext.formats.coco_writer import CocoFile
+from datasetgan_ext.formats.coco_dataset import CocoFile
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.name_tables import voc_color

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import Keypoints
-from datasetgan_ext.formats.cvat_writer import CvatWriter
-from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
-from datasetgan_ext.formats.label_studio_writer import LabelStudioWriter
+from datasetgan_ext.formats.cvat import CvatWriter
+from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress
+from datasetgan_ext.formats.label_studio import LabelStudioWriter
 from datasetgan_ext.formats.label_writer import LabeledFile
-from datasetgan_ext.formats.labelme_writer import LabelMeWriter
+from datasetgan_ext.formats.labelme import LabelMeWriter
 
 IMAGES = 'images'
 
@@ -24,7 +23,7 @@ class LabelMe(Conversion):
     """`train/` and `val/`: images, and NAME.json beside each, where LabelMe looks for it."""
 
     name = 'labelme'
-    files = ('{part}/{name}.png', '{part}/{name}.json')
+    files = ('{part}/{name}.{image}', '{part}/{name}.json')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
@@ -41,7 +40,7 @@ class Cvat(Conversion):
     """`images/`, `annotations.xml` ("CVAT for images 1.1"), in which the split is the subset, and `labels.json`."""
 
     name = 'cvat'
-    files = ('images/{name}.png', 'annotations.xml', 'labels.json')
+    files = ('images/{name}.{image}', 'annotations.xml', 'labels.json')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
@@ -63,7 +62,7 @@ class LabelStudio(Conversion):
     """
 
     name = 'label-studio'
-    files = ('images/{part}/{name}.png', '{part}/{part}.json', '{part}/interface.xml')
+    files = ('images/{part}/{name}.{image}', '{part}/{part}.json', '{part}/interface.xml')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
@@ -81,11 +80,10 @@ class LabelStudio(Conversion):
 def _copied(dataset: FolderDataset, val: float, split: str, images: Path, progress: Progress) -> Iterator[LabeledFile]:
     """The labels of each kept sample of a split, whose image is copied into a folder."""
     for record in progress(dataset.kept(val, split)):
-        file = f'{name_of_record(record)}.png'
-        shutil.copyfile(dataset.folder / record['image'], images / file)
+        file = dataset.copy_image(record, images)
         mask = dataset.mask(record) if 'mask' in record else None
         keypoints = None
         if 'keypoints' in record:
             triples = np.reshape(np.asarray(record['keypoints'], dtype=np.float32), (-1, 3))
             keypoints = Keypoints(triples[:, :2], triples[:, 2].astype(np.uint8))
-        yield LabeledFile(file, dataset.image_hw, mask, keypoints)
+        yield LabeledFile(file, dataset.hw_of(record), mask, keypoints)

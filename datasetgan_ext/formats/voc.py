@@ -19,7 +19,15 @@ from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
+from datasetgan_ext.formats.folder import (
+    PLAIN_FORMATS,
+    TRAIN,
+    VAL,
+    Conversion,
+    FolderDataset,
+    Progress,
+    name_of_record,
+)
 from datasetgan_ext.formats.mask_folder import MASK_FOLDERS, MASKS, OBJECTS, read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO
 from datasetgan_ext.formats.name_tables import LABEL_MAP
@@ -107,11 +115,19 @@ class Voc(Conversion):
             with (lists / f'{split}.txt').open('w', encoding='utf-8') as file:
                 for record in progress(dataset.kept(self.val, split)):
                     name = name_of_record(record)
-                    with open_image(dataset.folder / record['image']) as image:
-                        picture = image.copy()
-                    picture.save(images / f'{name}.jpg', quality=QUALITY, subsampling=0)
+                    _write_jpeg(dataset, record, images / f'{name}.jpg')
                     shutil.copyfile(dataset.folder / record['mask'], masks / f'{name}.png')
                     file.write(f'{name}\n')
         both = [(lists / f'{split}.txt').read_text(encoding='utf-8') for split in (TRAIN, VAL)]
         (lists / 'trainval.txt').write_text(''.join(both), encoding='utf-8')
         (outdir / LABEL_MAP).write_text(label_map, encoding='utf-8')
+
+
+def _write_jpeg(dataset: FolderDataset, record: dict, path: Path) -> None:
+    """A record's image as JPEG; a photo's own file if it is one that every program shows alike."""
+    if Path(dataset.file_name(record)).suffix in PLAIN_FORMATS['JPEG']:
+        path.write_bytes(dataset.content(record))
+        return
+    with open_image(dataset.folder / record['image'], dataset.content(record)) as image:
+        picture = image.copy()
+    picture.save(path, quality=QUALITY, subsampling=0)

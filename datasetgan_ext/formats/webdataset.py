@@ -1,4 +1,4 @@
-"""WebDataset: tar files `train-000000.tar`, ... with `NAME.image.png`, `NAME.mask.png` and `NAME.json`."""
+"""WebDataset: tars `train-000000.tar`, ... of `NAME.image.png` (photos also .jpg), `NAME.mask.png` and `NAME.json`."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Webdataset(Conversion):
 
 def _add_sample(tar: tarfile.TarFile, dataset: FolderDataset, record: dict) -> None:
     name = name_of_record(record)
-    for kind in ('image', 'mask'):
-        if kind in record:
-            _add(tar, f'{name}.{kind}.png', (dataset.folder / record[kind]).read_bytes())
+    _add(tar, f'{name}.image{Path(dataset.file_name(record)).suffix}', dataset.content(record))
+    if 'mask' in record:
+        _add(tar, f'{name}.mask.png', (dataset.folder / record['mask']).read_bytes())
     label = {key: value for key, value in record.items() if not key.startswith(('image', 'mask')) and key != 'kept'}
     _add(tar, f'{name}.json', json.dumps(label).encode())
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.coco_writer import CocoWriter
-from datasetgan_ext.formats.cvat_writer import CvatWriter
-from datasetgan_ext.formats.label_studio_writer import LabelStudioWriter
+from datasetgan_ext.formats.coco_dataset import CocoWriter
+from datasetgan_ext.formats.cvat import CvatWriter
+from datasetgan_ext.formats.label_studio import LabelStudioWriter
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
-from datasetgan_ext.formats.labelme_writer import LabelMeWriter
+from datasetgan_ext.formats.labelme import LabelMeWriter
 from datasetgan_ext.formats.mask_writer import PngWriter, VocWriter
 
 WRITERS: dict[str, type[LabelWriter]] = {

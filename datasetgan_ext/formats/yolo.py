@@ -1,8 +1,14 @@
-"""YOLO: `images/{train,val}/`, `labels/{train,val}/` with a line per object, `data.yaml`."""
+"""YOLO. Written: `images/{train,val}/`, `labels/{train,val}/` with a line per object, `data.yaml`.
+
+Read: text files, one an image, with a line "class x y x y ..." for each outline, in shares of the image's sides. The
+names of the classes are in a data.yaml, classes.txt or obj.names beside them or above. The files do not tell the
+size of an image.
+"""
 
 from __future__ import annotations
 
-import shutil
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError, import_extra
+from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.markup import yaml
+from datasetgan_ext.core.text import read_text
+from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
+from datasetgan_ext.formats.shapes import NoArea, Polygon, ShapeError, finite
 
-FILES = ('images/{part}/{name}.png', 'labels/{part}/{name}.txt', 'data.yaml')
+FILES = ('images/{part}/{name}.{image}', 'labels/{part}/{name}.txt', 'data.yaml')
 
 
 @dataclass(frozen=True)
@@ -27,15 +37,16 @@ class Yolo(Conversion):
 
     name = 'yolo'
     files = FILES
+    holds_ignore = False
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without masks cannot be written."""
         if not dataset.task.classes:
             raise UserError('`format`=yolo holds masks, and this dataset has keypoints alone; use yolo-pose')
         cv2 = import_extra('cv2', 'formats')
-        height, width = dataset.image_hw
 
         def lines(record: dict) -> Iterator[str]:
+            height, width = dataset.hw_of(record)
             for region in sorted(find_regions(dataset.mask(record)), key=_box_area, reverse=True):
                 yield _line(region.class_id - 1, (_outline(region, cv2) + 0.5) / (width, height))
 
@@ -53,11 +64,11 @@ class YoloPose(Conversion):
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without keypoints cannot be written."""
         task = dataset.task
-        height, width = dataset.image_hw
         if not task.keypoints:
             raise UserError('`format`=yolo-pose holds keypoints, and this dataset has none; use yolo')
 
         def lines(record: dict) -> Iterator[str]:
+            height, width = dataset.hw_of(record)
             x, y, box_width, box_height = record['box']
             points = np.reshape(record['keypoints'], (-1, 3)) / (width, height, 1)
             box = ((x + box_width / 2) / width, (y + box_height / 2) / height, box_width / width, box_height / height)
@@ -86,7 +97,7 @@ def _write_samples(
             (outdir / folder / split).mkdir(parents=True)
         for record in progress(dataset.kept(val, split)):
             name = name_of_record(record)
-            shutil.copyfile(dataset.folder / record['image'], outdir / 'images' / split / f'{name}.png')
+            dataset.copy_image(record, outdir / 'images' / split)
             (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)), encoding='utf-8')
 
 
@@ -98,7 +109,97 @@ def _write_description(outdir: Path, description: dict) -> None:
 
 def _outline(region: ConnectedRegion, cv2) -> np.ndarray:
     """Border pixels of a region in order: float [N, 2], x and y, at least three."""
-    (outline, *_), _ = cv2.findContours(region.pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    (outline, *_), _ = cv2.findContours(region.pixels.astype(np.uint8), cv2.RETR_E        return '{' + ', '.join(f'{key}: {yaml(item)}' for key, item in value.items()) + '}'
+    return yaml(value)
+
+
+PATHS = 'DIR with data.yaml or classes.txt, and text files'
+TOOL = 'YOLO'
+TABLES = ('data.yaml', 'dataset.yaml', 'data.yml', 'classes.txt', 'obj.names')
+FOLDERS_ABOVE = 3
+"""How far above the labels the table of classes may lie."""
+LINE = re.compile(r'\d+(\s+[-+]?\d*\.?\d+([eE][-+]?\d+)?){4,}\s*')
+
+
+def is_label_text(text: str) -> bool:
+    """Whether each line is a class number and coordinates."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return bool(lines) and all(LINE.fullmatch(line.strip()) for line in lines)
+
+
+def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
+    """The drawing of each text file, in the order of names, or of a single one.
+
+    Raises:
+        UserError: there is no table of classes, a class is not in it, or there are boxes or poses instead of outlines.
+    """
+    files = files_by_suffix(path, '.txt', below=True) if path.is_dir() else [path]
+    names = _names(path, argument)
+    for file in files:
+        with reading(str(file), TOOL):
+            text = read_text(file)
+        if text.strip() and not is_label_text(text) or file.name in TABLES:
+            continue
+        drawing = Drawing(image_name(file.stem, str(file)), file, shares=True)
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip():
+                continue
+            where = f'{file} line {number}'
+            with reading(where, TOOL):
+                class_id, *values = line.split()
+                if int(class_id) >= len(names):
+                    raise ShapeError(f'its class is {class_id}; the table has {len(names)}, from 0: {", ".join(names)}')
+                drawing.shapes.append(Shape(names[int(class_id)], where, _region(values)))
+        yield drawing
+
+
+def _region(values: list[str]) -> Polygon | NoArea:
+    if len(values) == 4:
+        return NoArea("it is a box, of YOLO's detection; masks take outlines: export YOLO segmentation, or COCO")
+    if len(values) % 2:
+        raise ShapeError(
+            f'it has {len(values)} numbers; an outline has x and y of each corner. Is it a pose? Export COCO keypoints'
+        )
+    return Polygon(finite(values, (-1,)).reshape(-1, 2))
+
+
+def _names(path: Path, argument: str) -> list[str]:
+    folders = [path if path.is_dir() else path.parent]
+    folders += list(folders[0].resolve().parents)[:FOLDERS_ABOVE]
+    found = [folder / name for folder in folders for name in TABLES if (folder / name).is_file()]
+    if path.is_dir() and not found:
+        found = files_by_suffix(path, '.yaml', '.yml', '.names', below=True)
+    if not found:
+        raise UserError(
+            f'`{argument}`={path} holds text files of YOLO, and no table of their classes; put {TABLES[0]} or '
+            f'{TABLES[3]} beside them, or export again, as COCO'
+        )
+    with reading(str(found[0]), TOOL):
+        text = read_text(found[0])
+    if found[0].suffix.lower() not in ('.yaml', '.yml'):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if re.search(r'^kpt_shape\s*:', text, re.MULTILINE):
+        raise UserError(f'{found[0]} is of YOLO poses, which are not read; export COCO keypoints instead')
+    names = _names_in_yaml(text)
+    if not names:
+        raise UserError(f'{found[0]} has no "names" that can be read; write them as "names: [car, wheel]"')
+    return names
+
+
+def _names_in_yaml(text: str) -> list[str]:
+    """The list or mapping "names", in one line or in many; numbers count from 0."""
+    match = re.search(r'^names\s*:[ \t]*(.*(?:\n[ \t]+.*|\n[ \t]*-.*|\n(?=[\]}]).*)*)', text, re.MULTILINE)
+    if match is None:
+        return []
+    body = re.sub(r'\s#.*', '', match[1]).strip()
+    entries = body.strip('[]{} \n').split(',') if body[:1] in ('[', '{') else body.splitlines()
+    found = {}
+    for place, entry in enumerate(part.strip().removeprefix('- ').strip() for part in entries if part.strip()):
+        number = re.match(r'(\d+)\s*:\s*', entry)
+        name = entry[number.end() :] if number else entry
+        found[int(number[1]) if number else place] = name.strip().strip('\'"')
+    return [found[index] for index in range(len(found))] if set(found) == set(range(len(found))) else []
+TERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = outline[:, 0] + np.array(region.box[:2], dtype=float)
     return points if len(points) > 2 else np.concatenate([points, np.repeat(points[-1:], 3 - len(points), axis=0)])
 
@@ -116,5 +217,4 @@ def _line(class_id: int, values: np.ndarray) -> str:
 def _yaml(value: object) -> str:
     """A mapping whose keys are numbers, or anything else."""
     if isinstance(value, dict):
-        return '{' + ', '.join(f'{key}: {yaml(item)}' for key, item in value.items()) + '}'
-    return yaml(value)
+X

@@ -14,7 +14,11 @@ from datasetgan_ext.generation.description import check_same
 from datasetgan_ext.generation.upload import Destination
 from datasetgan_ext.report.publish import PUBLISHED
 
-OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, *PUBLISHED)
+FAILED_FILE = 'failed.jsonl'
+"""Of a run over photos: a line for each that could not be read."""
+ORDER_FILE = 'order.txt'
+"""Of a run over photos: which to label next."""
+OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, *PUBLISHED, FAILED_FILE, ORDER_FILE)
 
 
 def claim_folder(folder: Path, description: dict, overwrite: bool) -> None:

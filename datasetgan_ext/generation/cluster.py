@@ -16,9 +16,18 @@ import torch
 
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.version import __version__
-from datasetgan_ext.generation.encoding import Encoded, Encoder
-from datasetgan_ext.generation.executors import ATTEMPTS, LOST_AFTER_S, Fingerprints, Job, do_job
-from datasetgan_ext.interpreter.labeler import Labeler, LabelerSpec
+from datasetgan_ext.generation.encoding import Encoded
+from datasetgan_ext.generation.executors import (
+    ATTEMPTS,
+    LOST_AFTER_S,
+    Check,
+    Encoder,
+    Job,
+    MakerSpec,
+    SampleMaker,
+    Shares,
+    do_job,
+)
 
 QUEUED = 2
 """Jobs that an actor has: one that it does, one that it need not wait for."""
@@ -34,7 +43,7 @@ log = logging.getLogger(__name__)
 class Actor:
     """Lives in a process of the cluster, on one GPU or one CPU. Ray starts it again elsewhere when it is lost."""
 
-    def __init__(self, encoder: Encoder, fingerprints: Fingerprints, version: str):
+    def __init__(self, encoder: Encoder, fingerprints: Check, version: str):
         """
         Args:
             encoder, fingerprints: see `Executor.label`.
@@ -43,14 +52,14 @@ class Actor:
         self.encoder = encoder
         self.fingerprints = fingerprints
         self.version = version
-        self.labeler: Labeler | None = None
+        self.labeler: SampleMaker | None = None
 
     def do(self, job: Job, spec: list) -> list[Encoded] | str:
         """Do a job.
 
         Args:
             job: what to do.
-            spec: Ray's reference to the LabelerSpec; in a list, so that only the first job fetches it.
+            spec: Ray's reference to the MakerSpec; in a list, so that only the first job fetches it.
 
         Returns:
             The job's result, or the message of an error.
@@ -64,7 +73,7 @@ class Actor:
         except UserError as error:
             return f'{platform.node()}: {error.message}'
 
-    def _make_labeler(self, spec: LabelerSpec) -> Labeler:
+    def _make_labeler(self, spec: MakerSpec) -> SampleMaker:
         if self.version != __version__:
             raise UserError(
                 f'datasetgan-ext {__version__} is installed here, and {self.version} where the run was '
@@ -137,10 +146,12 @@ class Cluster:
 
     Attributes:
         machines: the cluster.
-        device: see `Executor`.
+        device, shares: see `Executor`.
     """
 
-    def __init__(self, machines: Machines, spec: LabelerSpec, lost_after_s: float = LOST_AFTER_S):
+    shares = Shares.NOTHING
+
+    def __init__(self, machines: Machines, spec: MakerSpec, lost_after_s: float = LOST_AFTER_S):
         """
         Args:
             machines: see `connect`.
@@ -152,7 +163,7 @@ class Cluster:
         self._spec = replace(spec, device=machines.device).packed()
         self._lost_after_s = lost_after_s
 
-    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Fingerprints) -> Iterator[list[Encoded]]:
+    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Check) -> Iterator[list[Encoded]]:
         """See `Executor.label`; the results come in the order in which they are ready."""
         ray = self.machines.ray
         gpus = 1 if self.device == 'cuda' else 0
@@ -308,7 +319,7 @@ class JobQueue:
         self._failures[number] += counts
         if self._failures[number] == ATTEMPTS:
             raise UserError(
-                f'`ray`: actors were lost at seeds {self.unfinished[number].ids} again and again '
+                f'`ray`: actors were lost at samples {sorted(self.unfinished[number].wanted)} again and again '
                 f'({str(error).strip().splitlines()[-1].strip()}), perhaps for want of memory or because '
                 'datasetgan-ext is not installed on a node. The same command continues'
             )

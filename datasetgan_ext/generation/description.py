@@ -14,6 +14,7 @@ from datasetgan_ext.core.urls import shown_source
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION
 from datasetgan_ext.generation.curation import Curation
+from datasetgan_ext.generator.identity import same_network
 from datasetgan_ext.interpreter.labeler import Labeler
 
 COMPUTING = ('batch', 'device')
@@ -88,8 +89,14 @@ def differences(found: dict, now: dict, but: tuple[str, ...] = ()) -> list[str]:
     return [
         f'`{name.replace("-", "_")}` was {found.get(name)}, now {value}'
         for name, value in now.items()
-        if found.get(name) != value and name not in but
+        if name not in but and not _same(name, found.get(name), value)
     ]
+
+
+def _same(name: str, found: object, now: object) -> bool:
+    if name == 'network':
+        return same_network(found, now)
+    return found == now
 
 
 def check_same(found: dict, description: dict, place: str) -> None:
@@ -106,13 +113,16 @@ def check_same(found: dict, description: dict, place: str) -> None:
     """
     now = description['options']
     options = found['options']
-    extends = _extends(options.get('seeds'), parse_seeds(now['seeds']), description['batch'])
+    extends = 'seeds' in now and _extends(options.get('seeds'), parse_seeds(now['seeds']), description['batch'])
     differing = differences(options, now, but=('seeds',) if extends else ())
-    differing += differences(found, {name: description[name] for name in COMPUTING if name in found})
+    differing += differences(
+        found, {name: description[name] for name in COMPUTING if name in found and name in description}
+    )
     if differing:
+        extension = ' (`seeds` may be extended at the end)' if 'seeds' in now else ''
         raise UserError(
             f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
-            'Give another place or the same options (`seeds` may be extended at the end); '
+            f'Give another place or the same options{extension}; '
             'or delete it, an `outdir` with `overwrite`'
         )
 

@@ -55,7 +55,7 @@ class FolderWriter:
             if not record['kept']:
                 self._delete(record)
 
-    def write_keypoints(self, task: Task, image_hw: tuple[int, int]) -> None:
+    def write_keypoints(self, task: Task, image_hw: tuple[int, int] | None) -> None:
         """Write `keypoints.json`: the kept samples' keypoints in COCO's format, from the finished manifest."""
 
         def kept() -> Iterator[dict]:

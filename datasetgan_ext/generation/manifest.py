@@ -120,7 +120,7 @@ class RunManifest:
             samples=len(ids),
             kept=len(ids) - len(dropped),
             uncertainty_cut=max(self._uncertainty[id] for id in ids if dropped.get(id) != UNCERTAINTY),
-            class_pixels=(counts.pixels / counts.pixels.sum()).round(6).tolist(),
+            class_pixels=(counts.pixels / max(1, counts.pixels.sum())).round(6).tolist(),
             class_images=counts.images.tolist(),
             keypoint_images=counts.keypoints.tolist(),
             dropped={reason: reasons.count(reason) for reason in REASONS},

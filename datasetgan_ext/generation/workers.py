@@ -18,10 +18,18 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generation.encoding import Encoded, Encoder
-from datasetgan_ext.generation.executors import ATTEMPTS, LOST_AFTER_S, Fingerprints, Job, do_job
+from datasetgan_ext.generation.encoding import Encoded
+from datasetgan_ext.generation.executors import (
+    ATTEMPTS,
+    LOST_AFTER_S,
+    Check,
+    Encoder,
+    Job,
+    MakerSpec,
+    Shares,
+    do_job,
+)
 from datasetgan_ext.generator.generator import default_device
-from datasetgan_ext.interpreter.labeler import LabelerSpec
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +41,12 @@ class Processes:
     """Labels in one process for each labeler; one that dies or does not answer is replaced, and its job done again.
 
     Attributes:
-        device: see `Executor`.
+        device, shares: see `Executor`.
     """
 
-    def __init__(self, specs: Sequence[LabelerSpec], lost_after_s: float = LOST_AFTER_S):
+    shares = Shares.DISK
+
+    def __init__(self, specs: Sequence[MakerSpec], lost_after_s: float = LOST_AFTER_S):
         """
         Args:
             specs: each makes the labeler of one process, all on devices of one kind.
@@ -46,13 +56,13 @@ class Processes:
         self._lost_after_s = lost_after_s
         self.device = torch.device(specs[0].device or default_device()).type
 
-    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Fingerprints) -> Iterator[list[Encoded]]:
+    def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Check) -> Iterator[list[Encoded]]:
         """See `Executor.label`; the results come in the order in which they are ready."""
         waiting = _Waiting(jobs)
         answers: queue.SimpleQueue[tuple[_Worker, object]] = queue.SimpleQueue()
         workers: list[_Worker] = []
 
-        def start(spec: LabelerSpec) -> bool:
+        def start(spec: MakerSpec) -> bool:
             """Whether there was a job for the new process."""
             worker = _Worker.start(spec, encoder, fingerprints, answers)
             workers.append(worker)
@@ -117,8 +127,8 @@ class _Waiting:
         """
         if attempts == ATTEMPTS:
             raise UserError(
-                f'{ATTEMPTS} processes were lost at seeds {job.ids}: the last {what}, perhaps for want of memory; '
-                'give fewer `workers` or a smaller `batch`. The same command continues'
+                f'{ATTEMPTS} processes were lost at samples {sorted(job.wanted)}: the last {what}, perhaps for want of '
+                'memory; give fewer `workers` or a smaller `batch`. The same command continues'
             )
         log.warning('A worker %s; another takes its place', what)
         self._again.append((job, attempts))
@@ -128,7 +138,7 @@ class _Waiting:
 class _Worker:
     """A process, what it was started with, our end of the pipe to it, its job, how often and when that was begun."""
 
-    spec: LabelerSpec
+    spec: MakerSpec
     process: BaseProcess
     connection: Connection
     job: Job | None = None
@@ -136,9 +146,7 @@ class _Worker:
     begun: float = 0
 
     @classmethod
-    def start(
-        cls, spec: LabelerSpec, encoder: Encoder, fingerprints: Fingerprints, answers: queue.SimpleQueue
-    ) -> _Worker:
+    def start(cls, spec: MakerSpec, encoder: Encoder, fingerprints: Check, answers: queue.SimpleQueue) -> _Worker:
         """A new process without a job. What it answers is put into `answers`, and None at its end."""
         context = multiprocessing.get_context('spawn')
         ours, theirs = context.Pipe()
@@ -182,7 +190,7 @@ class _Worker:
                 answers.put((self, None))
 
 
-def _work(connection: Connection, spec: LabelerSpec, encoder: Encoder, fingerprints: Fingerprints) -> None:
+def _work(connection: Connection, spec: MakerSpec, encoder: Encoder, fingerprints: Check) -> None:
     """A worker's life: jobs in, results out, or the message of an error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     logging.disable()  # that one has said it

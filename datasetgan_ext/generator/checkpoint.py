@@ -9,11 +9,11 @@ import torch
 from safetensors import safe_open
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator.download import fetch_url
+from datasetgan_ext.generator.download import local_file, without_secrets
 from datasetgan_ext.generator.generator import Generator, default_device
 from datasetgan_ext.generator.network_pickle import load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
-from datasetgan_ext.generator.upstream import find_upstream, has_module, import_upstream
+from datasetgan_ext.generator.upstream import find_upstream, has_module, import_upstream, own_submodule
 
 DEMO = 'demo'
 DEMO_FOLDER = Path(__file__).resolve().parents[1] / 'demo'
@@ -29,7 +29,8 @@ def load_generator(
 
     Args:
         network: 'demo', the path of a `.pkl` that upstream's train.py wrote or NVIDIA published (StyleGAN2, of the
-            TensorFlow era too; with a StyleGAN3 checkout, StyleGAN3), or its http(s) URL.
+            TensorFlow era too; with a StyleGAN3 checkout, StyleGAN3), a `.pt` of rosinality's stylegan2-pytorch, or
+            the http(s) or file URL of one.
         device: where to compute; None = the first CUDA device, or the CPU.
         allow_pickle_code: let upstream's own loader run the code inside the pickle. Only for files that you trust.
         upstream: folder of a checkout of NVIDIA's code (StyleGAN3's for its networks); None = see `find_upstream`.
@@ -41,21 +42,25 @@ def load_generator(
     device = default_device() if device is None else device
     if network == DEMO:
         return Generator(_demo_network(root), DEMO, device)
-    path = fetch_url(network) if network.startswith(('http://', 'https://')) else Path(network)
+    path = local_file(network)
     if not path.exists():
         raise UserError(
             f'`network`={network}: no such file. Give the path or URL of a StyleGAN2 or StyleGAN3 .pkl, or "{DEMO}"'
         )
-    return Generator(load_generator_pickle(path, allow_pickle_code, root), network, device)
+    return Generator(load_generator_pickle(path, allow_pickle_code, root), without_secrets(network), device)
 
 
 def _demo_network(root: Path | None) -> torch.nn.Module:
-    """The embedded weights in the official class where the submodule is checked out, else in the stand-in."""
+    """The embedded weights in the official class if `root` is the package's own submodule, else in the stand-in.
+
+    No other checkout is imported for the demo. The stand-in's images differ from the official class's by the last
+    bits of floating-point sums, so the official class stays where it always was.
+    """
     with safe_open(DEMO_FOLDER / 'generator.safetensors', 'pt') as file:
         init_kwargs = json.loads(file.metadata()['init_kwargs'])
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     network_class = StandInGenerator
-    if has_module('training.networks', root):
+    if root is not None and root == own_submodule() and has_module('training.networks', root):
         network_class = import_upstream('training.networks', root).Generator
     with torch.random.fork_rng(devices=[]):
         network = network_class(**init_kwargs)

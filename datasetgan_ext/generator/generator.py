@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import torch
 from datasetgan_ext.core.choices import NOISE_MODES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.features import Layer, captured, find_layers
+from datasetgan_ext.generator.identity import network_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds, mixing_of
 from datasetgan_ext.generator.upstream import plain_warnings
 
@@ -26,7 +26,7 @@ class Synthesis:
 
     Attributes:
         images: uint8 [N, H, W, C], RGB (C = 3) or grey (C = 1), cropped, on the generator's device.
-        features: one [N, C_l, R_l, R_l] map per layer of `Generator.layers`, in that order, of the whole image.
+        features: one [N, C_l, H_l, W_l] map per layer of `Generator.layers`, in that order, of the whole image.
     """
 
     images: torch.Tensor
@@ -38,27 +38,34 @@ class Generator:
 
     The network is used as it is: nothing is subclassed or replaced, hooks stay only for the time of a forward pass.
     On a CPU all blocks compute in float32; on a GPU blocks that were trained in float16 stay so.
+
+    Attributes:
+        fingerprint: see `network_fingerprint`.
+        layers: in the order of computation, with the sizes of their maps.
+        image_hw, image_channels: of what `network.synthesis` returns.
     """
 
     def __init__(self, network: torch.nn.Module, source: str, device: torch.device | str = 'cpu'):
         """
         Args:
             network: module with `mapping`, `synthesis` and the attributes of upstream's `Generator`.
-            source: where it came from (file name, URL or 'demo'), for messages and records.
+            source: where it came from (file name, URL without secrets, or 'demo'), for messages and records.
             device: where to compute.
         """
-        self.fingerprint = state_fingerprint(network)
+        self.fingerprint = network_fingerprint(network)
         self.device = torch.device(device)
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.source = source
-        self._modules = find_layers(network)
+        with plain_warnings():
+            geometry = find_layers(self.network)
+        self._modules = geometry.layers
         self.layers: list[Layer] = list(self._modules)
         self.z_dim: int = network.z_dim
         self.c_dim: int = network.c_dim
         self.num_ws: int = network.num_ws
         self.w_dim: int = network.w_dim
-        self.image_hw: tuple[int, int] = (network.img_resolution, network.img_resolution)
-        self.image_channels: int = network.img_channels
+        self.image_hw = geometry.image_hw
+        self.image_channels = geometry.image_channels
         self.has_noise = any(name.endswith('.noise_strength') for name in network.state_dict())  # StyleGAN3 has none
 
     def check_options(self, options: SamplingOptions) -> SamplingOptions:
@@ -152,15 +159,6 @@ class Generator:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == 'cuda' else []):
             torch.manual_seed(seed)
             return self._forward(ws, options)
-
-
-def state_fingerprint(network: torch.nn.Module) -> str:
-    """sha256 (hex) over the sorted state dict: each tensor's name, shape, dtype and bytes."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f'{name} {list(tensor.shape)} {tensor.dtype}\n'.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def default_device() -> torch.device:

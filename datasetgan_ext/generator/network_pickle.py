@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import torch
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator.pickle_records import NetworkRecord, TensorRecord, shown
+from datasetgan_ext.generator.filling import HALF, TOLD_HALF, Pairs, check_size, fill, holds
+from datasetgan_ext.generator.pickle_records import NetworkRecord, TensorRecord, shown, shown_error
+from datasetgan_ext.generator.rosinality import load_rosinality
 from datasetgan_ext.generator.safe_pickle import load_snapshot, open_snapshot
 from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork, build_converted
+from datasetgan_ext.generator.torch_archive import is_archive
 from datasetgan_ext.generator.upstream import OTHER_CODE, build_generator, import_upstream, what_upstream_imports
 
 log = logging.getLogger(__name__)
+
+SHOWN_DIFFERENCES = 10
 
 
 def load_generator_pickle(
@@ -22,9 +28,12 @@ def load_generator_pickle(
 ) -> torch.nn.Module:
     """Loads the generator of a snapshot: its G_ema (Gs in TensorFlow's), or its G where it has no G_ema.
 
+    Weights of 16 bits, as `.half()` makes them, are loaded as 32 bits, with a word.
+
     Args:
         path: `network-snapshot-*.pkl`, a dict of its networks without some of them, a pickle of nothing but a
-            generator, or a pickle of the TensorFlow versions of StyleGAN2 and StyleGAN2-ADA.
+            generator, or a pickle of the TensorFlow versions of StyleGAN2 and StyleGAN2-ADA; or a `.pt` of rosinality's
+            stylegan2-pytorch.
         allow_pickle_code: Load with upstream's legacy.py, which runs the code that the file carries (and warn).
         root: folder of upstream's checkout, as for `import_upstream`.
 
@@ -37,12 +46,14 @@ def load_generator_pickle(
         UserError: as for `load_snapshot`; or no generator is in the file, or none like upstream's: the names that
             differ are listed.
     """
+    if is_archive(path):
+        return load_rosinality(path, root)
     if allow_pickle_code:
         log.warning('`allow_pickle_code`: running whatever code %s carries', path)
         return _load_running_code(path, root)
     network = _choose_network(load_snapshot(path), path)
     if type(network) is TensorFlowNetwork:
-        return build_converted(network, str(path), root)
+        return build_converted(network, str(path), root, Path(path).stat().st_size)
     if network.class_name != 'Generator':
         raise UserError(
             f'{path} holds a network of class {shown(network.class_name)}, not Generator: give a '
@@ -54,15 +65,23 @@ def load_generator_pickle(
         args=network.state.get('_init_args'),
         kwargs=network.state.get('_init_kwargs'),
         source=str(path),
+        size=Path(path).stat().st_size,
     )
-    pairs: list[tuple[torch.Tensor, TensorRecord]] = []
-    differences = list(_compare(generator, network, 'G', pairs))
-    if differences:
-        more = f'; and {len(differences) - 10} more' if len(differences) > 10 else ''
-        raise UserError(f"{path} does not fit upstream's Generator: {'; '.join(differences[:10])}{more}. {OTHER_CODE}")
-    for own, tensor in pairs:
-        own.copy_(tensor.to_torch())
+    fill(generator, _match(generator, network, path), path)
     return generator
+
+
+def _match(module: torch.nn.Module, network: NetworkRecord, path: str | Path) -> Pairs:
+    """A generator's tensors, each with its record; raises UserError if the two do not fit."""
+    pairs: Pairs = []
+    differences = _compare(module, network, 'G', pairs)
+    first = list(itertools.islice(differences, SHOWN_DIFFERENCES))
+    if first:
+        rest = sum(1 for _ in differences)
+        more = f'; and {rest} more' if rest else ''
+        raise UserError(f"{path} does not fit upstream's Generator: {'; '.join(first)}{more}. {OTHER_CODE}")
+    check_size(pairs, path)
+    return pairs
 
 
 def _choose_network(content: object, path: str | Path) -> NetworkRecord | TensorFlowNetwork:
@@ -89,9 +108,7 @@ def _is_alias_free(network: NetworkRecord) -> bool:
     return type(record) is NetworkRecord and record.class_name == 'SynthesisInput'
 
 
-def _compare(
-    module: torch.nn.Module, record: object, name: str, pairs: list[tuple[torch.Tensor, TensorRecord]]
-) -> Iterator[str]:
+def _compare(module: torch.nn.Module, record: object, name: str, pairs: Pairs) -> Iterator[str]:
     """Yields what differs between a module and a record, in words; adds the tensors that agree to `pairs`."""
     if type(record) is not NetworkRecord or record.class_name != type(module).__name__:
         yield f'{name} is no {type(module).__name__}'
@@ -108,7 +125,7 @@ def _compare(
             yield from _compare(own[key], theirs[key], full, pairs)
         elif type(theirs[key]) is not TensorRecord:
             yield f'{full} is no tensor'
-        elif (own[key].shape, own[key].dtype) != (theirs[key].shape, theirs[key].storage.dtype):
+        elif own[key].shape != theirs[key].shape or not holds(own[key].dtype, theirs[key].storage.dtype):
             yield (
                 f'{full} is {list(theirs[key].shape)} {theirs[key].storage.dtype}, '
                 f'not {list(own[key].shape)} {own[key].dtype}'
@@ -131,6 +148,10 @@ def _load_running_code(path: str | Path, root: Path | None) -> torch.nn.Module:
         legacy = import_upstream('legacy', root)
         try:
             with what_upstream_imports():
-                return legacy.load_network_pkl(file)['G_ema'].eval().requires_grad_(False).cpu()
+                network = legacy.load_network_pkl(file)['G_ema'].eval().requires_grad_(False).cpu()
         except Exception as error:  # the file's own code runs here
-            raise UserError(f'{path} cannot be loaded by legacy.py: {error!r}') from error
+            raise UserError(f'{path} cannot be loaded by legacy.py: {shown_error(error)}') from error
+    if any(parameter.dtype in HALF for parameter in network.parameters()):
+        log.warning(TOLD_HALF, path)
+        network = network.float()
+    return network

@@ -34,6 +34,7 @@ from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.identity import how_networks_differ, same_network
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 
 SAMPLES_FILE = 'samples.json'
@@ -153,11 +154,10 @@ class SampleSet:
 
     def check_network(self, generator: Generator) -> None:
         """Raises UserError when the images come from another network."""
-        if self.fingerprint != generator.fingerprint:
+        if not same_network(self.fingerprint, generator.fingerprint):
             raise UserError(
                 f'`network`={generator.source} is not the network that made `samples`={self.folder}: '
-                f'that was {self.network} (fingerprint {self.fingerprint[:12]}, '
-                f'here {generator.fingerprint[:12]})'
+                f'that was {self.network} ({how_networks_differ(self.fingerprint, generator.fingerprint)})'
             )
 
     def pair(

@@ -10,6 +10,9 @@ import numpy as np
 
 from datasetgan_ext.core.errors import UserError
 
+MAX_NUMBER = 10**9
+"""Among the options in a file."""
+
 
 @dataclass(frozen=True)
 class SamplingOptions:
@@ -39,9 +42,18 @@ class SamplingOptions:
 
     @classmethod
     def from_json(cls, fields: dict) -> SamplingOptions:
+        """Check what `to_json` writes; raises TypeError, KeyError or ValueError if it is anything else."""
         fields = dict(fields)
         fields['crop_hw'] = tuple(fields['crop_hw']) if fields['crop_hw'] else None
-        return cls(**fields)
+        options = cls(**fields)
+        numbers = options.trunc, options.mix_styles
+        counts = [count for count in (options.trunc_cutoff, options.class_idx) if count is not None]
+        counts += options.crop_hw or ()
+        known = all(type(number) in (int, float) and abs(number) <= MAX_NUMBER for number in numbers)
+        known = known and all(type(count) is int and abs(count) <= MAX_NUMBER for count in counts)
+        if not known or type(options.noise_mode) is not str or (options.crop_hw and len(options.crop_hw) != 2):
+            raise ValueError('options of sampling that are no numbers')
+        return options
 
 
 class Mixing(NamedTuple):

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from datasetgan_ext.core.choices import NOISE_MODES
 
 EPS = 1e-8
+CODE_VERSION = '1'
+"""Part of the fingerprint of its networks: another one whenever the images change by a bit."""
 
 
 def _activate(x: Tensor) -> Tensor:

@@ -12,14 +12,14 @@ from datasetgan_ext.generator.features import Layer
 
 PER_CHANNEL = 3
 SMALLEST_SHARE = 4
-"""Maps of at least the image's side divided by this have differences; those of smaller ones gained nothing."""
+"""Maps of at least the image's height divided by this have differences; those of smaller ones gained nothing."""
 
 
 def layers_with_differences(layers: Sequence[Layer]) -> list[int]:
     """Indices of the layers whose differences are worth having: the last one of each size, of the larger sizes."""
-    smallest = max(layer.resolution for layer in layers) / SMALLEST_SHARE
-    last = {layer.resolution: index for index, layer in enumerate(layers)}
-    return sorted(index for side, index in last.items() if side >= smallest)
+    smallest = max(layer.hw[0] for layer in layers) / SMALLEST_SHARE
+    last = {layer.hw: index for index, layer in enumerate(layers)}
+    return sorted(index for (height, _), index in last.items() if height >= smallest)
 
 
 def difference_count(layers: Sequence[Layer], chosen: Sequence[int]) -> int:
@@ -37,13 +37,13 @@ class MapSize:
     """What of a hypercolumn comes from the maps of one size.
 
     Attributes:
-        side: of the maps, in pixels.
+        hw: height and width of the maps.
         layers: their indices.
         difference_layers: of those of them whose differences are in the hypercolumn too.
         channels: int64 [C], places in the hypercolumn of the layers' channels, then of those of the differences.
     """
 
-    side: int
+    hw: tuple[int, int]
     layers: list[int]
     difference_layers: list[int]
     channels: torch.Tensor
@@ -56,11 +56,11 @@ def by_size(layers: Sequence[Layer], difference_layers: Sequence[int]) -> list[M
     places = torch.arange(sum(counts)).split(counts)
     of_differences = dict(zip(difference_layers, places[len(layers) :]))
     sizes = []
-    for side in dict.fromkeys(layer.resolution for layer in layers):
-        here = [index for index, layer in enumerate(layers) if layer.resolution == side]
+    for hw in dict.fromkeys(layer.hw for layer in layers):
+        here = [index for index, layer in enumerate(layers) if layer.hw == hw]
         with_differences = [index for index in difference_layers if index in here]
         channels = [places[index] for index in here] + [of_differences[index] for index in with_differences]
-        sizes.append(MapSize(side, here, with_differences, torch.cat(channels)))
+        sizes.append(MapSize(hw, here, with_differences, torch.cat(channels)))
     return sizes
 
 

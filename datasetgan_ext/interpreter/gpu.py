@@ -106,8 +106,8 @@ class GpuEnsemble:
 
     @staticmethod
     def works_for(ensemble: Ensemble, layers: Sequence[Layer], image_hw: tuple[int, int]) -> bool:
-        """Whether there is Triton, and what the kernel needs: a map of the image's size, others that are smaller and
-        whose products it can number, and hidden layers of widths that Triton multiplies."""
+        """Whether there is Triton, and what the kernel needs: square maps, one of them of the image's size, others that
+        are smaller and whose products it can number, and hidden layers of widths that Triton multiplies."""
         if gpu_kernels.triton is None:
             tell_once(
                 log,
@@ -115,10 +115,11 @@ class GpuEnsemble:
                 'a package of it, `pip install triton` mends that',
             )
             return False
-        sides = {layer.resolution for layer in layers}
+        sides = {layer.hw[0] for layer in layers}
         smaller = sides - {image_hw[0]}
         return (
             image_hw[0] == image_hw[1]
+            and all(layer.is_square for layer in layers)
             and image_hw[0] in sides
             and 0 < TileNodes.count(smaller, image_hw) <= MOST_NODES
             and ensemble.members * ensemble.hidden[0] * sum(side**2 for side in smaller) < 2**31
@@ -207,8 +208,9 @@ def _weights_by_size(
         counts = [layers[index].channels for index in size.layers]
         difference_counts = [PER_CHANNEL * layers[index].channels for index in size.difference_layers]
         starts = list(itertools.accumulate(counts + difference_counts, initial=0))
-        sizes[size.side] = _Size(
-            side=size.side,
+        side = size.hw[0]
+        sizes[side] = _Size(
+            side=side,
             columns=dict(zip(size.layers, starts)),
             difference_columns=dict(zip(size.difference_layers, starts[len(counts) :])),
             means=ensemble.input_mean[size.channels].to(device),

@@ -15,8 +15,9 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import reading_tensors, write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
-from datasetgan_ext.generator.features import Layer
-from datasetgan_ext.generator.generator import Generator, state_fingerprint
+from datasetgan_ext.generator.features import MAX_SIDE, Layer
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.identity import how_networks_differ, same_network, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.interpreter.differences import hypercolumn_length
 from datasetgan_ext.interpreter.ensemble import Ensemble
@@ -25,6 +26,8 @@ from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
 
 METADATA_KEY = 'datasetgan_interpreter'
 FORMAT_VERSION = 2
+MAX_HIDDEN = 8
+"""Hidden layers of an ensemble in a file; training makes two."""
 
 
 @dataclass
@@ -78,11 +81,11 @@ class Interpreter:
 
     def check_generator(self, generator: Generator) -> None:
         """Raises UserError when the interpreter was trained for another network."""
-        if self.network_fingerprint != generator.fingerprint or self.layers != generator.layers:
+        if not same_network(self.network_fingerprint, generator.fingerprint) or self.layers != generator.layers:
             raise UserError(
-                f'`interpreter` was trained for another network than `network`={generator.source}: '
-                f'for {self.network} (fingerprint {self.network_fingerprint[:12]}, '
-                f'here {generator.fingerprint[:12]}). Train one for this network with datasetgan train'
+                f'`interpreter` was trained for another network than `network`={generator.source}: for {self.network} '
+                f'({how_networks_differ(self.network_fingerprint, generator.fingerprint)}). '
+                'Train one for this network with datasetgan train'
             )
 
     def fused_for(self, generator: Generator) -> FusedEnsemble:
@@ -118,29 +121,86 @@ class Interpreter:
         path = DEMO_FOLDER / 'interpreter.safetensors' if str(path) == DEMO else Path(path)
         with reading_tensors(path, 'interpreter', 'datasetgan train', METADATA_KEY, FORMAT_VERSION) as (content, state):
             task = Task.from_json(content, path)
-            layers = [Layer(**layer) for layer in content['layers']]
+            layers = [Layer.from_json(layer) for layer in content['layers']]
             difference_layers = content.get('difference_layers', [])
-            channels = hypercolumn_length(layers, difference_layers)
+            _check_indices(difference_layers, len(layers))
+            if len(content['ensemble']['hidden']) > MAX_HIDDEN:
+                raise ValueError(f'more than {MAX_HIDDEN} hidden layers')
+            arguments = (
+                _size(content['ensemble']['members']),
+                hypercolumn_length(layers, difference_layers),
+                [_size(width) for width in content['ensemble']['hidden']],
+                len(task.classes) + len(task.keypoints),
+            )
+            _check_shapes(arguments, state)
             with torch.random.fork_rng(devices=[]):
-                ensemble = Ensemble(
-                    content['ensemble']['members'],
-                    channels,
-                    content['ensemble']['hidden'],
-                    len(task.classes) + len(task.keypoints),
-                )
+                ensemble = Ensemble(*arguments)
             ensemble.load_state_dict(state)
-            return cls(
+            interpreter = cls(
                 ensemble=ensemble.eval().requires_grad_(False),
                 task=task,
                 layers=layers,
                 options=SamplingOptions.from_json(content['options']),
-                image_hw=tuple(content['image_hw']),
+                image_hw=tuple(_size(side) for side in content['image_hw']),
                 network=content['network'],
                 network_fingerprint=content['network_fingerprint'],
                 training=content['training'],
                 keypoint_threshold=content.get('keypoint_threshold', DEFAULT_THRESHOLD),
                 difference_layers=difference_layers,
             )
+            interpreter.check()
+            return interpreter
+
+    def check(self) -> None:
+        """Make sure that what came from a file can be computed with.
+
+        Raises:
+            ValueError, KeyError or TypeError: a setting is of another type or out of its range, or the ensemble's
+                results are no numbers.
+        """
+        texts = (self.network, self.network_fingerprint)
+        if len(self.image_hw) != 2 or not all(type(text) is str for text in texts):
+            raise ValueError('no size of the images, or no network')
+        if type(self.training) is not dict or type(self.training['images']) is not int:
+            raise ValueError('no record of the training')
+        if not 0 <= _number(self.keypoint_threshold) <= 1:
+            raise ValueError(f'keypoint_threshold is {self.keypoint_threshold}, not in 0..1')
+        if self.task.keypoints and not _number(self.training['sigma']) > 0:
+            raise ValueError('sigma is not above 0')
+        if not all(bool(tensor.isfinite().all()) for layer in self.ensemble.folded() for tensor in layer):
+            raise ValueError('the ensemble computes values that are no numbers')
+
+
+def _size(value: object) -> int:
+    if type(value) is not int or not 0 < value <= MAX_SIDE:
+        raise ValueError(f'{str(value)[:20]} is no size in 1..{MAX_SIDE}')
+    return value
+
+
+def _number(value: object) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f'{type(value).__name__} is no number')
+    return value
+
+
+def _check_indices(indices: object, count: int) -> None:
+    """Raises ValueError unless something is a list of different indices of so many layers."""
+    known = type(indices) is list and all(type(index) is int and 0 <= index < count for index in indices)
+    if not known or len(set(indices)) < len(indices):
+        raise ValueError('difference_layers are no indices of layers')
+
+
+def _check_shapes(arguments: tuple, state: dict[str, torch.Tensor]) -> None:
+    """Raises ValueError unless a file holds the weights of an ensemble of these arguments, so that it may be made."""
+    members, channels, hidden, outputs = arguments
+    sizes = [channels, *hidden, outputs]
+    for depth, (size_in, size_out) in enumerate(zip(sizes, sizes[1:])):
+        name = f'weights.{depth}'
+        if name not in state or list(state[name].shape) != [members, size_out, size_in]:
+            found = list(state[name].shape) if name in state else 'missing'
+            raise ValueError(f'{name} is {found}, not {[members, size_out, size_in]}')
+    if any(tensor.dtype not in (torch.float32, torch.int64) for tensor in state.values()):
+        raise ValueError('weights of another type than float32')
 
 
 def fuse(

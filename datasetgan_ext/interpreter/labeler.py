@@ -16,7 +16,7 @@ import torch
 from datasetgan_ext.core.annotation import Keypoints
 from datasetgan_ext.core.seeds import SEED
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
-from datasetgan_ext.generator.download import fetch_url
+from datasetgan_ext.generator.download import local_file
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.latents import Latents, SeedLatents
 from datasetgan_ext.generator.sampling import Mixing, SamplingOptions
@@ -121,6 +121,11 @@ class Labeler:
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
         self.latents = latents or SeedLatents(generator, self.options)
         self._fused = interpreter.fused_for(generator)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.generator.device
 
     def __call__(self, ids: Iterable[int]) -> Iterator[LabeledSample]:
         """Labelled images of seeds, or of other ids of `latents`, in their order; `batch` of them are held at once."""
@@ -232,8 +237,8 @@ class LabelerSpec:
             UserError: the network's URL cannot be read.
         """
         network = self.network
-        if isinstance(network, str) and network.startswith(('http://', 'https://')):
-            network = str(fetch_url(network))
+        if isinstance(network, str) and network != DEMO:
+            network = str(local_file(network))
         return replace(self, network=_content(network), interpreter=_content(self.interpreter))
 
     def make(self) -> Labeler:

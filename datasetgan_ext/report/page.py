@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -37,7 +38,34 @@ Pictures = Callable[[dict], tuple[np.ndarray, np.ndarray | None]]
 """Image, uint8 [H, W, C], and mask, uint8 [H, W] or None, of a manifest's record."""
 
 
-def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictures: Pictures) -> None:
+@dataclass(frozen=True)
+class Words:
+    """What the page says of the samples.
+
+    Attributes:
+        title: of the page.
+        samples: how they are sorted.
+        uncertainty: what their uncertainty is.
+    """
+
+    title: str
+    samples: str
+    uncertainty: str
+
+    @classmethod
+    def of_generated(cls, info: dict) -> Words:
+        """Of generated images with the labels of an ensemble."""
+        return cls(
+            title=f'Labelled images from {info["sources"]["network"]}',
+            samples="From the ensemble's most certain sample to its least certain one; below each picture its name and "
+            'uncertainty.',
+            uncertainty="How far the ensemble's members disagree about an image.",
+        )
+
+
+def write_report(
+    path: Path, info: dict, summary: Summary, manifest: Path, pictures: Pictures, words: Words | None = None
+) -> None:
     """Write the page; its bytes follow from the dataset alone.
 
     Args:
@@ -46,7 +74,9 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
         summary: of the finished manifest.
         manifest: the finished manifest.jsonl.
         pictures: gives those of the samples that are shown.
+        words: what it says of them; None = of generated images.
     """
+    words = words or Words.of_generated(info)
     task = Task.from_json(info, path)
     scores = read_scores(manifest)
     strata = stratify(scores, SHOWN)
@@ -62,11 +92,11 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
             figures[sample_id(record)] = _figure(record, image, mask, task)
         if not record['kept']:
             reasons[record.get('dropped') or 'uncertainty'] += 1
-    height, width = info['image_hw']
     page = Template(PAGE.read_text(encoding='utf-8')).substitute(
-        title=escape(f'Labelled images from {info["sources"]["network"]}'),
+        title=escape(words.title),
+        samples_text=escape(words.samples, quote=False),
         facts=_facts(info, summary, reasons, task),
-        rendering='pixelated' if max(height, width) < THUMBNAIL else 'auto',
+        rendering='pixelated' if info['image_hw'] and max(info['image_hw']) < THUMBNAIL else 'auto',
         tools=_tools(task),
         samples=''.join(
             f'<h3>{escape(name)}</h3>\n<div class="samples">{_joined(part, figures)}</div>\n'
@@ -77,7 +107,7 @@ def write_report(path: Path, info: dict, summary: Summary, manifest: Path, pictu
         if task.classes
         else '',
         labels=_label_tables(summary, task),
-        uncertainty_text=escape(_uncertainty_text(summary)),
+        uncertainty_text=escape(_uncertainty_text(summary, words)),
         histogram=_histogram(scores, summary),
         options=_rows((name, value) for name, value in info['options'].items() if name not in info['sources']),
         fingerprints=_rows(_fingerprints(info, manifest)),
@@ -144,12 +174,12 @@ def _joined(scores: Iterable[Score], figures: dict[int, str]) -> str:
 
 
 def _facts(info: dict, summary: Summary, reasons: Counter, task: Task) -> str:
-    height, width = info['image_hw']
     facts = {
         'images': summary.samples,
         'kept': summary.kept,
         **{f'dropped: {reason}': count for reason, count in sorted(reasons.items())},
-        'width x height': f'{width} x {height}',
+        'width x height': ' x '.join(str(side) for side in reversed(info['image_hw'] or ())),
+        'could not be read': info['summary'].get('failed', 0),
         'classes': len(task.classes),
         'keypoints': len(task.keypoints),
         'hand-labelled images': info['labelled_images'],
@@ -219,8 +249,8 @@ def _bar(share: float) -> str:
     return f'<td class="bar"><i style="width: {100 * share:.2f}%"></i></td>'
 
 
-def _uncertainty_text(summary: Summary) -> str:
-    text = "How far the ensemble's members disagree about an image."
+def _uncertainty_text(summary: Summary, words: Words) -> str:
+    text = words.uncertainty
     if summary.kept < summary.samples:
         text += (
             f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '

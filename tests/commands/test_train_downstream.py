@@ -12,6 +12,7 @@ import pytest
 
 from datasetgan_ext import train_downstream
 from datasetgan_ext.cli import main as cli
+from datasetgan_ext.downstream.model import DownstreamModel
 from tests.helpers.commands import ROOT, downstream_arguments, invoke
 from tests.helpers.squares import write_world
 
@@ -73,3 +74,35 @@ def test_train_downstream_refuses(changes, message, tmp_path):
     result = invoke(train_downstream.main, *downstream_arguments(tmp_path, **changes))
     assert result.exit_code != 0 and message in result.output, result.output
     assert not (tmp_path / 'm.safetensors').exists()
+
+
+def test_real_and_generated_images_together(tmp_path):
+    write_world(tmp_path / 'world', range(10))
+    write_world(tmp_path / 'real', range(100, 106), keypoints=False)
+    arguments = [*downstream_arguments(tmp_path), f'--data={tmp_path}/real:0.25']
+    result = invoke(train_downstream.main, *arguments)
+    assert result.exit_code == 0 and '16 labelled images, step' in result.output, result.output
+    model = DownstreamModel.load(tmp_path / 'm.safetensors', 'cpu')
+    assert [other['share'] for other in model.training['others']] == [0.25] and model.training['images'] == 9
+    result = invoke(cli, 'evaluate', f'--model={tmp_path}/m.safetensors', f'--data={tmp_path}/real')
+    assert result.exit_code == 1 and 'a score on them says nothing' in result.output
+
+
+@pytest.mark.parametrize(
+    'more, message',
+    [
+        (['real'], 'real: its share of each batch is missing; write for example'),
+        (['real:1.5'], '1.5 is not a share'),
+        (['real:0.6', 'real:0.5'], 'the shares add up to 1.1'),
+        (['other:0.5'], 'has the classes background, right, left; asked for are background, left, right'),
+    ],
+)
+def test_shares_and_classes_of_sources_are_checked(more, message, tmp_path):
+    for name in ('world', 'real', 'other'):
+        write_world(tmp_path / name, range(10))
+    task = json.loads((tmp_path / 'other' / 'task.json').read_text())
+    task['classes'] = ['background', 'right', 'left']
+    (tmp_path / 'other' / 'task.json').write_text(json.dumps(task))
+    arguments = [*downstream_arguments(tmp_path), *(f'--data={tmp_path}/{source}' for source in more)]
+    result = invoke(train_downstream.main, *arguments)
+    assert result.exit_code == 1 and message in result.output, result.output

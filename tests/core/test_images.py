@@ -7,8 +7,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from datasetgan_ext.core import images
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.images import open_image, read_rgb
+from datasetgan_ext.core.images import open_image, read_rgb, upright_hw
 
 
 def test_any_mode_as_rgb(tmp_path):
@@ -48,3 +49,61 @@ def test_whatever_pillow_raises_is_told(tmp_path, monkeypatch, error):
     monkeypatch.setattr(PIL.Image.Image, 'convert', fail)
     with pytest.raises(UserError, match='a.png cannot be read as an image'):
         read_rgb(tmp_path / 'a.png')
+
+
+def turned(pixels, orientation, path, **options):
+    """A file whose pixels are turned and whose EXIF says so: a viewer shows `pixels`."""
+    back = {
+        2: lambda image: image[:, ::-1],
+        3: lambda image: image[::-1, ::-1],
+        4: lambda image: image[::-1],
+        5: lambda image: image.transpose(1, 0, 2),
+        6: lambda image: np.rot90(image, 1),
+        7: lambda image: np.rot90(image.transpose(1, 0, 2), 2),
+        8: lambda image: np.rot90(image, -1),
+    }[orientation]
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    PIL.Image.fromarray(np.ascontiguousarray(back(pixels))).save(path, exif=exif, **options)
+
+
+@pytest.mark.parametrize('orientation', range(2, 9))
+def test_exif_orientation_is_applied(orientation, tmp_path):
+    pixels = np.random.RandomState(0).randint(256, size=(5, 7, 3), dtype=np.uint8)
+    for suffix in ('.png', '.webp', '.tif'):
+        path = tmp_path / f'turned{suffix}'
+        turned(pixels, orientation, path, **({'lossless': True} if suffix == '.webp' else {}))
+        assert np.array_equal(read_rgb(path), pixels)
+        assert upright_hw(path) == (5, 7)
+
+
+def test_sixteen_bits_are_scaled(tmp_path):
+    values = np.array([[0, 257, 128 * 257, 65535]], np.uint16)
+    for name in ('a.png', 'a.tif'):
+        PIL.Image.fromarray(values).save(tmp_path / name)
+        assert read_rgb(tmp_path / name)[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_transparent_pixels_show_white(tmp_path):
+    PIL.Image.fromarray(np.array([[[10, 20, 30, 255], [10, 20, 30, 0]]], np.uint8)).save(tmp_path / 'a.png')
+    assert read_rgb(tmp_path / 'a.png').tolist() == [[[10, 20, 30], [255, 255, 255]]]
+    palette = PIL.Image.fromarray(np.array([[0, 1]], np.uint8))
+    palette.putpalette([9, 8, 7, 1, 2, 3])
+    palette.save(tmp_path / 'b.png', transparency=1)
+    assert read_rgb(tmp_path / 'b.png').tolist() == [[[9, 8, 7], [255, 255, 255]]]
+
+
+def test_print_colors(tmp_path):
+    PIL.Image.new('CMYK', (8, 8), (0, 255, 255, 0)).save(tmp_path / 'a.jpg', quality=100)
+    red, green, blue = read_rgb(tmp_path / 'a.jpg')[4, 4].tolist()
+    assert red > 240 and green < 15 and blue < 15
+
+
+def test_what_nobody_could_label(tmp_path, monkeypatch):
+    PIL.Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / 'float.tif')
+    with pytest.raises(UserError, match='float.tif cannot be read as an image: its pixels are floating-point'):
+        read_rgb(tmp_path / 'float.tif')
+    monkeypatch.setattr(images, 'MAX_PIXELS', 100)
+    PIL.Image.new('L', (11, 10)).save(tmp_path / 'large.png')
+    with pytest.raises(UserError, match='large.png cannot be read as an image: it has 11 x 10 pixels, more than 100'):
+        read_rgb(tmp_path / 'large.png')

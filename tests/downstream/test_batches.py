@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
-from datasetgan_ext.downstream.batches import Augmentation, BatchSource, augment, normalize, stack
+from datasetgan_ext.downstream.batches import Augmentation, BatchSource, SharedBatches, augment, normalize, stack
 from datasetgan_ext.downstream.labeled_dataset import LabeledImage, read_labeled
 from tests.helpers.squares import SIDE, TASK, write_world
 
@@ -89,3 +89,26 @@ def test_keypoints_that_leave_the_image_are_absent(images):
     outside = (moved.points < 0).any(dim=2) | (moved.points > SIDE).any(dim=2)
     assert outside.any() and not outside.all()
     assert torch.equal(moved.present[1:] == 0, outside[1:]) and moved.present[0].isnan().all()
+
+
+def test_sources_have_their_shares_of_each_batch_and_every_image_its_turn(tmp_path):
+    first = read_labeled(write_world(tmp_path / 'first', range(7)))
+    second = read_labeled(write_world(tmp_path / 'second', range(100, 105)))
+    third = read_labeled(write_world(tmp_path / 'third', range(200, 203)))
+    batches = SharedBatches(first, [(second, 0.3), (third, 0.25)], (16, 16), size=4, seed=3)
+    names = [[image.name for image in batches.chosen(number)] for number in range(20)]
+    assert all(len(found) == 4 for found in names)
+    counts = np.array([[sum(name[6] == kind for name in found) for kind in '012'] for found in names])
+    assert counts.sum(axis=0).tolist() == [36, 24, 20]  # of 80
+    assert (np.abs(counts - [1.8, 1.2, 1]) < 1.3).all()
+    for kind, size in zip('012', (7, 5, 3)):
+        row = [name for found in names for name in found if name[6] == kind]
+        assert all(len(set(row[start : start + size])) == size for start in range(0, len(row) - size, size))
+    assert names[5] == [image.name for image in batches.chosen(5)]
+
+
+def test_one_source_alone_is_as_without_shares(tmp_path):
+    images = read_labeled(write_world(tmp_path / 'world', range(5)))
+    plain, shared = BatchSource(images, (16, 16), 3, 1), SharedBatches(images, [], (16, 16), 3, 1)
+    for number in (0, 1, 7):
+        assert torch.equal(plain[number].images, shared[number].images)

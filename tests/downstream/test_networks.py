@@ -99,3 +99,45 @@ def test_refuses_weights(tmp_path):
         with pytest.raises(UserError) as error:
             use_pretrained(network, SMALL, str(tmp_path / name))
         assert message in error.value.message and name in error.value.message
+
+
+SMP_NETWORK = 'smp:segformer/mit_b0'
+
+
+@pytest.mark.parametrize('name', ['smp:unet/resnet18', SMP_NETWORK])
+def test_networks_of_segmentation_models_take_any_size(name, monkeypatch):
+    pytest.importorskip('segmentation_models_pytorch')
+    monkeypatch.setattr(torch.hub, 'load_state_dict_from_url', None)  # nothing is downloaded
+    network = build_network(name, 5).eval()
+    assert network(torch.zeros(2, 3, 50, 70)).shape == (2, 5, 50, 70)
+
+
+def test_a_network_of_segmentation_models_is_kept_in_a_file(tmp_path):
+    pytest.importorskip('segmentation_models_pytorch')
+    model = DownstreamModel.build(SMP_NETWORK, TASK, (32, 32))
+    model.save(tmp_path / 'm.safetensors')
+    loaded = DownstreamModel.load(tmp_path / 'm.safetensors', 'cpu')
+    assert loaded.architecture == SMP_NETWORK and loaded.fingerprint() == model.fingerprint()
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded.logits(images), model.logits(images))
+
+
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('smp:nope/resnet34', 'no such decoder; there are unet, '),
+        ('smp:unet/nope', 'no such encoder; there are resnet18, '),
+        ('smp:unet', 'no such encoder; '),
+        ('smp:dpt/resnet34', 'dpt does not take this encoder: '),
+    ],
+)
+def test_unknown_networks_of_segmentation_models(name, message):
+    pytest.importorskip('segmentation_models_pytorch')
+    with pytest.raises(UserError, match=message):
+        build_network(name, 5)
+
+
+def test_the_extra_of_segmentation_models_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'segmentation_models_pytorch', None)
+    with pytest.raises(UserError, match=r'datasetgan-ext\[smp\]'):
+        build_network(SMP_NETWORK, 5)

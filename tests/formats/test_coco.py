@@ -128,3 +128,9 @@ def test_two_images_of_one_name(tmp_path):
     content['images'].append({'id': 8, 'file_name': 'more/seed0000003.png', 'height': 5, 'width': 6})
     content['annotations'][1]['image_id'] = 8
     refused(write(tmp_path / 'a.json', json.dumps(content)), 'two images named seed0000003')
+
+
+def test_a_category_without_a_name_is_told(tmp_path):
+    content = coco([CAR])
+    del content['categories'][0]['name']
+    refused(write(tmp_path / 'a.json', content), "of categories has no 'name'")

@@ -286,7 +286,7 @@ def test_a_palette_whose_known_colors_agree_is_read_by_index(tmp_path, encoding)
 def test_colors_that_the_program_made_up_mean_nothing(tmp_path, encoding):
     picture(distinct_colors(4))[encoding](tmp_path / 'masks' / f'{SEED0}.png')
     for classes in (text_classes(tmp_path), json_classes(tmp_path)):
-        names_all(refusal(tmp_path / 'masks', classes), SEED0, 'palette', '255, 255, 255')
+        names_all(refusal(tmp_path / 'masks', classes), SEED0, 'palette', ', '.join(map(str, distinct_colors(4)[1])))
 
 
 @pytest.mark.parametrize('encoding', cases(TRUE_COLOR))

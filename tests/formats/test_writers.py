@@ -14,8 +14,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.conversions import CONVERSIONS
 from datasetgan_ext.formats.folder import TRAIN, VAL
-from datasetgan_ext.formats.label_studio import brush_bits
-from datasetgan_ext.formats.label_studio_writer import brush_stream
+from datasetgan_ext.formats.label_studio import brush_bits, brush_stream
 from datasetgan_ext.formats.label_writer import LabeledFile, Window
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.writers import WRITERS, write_annotations

@@ -44,7 +44,7 @@ def test_a_job_whose_actor_was_lost_comes_first_unless_another_has_done_it():
 
 def test_a_job_at_which_actors_are_lost_again_and_again_is_told():
     queue, attempts = JobQueue(iter(JOBS)), []
-    with pytest.raises(UserError, match=r'actors were lost at seeds \[0\] again and again \(the node died\)'):
+    with pytest.raises(UserError, match=r'actors were lost at samples \[0\] again and again \(the node died\)'):
         for attempt in range(ATTEMPTS):
             attempts.append(attempt)
             assert queue.take(0) == 0
@@ -131,7 +131,7 @@ def test_an_actor_that_hangs_is_replaced(monkeypatch, caplog):
 
 
 def test_actors_that_all_hang_are_told(monkeypatch):
-    with pytest.raises(UserError, match=r'actors were lost at seeds \[\d\] again and again \(it did not answer\)'):
+    with pytest.raises(UserError, match=r'actors were lost at samples \[\d\] again and again \(it did not answer\)'):
         run_cluster(monkeypatch, hanging=range(100), actors=2)
 
 

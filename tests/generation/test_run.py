@@ -19,6 +19,7 @@ from datasetgan_ext.formats.folder import FolderDataset, Summary, name_of_record
 from datasetgan_ext.generation import run as run_module
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
+from datasetgan_ext.generator.identity import network_fingerprint
 from datasetgan_ext.generator.latents import ProjectedLatents
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import Labeler
@@ -708,3 +709,26 @@ def test_images_that_are_deleted_during_a_run_are_made_again(make_run, tmp_path,
     make_run(drop=drop)()
     assert len(deleted) == 2 and '1 images were deleted in' in caplog.text
     assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
+
+
+def test_a_dataset_of_an_older_version_goes_on(make_run, tmp_path):
+    """It knows the network by its weights alone."""
+    make_run(seeds=range(3))()
+    path = tmp_path / 'dataset' / 'dataset.json'
+    info = json.loads(path.read_text())
+    weights, _, computation = info['options']['network'].partition('-')
+    assert len(weights) == 64 and len(computation) == 32
+    info['options']['network'] = weights
+    path.write_text(json.dumps(info))
+    make_run(seeds=range(6))()
+    assert len(manifest(tmp_path / 'dataset')) == 6
+
+
+def test_a_network_with_other_settings_does_not_go_on(make_run, tmp_path):
+    make_run(seeds=range(3))()
+    run = make_run(seeds=range(6))
+    network = copy.deepcopy(run.labeler.generator.network)
+    network.synthesis.b8.conv1.activation = 'relu'
+    run.labeler.generator.fingerprint = network_fingerprint(network)
+    with pytest.raises(UserError, match='`network` was'):
+        run()

@@ -162,7 +162,7 @@ def test_a_worker_that_does_not_answer_is_replaced(tmp_path, deaths, caplog):
 
 def test_a_job_that_kills_every_worker_is_told_and_the_rest_is_kept(tmp_path, deaths):
     spec = make_dying(deaths(ATTEMPTS), 6)
-    with pytest.raises(UserError, match=rf'{ATTEMPTS} processes were lost at seeds \[6\]: the last died'):
+    with pytest.raises(UserError, match=rf'{ATTEMPTS} processes were lost at samples \[6\]: the last died'):
         make_run(tmp_path / 'out', [spec, spec])()
     done = {record['seed'] for record in read_manifest(tmp_path / 'out' / 'manifest.partial.jsonl')}
     assert done and 6 not in done

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datasetgan_ext.generator import features
-from datasetgan_ext.generator.features import captured, find_layers, fit_to_image
+from datasetgan_ext.generator.features import Geometry, captured, find_layers, fit_to_image
 
 # side of the image -> (side, samples per unit) of each layer's map, and of the image; as StyleGAN3 chooses them
 SHAPES = {
@@ -62,29 +62,36 @@ def displacement(side: int) -> float:
     Pixels whose nearest samples lie on one side only are left out: there, upsampling repeats the last sample.
     """
     synthesis = Synthesis(SHAPES[side])
-    layers = find_layers(synthesis)
+    layers = find_layers(synthesis, lambda: synthesis(batch=1)).layers
     with captured(layers) as outputs:
         image = synthesis(batch=2)
     furthest = 0.0
     for layer in layers:
         assert len(outputs[layer]) == 2
         upsampled = torch.nn.functional.interpolate(outputs[layer], (side, side), mode='bilinear')
-        border = math.ceil(side / layer.resolution / 2)
+        border = math.ceil(side / layer.hw[0] / 2)
         off = (upsampled - image)[:, :, border:-border, border:-border].abs().max() * SHAPES[side][-1][1]
         furthest = max(furthest, float(off))
     return furthest
 
 
+def layers_of(side: int) -> Geometry:
+    synthesis = Synthesis(SHAPES[side])
+    return find_layers(synthesis, lambda: synthesis(batch=1))
+
+
 def test_layers_of_stylegan3():
-    layers = find_layers(Synthesis(SHAPES[64]))
-    assert [(layer.name, layer.channels, layer.resolution) for layer in layers] == [
-        ('L0_36', 2, 16),
-        ('L1_52', 2, 32),
-        ('L2_84', 2, 64),
-        ('L3_64', 2, 64),
+    geometry = layers_of(64)
+    assert (geometry.image_hw, geometry.image_channels) == ((64, 64), 2)
+    assert [(layer.name, layer.channels, layer.hw) for layer in geometry.layers] == [
+        ('L0_36', 2, (16, 16)),
+        ('L1_52', 2, (32, 32)),
+        ('L2_84', 2, (64, 64)),
+        ('L3_64', 2, (64, 64)),
     ]
-    assert [source.span for source in find_layers(Synthesis(SHAPES[50])).values()] == [12.5, 25, 50, 50]
-    assert [layer.resolution for layer in find_layers(Synthesis(SHAPES[50]))] == [13, 25, 50, 50]
+    layers = layers_of(50).layers
+    assert [source.span_hw for source in layers.values()] == [(side, side) for side in (12.5, 25, 50, 50)]
+    assert [layer.hw for layer in layers] == [(side, side) for side in (13, 25, 50, 50)]
 
 
 @pytest.mark.parametrize('side', SHAPES)
@@ -92,21 +99,23 @@ def test_features_lie_on_the_image(side):
     assert displacement(side) < 1e-3
 
 
-def keep_margin(maps, span):
+def keep_margin(maps, span_hw):
     return maps
 
 
-def shift_by_margin(maps, span):
-    return maps[:, :, : math.ceil(span), : math.ceil(span)]
+def shift_by_margin(maps, span_hw):
+    height, width = map(math.ceil, span_hw)
+    return maps[:, :, :height, :width]
 
 
-def shift_by_a_sample(maps, span):
-    return fit_to_image(maps.roll((1, 1), (2, 3)), span)
+def shift_by_a_sample(maps, span_hw):
+    return fit_to_image(maps.roll((1, 1), (2, 3)), span_hw)
 
 
-def round_the_margin_down(maps, span):
-    margin = int((maps.shape[-1] - span) / 2)
-    return maps[:, :, margin : margin + math.ceil(span), margin : margin + math.ceil(span)]
+def round_the_margin_down(maps, span_hw):
+    margin = int((maps.shape[-1] - span_hw[0]) / 2)
+    inside = slice(margin, margin + math.ceil(span_hw[0]))
+    return maps[:, :, inside, inside]
 
 
 @pytest.mark.parametrize(
@@ -121,14 +130,14 @@ def test_a_misplaced_margin_is_noticed(wrong, sides, monkeypatch):
 
 def test_the_margin_is_cut_off_to_the_last_bit():
     maps = torch.randn(2, 3, 36, 36)
-    assert torch.equal(fit_to_image(maps, 16.0), maps[:, :, 10:26, 10:26])
-    assert torch.equal(fit_to_image(maps, 36), maps)
+    assert torch.equal(fit_to_image(maps, (16.0, 16.0)), maps[:, :, 10:26, 10:26])
+    assert torch.equal(fit_to_image(maps, (36, 36)), maps)
 
 
 def test_half_a_sample_is_interpolated():
     """3 of 4 samples: the points at 0.5, 1.5 and 2.5 stand between the samples."""
     maps = torch.arange(4.0).expand(1, 1, 4, 4).contiguous()
     expected = torch.tensor([0.5, 1.5, 2.5]).expand(1, 1, 3, 3)
-    torch.testing.assert_close(fit_to_image(maps, 3.0), expected)
-    half = fit_to_image(maps.to(torch.float16), 3.0)
+    torch.testing.assert_close(fit_to_image(maps, (3.0, 3.0)), expected)
+    half = fit_to_image(maps.to(torch.float16), (3.0, 3.0))
     assert half.dtype == torch.float16 and torch.equal(half.to(torch.float32), expected)

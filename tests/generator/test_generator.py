@@ -8,7 +8,8 @@ import torch
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.features import find_layers
-from datasetgan_ext.generator.generator import Generator, state_fingerprint
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.identity import network_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop, latents_from_seeds
 from datasetgan_ext.generator.upstream import import_upstream
 from tests.helpers.networks import make_network
@@ -33,12 +34,12 @@ def test_layers_are_the_synthesis_layers_in_order(generator):
         'synthesis.b16.conv0',
         'synthesis.b16.conv1',
     ]
-    assert [(layer.channels, layer.resolution) for layer in generator.layers] == [
-        (16, 4),
-        (8, 8),
-        (8, 8),
-        (4, 16),
-        (4, 16),
+    assert [(layer.channels, layer.hw) for layer in generator.layers] == [
+        (16, (4, 4)),
+        (8, (8, 8)),
+        (8, (8, 8)),
+        (4, (16, 16)),
+        (4, (16, 16)),
     ]
 
 
@@ -46,7 +47,7 @@ def test_synthesis_shapes_and_hooks_gone(generator):
     synthesis = generator.synthesize([0, 1], SamplingOptions())
     assert synthesis.images.shape == (2, 16, 16, 3) and synthesis.images.dtype == torch.uint8
     assert [tuple(maps.shape) for maps in synthesis.features] == [
-        (2, layer.channels, layer.resolution, layer.resolution) for layer in generator.layers
+        (2, layer.channels, *layer.hw) for layer in generator.layers
     ]
     assert hooks(generator.network) == 0
 
@@ -130,9 +131,9 @@ def test_class_of_a_conditional_network(class_idx, message):
 
 def test_fingerprint_sees_every_tensor(generator):
     network = make_network()
-    assert state_fingerprint(network) == generator.fingerprint
+    assert network_fingerprint(network) == generator.fingerprint
     network.mapping.w_avg[0] += 1
-    assert state_fingerprint(network) != generator.fingerprint
+    assert network_fingerprint(network) != generator.fingerprint
 
 
 def test_a_module_without_synthesis_layers_is_refused():

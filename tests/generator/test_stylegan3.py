@@ -137,9 +137,9 @@ def test_features_of_config_t():
     generator = Generator(make_network(), 'small')
     synthesis = generator.synthesize([0, 1, 2], SamplingOptions())
     assert [tuple(maps.shape) for maps in synthesis.features] == [
-        (3, layer.channels, layer.resolution, layer.resolution) for layer in generator.layers
+        (3, layer.channels, *layer.hw) for layer in generator.layers
     ]
-    assert [layer.resolution for layer in generator.layers] == [16] * 5 + [32] * 9
+    assert [layer.hw for layer in generator.layers] == [(16, 16)] * 5 + [(32, 32)] * 9
     assert len(generator.layers) == 14 == generator.network.synthesis.num_layers
     outputs = {}
     first = generator.network.synthesis.get_submodule(generator.layers[0].name.partition('.')[2])
@@ -213,12 +213,13 @@ def test_features_align_with_the_image(resolution, settings):
     assert maps < 0.03
 
 
-def keep_margin(maps, span):
+def keep_margin(maps, span_hw):
     return maps
 
 
-def shift_by_margin(maps, span):
-    return maps[:, :, : math.ceil(span), : math.ceil(span)]
+def shift_by_margin(maps, span_hw):
+    height, width = map(math.ceil, span_hw)
+    return maps[:, :, :height, :width]
 
 
 @pytest.mark.parametrize('wrong', [keep_margin, shift_by_margin])
@@ -233,7 +234,7 @@ def test_a_misplaced_margin_is_noticed(wrong, resolution, monkeypatch):
 def test_a_shift_by_one_sample_of_the_finest_layers_is_noticed(monkeypatch):
     right = features.fit_to_image
     monkeypatch.setattr(
-        features, 'fit_to_image', lambda maps, span: right(maps.roll(1, 3) if span == 64 else maps, span)
+        features, 'fit_to_image', lambda maps, span_hw: right(maps.roll(1, 3) if span_hw[0] == 64 else maps, span_hw)
     )
     assert wave_errors(64)[1] > 0.06
 
@@ -286,9 +287,9 @@ def test_from_snapshot_to_dataset(tmp_path, monkeypatch):
 def test_noise_modes_say_that_they_do_nothing(caplog):
     generator = Generator(make_network(), 'net.pkl')
     assert generator.check_options(SamplingOptions(noise_mode='random')).noise_mode == 'const'
-    assert '--noise-mode=random is ignored: the layers of net.pkl have no noise' in caplog.text
+    assert '`noise_mode`=random is ignored: the layers of net.pkl have no noise' in caplog.text
     assert generator.check_options(SamplingOptions(trunc_cutoff=16)).trunc_cutoff == 16
-    with pytest.raises(UserError, match=r'--trunc-cutoff=17 is not in 0\.\.16'):
+    with pytest.raises(UserError, match=r'`trunc_cutoff`=17 is not in 0\.\.16'):
         generator.check_options(SamplingOptions(trunc_cutoff=17))
     noisy = Generator(make_network(STYLEGAN2), 'net.pkl')
     assert noisy.check_options(SamplingOptions(noise_mode='random')).noise_mode == 'random'
@@ -310,8 +311,8 @@ def test_code_in_the_file_is_run_only_on_demand(module, tmp_path, monkeypatch, c
     assert marker.exists()
     own, theirs = loaded.state_dict(), ran.state_dict()
     assert list(own) == list(theirs) and all(torch.equal(own[name], theirs[name]) for name in own)
-    assert [layer.to_json() for layer in features.find_layers(ran)] == [
-        layer.to_json() for layer in features.find_layers(loaded)
+    assert [layer.to_json() for layer in features.find_layers(ran).layers] == [
+        layer.to_json() for layer in features.find_layers(loaded).layers
     ]
 
 
@@ -350,7 +351,7 @@ def test_a_snapshot_of_stylegan2_ada_is_told_apart(tmp_path):
     for name in ('channel_base', 'channel_max'):
         network._init_kwargs.setdefault('synthesis_kwargs', {})[name] = network._init_kwargs.pop(name)
     path = write_snapshot(tmp_path / 'network.pkl', network)
-    with pytest.raises(UserError, match='network.pkl: .*synthesis_kwargs.* --upstream=DIR'):
+    with pytest.raises(UserError, match='network.pkl: .*synthesis_kwargs.* `upstream`=DIR'):
         load_generator_pickle(path)
 
 

@@ -25,7 +25,7 @@ def test_differences_of_a_part_are_those_of_the_whole(rows, columns):
 
 def test_the_last_layer_of_each_larger_size_has_differences():
     layers = [
-        Layer(f'layer {index}', channels, size)
+        Layer(f'layer {index}', channels, (size, size))
         for index, (channels, size) in enumerate(
             [(9, 4), (8, 8), (8, 8), (7, 16), (7, 16), (6, 32), (6, 32), (5, 64), (5, 64)]
         )

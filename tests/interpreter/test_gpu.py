@@ -14,7 +14,9 @@ from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout
 from tests.interpreter.test_ensemble import make_ensemble
 
 CHANNELS, SIZES = [20, 37, 37, 20, 9], [4, 8, 8, 16, 32]
-LAYERS = [Layer(f'layer {index}', *shape) for index, shape in enumerate(zip(CHANNELS, SIZES))]
+LAYERS = [
+    Layer(f'layer {index}', channels, (size, size)) for index, (channels, size) in enumerate(zip(CHANNELS, SIZES))
+]
 WHOLE = slice(0, 32)
 
 
@@ -90,10 +92,10 @@ def test_what_the_kernel_is_for():
     def works(layers=LAYERS, image_hw=(32, 32), members=3, hidden=(32, 16)):
         return gpu.GpuEnsemble.works_for(Ensemble(members, 8, hidden, 5), layers, image_hw)
 
-    large = [Layer('small', 4, 512), Layer('large', 4, 1024)]
+    large = [Layer('small', 4, (512, 512)), Layer('large', 4, (1024, 1024))]
     assert works() and works(hidden=(128, 32)) and works(large, (1024, 1024))
     assert not works(hidden=(48, 16)) and not works(hidden=(32, 8))
-    assert not works(image_hw=(64, 64)) and not works([*LAYERS, Layer('larger', 4, 64)])
+    assert not works(image_hw=(64, 64)) and not works([*LAYERS, Layer('larger', 4, (64, 64))])
     assert not works(LAYERS[-1:]) and not works(large, (1024, 1024), members=90, hidden=(128, 16))
 
 

@@ -11,7 +11,9 @@ from tests.interpreter.test_ensemble import make_ensemble, member_as_plain_netwo
 
 CHANNELS = [7, 5, 5, 3, 3]
 SIZES = [4, 8, 8, 16, 16]
-LAYERS = [Layer(f'layer {index}', *shape) for index, shape in enumerate(zip(CHANNELS, SIZES))]
+LAYERS = [
+    Layer(f'layer {index}', channels, (size, size)) for index, (channels, size) in enumerate(zip(CHANNELS, SIZES))
+]
 
 
 def plain_logits(ensemble, features, rows, columns, difference_layers=()):

@@ -7,6 +7,7 @@ import pytest
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from tests.helpers.page import (
     DEMO_TASK,
     FIRST,
@@ -22,7 +23,7 @@ from tests.helpers.page import (
     put_suggestion,
     truth,
 )
-from tests.helpers.serving import serving
+from tests.helpers.serving import serving, serving_process
 
 pytestmark = pytest.mark.browser
 
@@ -112,6 +113,10 @@ def test_buttons_work_by_keyboard_alone(person):
     person.press('Enter')
     assert person.state('tool') == 'polygon'
     assert person.page.evaluate('document.activeElement.dataset.tool') == 'polygon'
+    person.press('e')
+    person.page.focus('#erase')
+    person.press('ArrowDown')
+    assert person.page.input_value('#erase') == '255' and focused(person) == 'erase'
 
 
 @pytest.mark.parametrize('demo_task', [MANY], ids=['34 classes'])
@@ -563,6 +568,40 @@ def test_two_tabs_at_the_same_keypoints(two):
     assert other.saved_points(DEMO_TASK)[0].tolist() == [20.5, 20.5, 2]
     other.press('Control+z')
     assert other.saved_points(DEMO_TASK)[0].tolist() == [60.5, 60.5, 2]
+
+
+def test_an_open_page_goes_on_after_a_crash(context, own_samples):
+    command = [f'--samples={own_samples.folder}', f'--classes={DEMO_FOLDER}/task.json']
+    with serving_process(*command) as (process, port, token):
+        person = Person(context, f'http://127.0.0.1:{port}/?token={token}', own_samples.folder / 'labels')
+        process.kill()
+        process.wait()
+        person.click(20.5, 20.5)
+        person.page.wait_for_selector('#saved[data-state="not saved"]')
+    with serving_process(*command):
+        assert person.saved_mask()[20, 20] == 1
+
+
+@pytest.mark.parametrize('what', ['mask', 'keypoints'])
+def test_a_reply_that_is_lost_is_no_clash(person, what):
+    def lose(route):
+        route.fetch()
+        route.abort()
+
+    person.press('b' if what == 'mask' else 'k')
+    person.page.route(f'**/{what}', lose)
+    person.click(20.5, 20.5)
+    person.page.wait_for_selector('#saved[data-state="not saved"]')  # but it is on disk
+    person.click(60.5, 60.5)
+    person.page.unroute(f'**/{what}')
+    person.saved()
+    assert not person.page.is_visible('#clash')
+    if what == 'mask':
+        saved = person.saved_mask()
+        assert saved[20, 20] == saved[60, 60] == 1
+    else:
+        assert person.saved_points(DEMO_TASK)[:2].tolist() == [[20.5, 20.5, 2], [60.5, 60.5, 2]]
+    person.errors.clear()  # the browser notes the lost replies
 
 
 @only_classes

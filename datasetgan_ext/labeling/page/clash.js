@@ -3,17 +3,16 @@
 import {$, canvas} from './dom.js';
 import {keptOf, openImage} from './images.js';
 import {takeTheirs} from './labels.js';
-import {fetchMask, fetchPoints, save, unsavedBody} from './server.js';
+import {save, unsavedBody} from './server.js';
 import {BACKGROUND, NONE, on, state} from './state.js';
 
 let asking = null;         // {sample, what, mine, theirs}
 const waiting = [];
 
-async function meet({sample, what}) {
-  if (asking) return waiting.push({sample, what});
+async function meet({sample, what, theirs}) {
+  if (asking) return waiting.push({sample, what, theirs});
   const mine = unsavedBody(sample, what);
-  asking = {sample, what, mine};
-  asking.theirs = what === 'mask' ? await fetchMask(sample) : await fetchPoints(sample);
+  asking = {sample, what, mine, theirs};
   if (sample.name !== state.current.name) await openImage(sample.name);
   showBoth();
 }

@@ -9,6 +9,8 @@ import {forgetDigit, typeDigit} from './tools.js';
 /** How labels are shown while a key is held. */
 const HOLDS = {m: 'nothing', l: 'lines'};
 
+let byPointer = false;    // whether the last thing used was a mouse, a pen or a finger, not the keyboard
+
 /** Whether a focused control has a use for a key itself. */
 function isOwnKey(control, key) {
   switch (control.tagName) {
@@ -61,14 +63,15 @@ function releaseAll() {
 
 /** After a click on a control, keys go to the image again; who goes through the controls by keyboard stays there. */
 function giveBackKeys(evt) {
-  const byMouse = evt.type !== 'click' || evt.detail > 0;
   const control = evt.target.closest('button, select, input');
-  if (!byMouse || !control || control.type === 'search' || document.querySelector('dialog[open]')) return;
+  if (!byPointer || !control || control.type === 'search' || document.querySelector('dialog[open]')) return;
   if (evt.type === 'click' && control.tagName === 'SELECT') return;    // it is open now
   canvas.focus({preventScroll: true});
 }
 
 export function listenToKeys() {
+  document.addEventListener('pointerdown', () => { byPointer = true; }, true);
+  document.addEventListener('keydown', () => { byPointer = false; }, true);
   document.addEventListener('keydown', pressKey);
   document.addEventListener('keyup', releaseKey);
   window.addEventListener('blur', releaseAll);

@@ -1,9 +1,10 @@
 // Requests, and saving.
 
 import {$} from './dom.js';
-import {state, tell} from './state.js';
+import {ABSENT, tell} from './state.js';
 
 const RETRY_MS = 2000;
+const LOST_REPLIES = 3;    // how many of them are remembered for each path
 const OUTDATED = 412;      // HTTP's "precondition failed": someone else has changed what is to be replaced
 
 /** A reply that is no success; `code` is HTTP's. */
@@ -49,6 +50,9 @@ export async function fetchPoints(sample) {
  */
 const unsaved = new Map();
 let saving = null;
+
+/** What has been sent and perhaps kept, though no reply has come, by path. */
+const unanswered = new Map();
 let trouble = '';          // why saving does not get on
 
 /** Sends what has been changed of an image: its `mask`, its `keypoints` or its `notes`. */
@@ -105,13 +109,30 @@ async function put(path, item) {
   try {
     const {share, version: now} = await (await request(path, {method: 'PUT', body, headers})).json();
     sample.versions[what] = now;
+    unanswered.delete(path);
     if (unsaved.get(path) === item) unsaved.delete(path);
     if (share !== undefined) tell('saved', {sample, share, mask: body});
   } catch (error) {
+    if (!error.code) unanswered.set(path, [...(unanswered.get(path) ?? []), body].slice(-LOST_REPLIES));
     if (error.code !== OUTDATED) throw error;
-    (unsaved.get(path) ?? item).clash = true;
-    tell('clash', {sample, what});
+    await meetOther(path, item);
   }
+}
+
+/** The server has another version than the page has last seen: the page's own, if a reply was lost, or a clash. */
+async function meetOther(path, item) {
+  const {sample, what} = item;
+  const theirs = what === 'mask' ? await fetchMask(sample) : await fetchPoints(sample);
+  const own = unanswered.get(path) ?? [];
+  if (own.some(body => isSame(what, body, theirs))) return;    // it is sent again, on top of the version that is there
+  (unsaved.get(path) ?? item).clash = true;
+  tell('clash', {sample, what, theirs});
+}
+
+function isSame(what, body, theirs) {
+  if (what === 'mask') return body.every((id, i) => id === theirs[i]);
+  const placed = points => JSON.stringify(points.map(point => point[2] === ABSENT ? [0, 0, ABSENT] : point));
+  return placed(JSON.parse(body)) === placed(theirs);
 }
 
 function showSaved(progress, text) {
