@@ -7,7 +7,6 @@ size of an image.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -109,7 +108,25 @@ def _write_description(outdir: Path, description: dict) -> None:
 
 def _outline(region: ConnectedRegion, cv2) -> np.ndarray:
     """Border pixels of a region in order: float [N, 2], x and y, at least three."""
-    (outline, *_), _ = cv2.findContours(region.pixels.astype(np.uint8), cv2.RETR_E        return '{' + ', '.join(f'{key}: {yaml(item)}' for key, item in value.items()) + '}'
+    (outline, *_), _ = cv2.findContours(region.pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    points = outline[:, 0] + np.array(region.box[:2], dtype=float)
+    return points if len(points) > 2 else np.concatenate([points, np.repeat(points[-1:], 3 - len(points), axis=0)])
+
+
+def _box_area(region: ConnectedRegion) -> int:
+    """An outline is filled, so a region's own area says nothing: a thin ring must come before what is inside it."""
+    return region.box[2] * region.box[3]
+
+
+def _line(class_id: int, values: np.ndarray) -> str:
+    numbers = [f'{value:.6f}'.rstrip('0').rstrip('.') for value in np.ravel(values)]
+    return f'{class_id} {" ".join(numbers)}\n'
+
+
+def _yaml(value: object) -> str:
+    """A mapping whose keys are numbers, or anything else."""
+    if isinstance(value, dict):
+        return '{' + ', '.join(f'{key}: {yaml(item)}' for key, item in value.items()) + '}'
     return yaml(value)
 
 
@@ -199,22 +216,3 @@ def _names_in_yaml(text: str) -> list[str]:
         name = entry[number.end() :] if number else entry
         found[int(number[1]) if number else place] = name.strip().strip('\'"')
     return [found[index] for index in range(len(found))] if set(found) == set(range(len(found))) else []
-TERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    points = outline[:, 0] + np.array(region.box[:2], dtype=float)
-    return points if len(points) > 2 else np.concatenate([points, np.repeat(points[-1:], 3 - len(points), axis=0)])
-
-
-def _box_area(region: ConnectedRegion) -> int:
-    """An outline is filled, so a region's own area says nothing: a thin ring must come before what is inside it."""
-    return region.box[2] * region.box[3]
-
-
-def _line(class_id: int, values: np.ndarray) -> str:
-    numbers = [f'{value:.6f}'.rstrip('0').rstrip('.') for value in np.ravel(values)]
-    return f'{class_id} {" ".join(numbers)}\n'
-
-
-def _yaml(value: object) -> str:
-    """A mapping whose keys are numbers, or anything else."""
-    if isinstance(value, dict):
-X
