@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix, inside
+from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES, read_rgb, upright_hw
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.recognition import Pictures
@@ -36,6 +36,7 @@ from datasetgan_ext.formats.folder import (
     TRAIN,
     VAL,
     FolderDataset,
+    file_of,
     is_conversion,
     read_info,
 )
@@ -268,8 +269,8 @@ def _task_of(folder: Path, task: Task | None, argument: str) -> Task:
 def _of_dataset(dataset: FolderDataset, task: Task) -> Iterator[_Entry]:
     for record in dataset.kept(0, TRAIN):
         yield _Entry(
-            inside(dataset.folder, record['image']),
-            inside(dataset.folder, record['mask']) if 'mask' in record else None,
+            file_of(dataset.folder, record, 'image'),
+            file_of(dataset.folder, record, 'mask') if 'mask' in record else None,
             _keypoints(record['keypoints']) if 'keypoints' in record and task.keypoints else None,
             mask_holds_ids=True,
         )

@@ -135,6 +135,18 @@ def _check_record(record: object, finished: bool) -> None:
             raise ValueError('its keypoints or its box are no numbers')
 
 
+def file_of(folder: Path, record: dict, kind: str) -> Path:
+    """A record's image or mask. A photo may be a link to where it lies, if that has the recorded content.
+
+    Raises:
+        UserError: the file is outside the folder.
+    """
+    path = folder / record[kind] if is_inside(record[kind]) else folder
+    if PHOTO in record and path.is_symlink() and path.is_file() and file_sha256(path) == record[f'{kind}_sha256']:
+        return path
+    return inside(folder, record[kind])
+
+
 def _are_numbers(values: object) -> bool:
     return isinstance(values, list) and all(type(value) in (int, float) and math.isfinite(value) for value in values)
 
@@ -183,7 +195,7 @@ class FolderDataset:
         for record in self.records():
             if record['kept'] and (split == VAL) == (_unit_interval(name_of_record(record)) < val):
                 for kind in ('image', 'mask'):
-                    if kind in record and not inside(self.folder, record[kind]).is_file():
+                    if kind in record and not file_of(self.folder, record, kind).is_file():
                         raise UserError(
                             f'{self.folder / record[kind]} is missing; the command that made the dataset, '
                             'given again, makes it again'
@@ -216,12 +228,12 @@ class FolderDataset:
 
     def image(self, record: dict) -> np.ndarray:
         """uint8 [H, W, C]."""
-        path = inside(self.folder, record['image'])
+        path = file_of(self.folder, record, 'image')
         return read_image(path) if self.image_hw else read_rgb(path)
 
     def mask(self, record: dict) -> np.ndarray:
         """uint8 [H, W], class ids."""
-        return read_mask(inside(self.folder, record['mask']))
+        return read_mask(file_of(self.folder, record, 'mask'))
 
     def info_of_conversion(self, settings: dict) -> dict:
         """Content of the dataset.json of this dataset in another format: all that decides that other dataset.
@@ -269,7 +281,7 @@ class FolderDataset:
 
     def _file_problems(self, record: dict, kind: str) -> Iterator[str]:
         try:
-            path = inside(self.folder, record[kind])
+            path = file_of(self.folder, record, kind)
         except UserError as error:
             yield error.message
             return

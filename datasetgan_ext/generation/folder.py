@@ -9,7 +9,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256, inside, remove_leftovers, save_atomically, writing
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.coco import keypoint_category, keypoint_object, write_coco
-from datasetgan_ext.formats.folder import KEYPOINTS_FILE, MANIFEST, read_manifest
+from datasetgan_ext.formats.folder import KEYPOINTS_FILE, MANIFEST, file_of, read_manifest
 from datasetgan_ext.generation.encoding import Encoded
 
 
@@ -41,7 +41,7 @@ class FolderWriter:
         """Whether a record's files are there, with the content that was written."""
         try:
             return all(
-                inside(self.folder, record[kind]).is_file()
+                file_of(self.folder, record, kind).is_file()
                 and file_sha256(self.folder / record[kind]) == record[f'{kind}_sha256']
                 for kind in ('image', 'mask')
                 if kind in record
