@@ -112,12 +112,12 @@ def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
         UserError: as from `convert`.
     """
     outdir = dataset.folder / conversion.name
-    if is_conversion(outdir):
-        if read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
-            return outdir
-    elif holds_files(outdir) or outdir.is_file():
-        raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
     with locked_place(outdir, 'outdir'):
+        if not is_conversion(outdir):
+            if holds_files(outdir) or outdir.is_file():
+                raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
+        elif read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
+            return outdir
         _write(dataset, conversion, outdir)
     return outdir
 
