@@ -108,8 +108,7 @@ def records_in(lines: Iterable[bytes], source: str, damaged: Callable[[str], obj
 
 
 def _check_record(record: object, finished: bool) -> None:
-    """Raises ValueError unless a line of a manifest has what every record has; files are looked at where they are
-    used."""
+    """Raises ValueError unless a line of a manifest has what every record has; its files are not looked at."""
     if not isinstance(record, dict):
         raise ValueError('it is no record')
     missing = [name for name in ('image', 'uncertainty', 'pixels_per_class') if name not in record]
