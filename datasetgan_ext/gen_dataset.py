@@ -118,6 +118,14 @@ log = logging.getLogger(__name__)
     help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
 )
 @click.option(
+    '--lost-after',
+    type=click.FloatRange(min=0, min_open=True),
+    default=30,
+    show_default=True,
+    metavar='MINUTES',
+    help='A worker that has not answered for so long is replaced, and its batch done again',
+)
+@click.option(
     '--reuse',
     type=click.Path(file_okay=False, path_type=Path),
     multiple=True,
@@ -156,6 +164,7 @@ def main(
     batch,
     workers,
     ray_address,
+    lost_after,
     reuse,
     upload,
     overwrite,
@@ -234,7 +243,13 @@ def main(
         ids=ids,
         outdir=outdir,
         curation=Curation.of(loaded.task, keep, min_pixels, balance_classes),
-        executor=_executor(labeler, spec, machines, _places(device, workers, len(ids) * math.prod(loaded.image_hw))),
+        executor=_executor(
+            labeler,
+            spec,
+            machines,
+            _places(device, workers, len(ids) * math.prod(loaded.image_hw)),
+            60 * lost_after,
+        ),
         conversions=[make_conversion(name, options) for name in dict.fromkeys(formats) if name != 'folder'],
         compression=compression,
         drop=drop,
@@ -254,20 +269,20 @@ def main(
         f'{_reasons(summary)}'
     )
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
-    if upload:
-        print(f'Copied to {upload}')
+    if destination is not None:
+        print(f'Copied to {destination.url}')
 
 
-def _executor(labeler, spec, machines, places):
+def _executor(labeler, spec, machines, places, lost_after_s):
     """What labels: a cluster if there is one, as many processes as there are places, or this process."""
     from datasetgan_ext.generation.cluster import Cluster
     from datasetgan_ext.generation.executors import ThisProcess
     from datasetgan_ext.generation.workers import Processes
 
     if machines:
-        return Cluster(machines, spec)
+        return Cluster(machines, spec, lost_after_s)
     if len(places) > 1:
-        return Processes([replace(spec, device=place) for place in places])
+        return Processes([replace(spec, device=place) for place in places], lost_after_s)
     return ThisProcess(labeler)
 
 

@@ -74,7 +74,7 @@ def main(network, device, allow_pickle_code, upstream, samples, classes, labels,
             print(f'Labels: {store.folder}, in it masks{f" and {KEYPOINTS_FILE}" if task.keypoints else ""}')
             print(f'Open in your browser (Ctrl-C ends): {server.url}', flush=True)
             if open_browser:
-                webbrowser.open(server.url)
+                webbrowser.open(server.ticket_url())
             try:
                 server.serve_forever()
             except KeyboardInterrupt:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,8 @@ from datasetgan_ext.core.choices import LABEL_FORMATS, MASK_VALUES, NOISE_MODES,
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
 
+log = logging.getLogger(__name__)
+
 
 class Command(click.Command):
     """A command that ends with a UserError as with an error of click's: without a traceback, with status 1."""
@@ -23,6 +28,10 @@ class Command(click.Command):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx):
+        # a folder's name may have bytes that are not UTF-8: no reason to fail where it is printed, at the very end
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors='backslashreplace')
         with self._errors_as_clicks():
             return super().invoke(ctx)
 
@@ -32,6 +41,15 @@ class Command(click.Command):
             yield
         except UserError as error:
             raise click.ClickException(self.with_flags(error.message)) from error
+        except OSError as error:
+            if error.errno in (None, errno.EPIPE):
+                raise
+            # a disk or a network file system that fails where nothing else tells of it
+            log.debug('An error of the system', exc_info=True)
+            raise click.ClickException(
+                f'{error.filename or "a file"} cannot be read or written: {error.strerror}. Once that is mended, give '
+                'the same command again'
+            ) from error
 
     def with_flags(self, text: str) -> str:
         """A message of the library, with this command's flags in place of the arguments' names: `trunc` -> --trunc."""
@@ -65,7 +83,7 @@ class Size(click.ParamType):
     def convert(self, value, param, ctx):
         if not isinstance(value, str):
             return value
-        match = re.fullmatch(r'([1-9]\d*)x([1-9]\d*)', value, flags=re.ASCII)
+        match = re.fullmatch(r'([1-9]\d{0,8})x([1-9]\d{0,8})', value, flags=re.ASCII)
         if not match:
             raise UserError(f'{param.opts[0]}={value} is not HEIGHTxWIDTH in pixels; write for example 384x512')
         return int(match[1]), int(match[2])
@@ -97,7 +115,7 @@ class CountOrAll(click.ParamType):
     def convert(self, value, param, ctx):
         if not isinstance(value, str) or value == 'all':
             return value
-        if not re.fullmatch(r'[1-9]\d*', value, flags=re.ASCII):
+        if not re.fullmatch(r'[1-9]\d{0,8}', value, flags=re.ASCII):
             raise UserError(f'{param.opts[0]}={value} is neither a whole number above 0 nor "all"')
         return int(value)
 
@@ -109,7 +127,7 @@ class ClassPixels(click.ParamType):
         if not isinstance(value, str):
             return value
         name, _, number = value.rpartition('=')
-        if not name or not re.fullmatch(r'[1-9]\d*', number, flags=re.ASCII):
+        if not name or not re.fullmatch(r'[1-9]\d{0,8}', number, flags=re.ASCII):
             raise UserError(f'{param.opts[0]}={value} is not CLASS=N; write for example {param.opts[0]}=wheel=20')
         return name, int(number)
 

@@ -126,7 +126,7 @@ def main(
     """
     import torch
 
-    from datasetgan_ext.core.files import writing
+    from datasetgan_ext.core.files import locked_place
     from datasetgan_ext.core.task import Task
     from datasetgan_ext.generator.checkpoint import load_generator
     from datasetgan_ext.generator.hand_labels import read_hand_labels
@@ -137,12 +137,11 @@ def main(
     from datasetgan_ext.interpreter.training_set import TrainingSet
 
     start_logging()
+    click.get_current_context().with_resource(locked_place(out, 'out'))
     if out.exists() and not overwrite:
         raise UserError(f'--out={out} exists; give another file, or --overwrite')
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK):
-        raise UserError(f'--out={out}: its folder cannot be written')
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(f'--out={out}: it is a folder, or its folder cannot be written')
     task = Task.read(classes)
     sample_set = SampleSet.read(samples)
     found = read_hand_labels(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 
+import click
 import pytest
 import torch
 
@@ -18,6 +21,7 @@ from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from datasetgan_ext.interpreter import keypoints, training_options
 from datasetgan_ext.interpreter.labeler import LabelerSpec
 from datasetgan_ext.metrics import folds
+from datasetgan_ext.options import Command, CountOrAll, Size
 from tests.helpers.commands import SAMPLES, invoke, train_arguments
 from tests.helpers.upstream import needs_upstream
 
@@ -86,3 +90,33 @@ def test_workers_and_nodes_get_the_checkout(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     spec = LabelerSpec('demo', 'demo', device='cpu', upstream=checkout)
     assert len(list(spec.packed().make()([0]))) == 1
+
+
+@pytest.mark.parametrize('kind, text', [(Size(), '9' * 5000 + 'x1'), (CountOrAll(), '9' * 5000)])
+def test_numbers_of_thousands_of_digits_are_told(kind, text):
+    @click.command(cls=Command)
+    @click.option('--value', type=kind)
+    def command(value):
+        pass
+
+    result = invoke(command, f'--value={text}')
+    assert result.exit_code == 1 and result.output.startswith('Error: --value=')
+
+
+def test_a_file_system_that_fails_where_nothing_else_tells_of_it():
+    @click.command(cls=Command)
+    def command():
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), 'out/images/a.png')
+
+    result = invoke(command)
+    assert result.exit_code == 1
+    assert 'Error: out/images/a.png cannot be read or written: Stale file handle. Once that is mended' in result.output
+
+
+def test_a_name_that_is_not_utf8_is_printed():
+    @click.command(cls=Command)
+    def command():
+        print('images in out\udcff')
+
+    result = invoke(command)
+    assert result.exit_code == 0 and 'images in out\\udcff' in result.output

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import logging
 import math
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,15 +34,55 @@ log = logging.getLogger(__name__)
 
 TEMPORARY_SUFFIX = '.datasetgan-tmp'
 """Of files that are not whole yet."""
+LOCK_SUFFIX = '.datasetgan-lock'
+"""Of files that say who writes another one."""
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What a file system answers that has no locks, or (EBADF: NFS) none of folders."""
 SHOWN = 200
 """Characters of a file's content that a message shows."""
 CHUNK = 1 << 20
 """Bytes of a file that are in memory at a time."""
 
 
+def is_inside(name: object) -> bool:
+    """Whether a file's name, as another file has it, stays in its folder on any system; links are not looked at."""
+    if not isinstance(name, str) or '\0' in name or re.match('[A-Za-z]:', name):
+        return False
+    parts = name.replace('\\', '/').split('/')
+    return bool(parts[0]) and '..' not in parts and name not in ('.', './')
+
+
+def inside(folder: Path, name: object) -> Path:
+    """The file of a name that stands in another file: a manifest, samples.json, labels, an archive.
+
+    Such names are data of somebody else. All that reads, converts, sends or deletes a file by one asks here.
+
+    Args:
+        folder: in which the file must be, its links followed.
+        name: relative to the folder.
+
+    Returns:
+        `folder / name`, which may be missing.
+
+    Raises:
+        UserError: it leads out of the folder, by itself or by a link.
+    """
+    if is_inside(name):
+        path = folder / name
+        try:
+            if path.resolve().is_relative_to(folder.resolve()):
+                return path
+        except (OSError, RuntimeError):  # a circle of links
+            pass
+    raise UserError(
+        f'{folder}: {name!r} leads out of this folder, by its name or by a link; nothing there is read or written. '
+        'Put the file itself into the folder'
+    )
+
+
 def holds_files(folder: Path) -> bool:
     """Whether a folder exists and holds anything but what a killed `save_atomically` left."""
-    return folder.is_dir() and any(path.suffix != TEMPORARY_SUFFIX for path in folder.iterdir())
+    return folder.is_dir() and any(path.suffix not in (TEMPORARY_SUFFIX, LOCK_SUFFIX) for path in folder.iterdir())
 
 
 def remove_leftovers(folder: Path, names: str = '*') -> None:
@@ -46,10 +90,10 @@ def remove_leftovers(folder: Path, names: str = '*') -> None:
 
     Args:
         folder: of the files, which may be missing; not those below it.
-        names: pattern of the files' names.
+        names: pattern of the files' names; a name that may have brackets in it goes through `glob.escape`.
     """
     for path in list(folder.glob(f'.{names}{TEMPORARY_SUFFIX}')):
-        if path.is_file():
+        if path.is_symlink() or path.is_file():
             with writing(path):
                 path.unlink(missing_ok=True)
 
@@ -98,28 +142,87 @@ def locked(folder: Path, argument: str = 'outdir') -> Iterator[None]:
         argument: name of the argument that gave it, for the message.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, or it cannot be read.
     """
     if fcntl is None:
         yield
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    with writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f'`{argument}`={folder} is being written by another process; wait for it, or give another folder'
-            ) from error
-        except OSError as error:
-            log.warning(
-                '%s is on a file system without locks (%s): see to it that no other process writes there',
-                folder,
-                error.strerror,
-            )
-        yield
+        if _hold(descriptor, folder, argument):
+            yield
+        else:
+            with _lock_file(folder / f'.folder{LOCK_SUFFIX}', folder, argument):
+                yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked_place(path: Path, argument: str) -> Iterator[None]:
+    """Hold the name of a file or folder that may not exist yet, as `locked` holds a folder that does.
+
+    A hidden file beside it is the lock. It is gone at the end; one that a killed process left holds nobody up.
+
+    Args:
+        path: what is to be written; the folder that it is in is made if it is missing.
+        argument: name of the argument that gave it, for the message.
+
+    Raises:
+        UserError: another process holds it, or its folder cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    with _lock_file(path.with_name(f'.{path.name}{LOCK_SUFFIX}'), path, argument):
+        yield
+
+
+@contextmanager
+def _lock_file(lock: Path, place: Path, argument: str) -> Iterator[None]:
+    """Hold a lock file for a place."""
+    descriptor = None
+    while descriptor is None:
+        with writing(lock):
+            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
+        try:
+            _hold(descriptor, place, argument, warn=True)
+            current = os.path.lexists(lock) and os.path.samestat(os.lstat(lock), os.fstat(descriptor))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if not current:  # its last owner has just deleted it
+            os.close(descriptor)
+            descriptor = None
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _hold(descriptor: int, place: Path, argument: str, warn: bool = False) -> bool:
+    """Whether the file system has such locks: then this process has it. Otherwise, `warn` says so."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(
+            f'`{argument}`={place} is being written by another process; wait for it, or give another place'
+        ) from error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise UserError(f'`{argument}`={place} cannot be written: {error.strerror or error}') from error
+        if warn:
+            log.warning(
+                '%s is on a file system without locks (%s): see to it that no other process writes there',
+                place,
+                error.strerror,
+            )
+        return False
+    return True
 
 
 @contextmanager
@@ -177,6 +280,35 @@ def temporary_file(folder: Path, name: str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def temporary_folder(place: Path, keep: bool = False) -> Iterator[Path]:
+    """An empty folder beside a place that is this call's alone, deleted at the end unless it was renamed.
+
+    Args:
+        place: what it is to become; no other process writes there, see `locked_place`.
+        keep: leave what killed calls left; otherwise it is deleted first.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not keep:
+        remove_temporary_folders(place)
+    temporary = place.with_name(f'.{place.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}')
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_temporary_folders(place: Path) -> None:
+    """Delete what killed calls of `temporary_folder` left beside a place."""
+    for path in list(place.parent.glob(f'.{glob.escape(place.name)}.*{TEMPORARY_SUFFIX}')):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+
+
 def move_whole(temporary: Path, path: Path, durable: bool = True) -> None:
     """Give a temporary file, once it is whole, its name in the same folder.
 
@@ -189,7 +321,7 @@ def move_whole(temporary: Path, path: Path, durable: bool = True) -> None:
         OSError: the disk is full.
     """
     if durable:
-        with temporary.open('rb') as file:
+        with temporary.open('rb+') as file:  # Windows flushes no handle that only reads
             os.fsync(file.fileno())
     os.replace(temporary, path)
 

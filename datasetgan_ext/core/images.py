@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -14,8 +16,20 @@ import PIL.ImageOps
 
 from datasetgan_ext.core.errors import UserError
 
-PILLOW_ERRORS = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
-"""All that Pillow raises of a file that is no image, damaged, or too large for the memory."""
+PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    PIL.Image.DecompressionBombError,
+)
+"""All that Pillow raises of a file that is no image, damaged, or too large for the memory: it bounds the pixels."""
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 """Of files that are taken for images, in lower case."""
 MAX_PIXELS = 120_000_000

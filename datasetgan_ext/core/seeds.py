@@ -9,6 +9,8 @@ from datasetgan_ext.core.errors import UserError
 
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 10_000_000
+LONGEST_SHOWN = 100
+"""Characters of a list that a message has."""
 SEED, PROJECTION, PHOTO = 'seed', 'projection', 'photo'
 """What a sample was made from, or that it is a photo, and the name of its number in a manifest."""
 
@@ -38,26 +40,29 @@ def parse_seeds(text: str, argument: str = 'seeds') -> list[int]:
         UserError: it is no such list, a range runs backwards, a seed is repeated or too large, or they are too many.
     """
     seeds: list[int] = []
+    shown = text if len(text) <= LONGEST_SHOWN else f'{text[:LONGEST_SHOWN]}...'
+    if re.search(r'[1-9]\d{10}', text, flags=re.ASCII):  # before Python refuses to read a number of thousands of digits
+        raise UserError(f'`{argument}`={shown}: a seed is too large; seeds go up to {MAX_SEED}')
     for part in text.split(','):
         match = re.fullmatch(r'\s*(\d+)\s*(?:-\s*(\d+)\s*)?', part, flags=re.ASCII)
         if not match:
             raise UserError(
-                f'`{argument}`={text}: {part.strip()!r} is neither a number nor a range; '
+                f'`{argument}`={shown}: {part.strip()[:LONGEST_SHOWN]!r} is neither a number nor a range; '
                 'write for example 0-99 or 1,4-6'
             )
-        first = int(match[1])
-        last = int(match[2]) if match[2] else first
+        first = int(match[1].lstrip('0') or 0)
+        last = int(match[2].lstrip('0') or 0) if match[2] else first
         if last < first:
-            raise UserError(f'`{argument}`={text}: the range {first}-{last} runs backwards; write {last}-{first}')
+            raise UserError(f'`{argument}`={shown}: the range {first}-{last} runs backwards; write {last}-{first}')
         if last > MAX_SEED:
-            raise UserError(f'`{argument}`={text}: {last} is too large; seeds go up to {MAX_SEED}')
+            raise UserError(f'`{argument}`={shown}: {last} is too large; seeds go up to {MAX_SEED}')
         if len(seeds) + last - first >= MAX_COUNT:
-            raise UserError(f'`{argument}`={text} is more than {MAX_COUNT} seeds; split it into several folders')
+            raise UserError(f'`{argument}`={shown} is more than {MAX_COUNT} seeds; split it into several folders')
         seeds.extend(range(first, last + 1))
     if len(set(seeds)) < len(seeds):
         seen: set[int] = set()
         repeated = next(seed for seed in seeds if seed in seen or seen.add(seed))
-        raise UserError(f'`{argument}`={text}: seed {repeated} is there twice')
+        raise UserError(f'`{argument}`={shown}: seed {repeated} is there twice')
     return seeds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,8 +82,8 @@ class Task:
         if len(keypoints) > MAX_KEYPOINTS:
             raise UserError(f'`classes`={source} lists {len(keypoints)} keypoints; it takes {MAX_KEYPOINTS} at most')
         for name in keypoints:
-            if not isinstance(name, str) or not name.isprintable() or not name.strip() or keypoints.count(name) > 1:
-                raise UserError(f'`classes`={source}: keypoint {name!r} is listed twice or is not a name')
+            if problem := _name_problem(name, keypoints):
+                raise UserError(f'`classes`={source}: keypoint {name!r} {problem}')
         pairs = {}
         for key in ('left_right_pairs', 'skeleton'):
             pairs[key] = content.get(key) or []
@@ -116,8 +117,8 @@ class Task:
                 'the first of which is the background'
             )
         for name in names:
-            if not isinstance(name, str) or not name.isprintable() or not name.strip() or names.count(name) > 1:
-                raise UserError(f'`classes`={source}: {name!r} is listed twice or is not a name')
+            if problem := _name_problem(name, names):
+                raise UserError(f'`classes`={source}: {name!r} {problem}')
         colors = distinct_colors(len(names)) if palette is None else palette
         valid = isinstance(colors, list) and all(
             isinstance(color, (list, tuple))
@@ -142,6 +143,16 @@ class Task:
     def flat_palette(self) -> list[int]:
         """Colours as Pillow's putpalette takes them."""
         return [value for color in self.palette for value in color]
+
+
+def _name_problem(name: object, names: Sequence[object]) -> str:
+    """Why something cannot stand in a list of names, '' if it can."""
+    if not isinstance(name, str) or not name.strip():
+        return 'is not a name'
+    if not name.isprintable():
+        hidden = next(character for character in name if not character.isprintable())
+        return f'has the character U+{ord(hidden):04X}, which cannot be seen, so is not a name; leave it out'
+    return 'is listed twice' if names.count(name) > 1 else ''
 
 
 def _is_pair(pair: object, count: int) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import glob
 import json
 import logging
-import pickle
 import platform
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import torch
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import remove_leftovers, save_atomically
+from datasetgan_ext.core.files import remove_leftovers
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.downstream.batches import BatchSource
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 from datasetgan_ext.downstream.learners import Supervised
 from datasetgan_ext.downstream.model import DownstreamModel
+from datasetgan_ext.downstream.training_state import load_state, save_state
 
 PARTIAL_SUFFIX = '.partial'
 
@@ -33,6 +35,7 @@ def fit(
     out: Path,
     record: dict,
     selection: LabeledDataset | None = None,
+    overwrite: bool = False,
 ) -> DownstreamModel:
     """Train, and write the result to `out`: the checkpoint that does best on `selection`, or the last one.
 
@@ -45,6 +48,7 @@ def fit(
         out: where the best network is written whenever there is a better one.
         record: what decides the result, as JSON; a run to go on with must have been begun with the same.
         selection: labelled images, none of them trained on, that choose the checkpoint and stop the training.
+        overwrite: begin anew; what a training left there is deleted when the first checkpoint takes its place.
 
     Returns:
         What `out` holds.
@@ -52,7 +56,7 @@ def fit(
     Raises:
         UserError: a run that was begun there had other options.
     """
-    state = _TrainingState(learner, out, record)
+    state = _TrainingState(learner, out, record, overwrite)
     options = learner.options
     device = learner.model.device
     end = state.done if state.stale >= options.patience else options.steps
@@ -83,7 +87,7 @@ def fit(
 class _TrainingState:
     """How far a training is, and its files: the best network, the state to go on from, and checkpoints."""
 
-    def __init__(self, learner: Supervised, out: Path, record: dict):
+    def __init__(self, learner: Supervised, out: Path, record: dict, overwrite: bool):
         self.learner = learner
         self.out = out
         self.partial = out.with_name(out.name + PARTIAL_SUFFIX)
@@ -92,13 +96,18 @@ class _TrainingState:
         self.stale = 0
         self.best: float | None = None
         self.history: list[dict] = []
+        self.replaces = overwrite
         # not those of another training, whose name begins alike
-        for name in (out.name, f'{out.stem}-step[0-9][0-9][0-9][0-9][0-9][0-9]{out.suffix}'):
-            remove_leftovers(out.parent, f'{name}*')
-        if self.partial.exists():
+        steps = f'{glob.escape(out.stem)}-step[0-9][0-9][0-9][0-9][0-9][0-9]*{glob.escape(out.suffix)}'
+        for names in (glob.escape(out.name), steps):
+            remove_leftovers(out.parent, f'{names}.*')
+        if self.partial.exists() and not overwrite:
             self._go_on()
 
     def checkpoint(self, step: int, loss: float, selection: LabeledDataset | None) -> None:
+        if self.replaces:
+            delete_training(self.out)
+            self.replaces = False
         score = None
         if selection is not None:
             score = self.learner.model.score(selection).merit
@@ -113,15 +122,17 @@ class _TrainingState:
             self.learner.model.save(checkpoint_path(self.out, step))
         shown = '' if score is None else f', score {score:.4f}'
         log.info('step %d: loss %.4f%s', step, loss, shown)
-        state = {
-            'learner': self.learner.state(),
-            'done': step,
-            'stale': self.stale,
-            'best': self.best,
-            'history': self.history,
-            'record': json.dumps(self.record),
-        }
-        save_atomically(self.partial, lambda path: torch.save(state, path))
+        save_state(
+            self.partial,
+            self.learner.state(),
+            {
+                'done': step,
+                'stale': self.stale,
+                'best': self.best,
+                'history': self.history,
+                'record': self.record,
+            },
+        )
 
     def _result(self, step: int) -> dict:
         return {
@@ -138,13 +149,12 @@ class _TrainingState:
 
     def _go_on(self) -> None:
         try:
-            state = torch.load(self.partial, map_location=self.learner.model.device, weights_only=True)
-            begun = json.loads(state['record'])
-        except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+            learned, state = load_state(self.partial)
+        except UserError as error:
             raise UserError(
-                f'{self.partial}, from which this training would go on, cannot be read '
-                f'({type(error).__name__}); start again with `overwrite`'
+                f'{error.message}. The training that was begun there cannot go on; start again with `overwrite`'
             ) from error
+        begun = state['record']
         now = json.loads(json.dumps(self.record))
         differing = [
             f'{name} was {begun.get(name)}, now {value}' for name, value in now.items() if begun.get(name) != value
@@ -154,7 +164,7 @@ class _TrainingState:
                 f'`out`={self.out}: a training was begun there with other options: '
                 f'{"; ".join(differing)}. Give them again, another file, or `overwrite`'
             )
-        self.learner.load_state(state['learner'])
+        self.learner.load_state(learned)
         self.done = state['done']
         self.stale = state['stale']
         self.best = state['best']
@@ -169,7 +179,9 @@ def checkpoint_path(out: Path, step: int) -> Path:
 
 def checkpoints_of(out: Path) -> list[Path]:
     """All that were kept of a training, in the order of their steps."""
-    return sorted(out.parent.glob(f'{out.stem}-step[0-9][0-9][0-9][0-9][0-9][0-9]{out.suffix}'))
+    pattern = re.compile(f'{re.escape(out.stem)}-step([0-9]{{6,}}){re.escape(out.suffix)}')
+    found = [(int(match[1]), path) for path in out.parent.iterdir() if (match := pattern.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
 
 
 def delete_training(out: Path) -> None:

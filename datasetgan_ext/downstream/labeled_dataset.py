@@ -26,6 +26,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES, read_rgb, upright_hw
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.recognition import Pictures
 from datasetgan_ext.formats import coco, png, voc
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import (
@@ -35,6 +36,7 @@ from datasetgan_ext.formats.folder import (
     TRAIN,
     VAL,
     FolderDataset,
+    file_of,
     is_conversion,
     read_info,
 )
@@ -147,10 +149,10 @@ class LabeledDataset(Sequence[LabeledImage]):
     def without_labels(self) -> LabeledDataset:
         return LabeledDataset(self.source, self.task, [_Entry(entry.image) for entry in self._entries])
 
-    def contents(self) -> np.ndarray:
-        """int64 [N], a number that follows from each image's pixels, so that the same picture is known anywhere."""
+    def pictures(self) -> Pictures:
+        """What tells each image from others, so that the same picture is known anywhere."""
         entries = tqdm(self._entries, desc='reading', unit='image', disable=None, mininterval=0.5, leave=False)
-        return np.array([content_number(read_rgb(entry.image)) for entry in entries], dtype=np.int64)
+        return Pictures.of(read_rgb(entry.image) for entry in entries)
 
     def sizes(self) -> set[tuple[int, int]]:
         """Heights and widths that there are."""
@@ -240,12 +242,6 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
 
 
-def content_number(image: np.ndarray) -> int:
-    """The first 63 bits of the sha256 of an image's pixels and size."""
-    digest = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
-    return int.from_bytes(digest[:8], 'big') >> 1
-
-
 def _task_of(folder: Path, task: Task | None, argument: str) -> Task:
     own = None
     if (folder / DATASET_FILE).is_file():
@@ -273,8 +269,8 @@ def _task_of(folder: Path, task: Task | None, argument: str) -> Task:
 def _of_dataset(dataset: FolderDataset, task: Task) -> Iterator[_Entry]:
     for record in dataset.kept(0, TRAIN):
         yield _Entry(
-            dataset.folder / record['image'],
-            dataset.folder / record['mask'] if 'mask' in record else None,
+            file_of(dataset.folder, record, 'image'),
+            file_of(dataset.folder, record, 'mask') if 'mask' in record else None,
             _keypoints(record['keypoints']) if 'keypoints' in record and task.keypoints else None,
             mask_holds_ids=True,
         )

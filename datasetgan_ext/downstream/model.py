@@ -21,8 +21,9 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import reading_tensors, write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.batches import normalize, to_input
-from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage, content_number
+from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage
 from datasetgan_ext.downstream.networks import build_network
+from datasetgan_ext.downstream.recognition import Pictures, content_number
 from datasetgan_ext.generator.generator import default_device
 from datasetgan_ext.interpreter.keypoints import heatmap_sigma, locate
 from datasetgan_ext.metrics.folds import Score
@@ -31,7 +32,7 @@ from datasetgan_ext.metrics.segmentation import SegmentationScore
 
 METADATA_KEY = 'datasetgan_downstream'
 FORMAT_VERSION = 1
-SEEN = 'seen_images'
+SEEN, SEEN_THUMBNAILS = 'seen_images', 'seen_thumbnails'
 PREDICT_BATCH = 16
 SIGMA_SHARE = 0.01
 """Width of the heatmaps' Gaussians as a share of the image's longer side: many images allow narrow ones."""
@@ -57,7 +58,7 @@ class DownstreamModel:
         architecture: its name.
         task: classes and keypoints.
         image_hw: size to which images are resized for it.
-        seen: int64 [S], content numbers of the images that trained it or chose it, which must not score it.
+        seen: the images that trained it or chose it, which must not score it.
         training: options and results, for the record.
     """
 
@@ -65,7 +66,7 @@ class DownstreamModel:
     architecture: str
     task: Task
     image_hw: tuple[int, int]
-    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    seen: Pictures = field(default_factory=Pictures.none)
     training: dict = field(default_factory=dict)
 
     @classmethod
@@ -117,9 +118,9 @@ class DownstreamModel:
         """Over all images."""
         return Score.merged(score for _, score in self.score_each(images))
 
-    def check_unseen(self, images: LabeledDataset, contents: Iterable[int], source: str) -> None:
-        """Raises UserError when one of the images trained or chose this network."""
-        known = np.isin(np.fromiter(contents, np.int64), self.seen)
+    def check_unseen(self, images: LabeledDataset, source: str) -> None:
+        """Raises UserError when one of the images trained or chose this network, be it in another file format."""
+        known = images.pictures().are_among(self.seen)
         if known.any():
             name = images[int(np.argmax(known))].name
             raise UserError(
@@ -148,7 +149,8 @@ class DownstreamModel:
         state = {
             f'network.{name}': tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
         }
-        state[SEEN] = torch.from_numpy(self.seen)
+        state[SEEN] = torch.from_numpy(self.seen.numbers)
+        state[SEEN_THUMBNAILS] = torch.from_numpy(self.seen.thumbnails)
         write_atomically(path, save(state, metadata={METADATA_KEY: json.dumps(content)}))
 
     @classmethod
@@ -163,7 +165,10 @@ class DownstreamModel:
         ):
             with torch.random.fork_rng(devices=[]):
                 model = cls.build(content['architecture'], Task.from_json(content, path), tuple(content['image_hw']))
-            model.seen = state.pop(SEEN).numpy()
+            numbers = state.pop(SEEN).numpy()
+            # files of earlier versions know their images by their pixels alone
+            thumbnails = state.pop(SEEN_THUMBNAILS, torch.from_numpy(Pictures.none().thumbnails)).numpy()
+            model.seen = Pictures(numbers, thumbnails)
             model.training = content['training']
             model.network.load_state_dict({name.removeprefix('network.'): tensor for name, tensor in state.items()})
         model.network.to(device or default_device())

@@ -35,7 +35,7 @@ def scores_of(path: Path, images: LabeledDataset, device: torch.device | None = 
                 f'`model`={path} knows the {kind} {", ".join(known) or "(none)"}; '
                 f'{images.source} has {", ".join(asked)}'
             )
-    model.check_unseen(images, images.contents().tolist(), f'`model`={path}: {images.source}')
+    model.check_unseen(images, f'`model`={path}: {images.source}')
     return dict(model.score_each(images, path.name))
 
 

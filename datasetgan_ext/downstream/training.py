@@ -12,13 +12,14 @@ import torch
 
 from datasetgan_ext.core.annotation import size_text
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import writing
+from datasetgan_ext.core.files import locked_place
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.downstream.batches import Augmentation, BatchSource, SharedBatches
-from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, delete_training, fit
+from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, fit
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset
 from datasetgan_ext.downstream.learners import FitOptions, Supervised
 from datasetgan_ext.downstream.model import DownstreamModel
+from datasetgan_ext.downstream.recognition import Pictures
 from datasetgan_ext.downstream.weights import use_pretrained
 from datasetgan_ext.generator.generator import default_device
 
@@ -63,20 +64,37 @@ class TrainingPlan:
     ) -> DownstreamModel:
         """Train, or go on with a training that was stopped.
 
+        What is there already is deleted when the first checkpoint takes its place.
+
         Raises:
-            UserError: `out` is there, finished, and `overwrite` is not given; or see `fit`.
+            UserError: `out` is there, finished, and `overwrite` is not given; another process trains for it; or see
+                `fit`.
         """
-        prepare_out(out, overwrite)
+        with locked_place(out, 'out'):
+            check_out(out, overwrite)
+            return self._train(out, learner, device, overwrite)
+
+    def _train(
+        self,
+        out: Path,
+        learner: Callable[[DownstreamModel, FitOptions], Supervised],
+        device: torch.device | None,
+        overwrite: bool,
+    ) -> DownstreamModel:
         image_hw = self.image_hw or common_size(self.data)
-        train, selection = self._split()
-        trained_on = [images.contents() for images in (self.data, self.unlabeled) if images is not None]
-        trained_on += [images.contents() for images, _ in self.others]
-        chosen_by = [] if self.selection is None else [self.selection.contents()]
-        if chosen_by and np.isin(chosen_by[0], np.concatenate(trained_on)).any():
-            raise UserError(
-                f'`select`={self.selection.source} holds images that are trained on; they must not choose '
-                'the checkpoint'
-            )
+        pictures = self.data.pictures()
+        train, selection = self._split(pictures)
+        seen = [pictures, *(images.pictures() for images, _ in self.others)]
+        if self.unlabeled is not None:
+            seen.append(self.unlabeled.pictures())
+        if self.selection is not None:
+            chosen_by = self.selection.pictures()
+            if chosen_by.are_among(Pictures.merged(seen)).any():
+                raise UserError(
+                    f'`select`={self.selection.source} holds images that are trained on; they must not choose '
+                    'the checkpoint'
+                )
+            seen.append(chosen_by)
         torch.manual_seed(self.options.seed)
         model = DownstreamModel.build(self.architecture, self.data.task, image_hw)
         begun_with = use_pretrained(model.network, self.architecture, self.pretrained)
@@ -87,7 +105,7 @@ class TrainingPlan:
         if self.unlabeled is not None:
             other_seed = (options.seed + 1) % (MAX_SEED + 1)
             sources.append(BatchSource(self.unlabeled, image_hw, options.batch, other_seed, augmentation))
-        model.seen = np.unique(np.concatenate(trained_on + chosen_by))
+        model.seen = Pictures.merged(seen)
         learning = learner(model, options)
         record = {
             **learning.describe(),
@@ -104,30 +122,37 @@ class TrainingPlan:
         }
         if self.others:
             record['others'] = [{'data': images.fingerprint(), 'share': share} for images, share in self.others]
-        return fit(learning, tuple(sources), out, record, selection)
+        return fit(learning, tuple(sources), out, record, selection, overwrite)
 
-    def _split(self) -> tuple[LabeledDataset, LabeledDataset | None]:
-        """What trains, and what chooses the checkpoint."""
+    def _split(self, pictures: Pictures) -> tuple[LabeledDataset, LabeledDataset | None]:
+        """What trains, and what chooses the checkpoint. The same picture twice, though it be in another file format,
+        stays together: it trains.
+
+        Args:
+            pictures: of `data`.
+        """
         count = len(self.data)
         apart = min(MAX_VAL, round(self.val * count)) if self.selection is None else 0
         if not apart:
             return self.data, self.selection
         order = np.random.RandomState(self.options.seed).permutation(count)
-        if apart == count:
-            raise UserError(f'`val`={self.val} of {count} images leaves none to train on')
-        return self.data.take(sorted(order[apart:].tolist())), self.data.take(sorted(order[:apart].tolist()))
+        training, choosing = order[apart:], order[:apart]
+        twins = pictures.take(choosing).are_among(pictures.take(training))
+        training, choosing = np.concatenate([training, choosing[twins]]), choosing[~twins]
+        if not len(training) or not len(choosing):
+            raise UserError(
+                f'`val`={self.val} of {count} images, of which those that are alike stay together, leaves none to '
+                f'{"choose the checkpoint" if len(training) else "train on"}'
+            )
+        return self.data.take(sorted(training.tolist())), self.data.take(sorted(choosing.tolist()))
 
 
-def prepare_out(out: Path, overwrite: bool) -> None:
-    """Make the folder of a training's result, and refuse to replace a finished one."""
-    if overwrite:
-        delete_training(out)
-    if out.exists() and not out.with_name(out.name + PARTIAL_SUFFIX).exists():
+def check_out(out: Path, overwrite: bool) -> None:
+    """Refuse to replace a finished training, or to train for a place that cannot be written; nothing is deleted."""
+    if out.exists() and not overwrite and not out.with_name(out.name + PARTIAL_SUFFIX).exists():
         raise UserError(f'`out`={out} exists; give another file, or `overwrite`')
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(out.parent, os.W_OK):
-        raise UserError(f'`out`={out}: its folder cannot be written')
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(f'`out`={out}: it is a folder, or its folder cannot be written')
 
 
 def common_size(images: LabeledDataset) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from datasetgan_ext.downstream.vision import import_segmentation
 
 PREFIXES = ('', 'network.', 'network.backbone.')
 """Where a file's weights may belong: all names as they are, torchvision's network, or its backbone alone."""
+SAFE_TORCH = (2, 6)
+"""From this version on, `torch.load(weights_only=True)` runs no code."""
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
     if pretrained == 'none':
         return None
     if pretrained != 'auto':
+        _check_torch(Path(pretrained))
         _load(network, Path(pretrained))
         return pretrained
     if architecture == SMALL:
@@ -74,6 +77,19 @@ def _offers(architecture: str) -> list[tuple[str, str]]:
     backbone = next(name for name in ('resnet101', 'resnet50', 'mobilenet_v3_large') if architecture.endswith(name))
     encoder = torchvision.models.get_model_weights(backbone)
     return [('COCO, the whole network', next(iter(own)).url), ('ImageNet, its backbone', encoder.IMAGENET1K_V1.url)]
+
+
+def _check_torch(path: Path) -> None:
+    """Raises UserError where this torch could be made to run code that is in such a file (CVE-2025-32434).
+
+    Files that torchvision has downloaded are not asked about: it loads them in the same way.
+    """
+    version = tuple(int(part) for part in torch.__version__.split('.')[:2])
+    if path.suffix != '.safetensors' and version < SAFE_TORCH:
+        raise UserError(
+            f'`pretrained`={path}: torch {torch.__version__} does not read such files safely; install torch '
+            f'{SAFE_TORCH[0]}.{SAFE_TORCH[1]} or newer, or give the weights as .safetensors'
+        )
 
 
 def _load(network: nn.Module, path: Path) -> None:

@@ -56,6 +56,7 @@ class Coco(Conversion):
     """
 
     name = 'coco'
+    files = ('images/{part}/{name}.{image}', 'annotations/{part}.json')
     holds_ignore = False
     segmentation: str = POLYGONS
 

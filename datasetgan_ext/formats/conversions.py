@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import TEMPORARY_SUFFIX, holds_files, writing
+from datasetgan_ext.core.files import (
+    holds_files,
+    locked_place,
+    remove_temporary_folders,
+    temporary_folder,
+    writing,
+)
 from datasetgan_ext.formats.coco_dataset import Coco
-from datasetgan_ext.formats.folder import DATASET_FILE, MANIFEST, Conversion, FolderDataset, is_conversion, read_info
+from datasetgan_ext.formats.folder import (
+    CONVERSION,
+    DATASET_FILE,
+    MANIFEST,
+    Conversion,
+    FolderDataset,
+    is_conversion,
+    read_info,
+)
 from datasetgan_ext.formats.huggingface import HuggingFace
 from datasetgan_ext.formats.tool_datasets import Cvat, LabelMe, LabelStudio
 from datasetgan_ext.formats.voc import Voc
@@ -59,13 +74,19 @@ def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> Non
     """
     _check_ignore(conversion, dataset.info)
     outdir = outdir.resolve()
-    if holds_files(outdir) or outdir.is_file():
-        raise UserError(f'`outdir`={outdir} is there and not empty; give a new folder')
-    temporary = _temporary(outdir)
+    with locked_place(outdir, 'outdir'):
+        if holds_files(outdir) or outdir.is_file():
+            raise UserError(f'`outdir`={outdir} is there and not empty; give a new folder')
+        _write(dataset, conversion, outdir)
+
+
+def _write(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> None:
+    """Write a dataset in another format in place of a conversion that is there, or of nothing."""
     kept = dataset.info['summary']['kept']
     with (
         writing(outdir),
         tqdm(total=kept, desc=conversion.name, unit='image', disable=None, mininterval=0.5) as bar,
+        temporary_folder(outdir) as temporary,
     ):
 
         def progress(records: Iterable[dict]) -> Iterable[dict]:
@@ -73,33 +94,32 @@ def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> Non
                 yield record
                 bar.update()
 
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            conversion.write(dataset, temporary, progress)
-            info = dataset.info_of_conversion(conversion.settings())
-            (temporary / DATASET_FILE).write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
-            if outdir.is_dir():
-                outdir.rmdir()
-            temporary.rename(outdir)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        conversion.write(dataset, temporary, progress)
+        info = dataset.info_of_conversion(conversion.settings())
+        (temporary / DATASET_FILE).write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
+        if is_conversion(outdir):
+            _remove(outdir)
+        elif outdir.is_dir():
+            outdir.rmdir()
+        temporary.rename(outdir)
 
 
 def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
     """Write a dataset in another format too, into the folder of that name in its own, and return that folder.
 
-    What is there already stays, unless the dataset or an option has changed since; then it is replaced.
+    What is there already stays, unless the dataset or an option has changed since; then it is replaced, at the end.
 
     Raises:
         UserError: as from `convert`.
     """
     outdir = dataset.folder / conversion.name
-    if is_conversion(outdir):
-        if read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
+    with locked_place(outdir, 'outdir'):
+        if not is_conversion(outdir):
+            if holds_files(outdir) or outdir.is_file():
+                raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
+        elif read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
             return outdir
-        remove_conversion(dataset.folder, conversion.name)
-    convert(dataset, conversion, outdir)
+        _write(dataset, conversion, outdir)
     return outdir
 
 
@@ -112,11 +132,43 @@ def remove_conversion(folder: Path, name: str) -> None:
     """
     outdir = folder / name
     with writing(outdir):
-        shutil.rmtree(_temporary(outdir), ignore_errors=True)
+        remove_temporary_folders(outdir)
         if is_conversion(outdir):
-            # under a temporary name, half of it is no riddle should this process be killed
-            outdir.rename(_temporary(outdir))
-            shutil.rmtree(_temporary(outdir))
+            _remove(outdir)
+
+
+def _remove(outdir: Path) -> None:
+    with temporary_folder(outdir, keep=True) as temporary:
+        # under a temporary name, half of it is no riddle should this process be killed
+        outdir.rename(temporary / 'old')
+
+
+def files_of_conversion(folder: Path, names: Container[str]) -> Iterator[str]:
+    """What of a folder is a dataset in another format, by paths from the folder, sorted; no links, nothing else.
+
+    Args:
+        folder: which may be missing, or hold something else: then there is nothing.
+        names: of the samples that it may hold.
+    """
+    if folder.is_symlink() or not is_conversion(folder):
+        return
+    kind = CONVERSIONS.get(read_info(folder, converted=True)[CONVERSION].get('format'))
+    patterns = [
+        re.compile(
+            re.escape(pattern)
+            .replace(r'\{name\}', '(?P<name>[^/]+)')
+            .replace(r'\{part\}', '[a-z0-9_-]+')
+            .replace(r'\{image\}', '(?:png|jpe?g)')
+        )
+        for pattern in ((DATASET_FILE, *kind.files) if kind else ())
+    ]
+    for place, inner, found in os.walk(folder):  # which follows no links
+        inner.sort()
+        for file in sorted(found):
+            path = Path(place, file).relative_to(folder).as_posix()
+            matches = filter(None, (pattern.fullmatch(path) for pattern in patterns))
+            if any('name' not in match.groupdict() or match['name'] in names for match in matches):
+                yield path
 
 
 def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
@@ -150,7 +202,3 @@ def _check_ignore(conversion: Conversion, info: dict) -> None:
             f'`format`={conversion.name} cannot say of pixels that they have no label, and `ignore_below`='
             f'{info["options"]["ignore-below"]} leaves some without; give 0, or another format'
         )
-
-
-def _temporary(outdir: Path) -> Path:
-    return outdir.with_name(f'{outdir.name}{TEMPORARY_SUFFIX}')

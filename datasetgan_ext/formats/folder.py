@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,7 +17,7 @@ import PIL.ExifTags
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import file_sha256
+from datasetgan_ext.core.files import file_sha256, inside, is_inside
 from datasetgan_ext.core.images import open_image, read_rgb
 from datasetgan_ext.core.seeds import PHOTO, PROJECTION, SEED
 from datasetgan_ext.core.task import Task
@@ -33,6 +35,8 @@ CONVERSION = 'conversion'
 TRAIN, VAL = 'train', 'val'
 PLAIN_FORMATS = {'JPEG': ('.jpg', '.jpeg'), 'PNG': ('.png',)}
 """What every program reads, with the suffixes of such files."""
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[Iterable[dict]], Iterable[dict]]
 """Goes through records, and shows how far it is."""
@@ -60,19 +64,90 @@ class Summary:
     dropped: dict[str, int] = field(default_factory=dict)
 
 
-def read_manifest(path: Path) -> Iterator[dict]:
+def read_manifest(path: Path, damaged: Callable[[str], object] | None = None) -> Iterator[dict]:
     """Records of a manifest. A last line that was cut off is passed over.
 
+    Args:
+        path: the manifest.
+        damaged: called with a message for each line that is no record, which then is passed over; None = an error.
+
     Raises:
-        UserError: a line in the middle is damaged.
+        UserError: a line in the middle is no record.
     """
-    with path.open(encoding='utf-8') as lines:
-        for line in lines:
-            if line.endswith('\n'):
-                try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise UserError(f'{path} is damaged ({error}); start again with `overwrite`') from error
+    with path.open('rb') as lines:
+        yield from records_in(lines, str(path), damaged)
+
+
+def records_in(lines: Iterable[bytes], source: str, damaged: Callable[[str], object] | None = None) -> Iterator[dict]:
+    """Records of an opened manifest.
+
+    Args:
+        lines: of it.
+        source: its path, which ends in MANIFEST if it is finished.
+        damaged: see `read_manifest`.
+
+    Raises:
+        UserError: see `read_manifest`.
+    """
+    finished = source.endswith(MANIFEST)
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b'\n'):
+            continue
+        try:
+            record = json.loads(line)
+            _check_record(record, finished)
+        except (ValueError, RecursionError) as error:
+            message = f'{source}: line {number} is damaged ({type(error).__name__}: {error})'
+            if damaged is None:
+                raise UserError(
+                    f'{message}. The command that made the dataset, given again, makes that image again'
+                ) from error
+            damaged(message)
+        else:
+            yield record
+
+
+def _check_record(record: object, finished: bool) -> None:
+    """Raises ValueError unless a line of a manifest has what every record has; its files are not looked at."""
+    if not isinstance(record, dict):
+        raise ValueError('it is no record')
+    missing = [name for name in ('image', 'uncertainty', 'pixels_per_class') if name not in record]
+    if not any(isinstance(record.get(name), int) for name in (PROJECTION, PHOTO, SEED)):
+        missing.append(SEED)
+    if finished and not isinstance(record.get('kept'), bool):
+        missing.append('kept')
+    for kind in ('image', 'mask'):
+        if kind in record:
+            if not is_inside(record[kind]):
+                raise ValueError(f'{kind} {record[kind]!r} is no file of the folder')
+            if not isinstance(record.get(f'{kind}_sha256'), str):
+                missing.append(f'{kind}_sha256')
+    if missing:
+        raise ValueError(f'it has no right {", ".join(missing)}')
+    if not _are_numbers([record['uncertainty']]):
+        raise ValueError(f'its uncertainty is {record["uncertainty"]!r}')
+    if not _are_numbers(record['pixels_per_class']):
+        raise ValueError('its pixels_per_class are no numbers')
+    if 'keypoints' in record:
+        boxes = record.get('box')
+        if not _are_numbers(record['keypoints']) or not _are_numbers(boxes) or len(boxes) != 4:
+            raise ValueError('its keypoints or its box are no numbers')
+
+
+def file_of(folder: Path, record: dict, kind: str) -> Path:
+    """A record's image or mask. A photo may be a link to where it lies, if that has the recorded content.
+
+    Raises:
+        UserError: the file is outside the folder.
+    """
+    path = folder / record[kind] if is_inside(record[kind]) else folder
+    if PHOTO in record and path.is_symlink() and path.is_file() and file_sha256(path) == record[f'{kind}_sha256']:
+        return path
+    return inside(folder, record[kind])
+
+
+def _are_numbers(values: object) -> bool:
+    return isinstance(values, list) and all(type(value) in (int, float) and math.isfinite(value) for value in values)
 
 
 class FolderDataset:
@@ -114,12 +189,12 @@ class FolderDataset:
             split: TRAIN or VAL.
 
         Raises:
-            UserError: a file of one is missing.
+            UserError: a file of one is missing, or outside the folder.
         """
         for record in self.records():
             if record['kept'] and (split == VAL) == (_unit_interval(name_of_record(record)) < val):
                 for kind in ('image', 'mask'):
-                    if kind in record and not (self.folder / record[kind]).is_file():
+                    if kind in record and not file_of(self.folder, record, kind).is_file():
                         raise UserError(
                             f'{self.folder / record[kind]} is missing; the command that made the dataset, '
                             'given again, makes it again'
@@ -152,12 +227,12 @@ class FolderDataset:
 
     def image(self, record: dict) -> np.ndarray:
         """uint8 [H, W, C]."""
-        path = self.folder / record['image']
+        path = file_of(self.folder, record, 'image')
         return read_image(path) if self.image_hw else read_rgb(path)
 
     def mask(self, record: dict) -> np.ndarray:
         """uint8 [H, W], class ids."""
-        return read_mask(self.folder / record['mask'])
+        return read_mask(file_of(self.folder, record, 'mask'))
 
     def info_of_conversion(self, settings: dict) -> dict:
         """Content of the dataset.json of this dataset in another format: all that decides that other dataset.
@@ -171,7 +246,7 @@ class FolderDataset:
     def outdated_conversions(self) -> Iterator[tuple[str, dict]]:
         """Folders in this one that hold the dataset in another format as it once was: name, format and settings."""
         for path in sorted(self.folder.glob(f'*/{DATASET_FILE}')):
-            if is_conversion(path.parent):
+            if not path.parent.name.startswith('.') and is_conversion(path.parent):
                 found = read_info(path.parent, converted=True)
                 settings = {name: value for name, value in found[CONVERSION].items() if name != 'manifest_sha256'}
                 if found != self.info_of_conversion(settings):
@@ -184,13 +259,15 @@ class FolderDataset:
         samples = kept = 0
         if self.task.keypoints and not (self.folder / KEYPOINTS_FILE).is_file():
             yield f'{KEYPOINTS_FILE}: is missing'
-        for record in self.records():
+        damaged: list[str] = []
+        for record in read_manifest(self.folder / MANIFEST, damaged.append):
             samples += 1
             kept += record['kept']
             for kind in ('image', 'mask'):
                 if kind in record and (record['kept'] or not self.info.get('drop')):
                     known.add(record[kind])
                     yield from self._file_problems(record, kind)
+        yield from damaged
         for folder in ('images', 'masks'):
             for path in sorted((self.folder / folder).glob('*')):
                 if f'{folder}/{path.name}' not in known:
@@ -202,7 +279,11 @@ class FolderDataset:
                 yield f'{MANIFEST}: {count} {name}, but {DATASET_FILE} tells of {self.info["summary"][name]}'
 
     def _file_problems(self, record: dict, kind: str) -> Iterator[str]:
-        path = self.folder / record[kind]
+        try:
+            path = file_of(self.folder, record, kind)
+        except UserError as error:
+            yield error.message
+            return
         if not path.is_file():
             yield f'{record[kind]}: is missing'
         elif file_sha256(path) != record[f'{kind}_sha256']:
@@ -220,10 +301,12 @@ class Conversion(ABC):
 
     Attributes:
         name: of the format.
+        files: what it writes, as patterns of paths: {name} stands for a sample's, {part} for one of several files.
         val: share of the samples that is set apart for validation, in [0, 1).
     """
 
     name: ClassVar[str]
+    files: ClassVar[tuple[str, ...]] = ()
     holds_ignore: ClassVar[bool] = True
     """Whether it can say of pixels that they have no label."""
     val: float = 0.1
@@ -310,8 +393,8 @@ def _unit_interval(name: str) -> float:
 
 
 def records_so_far(folder: Path) -> Iterator[dict]:
-    """Records of a run that goes on, of a finished one, or none of one that has only begun."""
+    """Records of a run that goes on, of a finished one, or none of one that has only begun. Damaged ones are told."""
     for path in (folder / PARTIAL, folder / MANIFEST):
         if path.exists():
-            return read_manifest(path)
+            return read_manifest(path, lambda message: log.warning('%s: that image is made again', message))
     return iter(())

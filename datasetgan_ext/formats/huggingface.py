@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasetgan_ext.core.errors import import_extra
+from datasetgan_ext.core.markup import markdown
 from datasetgan_ext.core.seeds import PHOTO, sample_id
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
@@ -76,6 +77,7 @@ class HuggingFace(Conversion):
     Images are the dataset's PNG files, byte for byte."""
 
     name = 'huggingface'
+    files = ('data/{part}.parquet', 'README.md')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
@@ -129,12 +131,12 @@ def _card(dataset: FolderDataset, count: int, files: dict[str, str], columns: li
     task = dataset.task
     names = []
     if task.classes:
-        numbered = ', '.join(f'{index} {name}' for index, name in enumerate(task.classes))
+        numbered = ', '.join(f'{index} {markdown(name)}' for index, name in enumerate(task.classes))
         names.append(f"Classes by the mask's value: {numbered}.")
     if task.keypoints:
-        names.append(f'Keypoints in this order: {", ".join(task.keypoints)}.')
+        names.append(f'Keypoints in this order: {", ".join(map(markdown, task.keypoints))}.')
     text = (PHOTO_CARD if dataset.id_name == PHOTO else CARD).format(
-        network=source_of(dataset.info),
+        network=markdown(source_of(dataset.info)),
         count=count,
         columns=', '.join(columns),
         labeled=dataset.info['labelled_images'],

@@ -23,6 +23,7 @@ class LabelMe(Conversion):
     """`train/` and `val/`: images, and NAME.json beside each, where LabelMe looks for it."""
 
     name = 'labelme'
+    files = ('{part}/{name}.{image}', '{part}/{name}.json')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
@@ -39,6 +40,7 @@ class Cvat(Conversion):
     """`images/`, `annotations.xml` ("CVAT for images 1.1"), in which the split is the subset, and `labels.json`."""
 
     name = 'cvat'
+    files = ('images/{name}.{image}', 'annotations.xml', 'labels.json')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
@@ -60,6 +62,7 @@ class LabelStudio(Conversion):
     """
 
     name = 'label-studio'
+    files = ('images/{part}/{name}.{image}', '{part}/{part}.json', '{part}/interface.xml')
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""

@@ -74,7 +74,17 @@ def _compare_lists(folder: Path, masks: set[str]) -> None:
 
 
 def label_map_text(task: Task) -> str:
-    """Content of a labelmap.txt with the classes' names and colours."""
+    """Content of a labelmap.txt with the classes' names and colours.
+
+    Raises:
+        UserError: it cannot hold the name of a class.
+    """
+    unfit = [name for name in task.classes if ':' in name or name.startswith('#') or name != name.strip()]
+    if unfit:
+        raise UserError(
+            f'{LABEL_MAP} of VOC has colons between its columns and comments after "#", so it cannot hold the class '
+            f'{unfit[0]!r}; rename the class, or use another `format`, for example coco'
+        )
     rows = ['# label:color_rgb:parts:actions\n']
     for name, (red, green, blue) in zip(task.classes, task.palette):
         rows.append(f'{name}:{red},{green},{blue}::\n')
@@ -86,11 +96,18 @@ class Voc(Conversion):
     """Images become JPEG files, because VOC's readers look for these; masks stay as they are."""
 
     name = 'voc'
+    files = (
+        'JPEGImages/{name}.jpg',
+        'SegmentationClass/{name}.png',
+        'ImageSets/Segmentation/{part}.txt',
+        'labelmap.txt',
+    )
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without masks cannot be written."""
         if not dataset.task.classes:
             raise UserError('`format`=voc holds masks, and this dataset has keypoints alone; use coco or yolo-pose')
+        label_map = label_map_text(dataset.task)
         images, masks, lists = outdir / 'JPEGImages', outdir / MASKS, outdir / 'ImageSets' / 'Segmentation'
         for folder in (images, masks, lists):
             folder.mkdir(parents=True)
@@ -103,7 +120,7 @@ class Voc(Conversion):
                     file.write(f'{name}\n')
         both = [(lists / f'{split}.txt').read_text(encoding='utf-8') for split in (TRAIN, VAL)]
         (lists / 'trainval.txt').write_text(''.join(both), encoding='utf-8')
-        (outdir / LABEL_MAP).write_text(label_map_text(dataset.task), encoding='utf-8')
+        (outdir / LABEL_MAP).write_text(label_map, encoding='utf-8')
 
 
 def _write_jpeg(dataset: FolderDataset, record: dict, path: Path) -> None:

@@ -22,6 +22,7 @@ class Webdataset(Conversion):
     """
 
     name = 'webdataset'
+    files = ('{part}.tar',)
     shard_size: int = 1000
 
     def __post_init__(self):

@@ -7,7 +7,6 @@ size of an image.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,11 +16,14 @@ import numpy as np
 
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.markup import yaml
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
 from datasetgan_ext.formats.shapes import NoArea, Polygon, ShapeError, finite
+
+FILES = ('images/{part}/{name}.{image}', 'labels/{part}/{name}.txt', 'data.yaml')
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Yolo(Conversion):
     """
 
     name = 'yolo'
+    files = FILES
     holds_ignore = False
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
@@ -55,6 +58,7 @@ class YoloPose(Conversion):
     """For pose estimation: the object's box, then x, y and visibility of each keypoint."""
 
     name = 'yolo-pose'
+    files = FILES
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`. A dataset without keypoints cannot be written."""
@@ -93,7 +97,7 @@ def _write_samples(
         for record in progress(dataset.kept(val, split)):
             name = name_of_record(record)
             dataset.copy_image(record, outdir / 'images' / split)
-            (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)))
+            (outdir / 'labels' / split / f'{name}.txt').write_text(''.join(lines(record)), encoding='utf-8')
 
 
 def _write_description(outdir: Path, description: dict) -> None:
@@ -120,10 +124,10 @@ def _line(class_id: int, values: np.ndarray) -> str:
 
 
 def _yaml(value: object) -> str:
-    """JSON is YAML, but for the keys of a mapping, which are numbers here."""
+    """A mapping whose keys are numbers, or anything else."""
     if isinstance(value, dict):
-        return '{' + ', '.join(f'{key}: {json.dumps(item)}' for key, item in value.items()) + '}'
-    return json.dumps(value)
+        return '{' + ', '.join(f'{key}: {yaml(item)}' for key, item in value.items()) + '}'
+    return yaml(value)
 
 
 PATHS = 'DIR with data.yaml or classes.txt, and text files'

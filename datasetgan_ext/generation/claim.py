@@ -34,7 +34,7 @@ def claim_folder(folder: Path, description: dict, overwrite: bool) -> None:
     """
     if holds_files(folder):
         try:
-            found = read_info(folder)['options']
+            found = read_info(folder)
         except UserError as error:
             raise UserError(f'`outdir`: {error.message}; nothing was touched. Give an empty or new folder') from error
         if overwrite:
@@ -45,8 +45,8 @@ def claim_folder(folder: Path, description: dict, overwrite: bool) -> None:
 
 
 def check_destination(destination: Destination, description: dict) -> None:
-    """Raises UserError if a destination holds a dataset that is not the run's own."""
-    found = destination.options()
+    """Raises UserError if a destination holds a dataset that is not the run's own, or other files."""
+    found = destination.info()
     if found is not None:
         check_same(found, description, f'`upload`={destination.url}')
 

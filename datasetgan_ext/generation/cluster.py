@@ -6,8 +6,9 @@ import logging
 import os
 import platform
 import socket
+import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from datasetgan_ext.core.version import __version__
 from datasetgan_ext.generation.encoding import Encoded
 from datasetgan_ext.generation.executors import (
     ATTEMPTS,
+    LOST_AFTER_S,
     Check,
     Encoder,
     Job,
@@ -139,7 +141,8 @@ class Cluster:
     """Labels on a Ray cluster. Actors and nodes may be lost and may come: as long as there is one, all jobs get done.
 
     An actor that finds no new job begins one that another has not finished yet; what is ready first counts. So nothing
-    waits for an actor that is lost, slow, or never finds a place.
+    waits for an actor that is lost, slow, or never finds a place. One that has answered before and then does not for
+    long is replaced; so are all, if none answers.
 
     Attributes:
         machines: the cluster.
@@ -148,15 +151,17 @@ class Cluster:
 
     shares = Shares.NOTHING
 
-    def __init__(self, machines: Machines, spec: MakerSpec):
+    def __init__(self, machines: Machines, spec: MakerSpec, lost_after_s: float = LOST_AFTER_S):
         """
         Args:
             machines: see `connect`.
             spec: of the labelers; its files are read here, the nodes need not have them. Its device is the cluster's.
+            lost_after_s: seconds after which an actor that has not answered is replaced.
         """
         self.machines = machines
         self.device = machines.device
         self._spec = replace(spec, device=machines.device).packed()
+        self._lost_after_s = lost_after_s
 
     def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Check) -> Iterator[list[Encoded]]:
         """See `Executor.label`; the results come in the order in which they are ready."""
@@ -165,20 +170,40 @@ class Cluster:
         remote = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=RETRIES)(Actor)
         spec = [ray.put(self._spec)]
         actors = [remote.remote(encoder, fingerprints, __version__) for _ in range(self.machines.actors)]
+        watch = Watch(len(actors), self._lost_after_s)
         queue = JobQueue(jobs)
         pending = {}
+
+        def holders() -> set[int]:
+            return {index for _, index in pending.values()}
 
         def begin_job(index: int) -> None:
             number = queue.take(index)
             if number is not None:
                 pending[actors[index].do.remote(queue.unfinished[number], spec)] = (number, index)
 
+        def replace_actor(index: int) -> None:
+            log.warning('An actor did not answer within %g minutes; another takes its place', self._lost_after_s / 60)
+            ray.kill(actors[index])
+            actors[index] = remote.remote(encoder, fingerprints, __version__)
+            watch.begin(index)
+            lost = [ready for ready, (_, holder) in pending.items() if holder == index]
+            numbers = [pending.pop(ready)[0] for ready in lost]
+            # it does one job at a time: the others had no part in it
+            for place, number in enumerate(numbers):
+                queue.give_back(number, index, TimeoutError('it did not answer'), counts=place == 0)
+            for _ in numbers:
+                begin_job(index)
+
         try:
             for _ in range(QUEUED):
                 for index in range(len(actors)):
                     begin_job(index)
             while queue.unfinished:
-                for ready in ray.wait(list(pending))[0]:
+                ready_ones, _ = ray.wait(list(pending), timeout=watch.left(holders()))
+                for index in [] if ready_ones else watch.late(holders()):
+                    replace_actor(index)
+                for ready in ready_ones:
                     number, index = pending.pop(ready)
                     try:
                         result = ray.get(ready)
@@ -186,7 +211,9 @@ class Cluster:
                         raise
                     except ray.exceptions.RayError as error:
                         queue.give_back(number, index, error)
+                        watch.begin(index)
                     else:
+                        watch.answered(index)
                         if isinstance(result, str):
                             raise UserError(result)
                         if queue.finish(number):
@@ -195,6 +222,44 @@ class Cluster:
         finally:
             for actor in actors:
                 ray.kill(actor)
+
+
+class Watch:
+    """Tells which actors have not answered for long."""
+
+    def __init__(self, actors: int, lost_after_s: float):
+        """
+        Args:
+            actors: number of them, all of which begin now.
+            lost_after_s: seconds after which one counts as lost.
+        """
+        self._lost_after_s = lost_after_s
+        self._last = [time.monotonic()] * actors
+        self._has_answered = [False] * actors
+
+    def begin(self, actor: int) -> None:
+        """Note that a new one is in an actor's place."""
+        self._last[actor] = time.monotonic()
+        self._has_answered[actor] = False
+
+    def answered(self, actor: int) -> None:
+        """Note an answer."""
+        self._last[actor] = time.monotonic()
+        self._has_answered[actor] = True
+
+    def left(self, busy: Collection[int]) -> float:
+        """Seconds until the next of some actors counts as lost."""
+        first = min(self._last[actor] for actor in self._watched(busy))
+        return max(0.0, first + self._lost_after_s - time.monotonic())
+
+    def late(self, busy: Collection[int]) -> list[int]:
+        """Those of some actors that count as lost."""
+        limit = time.monotonic() - self._lost_after_s
+        return [actor for actor in self._watched(busy) if self._last[actor] <= limit]
+
+    def _watched(self, busy: Collection[int]) -> list[int]:
+        """One that has never answered may have found no place yet: as long as others answer, nobody waits for it."""
+        return [actor for actor in busy if self._has_answered[actor]] or list(busy)
 
 
 class JobQueue:
@@ -236,8 +301,14 @@ class JobQueue:
         self._holders.pop(number, None)
         return self.unfinished.pop(number, None) is not None
 
-    def give_back(self, number: int, actor: int, error: Exception) -> None:
-        """Note that an actor was lost at a job.
+    def give_back(self, number: int, actor: int, error: Exception, counts: bool = True) -> None:
+        """Note that an actor was lost that had a job.
+
+        Args:
+            number: of the job.
+            actor: which it was.
+            error: what was told of it.
+            counts: whether it may have been lost by the job.
 
         Raises:
             UserError: this happened ATTEMPTS times, each after Ray's own attempts.
@@ -245,7 +316,7 @@ class JobQueue:
         if number not in self.unfinished:
             return
         self._holders[number].discard(actor)
-        self._failures[number] += 1
+        self._failures[number] += counts
         if self._failures[number] == ATTEMPTS:
             raise UserError(
                 f'`ray`: actors were lost at samples {sorted(self.unfinished[number].wanted)} again and again '

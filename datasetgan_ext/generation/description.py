@@ -10,11 +10,15 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import format_seeds, parse_seeds
+from datasetgan_ext.core.urls import shown_source
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generator.identity import same_network
 from datasetgan_ext.interpreter.labeler import Labeler
+
+COMPUTING = ('batch', 'device')
+"""What of a description decides the last bits of images and labels, beside the options."""
 
 
 def describe(
@@ -37,7 +41,10 @@ def describe(
             **curation.to_json(task),
             'compression': compression,
         },
-        'sources': {'network': labeler.generator.source, 'interpreter': interpreter_source},
+        'sources': {
+            'network': shown_source(labeler.generator.source),
+            'interpreter': shown_source(str(interpreter_source)),
+        },
         **task.to_json(),
         'image_hw': list(labeler.interpreter.image_hw),
         'labelled_images': labeler.interpreter.training['images'],
@@ -96,16 +103,21 @@ def check_same(found: dict, description: dict, place: str) -> None:
     """Compare a dataset with a run that is to continue it.
 
     Args:
-        found: the dataset's options.
+        found: content of the dataset's dataset.json.
         description: of the run.
         place: where the dataset is, for the message.
 
     Raises:
-        UserError: the dataset has other options, beyond fewer seeds.
+        UserError: the dataset has other options, beyond fewer seeds; or another batch or kind of device made it, which
+            changes last bits, so that the record of the whole would be wrong.
     """
     now = description['options']
-    extends = 'seeds' in now and _extends(found.get('seeds'), parse_seeds(now['seeds']), description['batch'])
-    differing = differences(found, now, but=('seeds',) if extends else ())
+    options = found['options']
+    extends = 'seeds' in now and _extends(options.get('seeds'), parse_seeds(now['seeds']), description['batch'])
+    differing = differences(options, now, but=('seeds',) if extends else ())
+    differing += differences(
+        found, {name: description[name] for name in COMPUTING if name in found and name in description}
+    )
     if differing:
         extension = ' (`seeds` may be extended at the end)' if 'seeds' in now else ''
         raise UserError(

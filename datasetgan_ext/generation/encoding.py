@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, object_box
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import projected_name, sample_id, sample_name
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.coco import flat_keypoints
 from datasetgan_ext.formats.png import COMPRESSION, png_bytes, write_image, write_mask
 from datasetgan_ext.interpreter.labeler import LabeledSample
+
+HALVED = 'batch'
+"""In a record: how many images its forward pass had, where the GPU's memory was too small for the run's batch."""
 
 
 @dataclass
@@ -40,7 +46,16 @@ class Encoder:
     compression: int = COMPRESSION
 
     def __call__(self, sample: LabeledSample) -> Encoded:
-        """What is to be written of a sample."""
+        """What is to be written of a sample.
+
+        Raises:
+            UserError: network or interpreter gave no numbers for it.
+        """
+        if not math.isfinite(sample.uncertainty):
+            raise UserError(
+                f'`interpreter`: the uncertainty of {sample.name} is {sample.uncertainty}: network or interpreter '
+                'have weights that are no numbers, or too large; train the interpreter anew, or take another checkpoint'
+            )
         names = {'image': f'images/{sample.name}.png'}
         contents = {'image': png_bytes(write_image, sample.image, self.compression)}
         pixels_per_class = []
@@ -52,6 +67,8 @@ class Encoder:
         if sample.mixing is not None:
             record['mixed_with'] = sample.mixing.seed
             record['mixed_from_w'] = sample.mixing.first_w
+        if sample.halved_batch is not None:
+            record[HALVED] = sample.halved_batch
         record['uncertainty'] = round(sample.uncertainty, 6)
         record['pixels_per_class'] = pixels_per_class
         if sample.keypoints is not None:
@@ -59,6 +76,17 @@ class Encoder:
         for kind, content in contents.items():
             record[f'{kind}_sha256'] = hashlib.sha256(content).hexdigest()
         return Encoded(record, {names[kind]: contents[kind] for kind in names})
+
+    def is_own(self, record: dict) -> bool:
+        """Whether a manifest's record is one that this encoder could have made."""
+        known = (sample_name(sample_id(record)), projected_name(sample_id(record)))
+        classes, keypoints = len(self.task.classes), len(self.task.keypoints)
+        return (
+            record['image'] in [f'images/{name}.png' for name in known]
+            and record.get('mask') == (record['image'].replace('images/', 'masks/') if classes else None)
+            and len(record['pixels_per_class']) == classes
+            and len(record.get('keypoints', [])) == 3 * keypoints
+        )
 
 
 def _keypoint_record(sample: LabeledSample) -> dict:

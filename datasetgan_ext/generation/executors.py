@@ -20,6 +20,9 @@ from datasetgan_ext.interpreter.labeler import Labeler
 
 ATTEMPTS = 3
 """How often a job is begun whose process is lost."""
+LOST_AFTER_S = 30 * 60
+"""Seconds after which a process that has not answered counts as lost. Its first answer takes it the longest: it loads
+the network, and upstream may compile."""
 ENCODERS = min(8, os.cpu_count() or 1)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import filterfalse
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,8 +13,10 @@ import numpy as np
 
 from datasetgan_ext.core.files import save_atomically, writing
 from datasetgan_ext.core.seeds import sample_id
-from datasetgan_ext.formats.folder import MANIFEST, PARTIAL, Summary, records_so_far
+from datasetgan_ext.formats.folder import MANIFEST, PARTIAL, Summary, read_manifest, records_so_far
 from datasetgan_ext.generation.curation import REASONS, UNCERTAINTY, Curation
+
+log = logging.getLogger(__name__)
 
 
 class RunManifest:
@@ -22,12 +26,19 @@ class RunManifest:
         without_files: samples whose record is known, but whose files are gone or damaged.
     """
 
-    def __init__(self, folder: Path, is_whole: Callable[[dict], bool], records_alone: bool = False):
-        """Take up what the folder holds.
+    def __init__(
+        self,
+        folder: Path,
+        is_whole: Callable[[dict], bool],
+        is_own: Callable[[dict], bool] = lambda record: True,
+        records_alone: bool = False,
+    ):
+        """Take up what the folder holds. Damaged lines are told and left out, so that their images are made again.
 
         Args:
             folder: the dataset.
             is_whole: tells whether a record's files are as they were written.
+            is_own: tells whether a record is one of this dataset.
             records_alone: whether a record counts whose files are gone or damaged.
         """
         self._final = folder / MANIFEST
@@ -35,10 +46,14 @@ class RunManifest:
         self._offsets: dict[int, int] = {}
         self._uncertainty: dict[int, float] = {}
         self.without_files: set[int] = set()
+        self._records_alone = records_alone
 
         def take_up(path: Path) -> None:
             with path.open('wb') as file:
                 for record in records_so_far(folder):
+                    if not is_own(record):
+                        log.warning('%s has a line that is not of this dataset: passed over', folder)
+                        continue
                     whole = is_whole(record)
                     if whole or records_alone:
                         self._add(file, record)
@@ -55,6 +70,24 @@ class RunManifest:
         with writing(self._partial), self._partial.open('ab') as file:
             self._add(file, record)
         self.without_files.discard(sample_id(record))
+
+    def find_lost(self, has_files: Callable[[dict], bool]) -> int:
+        """Look for samples whose files were deleted while the run went on; as at the beginning, they are to be made.
+
+        Args:
+            has_files: tells whether a record's files are there.
+
+        Returns:
+            Number of samples.
+        """
+        lost = [id for id in map(sample_id, filterfalse(has_files, read_manifest(self._partial))) if id in self]
+        lost = [id for id in lost if id not in self.without_files]
+        for id in lost:
+            if self._records_alone:
+                self.without_files.add(id)
+            else:
+                del self._offsets[id]
+        return len(lost)
 
     def dropped(self, ids: Sequence[int], curation: Curation) -> dict[int, str]:
         """Those of `ids`, all of them done, that are dropped, and why.

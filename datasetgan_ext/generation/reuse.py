@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import inside
 from datasetgan_ext.core.seeds import parse_seeds, sample_id
 from datasetgan_ext.formats.folder import DATASET_FILE, read_info, records_so_far
-from datasetgan_ext.generation.description import differences
-from datasetgan_ext.generation.encoding import Encoded
+from datasetgan_ext.generation.description import COMPUTING, differences
+from datasetgan_ext.generation.encoding import HALVED, Encoded
 
 WHICH_ONES = ('seeds', 'keep', 'min-pixels', 'balance-classes')
 """Options that say which samples there are, not what they are like."""
@@ -37,7 +38,7 @@ class OtherRun:
             found = read_info(folder)
         except UserError as error:
             raise UserError(f'`reuse`: {error.message}') from error
-        computing = {name: description[name] for name in ('batch', 'device')}
+        computing = {name: description[name] for name in COMPUTING}
         differing = differences(found['options'], description['options'], but=WHICH_ONES)
         differing += differences(found, computing)
         if differing:
@@ -47,10 +48,15 @@ class OtherRun:
         ours = _batches(description['options'], description['batch'])
         self.ids = {number for batch in ours if batch in theirs for number in batch}
 
-    def samples(self, wanted: Collection[int]) -> Iterator[Encoded]:
-        """Those of the wanted samples that are there, with the content that was written."""
+    def samples(self, wanted: Collection[int], is_own: Callable[[dict], bool]) -> Iterator[Encoded]:
+        """Those of the wanted samples that are there, with the content that was written.
+
+        Args:
+            wanted: their ids.
+            is_own: tells whether a record is one of such a dataset.
+        """
         for record in records_so_far(self.folder):
-            if sample_id(record) in wanted:
+            if sample_id(record) in wanted and is_own(record) and HALVED not in record:
                 files = self._files(record)
                 if files is not None:
                     yield Encoded(record, files)
@@ -60,11 +66,11 @@ class OtherRun:
         files = {}
         for kind in ('image', 'mask'):
             if kind in record:
-                name = f'{kind}s/{Path(record[kind]).name}'
-                if name != record[kind] or not (self.folder / name).is_file():
+                try:
+                    files[record[kind]] = inside(self.folder, record[kind]).read_bytes()
+                except (UserError, OSError):
                     return None
-                files[name] = (self.folder / name).read_bytes()
-                if hashlib.sha256(files[name]).hexdigest() != record[f'{kind}_sha256']:
+                if hashlib.sha256(files[record[kind]]).hexdigest() != record[f'{kind}_sha256']:
                     return None
         return files
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import locked, writing
+from datasetgan_ext.core.files import holds_files, locked, writing
 from datasetgan_ext.formats.conversions import check_conversion, convert_within
 from datasetgan_ext.formats.folder import Conversion, FolderDataset, Summary
 from datasetgan_ext.formats.png import COMPRESSION
@@ -93,9 +93,11 @@ class Run:
         others = other_runs(self.reuse, self.outdir, description)
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
-        with locked(self.outdir):
+        with locked(self.outdir), nullcontext() if self.destination is None else self.destination.held():
             if self.destination is not None:
                 check_destination(self.destination, description)
+            if overwrite and holds_files(self.outdir):
+                self._try_out()
             claim_folder(self.outdir, description, overwrite)
             if self.destination is not None:
                 self.destination.claim(self.outdir)
@@ -103,6 +105,12 @@ class Run:
             if self.destination is not None:
                 self.destination.send(self.outdir)
         return summary
+
+    def _try_out(self) -> None:
+        """Make one sample, before a dataset is deleted for others that perhaps cannot be made."""
+        encoder = Encoder(self.labeler.interpreter.task, self.compression)
+        for sample in self.labeler(self.ids[:1]):
+            encoder(sample)
 
     def _check_ids(self) -> None:
         known = self.labeler.latents.ids
@@ -119,7 +127,8 @@ class Run:
         task = self.labeler.interpreter.task
         writer = FolderWriter(self.outdir)
         # where the files of dropped samples go, records alone tell who is dropped
-        manifest = RunManifest(self.outdir, writer.is_whole, records_alone=self.drop)
+        encoder = Encoder(task, self.compression)
+        manifest = RunManifest(self.outdir, writer.is_whole, encoder.is_own, records_alone=self.drop)
 
         def add(samples: Iterable[Encoded], name: str, count: int) -> None:
             with tqdm(total=count, desc=name, unit='image', disable=None, mininterval=0.5) as bar:
@@ -129,14 +138,16 @@ class Run:
 
         def label(is_wanted: Callable[[int], bool]) -> None:
             jobs = _jobs(self.ids, self.labeler.batch, is_wanted)
-            encoder = Encoder(task, self.compression)
             with closing(executor.label(jobs, encoder, Fingerprints.of(self.labeler))) as results:
                 add(itertools.chain.from_iterable(results), 'labelling', sum(map(is_wanted, self.ids)))
 
         for other in others:
             missing = {number for number in other.ids if number not in manifest}
-            add(other.samples(missing), f'from {other.folder.name}', len(missing))
+            add(other.samples(missing, encoder.is_own), f'from {other.folder.name}', len(missing))
         label(lambda number: number not in manifest)
+        if lost := manifest.find_lost(writer.has_files):
+            log.warning('%d images were deleted in %s while it was being written: making them again', lost, self.outdir)
+            label(lambda number: number not in manifest)
         dropped = manifest.dropped(self.ids, self.curation)
         while missing := manifest.without_files - dropped.keys():
             label(missing.__contains__)

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import queue
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generation.encoding import Encoded
-from datasetgan_ext.generation.executors import ATTEMPTS, Check, Encoder, Job, MakerSpec, Shares, do_job
+from datasetgan_ext.generation.executors import (
+    ATTEMPTS,
+    LOST_AFTER_S,
+    Check,
+    Encoder,
+    Job,
+    MakerSpec,
+    Shares,
+    do_job,
+)
 from datasetgan_ext.generator.generator import default_device
 
 log = logging.getLogger(__name__)
 
+GRACE_S = 10
+"""Seconds that a process has to end."""
+
 
 class Processes:
-    """Labels in one process for each labeler; a process that dies is replaced, and its job done again.
+    """Labels in one process for each labeler; one that dies or does not answer is replaced, and its job done again.
 
     Attributes:
         device, shares: see `Executor`.
@@ -31,50 +46,63 @@ class Processes:
 
     shares = Shares.DISK
 
-    def __init__(self, specs: Sequence[MakerSpec]):
+    def __init__(self, specs: Sequence[MakerSpec], lost_after_s: float = LOST_AFTER_S):
         """
         Args:
             specs: each makes the labeler of one process, all on devices of one kind.
+            lost_after_s: seconds after which a process that has not answered is replaced.
         """
         self._specs = specs
+        self._lost_after_s = lost_after_s
         self.device = torch.device(specs[0].device or default_device()).type
 
     def label(self, jobs: Iterable[Job], encoder: Encoder, fingerprints: Check) -> Iterator[list[Encoded]]:
         """See `Executor.label`; the results come in the order in which they are ready."""
-        queue = _Queue(jobs)
-        workers: dict[Connection, _Worker] = {}
+        waiting = _Waiting(jobs)
+        answers: queue.SimpleQueue[tuple[_Worker, object]] = queue.SimpleQueue()
+        workers: list[_Worker] = []
 
         def start(spec: MakerSpec) -> bool:
             """Whether there was a job for the new process."""
-            worker = _Worker.start(spec, encoder, fingerprints)
-            workers[worker.connection] = worker
-            return worker.take(queue)
+            worker = _Worker.start(spec, encoder, fingerprints, answers)
+            workers.append(worker)
+            return worker.take(waiting)
+
+        def replace(worker: _Worker, what: str) -> None:
+            workers.remove(worker)
+            worker.stop()
+            waiting.put_back(worker.job, worker.attempt, what)
+            start(worker.spec)
 
         try:
             for spec in self._specs:
                 if not start(spec):
                     break
-            while busy := [connection for connection, worker in workers.items() if worker.job is not None]:
-                for connection in wait(busy):
-                    worker = workers[connection]
-                    try:
-                        result = connection.recv()
-                    except (EOFError, OSError):
-                        queue.put_back(worker.job, worker.attempt, worker.exit_code())
-                        del workers[connection]
-                        start(worker.spec)
-                        continue
-                    if isinstance(result, str):
-                        raise UserError(result)
-                    yield result
-                    worker.take(queue)
+            while busy := [worker for worker in workers if worker.job is not None]:
+                first = min(worker.begun for worker in busy)
+                try:
+                    worker, answer = answers.get(timeout=max(0, first + self._lost_after_s - time.monotonic()))
+                except queue.Empty:
+                    for worker in busy:
+                        if worker.begun + self._lost_after_s <= time.monotonic():
+                            replace(worker, f'did not answer within {self._lost_after_s / 60:g} minutes')
+                    continue
+                if worker not in workers:  # the last that is heard of one that was replaced
+                    continue
+                if answer is None:
+                    replace(worker, f'died (exit code {worker.exit_code()})')
+                    continue
+                if isinstance(answer, str):
+                    raise UserError(answer)
+                yield answer
+                worker.take(waiting)
         finally:
-            for worker in workers.values():
+            for worker in workers:
                 worker.stop()
 
 
-class _Queue:
-    """Jobs that nobody does: first those whose process died, then new ones."""
+class _Waiting:
+    """Jobs that nobody does: first those whose process was lost, then new ones."""
 
     def __init__(self, jobs: Iterable[Job]):
         self._new = iter(jobs)
@@ -86,60 +114,80 @@ class _Queue:
             return self._again.popleft()
         return next(self._new, None), 0
 
-    def put_back(self, job: Job, attempts: int, exit_code: int | None) -> None:
-        """Take back a job whose process died.
+    def put_back(self, job: Job, attempts: int, what: str) -> None:
+        """Take back a job whose process was lost.
+
+        Args:
+            job: what it had to do.
+            attempts: how often it was begun.
+            what: what the process did.
 
         Raises:
             UserError: it was begun ATTEMPTS times.
         """
         if attempts == ATTEMPTS:
             raise UserError(
-                f'{ATTEMPTS} processes died at samples {sorted(job.wanted)} (exit code {exit_code}), perhaps for want '
-                'of memory; give fewer `workers` or a smaller `batch`. The same command continues'
+                f'{ATTEMPTS} processes were lost at samples {sorted(job.wanted)}: the last {what}, perhaps for want of '
+                'memory; give fewer `workers` or a smaller `batch`. The same command continues'
             )
-        log.warning('A worker died (exit code %s); another takes its place', exit_code)
+        log.warning('A worker %s; another takes its place', what)
         self._again.append((job, attempts))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
-    """A process, what it was started with, our end of the pipe to it, and its job and how often that was begun."""
+    """A process, what it was started with, our end of the pipe to it, its job, how often and when that was begun."""
 
     spec: MakerSpec
     process: BaseProcess
     connection: Connection
     job: Job | None = None
     attempt: int = 0
+    begun: float = 0
 
     @classmethod
-    def start(cls, spec: MakerSpec, encoder: Encoder, fingerprints: Check) -> _Worker:
-        """A new process without a job."""
+    def start(cls, spec: MakerSpec, encoder: Encoder, fingerprints: Check, answers: queue.SimpleQueue) -> _Worker:
+        """A new process without a job. What it answers is put into `answers`, and None at its end."""
         context = multiprocessing.get_context('spawn')
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, spec, encoder, fingerprints), daemon=True)
         process.start()
         theirs.close()
-        return cls(spec, process, ours)
+        worker = cls(spec, process, ours)
+        # a thread of its own: a process that stops in the midst of an answer holds nobody up
+        threading.Thread(target=worker._listen, args=(answers,), daemon=True).start()
+        return worker
 
-    def take(self, queue: _Queue) -> bool:
+    def take(self, waiting: _Waiting) -> bool:
         """Whether there was a job left to do."""
-        self.job, begun = queue.take()
+        self.job, begun = waiting.take()
         self.attempt = begun + 1
+        self.begun = time.monotonic()
         if self.job is not None:
-            with suppress(OSError):  # it has died, which `wait` will tell
+            with suppress(OSError):  # it has died, which `_listen` tells
                 self.connection.send(self.job)
         return self.job is not None
 
     def exit_code(self) -> int | None:
         """Of the process, once it has ended."""
-        self.process.join()
+        self.process.join(GRACE_S)
         return self.process.exitcode
 
     def stop(self) -> None:
-        """End the process."""
-        self.process.terminate()
-        self.process.join()
-        self.connection.close()
+        """End the process; one that hangs in the system is left to it."""
+        for end in (self.process.terminate, self.process.kill):
+            end()
+            self.process.join(GRACE_S)
+            if self.process.exitcode is not None:
+                break
+
+    def _listen(self, answers: queue.SimpleQueue) -> None:
+        with self.connection:
+            try:
+                while True:
+                    answers.put((self, self.connection.recv()))
+            except (EOFError, OSError):
+                answers.put((self, None))
 
 
 def _work(connection: Connection, spec: MakerSpec, encoder: Encoder, fingerprints: Check) -> None:

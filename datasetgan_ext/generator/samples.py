@@ -18,7 +18,16 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.annotation import Annotation, factor_text, size_text
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import holds_files, locked, remove_leftovers, save_atomically, write_atomically
+from datasetgan_ext.core.files import (
+    holds_files,
+    inside,
+    is_inside,
+    locked,
+    remove_leftovers,
+    save_atomically,
+    write_atomically,
+    writing,
+)
 from datasetgan_ext.core.images import open_image
 from datasetgan_ext.core.names import find_image, listed, nearest
 from datasetgan_ext.core.seeds import format_seeds, sample_name
@@ -96,7 +105,7 @@ class SampleSet:
             content = json.loads(path.read_text())
             if content['version'] != FORMAT_VERSION:
                 raise UserError(f'{path} has format version {content["version"]}, this program reads {FORMAT_VERSION}')
-            outside = [sample['image'] for sample in content['samples'] if _leaves(sample['image'])]
+            outside = [sample['image'] for sample in content['samples'] if not is_inside(sample['image'])]
             if outside:
                 raise UserError(f'{path} names {outside[0]}, which leaves the folder; run datasetgan samples again')
             return cls(
@@ -112,6 +121,14 @@ class SampleSet:
                 f'{path} is damaged ({type(error).__name__}: {error}); run datasetgan samples again'
             ) from error
 
+    def path(self, sample: Sample) -> Path:
+        """A sample's image, which may be missing.
+
+        Raises:
+            UserError: it is outside the folder.
+        """
+        return inside(self.folder, sample.image)
+
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Height and width of each image by its name, as the readers of labels take them."""
         return {sample.name: self.image_hw for sample in self.samples}
@@ -119,8 +136,10 @@ class SampleSet:
     def holds(self, sample: Sample) -> bool:
         """Whether a sample's image is there, with the recorded pixels."""
         try:
-            with open_image(self.folder / sample.image) as image:
-                return pixel_sha256(np.asarray(image)) == sample.sha256
+            with open_image(self.path(sample)) as image:
+                return (image.height, image.width) == self.image_hw and (
+                    pixel_sha256(np.asarray(image)) == sample.sha256
+                )
         except UserError:
             return False
 
@@ -214,7 +233,7 @@ class SampleSet:
         Raises:
             UserError: they differ in size or content; the message has the measured difference.
         """
-        path = self.folder / sample.image
+        path = self.path(sample)
         if not path.exists():
             if pixel_sha256(regenerated) == sample.sha256:
                 return
@@ -267,16 +286,20 @@ def generate_samples(
         (rows.stop - rows.start, columns.stop - columns.start),
         (),
     )
-    if holds_files(outdir):
-        if not (outdir / SAMPLES_FILE).exists():
-            raise UserError(f'`outdir`={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder')
-        samples = SampleSet.read(outdir)
-        samples.check(generator, options)
-    samples.write()
-    known = {sample.seed: sample for sample in samples.samples}
+    with writing(outdir):
+        outdir.mkdir(parents=True, exist_ok=True)
     with locked(outdir):
-        for place in (outdir, outdir / 'images'):
+        if holds_files(outdir):
+            if not (outdir / SAMPLES_FILE).exists():
+                raise UserError(
+                    f'`outdir`={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder'
+                )
+            samples = SampleSet.read(outdir)
+            samples.check(generator, options)
+        for place in (outdir, inside(outdir, 'images')):
             remove_leftovers(place)
+        samples.write()
+        known = {sample.seed: sample for sample in samples.samples}
         for seed in tqdm(seeds, desc='samples', unit='image', disable=None if progress else True):
             if seed in known and samples.holds(known[seed]):
                 continue
@@ -287,12 +310,6 @@ def generate_samples(
             samples = replace(samples, samples=tuple(known[seed] for seed in sorted(known)))
             samples.write()
     return samples
-
-
-def _leaves(file: str) -> bool:
-    """Whether a relative path leads out of its folder, on any system."""
-    parts = file.replace('\\', '/').split('/')
-    return '..' in parts or ':' in file or not parts[0]
 
 
 def pixel_sha256(image: np.ndarray) -> str:

@@ -57,6 +57,8 @@ class LabeledSample:
         keypoints: None where the interpreter has none.
         mixing: the second seed that gave the styles of the later layers, if there was one.
         id_name: what `id` is, 'seed' or 'projection'.
+        halved_batch: images in its forward pass, where the GPU's memory was too small for the batch; else None. Its
+            last bits may be others than in a whole batch.
     """
 
     id: int
@@ -68,6 +70,7 @@ class LabeledSample:
     keypoints: FoundKeypoints | None
     mixing: Mixing | None
     id_name: str = SEED
+    halved_batch: int | None = None
 
     @property
     def seed(self) -> int:
@@ -148,7 +151,12 @@ class Labeler:
         )
         torch.cuda.empty_cache()
         half = len(ids) // 2
-        return self.label(ids[:half]) + self.label(ids[half:])
+        parts = (self.label(ids[:half]), self.label(ids[half:]))
+        return [
+            sample if sample.halved_batch is not None else replace(sample, halved_batch=len(part))
+            for part in parts
+            for sample in part
+        ]
 
     def _label(self, ids: list[int]) -> list[LabeledSample]:
         synthesis = self.generator.synthesize(ids, self.options, self.latents.ws)

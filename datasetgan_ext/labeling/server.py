@@ -15,13 +15,14 @@ import secrets
 import socket
 import socketserver
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.labeling.description import describe_label_error, describe_task
@@ -105,6 +106,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.suggester = suggester
         self.token = token or secrets.token_urlsafe()
         self.command = command
+        self._ticket = ''
+        self._ticket_lock = threading.Lock()
         if ':' in host:
             self.address_family = socket.AF_INET6
         try:
@@ -128,6 +131,21 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if ':' in host:
             host = f'[{host}]'
         return f'http://{host}:{self.port}/?token={self.token}'
+
+    def ticket_url(self) -> str:
+        """The page's address with a token that serves once: programs' arguments can be read by all on the machine."""
+        self._ticket = secrets.token_urlsafe()
+        return self.url.replace(self.token, self._ticket)
+
+    def take_ticket(self, text: str) -> bool:
+        """Whether a text is the token that serves once; from then on it is not."""
+        with self._ticket_lock:
+            is_right = bool(self._ticket) and secrets.compare_digest(
+                text.encode('utf-8', 'replace'), self._ticket.encode()
+            )
+            if is_right:
+                self._ticket = ''
+            return is_right
 
     def is_own_name(self, host: str) -> bool:
         """Whether a browser may call the server so. A foreign name that points here is an attack (DNS rebinding)."""
@@ -176,7 +194,7 @@ class Handler(BaseHTTPRequestHandler):
         self._body_is_read = False
         try:
             cookie = self._check_sender()
-            reply = respond(urlsplit(self.path).path)
+            reply = respond(self._url().path)
         except Refused as error:
             self._pass_over_body()
             reply = Reply(f'{error}\n'.encode(), 'text/plain; charset=utf-8', error.status)
@@ -218,8 +236,9 @@ class Handler(BaseHTTPRequestHandler):
         # the port may be another one than ours, that of a tunnel, but must be the same in both
         if self.headers.get('Origin', f'http://{host}') != f'http://{host}':
             raise Refused(HTTPStatus.FORBIDDEN, 'Requests of other sites are refused')
-        url = urlsplit(self.path)
-        in_address = url.path == '/' and self._is_token(parse_qs(url.query).get('token', [''])[0])
+        url = self._url()
+        given = parse_qs(url.query).get('token', [''])[0] if url.path == '/' else ''
+        in_address = bool(given) and (self._is_token(given) or self.server.take_ticket(given))
         if not in_address and self.headers.get('Sec-Fetch-Site', 'same-origin') not in ('same-origin', 'none'):
             raise Refused(HTTPStatus.FORBIDDEN, 'Requests of other sites are refused')
         if not in_address and not self._is_token(self._cookie()):
@@ -228,6 +247,12 @@ class Handler(BaseHTTPRequestHandler):
                 'The token is missing or of an earlier run; open the address that "datasetgan label" printed',
             )
         return in_address
+
+    def _url(self) -> SplitResult:
+        try:
+            return urlsplit(self.path)
+        except ValueError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, 'That is no address') from error
 
     def _cookie(self) -> str:
         try:
@@ -312,7 +337,7 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
 
     def _image(self, name: str) -> Reply:
-        path = self.server.store.sample_set.folder / self.server.store.samples[name].image
+        path = self.server.store.sample_set.path(self.server.store.samples[name])
         try:
             return Reply(path.read_bytes(), 'image/png')
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datasetgan_ext.core.markup import markdown
 from datasetgan_ext.formats.folder import MANIFEST, Summary
 from datasetgan_ext.formats.huggingface import LICENSE, front_matter
 
@@ -81,13 +82,13 @@ def write_card(info: dict, summary: Summary) -> str:
     """
     height, width = info['image_hw']
     class_rows = '\n'.join(
-        f'| {class_id} | {name} | {100 * share:.2f} % | {images} |'
+        f'| {class_id} | {markdown(name)} | {100 * share:.2f} % | {images} |'
         for class_id, (name, share, images) in enumerate(
             zip(info['classes'], summary.class_pixels, summary.class_images)
         )
     )
     keypoint_rows = '\n'.join(
-        f'| {name} | {images} |' for name, images in zip(info.get('keypoints', []), summary.keypoint_images)
+        f'| {markdown(name)} | {images} |' for name, images in zip(info.get('keypoints', []), summary.keypoint_images)
     )
     labels = []
     if class_rows:
@@ -95,7 +96,7 @@ def write_card(info: dict, summary: Summary) -> str:
     if keypoint_rows:
         labels.append(f'{len(info.get("keypoints", []))} keypoints')
     return front_matter(info, summary.samples, {'train': MANIFEST}) + CARD.format(
-        network=info['sources']['network'],
+        network=markdown(info['sources']['network']),
         samples=summary.samples,
         kept=summary.kept,
         dropped=summary.samples - summary.kept,
@@ -108,5 +109,5 @@ def write_card(info: dict, summary: Summary) -> str:
         reading=(READ_MASK if class_rows else '') + (READ_KEYPOINTS if keypoint_rows else ''),
         labeled=info['labelled_images'],
         license=LICENSE,
-        option_rows='\n'.join(f'- {name}: {value}' for name, value in info['options'].items()),
+        option_rows='\n'.join(f'- {name}: {markdown(value)}' for name, value in info['options'].items()),
     )

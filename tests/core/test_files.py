@@ -1,5 +1,6 @@
 """Files that are whole or not there, whoever else writes and whatever was killed."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -12,8 +13,12 @@ from datasetgan_ext.core.files import (
     TEMPORARY_SUFFIX,
     file_sha256,
     holds_files,
+    inside,
+    locked,
+    locked_place,
     remove_leftovers,
     save_atomically,
+    temporary_folder,
     write_atomically,
 )
 
@@ -89,3 +94,88 @@ def test_checksum(tmp_path, size):
     content = os.urandom(size)
     (tmp_path / 'a').write_bytes(content)
     assert file_sha256(tmp_path / 'a') == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('..', '../a', 'b/../../a', '/etc/passwd', '', '.', './', 'C:/a', 'C:a', '\\\\host\\a', '..\\a', 'a\0b'),
+        *(None, 7, ['a'], 'out', 'out/a', 'circle'),
+    ],
+)
+def test_a_name_that_leads_out_of_its_folder_is_refused(tmp_path, name):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    (folder / 'out').symlink_to(tmp_path)
+    (folder / 'circle').symlink_to(folder / 'circle')
+    with pytest.raises(UserError, match='leads out of this folder'):
+        inside(folder, name)
+
+
+@pytest.mark.parametrize('name', ['a', 'b/a', 'b/a b:c.png', '..a', 'b/..a', 'in/a', '日本'])
+def test_a_name_that_stays(tmp_path, name):
+    (tmp_path / 'b').mkdir()
+    (tmp_path / 'in').symlink_to(tmp_path / 'b')
+    assert inside(tmp_path, name) == tmp_path / name
+
+
+def test_a_place_is_held_by_one_and_leaves_nothing(tmp_path):
+    place = tmp_path / 'new' / 'a[0].safetensors'
+    with locked_place(place, 'out'):
+        with pytest.raises(UserError, match='`out`=.*is being written by another process'), locked_place(place, 'out'):
+            raise AssertionError
+        with locked_place(tmp_path / 'new' / 'b', 'out'):
+            assert not holds_files(tmp_path / 'new')
+    assert list((tmp_path / 'new').iterdir()) == []
+    (tmp_path / 'new' / f'.{place.name}{files.LOCK_SUFFIX}').touch()
+    with locked_place(place, 'out'):
+        pass
+
+
+def test_a_lock_is_no_link_that_somebody_put_there(tmp_path):
+    (tmp_path / f'.a{files.LOCK_SUFFIX}').symlink_to(tmp_path / 'victim')
+    with pytest.raises(UserError, match='cannot be written'), locked_place(tmp_path / 'a', 'out'):
+        raise AssertionError
+    assert not (tmp_path / 'victim').exists()
+
+
+def test_on_nfs_where_folders_cannot_be_locked_a_file_is(tmp_path, monkeypatch):
+    real = files.fcntl.flock
+
+    def flock(descriptor, operation):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, 'Bad file descriptor')
+        real(descriptor, operation)
+
+    monkeypatch.setattr(files.fcntl, 'flock', flock)
+    with locked(tmp_path):
+        with pytest.raises(UserError, match='is being written by another process'), locked(tmp_path):
+            raise AssertionError
+        assert not holds_files(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('number', [errno.ESTALE, errno.EIO])
+def test_a_network_file_system_that_fails_is_told(tmp_path, monkeypatch, number):
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.fcntl, 'flock', fail)
+        with pytest.raises(UserError, match=os.strerror(number)), locked(tmp_path):
+            raise AssertionError
+    for name in ('open', 'fsync', 'replace'):
+        with monkeypatch.context() as patch:
+            patch.setattr(files.os, name, fail)
+            with pytest.raises(UserError, match=os.strerror(number)):
+                write_atomically(tmp_path / 'a', b'content')
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_takes_the_place_of_those_of_killed_processes(tmp_path):
+    left = tmp_path / f'.a[0].0f3a{TEMPORARY_SUFFIX}'
+    left.mkdir()
+    (tmp_path / f'.b.0f3a{TEMPORARY_SUFFIX}').symlink_to(tmp_path)
+    with temporary_folder(tmp_path / 'a[0]') as one, temporary_folder(tmp_path / 'b') as other:
+        assert one.is_dir() and other.is_dir() and not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [f'.b.0f3a{TEMPORARY_SUFFIX}'], 'a link is not followed'

@@ -48,3 +48,14 @@ def test_parse_refuses(text, message):
 @pytest.mark.parametrize('text', ['7', '0-3', '1,4-6', '3,1', '5-6,1-2'])
 def test_format_is_the_inverse(text):
     assert format_seeds(parse_seeds(text)) == text
+
+
+@pytest.mark.parametrize('text', ['9' * 5000, '1-' + '9' * 5000, '1,' + '9' * 11, '4294967296'])
+def test_a_number_of_any_length_is_too_large(text):
+    with pytest.raises(UserError, match='too large; seeds go up to 4294967295') as error:
+        parse_seeds(text)
+    assert len(error.value.message) < 300
+
+
+def test_leading_zeros_are_nothing():
+    assert parse_seeds('0' * 5000 + '7,000-0001') == [7, 0, 1]

@@ -1,11 +1,17 @@
 """Training: it learns, goes on where it was stopped, stops early, and keeps what chooses apart from what trains."""
 
 import math
+import pickle
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
@@ -21,6 +27,7 @@ from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
 from datasetgan_ext.downstream.semi_supervised import SemiSupervised, _true_maps
 from datasetgan_ext.downstream.training import TrainingPlan
 from tests.helpers.squares import write_world
+from tests.helpers.trees import tree
 
 OPTIONS = FitOptions(
     steps=6, batch=4, lr=3e-3, dice=1.0, every=2, patience=5, keep_checkpoints=False, workers=0, seed=0
@@ -126,8 +133,8 @@ def test_the_best_checkpoint_is_kept_and_training_stops(world, others, tmp_path,
 def test_what_trains_does_not_choose(world, tmp_path):
     with pytest.raises(UserError, match='must not choose the checkpoint'):
         make_plan(world, selection=world.take([3])).train(tmp_path / 'm.safetensors')
-    trained, chosen = make_plan(world, val=0.25)._split()
-    assert (len(trained), len(chosen)) == (9, 3) and not set(trained.contents()) & set(chosen.contents())
+    trained, chosen = make_plan(world, val=0.25)._split(world.pictures())
+    assert (len(trained), len(chosen)) == (9, 3) and not chosen.pictures().are_among(trained.pictures()).any()
 
 
 def test_what_was_seen_is_not_scored(world, others, tmp_path):
@@ -218,7 +225,7 @@ def test_what_a_killed_training_left_half_written_is_deleted(world, tmp_path):
 def test_damaged_state_is_named(world, tmp_path):
     path = tmp_path / f'm.safetensors{fitting.PARTIAL_SUFFIX}'
     path.write_bytes(b'nonsense')
-    with pytest.raises(UserError, match='cannot be read'):
+    with pytest.raises(UserError, match='begun there cannot go on; start again with `overwrite`'):
         make_plan(world).train(tmp_path / 'm.safetensors')
     make_plan(world, replace(OPTIONS, steps=2)).train(tmp_path / 'm.safetensors', overwrite=True)
 
@@ -229,3 +236,183 @@ def test_bad_model_files(content, message, tmp_path):
         (tmp_path / 'm.safetensors').write_bytes(content)
     with pytest.raises(UserError, match=message):
         DownstreamModel.load(tmp_path / 'm.safetensors')
+
+
+def stopping(monkeypatch, at: int) -> None:
+    """Have a training stop itself at a step."""
+    steps, step = [], Supervised.step
+
+    def stop(self, batches, progress):
+        if len(steps) == at:
+            raise KeyboardInterrupt
+        steps.append(progress)
+        return step(self, batches, progress)
+
+    monkeypatch.setattr(Supervised, 'step', stop)
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ({'selection': 'its own images'}, 'must not choose the checkpoint'),
+        ({'pretrained': 'gone.safetensors'}, 'no such file'),
+        ({'architecture': 'nonsense'}, 'nonsense'),
+        ({'val': 0.99}, 'leaves none to train on'),
+    ],
+)
+def test_with_overwrite_a_wrong_option_costs_nothing(world, tmp_path, change, message):
+    options = replace(OPTIONS, keep_checkpoints=True)
+    make_plan(world, options).train(tmp_path / 'm.safetensors')
+    before = tree(tmp_path)
+    if 'selection' in change:
+        change = {'selection': world.take([3])}
+    with pytest.raises(UserError, match=message):
+        make_plan(world, options, **change).train(tmp_path / 'm.safetensors', overwrite=True)
+    assert tree(tmp_path) == before
+
+
+def test_with_overwrite_the_old_network_stays_until_the_first_checkpoint(world, tmp_path, monkeypatch):
+    out = tmp_path / 'm.safetensors'
+    make_plan(world, replace(OPTIONS, keep_checkpoints=True)).train(out)
+    before = tree(tmp_path)
+    other = make_plan(world, replace(OPTIONS, lr=1e-3))
+    with monkeypatch.context() as patch:
+        stopping(patch, at=1)
+        with pytest.raises(KeyboardInterrupt):
+            other.train(out, overwrite=True)
+    assert tree(tmp_path) == before
+    with monkeypatch.context() as patch:
+        stopping(patch, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            other.train(out, overwrite=True)
+    assert checkpoints_of(out) == []
+    other.train(out)
+    other.train(tmp_path / 'unbroken.safetensors')
+    assert out.read_bytes() == (tmp_path / 'unbroken.safetensors').read_bytes()
+
+
+def test_two_trainings_do_not_write_one_network(world, tmp_path, monkeypatch):
+    out = tmp_path / 'm.safetensors'
+    met = []
+
+    def meet(self, batches, progress):
+        if not met:
+            met.append(True)
+            for overwrite in (False, True):
+                with pytest.raises(UserError, match='`out`=.*is being written by another process'):
+                    make_plan(world).train(out, overwrite=overwrite)
+            make_plan(world, replace(OPTIONS, steps=1)).train(tmp_path / 'other.safetensors')
+        return step(self, batches, progress)
+
+    step = Supervised.step
+    monkeypatch.setattr(Supervised, 'step', meet)
+    make_plan(world).train(out)
+    assert met and sorted(path.name for path in tmp_path.glob('*.s*')) == ['m.safetensors', 'other.safetensors']
+    assert not list(tmp_path.glob('.*'))
+
+
+def test_names_with_brackets(world, tmp_path, monkeypatch):
+    out = tmp_path / 'm[0-9]*?.safetensors'
+    options = replace(OPTIONS, keep_checkpoints=True)
+    for name in ('m1.safetensors', 'm1-step000002.safetensors', f'.m1.safetensors.0f3a{TEMPORARY_SUFFIX}'):
+        (tmp_path / name).write_bytes(b'of another training')
+    (tmp_path / f'.{out.name}.0f3a{TEMPORARY_SUFFIX}').touch()
+    make_plan(world, options).train(out)
+    assert [path.name for path in checkpoints_of(out)] == [
+        f'm[0-9]*?-step00000{step}.safetensors' for step in (2, 4, 6)
+    ]
+    assert not (tmp_path / f'.{out.name}.0f3a{TEMPORARY_SUFFIX}').exists()
+    make_plan(world).train(out, overwrite=True)
+    assert checkpoints_of(out) == []
+    assert [path.read_bytes() for path in sorted(tmp_path.glob('*m1*'))] == [b'of another training'] * 3
+
+
+def test_checkpoints_beyond_a_million_steps(tmp_path):
+    for step in (1_000_000, 999_999, 2):
+        fitting.checkpoint_path(tmp_path / 'm.safetensors', step).touch()
+    assert [path.stem for path in checkpoints_of(tmp_path / 'm.safetensors')] == [
+        'm-step000002',
+        'm-step999999',
+        'm-step1000000',
+    ]
+
+
+def test_a_state_runs_no_code(world, tmp_path):
+    class Code:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / 'ran',))
+
+    partial = tmp_path / 'm.safetensors.partial'
+    partial.write_bytes(pickle.dumps(Code()))
+    with pytest.raises(UserError, match='start again with `overwrite`'):
+        make_plan(world).train(tmp_path / 'm.safetensors')
+    torch.save(Code(), partial)
+    with pytest.raises(UserError, match='start again with `overwrite`'):
+        make_plan(world).train(tmp_path / 'm.safetensors')
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_weights_are_read_by_no_torch_that_could_run_code(world, tmp_path, monkeypatch):
+    model = DownstreamModel.build(SMALL, world.task, (16, 16))
+    model.save(tmp_path / 'weights.safetensors')
+    torch.save(model.network.state_dict(), tmp_path / 'weights.pth')
+    monkeypatch.setattr(torch, '__version__', '2.5.1+cu121')
+    with pytest.raises(UserError, match='torch 2.5.1.* does not read such files safely; install torch 2.6'):
+        make_plan(world, pretrained=str(tmp_path / 'weights.pth')).train(tmp_path / 'm.safetensors')
+    for version, name in (('2.5.1+cu121', 'weights.safetensors'), ('2.10.0a0', 'weights.pth')):
+        monkeypatch.setattr(torch, '__version__', version)
+        make_plan(world, pretrained=str(tmp_path / name)).train(tmp_path / 'm.safetensors', overwrite=True)
+
+
+def saved_again(data, folder, suffix, **options):
+    """The dataset's images in another file format, beside their masks."""
+    (folder / 'images').mkdir(parents=True)
+    shutil.copytree(data.source / 'masks', folder / 'masks')
+    shutil.copyfile(data.source / 'task.json', folder / 'task.json')
+    for path in (data.source / 'images').iterdir():
+        with PIL.Image.open(path) as image:
+            image.convert('RGB').save(folder / 'images' / f'{path.stem}{suffix}', **options)
+    return read_labeled(folder)
+
+
+@pytest.mark.parametrize('suffix, options', [('.jpg', {'quality': 95, 'subsampling': 0}), ('.bmp', {})])
+def test_images_that_were_seen_are_known_in_other_formats(trained, others, tmp_path, suffix, options):
+    path, data = trained
+    again = saved_again(data, tmp_path / 'again', suffix, **options)
+    with pytest.raises(UserError, match='12 of its 12 images'):
+        scores_of(path, again)
+    assert len(scores_of(path, saved_again(others, tmp_path / 'unseen', suffix, **options))) == len(others)
+    with pytest.raises(UserError, match='must not choose the checkpoint'):
+        make_plan(data, selection=again).train(tmp_path / 'm.safetensors')
+
+
+def test_a_network_of_before_there_were_thumbnails_knows_its_own_images(trained, tmp_path):
+    path, data = trained
+    model = DownstreamModel.load(path)
+    content = load_file(path)
+    del content['seen_thumbnails']
+    with safe_open(path, 'pt') as file:
+        save_file(content, tmp_path / 'old.safetensors', file.metadata())
+    with pytest.raises(UserError, match='12 of its 12 images'):
+        scores_of(tmp_path / 'old.safetensors', data)
+    assert (model.seen.numbers == DownstreamModel.load(tmp_path / 'old.safetensors').seen.numbers).all()
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_twins_do_not_part(world, tmp_path, suffix):
+    for kind in ('images', 'masks'):
+        for path in list((world.source / kind).iterdir()):
+            ending = suffix if kind == 'images' else '.png'
+            options = {'quality': 95, 'subsampling': 0} if ending == '.jpg' else {}
+            with PIL.Image.open(path) as image:
+                image.save(path.with_name(f'a{path.stem}{ending}'), **options)
+    (world.source / 'keypoints.json').unlink()
+    doubled = read_labeled(world.source)
+    for seed in range(20):
+        plan = make_plan(doubled, val=0.5, options=replace(OPTIONS, seed=seed))
+        try:
+            training, choosing = plan._split(doubled.pictures())
+        except UserError:
+            continue
+        names = [{image.name.removeprefix('a') for image in part} for part in (training, choosing)]
+        assert not names[0] & names[1] and len(training) + len(choosing) == 24

@@ -60,7 +60,7 @@ def test_contents_know_the_picture_under_any_name(tmp_path):
     folder = write_world(tmp_path / 'world', range(3))
     shutil.copy(folder / 'images' / 'square001.png', folder / 'images' / 'zebra.png')
     shutil.copy(folder / 'masks' / 'square001.png', folder / 'masks' / 'zebra.png')
-    numbers = read_labeled(folder).contents()
+    numbers = read_labeled(folder).pictures().numbers
     assert numbers[3] == numbers[1] and len(set(numbers.tolist())) == 3
 
 

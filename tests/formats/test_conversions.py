@@ -16,12 +16,19 @@ from datasetgan_ext.core import errors
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import huggingface
 from datasetgan_ext.formats.coco_dataset import Coco
-from datasetgan_ext.formats.conversions import CONVERSIONS, check_conversion, convert, make_conversion
+from datasetgan_ext.formats.conversions import (
+    CONVERSIONS,
+    check_conversion,
+    convert,
+    files_of_conversion,
+    make_conversion,
+)
 from datasetgan_ext.formats.folder import MANIFEST, TRAIN, VAL, FolderDataset, name_of_record
 from datasetgan_ext.formats.regions import find_regions
 from datasetgan_ext.formats.voc import Voc
 from datasetgan_ext.formats.webdataset import Webdataset
 from tests.helpers.datasets import HW, TASK, converted, make_dataset
+from tests.helpers.trees import tree
 
 
 @pytest.fixture
@@ -351,3 +358,14 @@ def test_an_unfinished_dataset_is_refused(dataset):
     (dataset.folder / 'manifest.partial.jsonl').write_text('')
     with pytest.raises(UserError, match='not finished'):
         FolderDataset(dataset.folder)
+
+
+@pytest.mark.parametrize('name', CONVERSIONS)
+def test_a_format_knows_its_own_files(dataset, name):
+    folder = converted(dataset, name)
+    names = {record['image'].split('/')[1][:-4] for record in dataset.records()}
+    assert sorted(files_of_conversion(folder, names)) == sorted(tree(folder))
+    (folder / '.env').write_text('secret')
+    (folder / 'link.json').symlink_to(folder / 'dataset.json')
+    assert '.env' not in files_of_conversion(folder, names) and 'link.json' not in files_of_conversion(folder, names)
+    assert list(files_of_conversion(dataset.folder, names)) == []

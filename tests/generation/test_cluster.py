@@ -11,7 +11,7 @@ from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.generation import cluster
-from datasetgan_ext.generation.cluster import Actor, Cluster, JobQueue, connect
+from datasetgan_ext.generation.cluster import Actor, Cluster, JobQueue, Watch, connect
 from datasetgan_ext.generation.encoding import Encoder
 from datasetgan_ext.generation.executors import ATTEMPTS, Fingerprints, Job
 from datasetgan_ext.generator.sampling import SamplingOptions
@@ -50,6 +50,89 @@ def test_a_job_at_which_actors_are_lost_again_and_again_is_told():
             assert queue.take(0) == 0
             queue.give_back(0, 0, OSError('dead:\n\n\tthe node died'))
     assert len(attempts) == ATTEMPTS
+
+
+def test_who_has_not_answered_for_long_is_lost(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(cluster, 'time', SimpleNamespace(monotonic=lambda: now[0]))
+    watch = Watch(3, 60)
+    assert watch.left({0, 1, 2}) == 60
+    now[0] += 10
+    watch.answered(0)
+    watch.answered(1)
+    assert watch.left({0, 1, 2}) == 60 and watch.late({0, 1, 2}) == []
+    now[0] += 59
+    watch.answered(1)
+    now[0] += 1
+    assert watch.left({0, 1, 2}) == 0 and watch.late({0, 1, 2}) == [0], 'the third may have found no place yet'
+    assert watch.late({1, 2}) == [], 'nor is one late that has nothing to do'
+    watch.begin(0)
+    now[0] += 60
+    assert watch.late({0, 2}) == [0, 2], 'if none answers'
+
+
+class FakeRay:
+    """Actors in this process. Those in `hanging` never answer."""
+
+    class exceptions:
+        RayTaskError = ZeroDivisionError
+        RayError = ConnectionError
+
+    def __init__(self, clock, hanging):
+        self.clock = clock
+        self.hanging = hanging
+        self.made = 0
+        self.killed = []
+        self.results = {}
+
+    def put(self, value):
+        return value
+
+    def remote(self, **options):
+        def make(*arguments):
+            index = self.made
+            self.made += 1
+
+            def do(job, spec):
+                reference = object()
+                if index not in self.hanging:
+                    self.results[reference] = [f'{job.ids} by {index}']
+                return reference
+
+            return SimpleNamespace(do=SimpleNamespace(remote=do), index=index)
+
+        return lambda kind: SimpleNamespace(remote=make)
+
+    def wait(self, references, timeout):
+        ready = [reference for reference in references if reference in self.results][:1]
+        if not ready:
+            self.clock[0] += timeout
+        return ready, []
+
+    def get(self, reference):
+        return self.results[reference]
+
+    def kill(self, actor):
+        self.killed.append(actor.index)
+
+
+def run_cluster(monkeypatch, hanging, actors=1):
+    clock = [0.0]
+    monkeypatch.setattr(cluster, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
+    ray = FakeRay(clock, hanging)
+    executor = Cluster(SimpleNamespace(ray=ray, device='cpu', actors=actors), LabelerSpec('demo', 'demo'), 60)
+    return ray, list(executor.label(JOBS, None, None))
+
+
+def test_an_actor_that_hangs_is_replaced(monkeypatch, caplog):
+    ray, results = run_cluster(monkeypatch, hanging={0})
+    assert sorted(results) == [[f'[{seed}] by 1'] for seed in range(3)]
+    assert ray.killed == [0, 1] and 'An actor did not answer within 1 minutes' in caplog.text
+
+
+def test_actors_that_all_hang_are_told(monkeypatch):
+    with pytest.raises(UserError, match=r'actors were lost at samples \[\d\] again and again \(it did not answer\)'):
+        run_cluster(monkeypatch, hanging=range(100), actors=2)
 
 
 def test_a_packed_spec_needs_none_of_the_files(tmp_path):

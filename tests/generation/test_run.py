@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 from datasetgan_ext.core import files
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.formats.conversions import convert_within, make_conversion
+from datasetgan_ext.formats.conversions import convert, convert_within, make_conversion
 from datasetgan_ext.formats.folder import FolderDataset, Summary, name_of_record
 from datasetgan_ext.generation import run as run_module
 from datasetgan_ext.generation.curation import Curation
@@ -278,12 +279,187 @@ def test_a_cut_off_line_is_made_again(make_run, tmp_path):
     assert tree(tmp_path / 'dataset') == expected
 
 
-def test_a_damaged_manifest_is_told(make_run, tmp_path):
+def _without(name):
+    def change(line):
+        return (json.dumps({key: value for key, value in json.loads(line).items() if key != name}) + '\n').encode()
+
+    return change
+
+
+def _with(**values):
+    return lambda line: (json.dumps({**json.loads(line), **values}) + '\n').encode()
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda line: b'nonsense\n',
+        lambda line: bytes(len(line) - 1) + b'\n',
+        lambda line: b'\xff' + line,
+        lambda line: b'[' * 5000 + b'\n',
+        lambda line: b'7\n',
+        _without('seed'),
+        _without('image'),
+        _without('image_sha256'),
+        _without('uncertainty'),
+        _without('pixels_per_class'),
+        _without('kept'),
+        _without('mask'),
+        _with(image='../secret.png'),
+        _with(image='/etc/passwd'),
+        _with(image='images/seed0000005.png'),
+        _with(uncertainty=float('nan')),
+        _with(pixels_per_class=[1]),
+    ],
+)
+def test_a_damaged_line_costs_one_image(make_run, tmp_path, caplog, monkeypatch, change):
+    make_run()()
+    before = tree(tmp_path / 'dataset')
+    path = tmp_path / 'dataset' / 'manifest.jsonl'
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = change(lines[2])
+    path.write_bytes(b''.join(lines))
+    made = []
+    label = Labeler.label
+    monkeypatch.setattr(Labeler, 'label', lambda self, ids: made.append(list(ids)) or label(self, ids))
+    again = make_run()
+    problems = list(FolderDataset(tmp_path / 'dataset').problems())
+    assert problems
+    again()
+    assert made[0] == [2] and sum(ids == [2] for ids in made) <= 2, 'one more time for the preview at most'
+    assert 'line 3 is damaged' in caplog.text or 'not of this dataset' in caplog.text
+    assert tree(tmp_path / 'dataset') == before
+
+
+def test_a_damaged_line_of_a_finished_dataset_is_told_where_it_is_only_read(make_run, tmp_path):
     make_run()()
     path = tmp_path / 'dataset' / 'manifest.jsonl'
-    path.write_text('nonsense\n' + path.read_text())
-    with pytest.raises(UserError, match='manifest.jsonl is damaged'):
+    path.write_bytes(b'\xff\n' + path.read_bytes())
+    with pytest.raises(UserError, match='line 1 is damaged.*given again, makes that image again'):
+        list(FolderDataset(tmp_path / 'dataset').records())
+
+
+def test_a_line_does_not_lead_to_a_file_elsewhere(make_run, tmp_path):
+    (tmp_path / 'secret.png').write_bytes(b'of somebody else')
+    for name in ('../secret.png', str(tmp_path / 'secret.png'), 'images/../../secret.png', 'C:\\secret.png'):
+        make_run(drop=True)(overwrite=True)
+        path = tmp_path / 'dataset' / 'manifest.jsonl'
+        records = manifest(tmp_path / 'dataset')
+        for record in records:
+            record['image'] = name
+        path.write_text(''.join(json.dumps(record) + '\n' for record in records))
+        dataset = FolderDataset(tmp_path / 'dataset')
+        for format_name in ('voc', 'webdataset', 'coco', 'yolo', 'huggingface'):
+            with pytest.raises(UserError, match='no file of the folder'):
+                convert(dataset, make_conversion(format_name), tmp_path / format_name)
+        make_run(drop=True)()
+    assert (tmp_path / 'secret.png').read_bytes() == b'of somebody else'
+
+
+def test_a_link_in_the_place_of_an_image_is_not_followed(make_run, tmp_path):
+    make_run()()
+    whole = tree(tmp_path / 'dataset')
+    image = tmp_path / 'dataset' / 'images' / 'seed0000000.png'
+    shutil.copyfile(image, tmp_path / 'elsewhere.png')
+    image.unlink()
+    image.symlink_to(tmp_path / 'elsewhere.png')
+    dataset = FolderDataset(tmp_path / 'dataset')
+    assert any('leads out of this folder' in problem for problem in dataset.problems())
+    if manifest(tmp_path / 'dataset')[0]['kept']:
+        with pytest.raises(UserError, match='leads out of this folder'):
+            convert(dataset, make_conversion('voc'), tmp_path / 'voc')
+    make_run()()
+    assert not image.is_symlink() and tree(tmp_path / 'dataset') == whole
+    shutil.move(tmp_path / 'dataset' / 'images', tmp_path / 'moved')
+    (tmp_path / 'dataset' / 'images').symlink_to(tmp_path / 'moved')
+    with pytest.raises(UserError, match="'images' leads out of this folder"):
         make_run()()
+
+
+def test_another_batch_or_device_is_refused_when_a_run_goes_on(make_run, tmp_path):
+    make_run(batch=1)()
+    before = tree(tmp_path / 'dataset')
+    with pytest.raises(UserError, match='`batch` was 1, now 2'):
+        make_run(batch=2)()
+    path = tmp_path / 'dataset' / 'dataset.json'
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps({**info, 'device': 'cuda'}))
+    with pytest.raises(UserError, match='`device` was cuda, now cpu'):
+        make_run(batch=1)()
+    path.write_text(json.dumps({name: value for name, value in info.items() if name not in ('batch', 'device')}))
+    make_run(batch=1)()
+    assert tree(tmp_path / 'dataset') == before
+
+
+def test_a_batch_that_memory_halved_is_in_the_records_and_not_reused(make_run, tmp_path, monkeypatch):
+    label = Labeler._label
+
+    def small(self, ids):
+        if len(ids) > 2:
+            raise torch.cuda.OutOfMemoryError
+        return label(self, ids)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Labeler, '_label', small)
+        make_run('small', batch=3)()
+    assert [record['batch'] for record in manifest(tmp_path / 'small')] == [1, 2, 2, 1, 2, 2]
+    made = []
+    monkeypatch.setattr(Labeler, '_label', lambda self, ids: made.append(list(ids)) or label(self, ids))
+    make_run('reusing', batch=3, reuse=[tmp_path / 'small'])()
+    assert made[:2] == [[0, 1, 2], [3, 4, 5]]
+    assert all('batch' not in record for record in manifest(tmp_path / 'reusing'))
+
+
+def test_with_overwrite_a_dataset_stays_until_others_can_be_made(make_run, tmp_path, monkeypatch):
+    make_run()()
+    before = tree(tmp_path / 'dataset')
+
+    def fail(self, ids):
+        raise UserError('the network computes no images')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Labeler, 'label', fail)
+        with pytest.raises(UserError, match='computes no images'):
+            make_run(keep=0.9)(overwrite=True)
+    assert tree(tmp_path / 'dataset') == before
+
+
+def test_numbers_that_are_none_are_told_at_the_first_image(make_run, tmp_path):
+    run = make_run()
+    for tensor in run.labeler.interpreter.ensemble.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.fill_(float('nan'))
+    run = replace(run, labeler=Labeler(run.labeler.generator, run.labeler.interpreter, batch=1))
+    with pytest.raises(UserError, match='seed0000000 is nan: network or interpreter have weights'):
+        run()
+    assert not list((tmp_path / 'dataset').glob('images/*'))
+
+
+def test_a_source_that_is_not_utf8_or_has_secrets(generator, interpreter, tmp_path):
+    generator.source = 'https://me:s3cret@host/c\udce4r.pkl?X-Signature=0f3a#s3cret'
+    source = 's3://key:s3cret@bucket/interpreter'
+    Run(Labeler(generator, interpreter), [0], tmp_path / 'out', Curation(1), interpreter_source=source)()
+    for name in ('dataset.json', 'README.md', 'report.html'):
+        text = (tmp_path / 'out' / name).read_text(encoding='utf-8')
+        assert 's3cret' not in text and '0f3a' not in text
+    assert 'https://host/c' in (tmp_path / 'out' / 'README.md').read_text(encoding='utf-8')
+
+
+def test_preview_and_report_are_made_with_one_thread_however_many_there_are(make_run, monkeypatch):
+    threads, label = [], Labeler._label
+
+    def counted(self, ids):
+        threads.append(torch.get_num_threads())
+        return label(self, ids)
+
+    monkeypatch.setattr(Labeler, '_label', counted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        make_run(drop=True)()
+    finally:
+        torch.set_num_threads(before)
+    assert len(threads) > 6 and set(threads) == {1}
 
 
 @pytest.mark.parametrize(
@@ -409,14 +585,14 @@ def test_other_formats_are_written_with_the_dataset_and_again_when_it_changes(ma
     convert_within(FolderDataset(tmp_path / 'whole'), make_conversion('voc', {'val': 0.0}))
     assert tree(folder) == tree(tmp_path / 'whole')
 
-    (folder / 'voc.datasetgan-tmp').mkdir()
+    (folder / '.voc.0f3a.datasetgan-tmp').mkdir()
     make_run(seeds=range(4))(overwrite=True)
-    assert not list(folder.glob('voc*'))
+    assert not list(folder.glob('*voc*'))
 
 
 def test_a_format_that_cannot_be_written_is_told_before_any_work(make_run, tmp_path, monkeypatch):
     def run(name):
-        return make_run(conversions=[make_conversion(name, {})])
+        return make_run(conversions=[make_conversion(name, {'segmentation': 'rle'})])
 
     with pytest.raises(UserError, match='`format`=yolo-pose holds keypoints'):
         run('yolo-pose')()
@@ -514,6 +690,25 @@ def test_ids_that_are_not_there_or_twice_are_refused(generator, interpreter, tmp
     with pytest.raises(UserError, match=message):
         Run(labeler, ids, tmp_path / 'dataset', Curation(0.5))()
     assert not (tmp_path / 'dataset').exists()
+
+
+@pytest.mark.parametrize('drop', [False, True])
+def test_images_that_are_deleted_during_a_run_are_made_again(make_run, tmp_path, monkeypatch, caplog, drop):
+    make_run('whole', drop=drop)()
+    label, deleted = Labeler.label, []
+
+    def delete(self, ids):
+        found = sorted((tmp_path / 'dataset').glob('*s/seed0000000.png'))
+        if ids[0] >= 4 and not deleted and found:
+            deleted.extend(found)
+            for path in found:
+                path.unlink()
+        return label(self, ids)
+
+    monkeypatch.setattr(Labeler, 'label', delete)
+    make_run(drop=drop)()
+    assert len(deleted) == 2 and '1 images were deleted in' in caplog.text
+    assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
 
 
 def test_a_dataset_of_an_older_version_goes_on(make_run, tmp_path):

@@ -1,11 +1,16 @@
 """A dataset is copied to any place that fsspec knows, and only what is missing there."""
 
+import base64
+import hashlib
+import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.formats.conversions import make_conversion
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generation.upload import Destination
@@ -146,3 +151,100 @@ def test_a_missing_package_or_protocol_is_told_before_anything_is_made(tmp_path,
         result = generate(tmp_path, url)
         assert result.exit_code == 1 and f'--upload={url}: ' in result.output and message in result.output
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_place_with_other_files_is_refused_and_stays_as_it_is(destination, make_run, tmp_path):
+    destination._files.makedirs(destination._root, exist_ok=True)
+    destination._files.pipe_file(destination._path('README.md'), b'of somebody else')
+    with pytest.raises(UserError, match=r'holds files, but no dataset.json: README.md. Nothing there was touched'):
+        make_run(destination)()
+    assert copied(destination, tmp_path) == {'README.md': hashlib.sha256(b'of somebody else').hexdigest()}
+
+
+def test_a_file_of_the_same_size_is_compared_by_its_content(destination, make_run, tmp_path, sent):
+    make_run(destination)()
+    files = destination._files
+    name = destination._path('images/seed0000002.png')
+    files.pipe_file(name, bytes(files.info(name)['size']))
+    files.rm(destination._path('manifest.jsonl'))
+    sent.clear()
+    make_run(destination)()
+    assert [name for name in sent if '/' in name] == ['images/seed0000002.png']
+    assert copied(destination, tmp_path) == tree(tmp_path / 'dataset')
+
+
+@pytest.mark.parametrize('told', ['ETag', 'md5Hash'])
+def test_a_hash_that_the_store_tells_saves_the_reading(tmp_path, monkeypatch, told):
+    destination = Destination('memory://hashes')
+    (tmp_path / 'a').write_bytes(b'content')
+    digest = hashlib.md5(b'content')
+    value = f'"{digest.hexdigest()}"' if told == 'ETag' else base64.b64encode(digest.digest()).decode()
+    monkeypatch.setattr(destination._files, 'open', None)
+    assert destination._has_content({'name': 'gone', told: value}, tmp_path / 'a')
+
+
+def test_only_files_of_the_dataset_are_sent_and_no_links(destination, make_run, tmp_path):
+    conversions = [make_conversion(name, {'val': 0.3}) for name in ('voc', 'webdataset', 'coco', 'yolo', 'huggingface')]
+    run = replace(make_run(destination), conversions=conversions)
+    run()
+    folder = tmp_path / 'dataset'
+    whole = tree(folder)
+    assert copied(destination, tmp_path) == whole
+    (tmp_path / 'secret').write_text('secret')
+    for name in (
+        '.env',
+        'notes.txt',
+        'images/other.png',
+        'voc/.env',
+        'voc/JPEGImages/other.jpg',
+        'coco/images/train/.a.png',
+    ):
+        (folder / name).write_text('secret')
+    for name in ('report.html', 'voc/labelmap.txt', 'images/seed0000001.png'):
+        (folder / name).unlink()
+        (folder / name).symlink_to(tmp_path / 'secret')
+    destination._files.rm(destination._root, recursive=True)
+    (folder / 'linked').symlink_to(tmp_path)
+    destination.send(folder)
+    shutil.rmtree(tmp_path / 'back')
+    lost = {'report.html', 'voc/labelmap.txt', 'images/seed0000001.png'}
+    assert copied(destination, tmp_path) == {name: digest for name, digest in whole.items() if name not in lost}
+
+
+def test_a_link_at_the_place_is_not_written_through(make_run, tmp_path):
+    destination = Destination(f'file://{tmp_path / "copy"}')
+    make_run(destination)()
+    (tmp_path / 'victim').write_text('as it was')
+    (tmp_path / 'copy' / 'README.md').unlink()
+    (tmp_path / 'copy' / 'README.md').symlink_to(tmp_path / 'victim')
+    with pytest.raises(UserError, match="'README.md' leads out of this folder"):
+        make_run(destination)()
+    assert (tmp_path / 'victim').read_text() == 'as it was'
+
+
+def test_two_processes_do_not_write_to_one_place(make_run, tmp_path):
+    destination = Destination(f'file://{tmp_path / "copy"}')
+    with destination.held(), pytest.raises(UserError, match='`upload`=.* is being written by another process'):
+        make_run(Destination(f'file://{tmp_path / "copy"}'))()
+    make_run(destination)()
+
+
+def test_another_process_that_wrote_there_meanwhile_is_told(destination, make_run, monkeypatch):
+    put = Destination._put
+
+    def meddled(self, files):
+        put(self, files)
+        if 'manifest.jsonl' in files:
+            self._files.pipe_file(self._path('dataset.json'), bytes((files['dataset.json']).stat().st_size))
+
+    monkeypatch.setattr(Destination, '_put', meddled)
+    with pytest.raises(UserError, match='dataset.json is not there as it was sent; does another process'):
+        make_run(destination)()
+
+
+def test_secrets_of_the_address_are_not_shown(tmp_path):
+    destination = Destination('memory://me:s3cret@bucket/cars?key=s3cret')
+    assert destination.url == 'memory://bucket/cars'
+    with pytest.raises(UserError) as error, destination._telling():
+        raise OSError('no route to https://me:s3cret@host/a?key=s3cret')
+    assert 's3cret' not in error.value.message and 'https://host/a' in error.value.message

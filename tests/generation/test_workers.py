@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.folder import read_manifest
+from datasetgan_ext.generation import workers as module
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.executors import ATTEMPTS
 from datasetgan_ext.generation.run import Run
@@ -23,16 +25,17 @@ SEEDS = range(7)
 
 
 class DyingLabeler(Labeler):
-    """Its process is killed when it comes to a seed, as often as there are files in a folder."""
+    """Its process gets a signal when it comes to a seed, as often as there are files in a folder."""
 
     deaths: Path
     seed: int
+    signal: int
 
     def label(self, seeds):
         if self.seed in seeds:
             for file in self.deaths.iterdir():
                 file.unlink()
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.signal)
         return super().label(seeds)
 
 
@@ -40,12 +43,14 @@ class DyingLabeler(Labeler):
 class DyingSpec(LabelerSpec):
     deaths: Path | None = None
     seed: int = 0
+    signal: int = signal.SIGKILL
 
     def make(self):
         labeler = super().make()
         labeler.__class__ = DyingLabeler
         labeler.deaths = self.deaths
         labeler.seed = self.seed
+        labeler.signal = self.signal
         return labeler
 
 
@@ -80,7 +85,13 @@ def test_any_number_of_workers_makes_the_same_bytes(tmp_path):
 
 def test_the_command_takes_a_number_of_workers(tmp_path, monkeypatch):
     started = []
-    monkeypatch.setattr(gen_dataset, 'Processes', lambda specs: started.extend(specs) or Processes(specs))
+
+    def start(specs, lost_after_s):
+        assert lost_after_s == 1800
+        started.extend(specs)
+        return Processes(specs)
+
+    monkeypatch.setattr(module, 'Processes', start)
     for option in ('--workers=1', '--workers=2'):
         result = invoke(
             gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/{option}', '--seeds=0-1', '--device=cpu', option
@@ -131,9 +142,27 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path, deaths, caplog):
     assert tree(tmp_path / 'killed') == tree(tmp_path / 'whole')
 
 
+def test_a_worker_that_does_not_answer_is_replaced(tmp_path, deaths, caplog):
+    """It is stopped, so that it does not even end when it is asked to."""
+    folder = deaths(1)
+    spec = replace(make_dying(folder, 3), signal=signal.SIGSTOP)
+    run = make_run(tmp_path / 'stopped')
+    executor = Processes([spec], lost_after_s=60)  # a fresh process needs some of them to load
+    monotonic = module.time.monotonic
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, 'GRACE_S', 1)
+        # once the worker has come to the seed, a minute is over at once
+        late = SimpleNamespace(monotonic=lambda: monotonic() + 60 * (not any(folder.iterdir())))
+        patch.setattr(module, 'time', late)
+        replace(run, executor=executor)()
+    assert 'A worker did not answer within 1 minutes; another takes its place' in caplog.messages
+    make_run(tmp_path / 'whole')()
+    assert tree(tmp_path / 'stopped') == tree(tmp_path / 'whole')
+
+
 def test_a_job_that_kills_every_worker_is_told_and_the_rest_is_kept(tmp_path, deaths):
     spec = make_dying(deaths(ATTEMPTS), 6)
-    with pytest.raises(UserError, match=rf'{ATTEMPTS} processes died at samples \[6\]'):
+    with pytest.raises(UserError, match=rf'{ATTEMPTS} processes were lost at samples \[6\]: the last died'):
         make_run(tmp_path / 'out', [spec, spec])()
     done = {record['seed'] for record in read_manifest(tmp_path / 'out' / 'manifest.partial.jsonl')}
     assert done and 6 not in done

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation, clean_up
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import locked
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
@@ -21,6 +23,7 @@ from datasetgan_ext.generator.samples import (
 )
 from datasetgan_ext.generator.sampling import SamplingOptions
 from tests.helpers.networks import CLASSES, make_network
+from tests.helpers.trees import tree
 
 TASK = Task.from_names(list(CLASSES))
 
@@ -273,7 +276,7 @@ def test_without_the_file_the_hash_decides(generator, samples):
             ({'samples': [{'seed': 0, 'image': image, 'sha256': ''}]}, 'leaves the folder')
             for image in ('/etc/passwd', '../other/seed0000000.png', 'images/../../a.png', r'C:\a.png', r'..\a.png')
         ],
-        ({'samples': [{'seed': 0, 'image': 3, 'sha256': ''}]}, 'is damaged'),
+        ({'samples': [{'seed': 0, 'image': 3, 'sha256': ''}]}, 'leaves the folder'),
     ],
 )
 def test_damaged_samples_json(samples, change, message):
@@ -296,3 +299,36 @@ def test_clean_up():
     mask = np.array([[0, 1, 1, 2, IGNORE]], dtype=np.uint8)
     assert clean_up(mask, 2).tolist() == [[0, 1, 1, 0, IGNORE]]
     assert clean_up(mask, 0).tolist() == mask.tolist()
+
+
+def test_a_second_process_is_told_before_it_writes_anything(generator, samples):
+    before = tree(samples.folder)
+    with locked(samples.folder), pytest.raises(UserError, match='is being written by another process'):
+        generate_samples(generator, samples.options, [9], samples.folder)
+    assert tree(samples.folder) == before
+    generate_samples(generator, samples.options, [9], samples.folder)
+    assert [sample.seed for sample in SampleSet.read(samples.folder).samples] == [0, 1, 2, 3, 9]
+
+
+def test_a_sample_that_is_a_link_is_not_followed(generator, samples, tmp_path):
+    path = samples.folder / samples.samples[0].image
+    shutil.copyfile(path, tmp_path / 'elsewhere.png')
+    path.unlink()
+    path.symlink_to(tmp_path / 'elsewhere.png')
+    assert not samples.holds(samples.samples[0])
+    with pytest.raises(UserError, match='leads out of this folder'):
+        samples.path(samples.samples[0])
+    generate_samples(generator, samples.options, [0], samples.folder)
+    assert not path.is_symlink() and samples.holds(samples.samples[0])
+
+
+def test_a_bomb_in_the_place_of_a_sample_is_replaced(generator, samples, monkeypatch):
+    path = samples.folder / samples.samples[0].image
+    before = path.read_bytes()
+    PIL.Image.new('RGB', (64, 64)).save(path)
+    monkeypatch.setattr(PIL.Image, 'MAX_IMAGE_PIXELS', 1000)
+    image = generator.synthesize([0], samples.options).images[0].cpu().numpy()
+    with pytest.raises(UserError, match='cannot be read as an image'):
+        samples.check_image(samples.samples[0], image)
+    generate_samples(generator, samples.options, [0], samples.folder)
+    assert path.read_bytes() == before

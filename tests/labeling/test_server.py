@@ -535,6 +535,37 @@ def test_a_taken_port_and_a_foreign_network(demo, samples, task, tmp_path):
     assert result.exit_code == 1 and 'is not the network that made' in result.output
 
 
+@pytest.mark.parametrize('path', ['http://[', '//[', '*', '/api/samples/%00/image', '/api/samples/%ff/image'])
+@pytest.mark.parametrize('with_token', [False, True])
+def test_an_address_that_is_none_is_refused_without_a_traceback(server, path, with_token, caplog):
+    cookie = f'Cookie: datasetgan-label-{server.port}={server.token}\r\n' if with_token else ''
+    with socket.create_connection(('127.0.0.1', server.port), 20) as connection:
+        request = f'GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{cookie}Connection: close\r\n\r\n'
+        connection.sendall(request.encode())
+        reply = b''.join(iter(lambda: connection.recv(4096), b''))
+    assert int(reply.split()[1]) in (400, 403, 404)
+    assert 'A request failed' not in caplog.text
+
+
+def test_a_sample_that_is_a_link_elsewhere_is_not_served(client, samples, tmp_path):
+    path = samples.folder / samples.samples[0].image
+    (tmp_path / 'secret').write_bytes(b'secret')
+    path.unlink()
+    path.symlink_to(tmp_path / 'secret')
+    status, body, _ = client('GET', f'/api/samples/{samples.samples[0].name}/image')
+    assert status != 200 and b'leads out of this folder' in body and body != b'secret'
+
+
+def test_the_token_for_the_browsers_arguments_serves_once(server):
+    url = server.ticket_url()
+    assert server.token not in url
+    path = url[url.index('/?') :]
+    stranger = Client(server.port, None)
+    status, _, headers = stranger('GET', path)
+    assert status == 200 and server.token in headers['Set-Cookie']
+    assert stranger('GET', path)[0] == 403 and stranger('GET', '/?token=')[0] == 403
+
+
 def test_training_on_a_folder_without_labels_says_so(demo, task, tmp_path):
     with serving_process(*demo) as (process, _, _):
         process.kill()

@@ -25,7 +25,8 @@ def test_samples_of_each_stratum(kept, dropped, expected):
 
 
 def test_the_order_of_the_manifest_has_no_part_in_it(tmp_path):
-    records = [{'uncertainty': 0.5, 'seed': seed, 'kept': True} for seed in range(40)]
+    image = {'image': 'a.png', 'image_sha256': '', 'pixels_per_class': []}
+    records = [{'uncertainty': 0.5, 'seed': seed, 'kept': True, **image} for seed in range(40)]
     random.Random(0).shuffle(records)
     (tmp_path / 'manifest.jsonl').write_text(''.join(json.dumps(record) + '\n' for record in records))
     assert read_scores(tmp_path / 'manifest.jsonl') == [Score(0.5, seed, True) for seed in range(40)]
