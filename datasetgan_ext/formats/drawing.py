@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ from datasetgan_ext.formats.shapes import MAX_SIDE, Polygon, Region, ShapeError,
 
 IGNORE_LABEL = '__ignore__'
 """LabelMe's label of regions that are left out; understood in every format."""
+
+MAX_PIXELS = 2**30
+"""Of all masks that are made from one source: a byte of memory each, which a small file could ask for."""
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +106,7 @@ def annotate(
         drawings: of any format.
         task: what is labelled; regions are passed over where it has no classes, points where it has no keypoints.
         source: what the drawings came from, as the user gave it, for messages.
-        unlabelled: value of pixels that no shape covers.
+        unlabeled: value of pixels that no shape covers.
         image_hw: height and width of each image that may be labelled, by its name; None = they are not known. With it,
             images are found under the names that tools give them, and sizes that the file lacks are those.
 
@@ -122,6 +126,12 @@ def annotate(
     empty = [drawing.image for drawing, shapes in wanted if not shapes and not (drawing.complete and task.classes)]
     if empty:
         note(f'{source}: nothing is drawn on {len(empty)} images; passed over: {listed(empty)}')
+    pixels = sum(math.prod(drawing.image_hw) for drawing, _ in wanted if drawing.image_hw is not None)
+    if pixels > MAX_PIXELS:
+        raise UserError(
+            f'{source}: its images have {pixels} pixels in all by the sizes that it tells, more than the {MAX_PIXELS} '
+            'that are read at once; if these are the right sizes, give the labels in parts'
+        )
     others: dict[str, Drawing] = {}
     annotations: list[Annotation] = []
     for drawing, shapes in wanted:
@@ -271,6 +281,7 @@ def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:
             )
         seen[shape.label] = shape.where
         index = index_of(shape.label, task.keypoints)
-        found.points[index] = shape.point
+        with np.errstate(over='ignore'):  # a place beyond all images is told by `Annotation.check`
+            found.points[index] = shape.point
         found.visibility[index] = shape.visibility
     return found

@@ -134,3 +134,11 @@ def test_a_category_without_a_name_is_told(tmp_path):
     content = coco([CAR])
     del content['categories'][0]['name']
     refused(write(tmp_path / 'a.json', content), "of categories has no 'name'")
+
+
+def test_a_small_file_of_huge_images_is_refused(tmp_path):
+    content = coco([CAR])
+    content['images'] = [
+        {'id': number, 'file_name': f'{number}.png', 'height': 16384, 'width': 16384} for number in (7, 8, 9, 10, 11)
+    ]
+    refused(write(tmp_path / 'a.json', content), '1342177280 pixels in all')
