@@ -61,4 +61,4 @@ def main(samples, labels, keypoints, label_format, mask_values, unlabeled, class
 
 
 if __name__ == '__main__':
-    main()
+    main(prog_name='datasetgan check-labels')

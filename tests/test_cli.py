@@ -24,7 +24,7 @@ from tests.helpers.trees import manifest
 SMALLER = {
     'samples': ['--seeds=0-1'],
     'check-labels': [],
-    'train': ['--models=1', '--pixels-per-image=200'],
+    'train': ['--models=1', '--pixels-per-image=200', '--seeds=0-3'],
     'generate': ['--seeds=0-3'],
     'evaluate': ['--seeds=16-17'],
     'train-downstream': ['--steps=2', '--every=1'],

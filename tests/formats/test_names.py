@@ -94,7 +94,7 @@ def cells(card: str) -> list[list[str]]:
 
 
 @pytest.mark.filterwarnings('ignore')
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=10, deadline=None, derandomize=True, database=None)
 @given(found=names)
 def test_each_format_holds_them(original, tmp_path_factory, found):
     folder = tmp_path_factory.mktemp('renamed')
