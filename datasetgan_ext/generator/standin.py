@@ -100,11 +100,11 @@ class _ConvLayer(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool):
         super().__init__()
-        self.resolution = resolution
-        self.up = up
         self.affine = _FullyConnected(w_dim, in_channels, bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.up = up
+        self.resolution = resolution
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer('noise_const', torch.randn(resolution, resolution))
         self.register_buffer('resample_filter', _fir_filter())
@@ -227,11 +227,8 @@ class StandInGenerator(nn.Module):
         unknown |= synthesis_kwargs.keys() - {'channel_base', 'channel_max'}
         if unknown:
             raise ValueError(f'not supported by the stand-in generator: {", ".join(sorted(unknown))}')
-        self.z_dim = z_dim
-        self.c_dim = c_dim
-        self.w_dim = w_dim
-        self.img_resolution = img_resolution
-        self.img_channels = img_channels
+        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
+        self.img_resolution, self.img_channels = img_resolution, img_channels
         self.synthesis = _SynthesisNetwork(w_dim, img_resolution, img_channels, **synthesis_kwargs)
         self.num_ws = self.synthesis.num_ws
         self.mapping = _MappingNetwork(z_dim, w_dim, self.num_ws, **mapping_kwargs)
