@@ -20,13 +20,13 @@ from datasetgan_ext.options import (
     Command,
     check_share,
     conversion_options,
+    lost_after_option,
     network_options,
     sampling_options,
     seeds_option,
     start_logging,
 )
 
-MOST_CPU_WORKERS = 8
 PIXELS_PER_CPU_WORKER = 2**18
 """What keeps a process busy for longer than it takes to start: 64 images of 64², 4 of 256²."""
 
@@ -117,14 +117,7 @@ log = logging.getLogger(__name__)
     metavar='auto|ADDRESS',
     help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
 )
-@click.option(
-    '--lost-after',
-    type=click.FloatRange(min=0, min_open=True),
-    default=30,
-    show_default=True,
-    metavar='MINUTES',
-    help='A worker that has not answered for so long is replaced, and its batch done again',
-)
+@lost_after_option
 @click.option(
     '--reuse',
     type=click.Path(file_okay=False, path_type=Path),
@@ -205,6 +198,7 @@ def main(
     from datasetgan_ext.formats.conversions import make_conversion
     from datasetgan_ext.generation.cluster import connect
     from datasetgan_ext.generation.curation import Curation
+    from datasetgan_ext.generation.placement import choose_executor, worker_devices
     from datasetgan_ext.generation.run import Run
     from datasetgan_ext.generation.upload import Destination
     from datasetgan_ext.generator.checkpoint import DEMO, load_generator
@@ -237,19 +231,15 @@ def main(
     ids = seeds or labeler.latents.ids
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
+    pixels = len(ids) * math.prod(loaded.image_hw)
+    devices = worker_devices(device, workers, most=pixels // PIXELS_PER_CPU_WORKER)
     options = {'val': val, 'shard_size': shard_size, 'segmentation': segmentation}
     run = Run(
         labeler=labeler,
         ids=ids,
         outdir=outdir,
         curation=Curation.of(loaded.task, keep, min_pixels, balance_classes),
-        executor=_executor(
-            labeler,
-            spec,
-            machines,
-            _places(device, workers, len(ids) * math.prod(loaded.image_hw)),
-            60 * lost_after,
-        ),
+        executor=choose_executor(labeler, spec, machines, devices, 60 * lost_after),
         conversions=[make_conversion(name, options) for name in dict.fromkeys(formats) if name != 'folder'],
         compression=compression,
         drop=drop,
@@ -273,19 +263,6 @@ def main(
         print(f'Copied to {destination.url}')
 
 
-def _executor(labeler, spec, machines, places, lost_after_s):
-    """What labels: a cluster if there is one, as many processes as there are places, or this process."""
-    from datasetgan_ext.generation.cluster import Cluster
-    from datasetgan_ext.generation.executors import ThisProcess
-    from datasetgan_ext.generation.workers import Processes
-
-    if machines:
-        return Cluster(machines, spec, lost_after_s)
-    if len(places) > 1:
-        return Processes([replace(spec, device=place) for place in places], lost_after_s)
-    return ThisProcess(labeler)
-
-
 def _reasons(summary):
     from datasetgan_ext.generation.curation import BALANCE, MIN_PIXELS, UNCERTAINTY
 
@@ -296,18 +273,6 @@ def _reasons(summary):
     }
     counts = ', '.join(f'{count} {words[reason]}' for reason, count in summary.dropped.items() if count)
     return f' ({counts})' if counts else ''
-
-
-def _places(device, workers, pixels):
-    """The device of each worker. On a CPU each computes in one thread, and starts if it has enough pixels to label."""
-    import torch
-
-    gpus = torch.cuda.device_count()
-    if device is None and gpus:
-        return [f'cuda:{index % gpus}' for index in range(workers or gpus)]
-    if device is None or device.type == 'cpu':
-        workers = workers or min(torch.get_num_threads(), MOST_CPU_WORKERS, max(1, pixels // PIXELS_PER_CPU_WORKER))
-    return [device] * (workers or 1)
 
 
 def _check_source(seeds, projected_w, given):

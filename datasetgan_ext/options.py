@@ -283,6 +283,16 @@ def seeds_option(**settings):
     return click.option('--seeds', type=Seeds(), help='Seeds, for example 0-99 or 1,4-6', **settings)
 
 
+lost_after_option = click.option(
+    '--lost-after',
+    type=click.FloatRange(min=0, min_open=True),
+    default=30,
+    show_default=True,
+    metavar='MINUTES',
+    help='A worker that has not answered for so long is replaced, and its batch done again',
+)
+
+
 def start_logging() -> None:
     """Messages of the library go to stderr, as plain lines."""
     handler = logging.StreamHandler()

@@ -13,9 +13,8 @@ import click
 
 from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, VIEWS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.options import Command, Device, start_logging
+from datasetgan_ext.options import Command, Device, lost_after_option, start_logging
 
-MOST_CPU_WORKERS = 8
 PHOTOS_PER_CPU_WORKER = 64
 """What keeps a process busy for longer than it takes to start."""
 SHOWN = 10
@@ -95,6 +94,7 @@ SHOWN = 10
     metavar='auto|ADDRESS',
     help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
 )
+@lost_after_option
 @click.option('--upload', metavar='URL', help='Copy the finished dataset there; any protocol of fsspec')
 @click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]')
 @click.option('--overwrite', is_flag=True, help='Delete labels that are in the folder, and start anew')
@@ -112,6 +112,7 @@ def main(
     batch,
     workers,
     ray_address,
+    lost_after,
     upload,
     device,
     overwrite,
@@ -138,9 +139,12 @@ def main(
     from datasetgan_ext.generation.cluster import connect
     from datasetgan_ext.generation.photo_run import PhotoRun
     from datasetgan_ext.generation.photos import PhotoLabelerSpec, find_photos
+    from datasetgan_ext.generation.placement import choose_executor, worker_devices
     from datasetgan_ext.generation.upload import Destination
 
     start_logging()
+    if upload and not copy_images:
+        raise UserError('--upload sends files, and the photos in DIR are links: add --copy-images')
     files = find_photos(images, but=outdir)
     destination = Destination(upload) if upload else None
     machines = connect(ray_address, workers, device and device.type) if ray_address else None
@@ -149,11 +153,12 @@ def main(
     # the same batches wherever they are computed
     spec = replace(spec, batch=batch or _batch(machines, labeler))
     labeler.batch = spec.batch
+    devices = worker_devices(device, workers, most=len(files) // PHOTOS_PER_CPU_WORKER)
     run = PhotoRun(
         labeler=labeler,
         files=files,
         outdir=outdir,
-        executor=_executor(labeler, spec, machines, _places(device, workers, len(files))),
+        executor=choose_executor(labeler, spec, machines, devices, 60 * lost_after),
         conversions=[make_conversion(name, {'val': 0.0}) for name in dict.fromkeys(formats) if name != 'folder'],
         compression=compression,
         copy_images=copy_images,
@@ -182,31 +187,6 @@ def _batch(machines, labeler):
     from datasetgan_ext.downstream.prediction import DEFAULT_BATCH
 
     return DEFAULT_BATCH[machines.device] if machines else labeler.batch
-
-
-def _executor(labeler, spec, machines, places):
-    """What labels: a cluster if there is one, as many processes as there are places, or this process."""
-    from datasetgan_ext.generation.cluster import Cluster
-    from datasetgan_ext.generation.executors import ThisProcess
-    from datasetgan_ext.generation.workers import Processes
-
-    if machines:
-        return Cluster(machines, spec)
-    if len(places) > 1:
-        return Processes([replace(spec, device=place) for place in places])
-    return ThisProcess(labeler)
-
-
-def _places(device, workers, photos):
-    """The device of each worker. On a CPU each computes in one thread, and starts if it has enough photos."""
-    import torch
-
-    gpus = torch.cuda.device_count()
-    if device is None and gpus:
-        return [f'cuda:{index % gpus}' for index in range(workers or gpus)]
-    if device is None or device.type == 'cpu':
-        workers = workers or min(torch.get_num_threads(), MOST_CPU_WORKERS, max(1, photos // PHOTOS_PER_CPU_WORKER))
-    return [device] * (workers or 1)
 
 
 def _failures(outdir, count):

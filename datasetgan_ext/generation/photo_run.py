@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -111,7 +111,7 @@ class PhotoRun:
             check_conversion(conversion, description, self.outdir)
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
-        with locked(self.outdir):
+        with locked(self.outdir), nullcontext() if self.destination is None else self.destination.held():
             if self.destination is not None:
                 check_destination(self.destination, description)
             claim_folder(self.outdir, description, overwrite)

@@ -15,6 +15,7 @@ from datasetgan_ext.formats.folder import read_manifest
 from datasetgan_ext.generation import workers as module
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.executors import ATTEMPTS
+from datasetgan_ext.generation.placement import worker_devices
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generation.workers import Processes
 from datasetgan_ext.interpreter.labeler import Labeler, LabelerSpec
@@ -114,20 +115,20 @@ def test_the_number_of_threads_changes_no_byte(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'device, workers, pixels, expected',
+    'device, workers, most, expected',
     [
-        (None, None, 10**9, 6),
-        (None, None, 2 * 2**18, 2),
-        (None, None, 1, 1),
-        (torch.device('cpu'), 3, 1, 3),
-        (torch.device('cuda:1'), None, 10**9, 1),
-        (torch.device('cuda:1'), 2, 1, 2),
+        (None, None, 100, 6),
+        (None, None, 2, 2),
+        (None, None, 0, 1),
+        (torch.device('cpu'), 3, 0, 3),
+        (torch.device('cuda:1'), None, 100, 1),
+        (torch.device('cuda:1'), 2, 0, 2),
     ],
 )
-def test_as_many_processes_as_cores_that_have_enough_to_do(monkeypatch, device, workers, pixels, expected):
+def test_as_many_processes_as_cores_that_have_enough_to_do(monkeypatch, device, workers, most, expected):
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 6)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
-    assert gen_dataset._places(device, workers, pixels) == [device] * expected
+    assert worker_devices(device, workers, most) == [device] * expected
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path, deaths, caplog):
