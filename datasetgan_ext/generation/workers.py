@@ -31,6 +31,9 @@ from datasetgan_ext.generation.executors import (
 )
 from datasetgan_ext.generator.generator import default_device
 
+LOOK_S = 1.0
+"""Seconds after which it is looked whether one of the processes has not answered for too long."""
+
 log = logging.getLogger(__name__)
 
 GRACE_S = 10
@@ -79,9 +82,8 @@ class Processes:
                 if not start(spec):
                     break
             while busy := [worker for worker in workers if worker.job is not None]:
-                first = min(worker.begun for worker in busy)
                 try:
-                    worker, answer = answers.get(timeout=max(0, first + self._lost_after_s - time.monotonic()))
+                    worker, answer = answers.get(timeout=LOOK_S)
                 except queue.Empty:
                     for worker in busy:
                         if worker.begun + self._lost_after_s <= time.monotonic():

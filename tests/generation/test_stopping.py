@@ -54,9 +54,7 @@ for step in json.loads(sys.argv[1]):
 """
 POINTS = [
     ('os', 'replace', 3),
-    ('os', 'replace', 9),
     ('os', 'replace', 10),
-    ('os', 'replace', 5),
     ('Path', 'unlink', 2),
     ('shutil', 'copyfile', 2),
     ('Path', 'rename', 1),
