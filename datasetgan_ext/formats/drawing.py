@@ -252,9 +252,9 @@ def _mask(
     cut = []
     for shape in regions:
         region = shape.region
-        if drawing.shares and isinstance(region, Polygon):
-            region = Polygon(region.corners * (image_hw[1], image_hw[0]))
         try:
+            if drawing.shares and isinstance(region, Polygon):
+                region = Polygon(region.corners * (image_hw[1], image_hw[0]))
             region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes))
         except ShapeError as error:
             raise UserError(f'{shape.where} ({shape.label}): {error}') from error

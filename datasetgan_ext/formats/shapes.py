@@ -25,6 +25,9 @@ MAX_SIDE = 16384
 MAX_EDGES = 64
 """Edges of a loop along which its width is measured."""
 
+FARTHEST = 1e9
+"""Largest coordinate: what is computed from it stays a finite number."""
+
 MAX_PAIRS, MAX_FORGIVEN = 10**8, 100
 """Pairs of an outline's edges that are looked at for crossings, and thin loops that are forgiven: so that a small file
 takes seconds at most."""
@@ -366,6 +369,8 @@ def finite(values: object, shape: tuple[int, ...]) -> np.ndarray:
         raise ShapeError(f'its coordinates are {_counted(array.shape)}, expected {_counted(shape)}')
     if not np.isfinite(array).all():
         raise ShapeError('a coordinate is no finite number')
+    if (np.abs(array) > FARTHEST).any():
+        raise ShapeError(f'a coordinate is beyond {FARTHEST:g}, where no image reaches')
     return array
 
 

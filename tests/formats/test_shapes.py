@@ -153,3 +153,8 @@ def test_an_outline_of_many_short_edges_is_painted():
     mask = np.zeros((100, 100), np.uint8)
     Polygon(np.stack([50 + 40 * np.cos(angle), 50 + 40 * np.sin(angle)], axis=1)).paint(mask, 1)
     assert mask.sum() == pytest.approx(np.pi * 40**2, rel=0.01)
+
+
+def test_a_coordinate_beyond_all_images_is_refused():
+    with pytest.raises(ShapeError, match='beyond 1e\\+09'):
+        Polygon([(0, 0), (1e308, 0), (5, 5)])
