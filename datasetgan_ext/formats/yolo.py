@@ -135,13 +135,19 @@ TOOL = 'YOLO'
 TABLES = ('data.yaml', 'dataset.yaml', 'data.yml', 'classes.txt', 'obj.names')
 FOLDERS_ABOVE = 3
 """How far above the labels the table of classes may lie."""
-LINE = re.compile(r'\d+(\s+[-+]?\d*\.?\d+([eE][-+]?\d+)?){4,}\s*')
+NUMBER = re.compile(r'[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?')
 
 
 def is_label_text(text: str) -> bool:
     """Whether each line is a class number and coordinates."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return bool(lines) and all(LINE.fullmatch(line.strip()) for line in lines)
+    return bool(lines) and all(map(_is_object, lines))
+
+
+def _is_object(line: str) -> bool:
+    """Whether a line is a class and four numbers or more."""
+    number, *values = line.split() or ['']
+    return number.isdecimal() and len(values) >= 4 and all(map(NUMBER.fullmatch, values))
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:

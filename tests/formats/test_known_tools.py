@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.formats import yolo
 from tests.helpers.known_tools import (
     NAME,
     datumaro_annotation,
@@ -245,3 +246,16 @@ def test_mistakes_in_yolo(tmp_path, table, line, message):
     write(folder / f'{NAME}.txt', line)
     with pytest.raises(Exception, match=message):
         one(folder, image_hw=SIZES)
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('0 0.1 .2 3. 4e-1\n', True),
+        ('0 0.1 0.2 0.3\n', False),
+        ('car 0.1 0.2 0.3 0.4\n', False),
+        ('0 ' + 5 * f'{"9" * 3000} ' + 'x', False),  # took minutes when a number could be read in several ways
+    ],
+)
+def test_lines_of_yolo_are_known(text, expected):
+    assert yolo.is_label_text(text) is expected
