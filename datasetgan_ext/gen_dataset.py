@@ -20,7 +20,7 @@ from datasetgan_ext.options import (
     Command,
     check_share,
     conversion_options,
-    lost_after_option,
+    executor_options,
     network_options,
     sampling_options,
     seeds_option,
@@ -104,20 +104,7 @@ log = logging.getLogger(__name__)
     metavar='N',
     help='Images per forward pass  [default: 1 on a CPU, 8 on a GPU]',
 )
-@click.option(
-    '--workers',
-    type=click.IntRange(min=1),
-    metavar='N',
-    help='Processes that label at once  [default: one for each GPU; else one for each CPU core, up to 8, if '
-    'there is enough to do]',
-)
-@click.option(
-    '--ray',
-    'ray_address',
-    metavar='auto|ADDRESS',
-    help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
-)
-@lost_after_option
+@executor_options
 @click.option(
     '--reuse',
     type=click.Path(file_okay=False, path_type=Path),

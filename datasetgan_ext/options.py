@@ -283,13 +283,28 @@ def seeds_option(**settings):
     return click.option('--seeds', type=Seeds(), help='Seeds, for example 0-99 or 1,4-6', **settings)
 
 
-lost_after_option = click.option(
-    '--lost-after',
-    type=click.FloatRange(min=0, min_open=True),
-    default=30,
-    show_default=True,
-    metavar='MINUTES',
-    help='A worker that has not answered for so long is replaced, and its batch done again',
+executor_options = joined(
+    click.option(
+        '--workers',
+        type=click.IntRange(min=1),
+        metavar='N',
+        help='Processes that label at once  [default: one for each GPU; else one for each CPU core, up to 8, if '
+        'there is enough to do]',
+    ),
+    click.option(
+        '--ray',
+        'ray_address',
+        metavar='auto|ADDRESS',
+        help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
+    ),
+    click.option(
+        '--lost-after',
+        type=click.FloatRange(min=0, min_open=True),
+        default=30,
+        show_default=True,
+        metavar='MINUTES',
+        help='A worker that has not answered for so long is replaced, and its batch done again',
+    ),
 )
 
 

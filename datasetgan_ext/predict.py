@@ -13,7 +13,7 @@ import click
 
 from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, VIEWS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.options import Command, Device, lost_after_option, start_logging
+from datasetgan_ext.options import Command, Device, executor_options, start_logging
 
 PHOTOS_PER_CPU_WORKER = 64
 """What keeps a process busy for longer than it takes to start."""
@@ -81,20 +81,7 @@ SHOWN = 10
     metavar='N',
     help='Photos per forward pass  [default: 1 on a CPU, 16 on a GPU]',
 )
-@click.option(
-    '--workers',
-    type=click.IntRange(min=1),
-    metavar='N',
-    help='Processes that label at once  [default: one for each GPU; else one for each CPU core, up to 8, if there is '
-    'enough to do]',
-)
-@click.option(
-    '--ray',
-    'ray_address',
-    metavar='auto|ADDRESS',
-    help='Label on a Ray cluster that is running, on all its GPUs or --workers of them; see docs/ray.md',
-)
-@lost_after_option
+@executor_options
 @click.option('--upload', metavar='URL', help='Copy the finished dataset there; any protocol of fsspec')
 @click.option('--device', type=Device(), help='Where to compute  [default: the first GPU, or the CPU]')
 @click.option('--overwrite', is_flag=True, help='Delete labels that are in the folder, and start anew')
