@@ -101,7 +101,13 @@ def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
                 visibility=ABSENT if element.get('outside') == '1' else visibility,
             )
     else:
-        yield Shape(element.get('label'), where, _region(element))
+        yield Shape(
+            element.get('label'),
+            where,
+            _region(element),
+            is_box=element.tag == 'box' and not _rotation(element),
+            group=int(element.get('group_id') or 0) or None,
+        )
 
 
 def _region(element: ElementTree.Element) -> Region:
