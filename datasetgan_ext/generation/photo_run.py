@@ -19,7 +19,8 @@ import torch
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import file_sha256, locked, save_atomically, write_atomically, writing
+from datasetgan_ext.core.files import file_sha256, save_atomically, write_atomically, writing
+from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.downstream.prediction import PhotoLabeler
