@@ -168,7 +168,7 @@ class PhotoRun:
         done = {number for number in range(len(self.files)) if number in manifest}
         failures = []
         encoder = PhotoEncoder(task, self.files, self.compression)
-        jobs = PhotoJobs(self.files, self.labeler.batch)(done, executor.shares)
+        jobs = PhotoJobs(self.files, self.labeler.batch, self.labeler.model.image_hw)(done, executor.shares)
         with (
             closing(executor.label(jobs, encoder, fingerprint)) as results,
             tqdm(
