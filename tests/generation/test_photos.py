@@ -82,7 +82,7 @@ def test_a_few_photos_are_read_ahead():
     taken = []
 
     class Counted(Photo):
-        def read(self):
+        def read(self, image_hw):
             return self
 
     def jobs():
