@@ -4,7 +4,7 @@ BIN := .venv/bin
 # errors are shown; what pip warns of is nothing that this needs
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint benchmarks clean
+.PHONY: demo test lint types coverage benchmarks docs docs-serve clean
 
 demo: .venv/base
 	$(BIN)/datasetgan generate --network=demo --seeds=0-63 --outdir=out/demo
@@ -16,6 +16,20 @@ test: .venv/ready lint
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+# the lines that no test reaches, also those that only run in processes of tests
+coverage: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist=loadgroup --cov --cov-report=term-missing:skip-covered
+
+# a link that leads nowhere, or a docstring that names no argument, fails
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
+docs-serve: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_accuracy.py
@@ -46,5 +60,11 @@ benchmarks: .venv/ready
 	@$(PIP) --editable '.[test]'
 	@touch $@
 
+# and what the site is built with
+.venv/docs: .venv/base
+	@echo 'Installing what the documentation site is built with into .venv'
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv out site

@@ -213,7 +213,8 @@ def _runs(text: str) -> list[int]:
     A number takes a few characters, 5 bits each, lowest first; a sixth bit says that more follow, and the last
     character's fifth bit is the sign. From the fourth number on, each is the difference to the one before the last.
     """
-    runs, value, shift = [], 0, 0
+    runs: list[int] = []
+    value = shift = 0
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64 or shift > 40:

@@ -91,5 +91,6 @@ def _region(annotation: dict, image_hw: tuple[int, int] | None) -> Region:
         return box(x, y, x + width, y + height)
     if kind == 'ellipse':
         left, top, right, bottom = finite(annotation['points'], (4,))
-        return Ellipse(((left + right) / 2, (top + bottom) / 2), (abs(right - left) / 2, abs(bottom - top) / 2))
+        center, radii = ((left + right) / 2, (top + bottom) / 2), (abs(right - left) / 2, abs(bottom - top) / 2)
+        return Ellipse(finite(center, (2,)), finite(radii, (2,)))
     return NoArea(f'a {kind} has no area; draw a polygon, box or mask for a class, points for keypoints')
