@@ -12,23 +12,19 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
+from datasetgan_ext.core import locks
 from datasetgan_ext.core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock
-    fcntl = None
-
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +36,9 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.ENOTSUP
 """What a file system answers that has no locks, or (EBADF: NFS) none of folders."""
 SHOWN = 200
 """Characters of a file's content that a message shows."""
+WINDOWS = os.name == 'nt'
+REPLACE_PAUSES_S = (0.02, 0.1, 0.5, 2.0)
+"""Between tries to rename a file to the name of one that is open."""
 CHUNK = 1 << 20
 """Bytes of a file that are in memory at a time."""
 
@@ -144,8 +143,9 @@ def locked(folder: Path, argument: str = 'outdir') -> Iterator[None]:
     Raises:
         UserError: another process holds it, or it cannot be read.
     """
-    if fcntl is None:
-        yield
+    if not locks.HOLDS_FOLDERS:
+        with _lock_file(folder / f'.folder{LOCK_SUFFIX}', folder, argument):
+            yield
         return
     with writing(folder):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -174,9 +174,6 @@ def locked_place(path: Path, argument: str) -> Iterator[None]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
-        return
     with _lock_file(path.with_name(f'.{path.name}{LOCK_SUFFIX}'), path, argument):
         yield
 
@@ -187,7 +184,7 @@ def _lock_file(lock: Path, place: Path, argument: str) -> Iterator[None]:
     descriptor = None
     while descriptor is None:
         with writing(lock):
-            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
+            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | getattr(os, 'O_NOFOLLOW', 0), 0o666)
         try:
             _hold(descriptor, place, argument, warn=True)
             current = os.path.lexists(lock) and os.path.samestat(os.lstat(lock), os.fstat(descriptor))
@@ -200,14 +197,19 @@ def _lock_file(lock: Path, place: Path, argument: str) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        if locks.DELETES_OPEN_FILES:
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
+        else:  # who has opened it meanwhile keeps it
+            os.close(descriptor)
+            with suppress(OSError):
+                lock.unlink(missing_ok=True)
 
 
 def _hold(descriptor: int, place: Path, argument: str, warn: bool = False) -> bool:
     """Whether the file system has such locks: then this process has it. Otherwise, `warn` says so."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.hold(descriptor)
     except BlockingIOError as error:
         raise UserError(
             f'`{argument}`={place} is being written by another process; wait for it, or give another place'
@@ -323,6 +325,19 @@ def move_whole(temporary: Path, path: Path, durable: bool = True) -> None:
     if durable:
         with temporary.open('rb+') as file:  # Windows flushes no handle that only reads
             os.fsync(file.fileno())
+    _replace(temporary, path)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename to a name that may be taken. On Windows, who reads the old file holds that up for a moment."""
+    for pause in REPLACE_PAUSES_S:
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            if not WINDOWS:
+                raise
+            time.sleep(pause)
     os.replace(temporary, path)
 
 

@@ -113,7 +113,8 @@ class Generator:
         return ws
 
     def _mapped(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
-        z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim)).to(self.device)
+        # in the 32 bits to which all networks round first: Apple's GPUs have no others
+        z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim).astype('float32')).to(self.device)
         label = torch.zeros([len(seeds), self.c_dim], device=self.device)
         if self.c_dim:
             label[:, options.class_idx] = 1

@@ -140,14 +140,14 @@ def test_a_lock_is_no_link_that_somebody_put_there(tmp_path):
 
 
 def test_on_nfs_where_folders_cannot_be_locked_a_file_is(tmp_path, monkeypatch):
-    real = files.fcntl.flock
+    real = files.locks.fcntl.flock
 
     def flock(descriptor, operation):
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(errno.EBADF, 'Bad file descriptor')
         real(descriptor, operation)
 
-    monkeypatch.setattr(files.fcntl, 'flock', flock)
+    monkeypatch.setattr(files.locks.fcntl, 'flock', flock)
     with locked(tmp_path):
         with pytest.raises(UserError, match='is being written by another process'), locked(tmp_path):
             raise AssertionError
@@ -161,7 +161,7 @@ def test_a_network_file_system_that_fails_is_told(tmp_path, monkeypatch, number)
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.fcntl, 'flock', fail)
+        patch.setattr(files.locks.fcntl, 'flock', fail)
         with pytest.raises(UserError, match=os.strerror(number)), locked(tmp_path):
             raise AssertionError
     for name in ('open', 'fsync', 'replace'):

@@ -652,7 +652,7 @@ def test_a_file_system_without_locks_is_told(make_run, monkeypatch, caplog):
     def flock(descriptor, operation):
         raise OSError(errno.ENOLCK, 'No locks available')
 
-    monkeypatch.setattr(files.fcntl, 'flock', flock)
+    monkeypatch.setattr(files.locks.fcntl, 'flock', flock)
     assert make_run()().samples == 6
     assert 'is on a file system without locks (No locks available)' in caplog.text
 
