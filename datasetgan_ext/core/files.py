@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from safetensors import SafetensorError, safe_open
 
@@ -43,7 +43,7 @@ CHUNK = 1 << 20
 """Bytes of a file that are in memory at a time."""
 
 
-def is_inside(name: object) -> bool:
+def is_inside(name: object) -> TypeGuard[str]:
     """Whether a file's name, as another file has it, stays in its folder on any system; links are not looked at."""
     if not isinstance(name, str) or '\0' in name or re.match('[A-Za-z]:', name):
         return False

@@ -63,7 +63,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         with reading(f'{where} ({category["name"]})', 'COCO'):
             segmentation = annotation.get('segmentation') if regions else None
             if drawing.image_hw is None and isinstance(segmentation, dict):
-                drawing.image_hw = image_size(*segmentation['size'], where)
+                height, width = segmentation['size']
+                drawing.image_hw = image_size(height, width, where)
             drawing.shapes += _shapes(
                 {**annotation, 'segmentation': segmentation}, category, names, drawing.image_hw, where
             )

@@ -96,7 +96,7 @@ def read_patches(folder: Path) -> dict[str, list[Edit]]:
     if not paths:
         raise UserError(f'{folder} holds no patches: run this from a clone of the repository')
     for path in paths:
-        name = None
+        name = ''
         lines = iter(path.read_text(encoding='utf-8').splitlines())
         for line in lines:
             command = _COMMAND.fullmatch(line)
