@@ -24,6 +24,7 @@ ELSEWHERE = {
 }
 """Pages outside docs/, and where the site has them."""
 LINK = re.compile(r'(\]\()(?!https?:|#|mailto:)([^)#\s]+)')
+BAR = re.compile(r'`[^`]*`')
 CODE = re.compile(r'(```.*?```|`[^`\n]*`)', flags=re.DOTALL)
 
 
@@ -39,6 +40,10 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     """Links to pages outside docs/ lead to where the site has them; commands.md gets the help of each command."""
+    # GitHub wants a bar within code in a table escaped, MkDocs does not
+    markdown = re.sub(
+        r'^\|.*$', lambda row: BAR.sub(lambda code: code[0].replace(r'\|', '|'), row[0]), markdown, flags=re.M
+    )
     if page.file.src_uri == 'commands.md':
         markdown += '\n'.join(help_of(verb) for verb in SCRIPTS)
     return markdown if page.file.generated_by else with_links(markdown, f'docs/{page.file.src_uri}')
@@ -59,5 +64,5 @@ def with_links(text: str, source: str) -> str:
 def help_of(verb: str) -> str:
     """A section with what `datasetgan VERB --help` prints."""
     command = cli.get_command(click.Context(cli), verb)
-    context = click.Context(command, info_name=f'datasetgan {verb}', terminal_width=100, max_content_width=100)
+    context = click.Context(command, info_name=f'datasetgan {verb}', terminal_width=80, max_content_width=80)
     return f'\n## datasetgan {verb}\n\n```text\n{command.get_help(context)}\n```\n'

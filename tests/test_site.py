@@ -34,6 +34,7 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     commands = (tmp_path / 'site' / 'commands.html').read_text()
     assert [f'id="datasetgan-{verb}"' in commands for verb in SCRIPTS] == [True] * len(SCRIPTS)
     assert 'Where to compute' in commands
+    assert '<code>--network=PKL|URL|demo</code>' in (tmp_path / 'site' / 'options.html').read_text()
     api = (tmp_path / 'site' / 'api.html').read_text()
     for name in ('load_generator', 'Labeler', 'Interpreter', 'UserError'):
         assert re.search(rf'id="datasetgan_ext[\w.]*\.{name}"', api), name
