@@ -138,6 +138,7 @@ def test_the_metadata_is_true(built):
     with zipfile.ZipFile(built[1]) as archive:
         metadata = email.message_from_bytes(archive.read(f'datasetgan_ext-{VERSION}.dist-info/METADATA'))
     assert metadata['Version'] == VERSION and f'## [{VERSION}]' in (ROOT / 'CHANGELOG.md').read_text()
+    assert f'\nversion: {VERSION}\n' in (ROOT / 'CITATION.cff').read_text()
     assert metadata['Author'] in (ROOT / 'LICENSE').read_text()
     assert f'Source, https://github.com/{REPOSITORY}' in metadata.get_all('Project-URL')
     assert 'Programming Language :: Python :: 3.14' in metadata.get_all('Classifier')
