@@ -185,6 +185,36 @@ def preset_cost(result: dict) -> str:
     return '\n'.join(rows)
 
 
+def gpu_speed(result: dict) -> str:
+    """With the default preset, and a batch of 8 or what the memory takes; plain is of the reference preset's shape."""
+    rows = ['| image | batch | generator alone | with labels | plain |', '|---' * 5 + '|']
+    cases = {
+        (case['resolution'], case['batch'], case.get('preset')): case
+        for case in result['cases'][::-1]
+        if (case['members'], case['classes']) == (10, 8)
+    }
+    for resolution, batch in ((256, 8), (512, 8), (1024, 4)):
+        ours, plain = cases[resolution, batch, 'default'], cases[resolution, batch, 'reference']
+        rows.append(
+            f'| {resolution}² | {batch} | {1000 * ours["bare generator"]["seconds"]:.1f} '
+            f'| **{1000 * ours["ours"]["seconds"]:.1f}** | {1000 * plain["plain"]["seconds"]:.0f} |'
+        )
+    return '\n'.join(rows)
+
+
+def measured(names: list[str]) -> str:
+    """Of each result: which table it fills, on what it was measured, and at which commit."""
+    rows = ['| results | machine | PyTorch | version | commit |', '|---' * 5 + '|']
+    for name in names:
+        about = json.loads((RESULTS / f'{name}.json').read_text())
+        machine, versions = about['machine'], about['versions']
+        place = machine['gpu'] or f'{machine["processor"]}, {machine["cores"]} cores'
+        rows.append(
+            f'| `{name}.json` | {place} | {versions["torch"]} | {versions["datasetgan-ext"]} | {versions["commit"]} |'
+        )
+    return '\n'.join(rows)
+
+
 def methods(result: dict) -> str:
     rows = ['| method | mIoU on real test images, % |', '|---|---|']
     rows += [f'| {title} | {table1.show(row["mean_iou"], 1)} |' for title, row in result['rows'].items()]
@@ -197,8 +227,10 @@ TABLES = {
     'demo_memory': demo_memory,
     'gpu_inference': gpu_inference,
     'gpu_labels': gpu_labels,
+    'gpu_speed': gpu_speed,
     'inference': inference,
     'labelling': labeling,
+    'measured': measured,
     'methods': methods,
     'preset_cost': preset_cost,
     'suggestion_time': suggestion_time,
@@ -207,14 +239,17 @@ TABLES = {
     'training': training,
     'writing': writing,
 }
-SOURCES = {'methods': 'table1'}
-PAGES = ('README.md', 'docs/paper.md')
+SOURCES = {'methods': 'table1', 'gpu_speed': 'gpu_inference'}
+PAGES = ('README.md', 'docs/benchmarks.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
 
 
 def filled(mark: re.Match) -> str:
     """A table and its marks; the result has the table's name unless `SOURCES` has another."""
-    result = json.loads((RESULTS / f'{SOURCES.get(mark[2], mark[2])}.json').read_text())
+    if mark[2] == 'measured':
+        result = sorted(path.stem for path in RESULTS.glob('*.json'))
+    else:
+        result = json.loads((RESULTS / f'{SOURCES.get(mark[2], mark[2])}.json').read_text())
     return mark[1] + TABLES[mark[2]](result) + '\n' + mark[3]
 
 

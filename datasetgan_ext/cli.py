@@ -22,6 +22,7 @@ SCRIPTS = {
     'predict': 'predict',
     'export-model': 'export_model',
     'patch-upstream': 'patch_upstream',
+    'env': 'env',
 }
 """Each verb's module beside this one, in the order of the work; a module is imported when its verb is called, or when
 help tells of it."""

@@ -99,12 +99,14 @@ class Device(click.ParamType):
 
         try:
             device = torch.device(value)
-            if device.type not in ('cpu', 'cuda'):
-                raise RuntimeError('only CPUs and CUDA devices are supported')
+            if device.type not in ('cpu', 'cuda', 'mps'):
+                raise RuntimeError("only CPUs, CUDA devices and Apple's GPUs are supported")
+            if device.type == 'mps' and not torch.backends.mps.is_available():
+                raise RuntimeError("this PyTorch finds no GPU of Apple's")
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:
             raise UserError(
-                f'--device={value} cannot be used: {str(error).splitlines()[0]}. Write cpu, cuda or cuda:N'
+                f'--device={value} cannot be used: {str(error).splitlines()[0]}. Write cpu, cuda, cuda:N or mps'
             ) from error
         return device
 

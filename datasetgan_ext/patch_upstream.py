@@ -36,7 +36,10 @@ def main(action):
 
     root = find_upstream()
     if root is None:
-        raise UserError('stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository')
+        raise UserError(
+            'stylegan2-ada-pytorch is not there: run `git submodule update --init` in the repository, or name a clone '
+            'of it in DATASETGAN_UPSTREAM'
+        )
     if action == 'check':
         missing = patching.unpatched(root)
         if missing:

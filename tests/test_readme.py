@@ -15,6 +15,11 @@ def test_pictures_and_linked_files_are_there():
     assert all((ROOT / link.partition('#')[0]).is_file() for link in links)
 
 
+def test_it_is_short():
+    assert len(TEXT.splitlines()) <= 170
+    assert [line for line in TEXT.splitlines() if len(line) > 125 and line[:1] not in '|!'] == []
+
+
 def test_tables_are_those_of_the_benchmarks(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import readme_tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,16 +56,16 @@ class Annotation:
     def check(self, task: Task, image_hw: tuple[int, int]) -> None:
         """Raises UserError when mask or keypoints do not suit the image's size or the task, if it has such."""
         height, width = image_hw
-        masked = self.mask is not None and task.classes
-        for labeled_hw in (self.mask.shape if masked else None, self.image_hw):
-            if labeled_hw not in (None, image_hw):
+        mask = self.mask if task.classes else None
+        for labeled_hw in (None if mask is None else mask.shape, self.image_hw):
+            if labeled_hw is not None and labeled_hw != image_hw:
                 resized = factor_text(labeled_hw, image_hw)
                 raise UserError(
                     f'{self.source} is {size_text(labeled_hw)}, its image is {size_text(image_hw)} '
                     f'(height x width; image {self.name}){resized}. Labels are not resized here: have the '
                     'tool work on the files of `samples` as they are, and export again'
                 )
-        if masked:
+        if mask is not None:
             self.check_classes(task.classes)
         if self.keypoints is not None and task.keypoints:
             for name, (x, y), seen in zip(task.keypoints, self.keypoints.points, self.keypoints.visibility):
@@ -74,9 +75,10 @@ class Annotation:
                         f'image of {width} x {height} pixels; mark it as absent, or move it'
                     )
 
-    def check_classes(self, classes: list[str]) -> None:
+    def check_classes(self, classes: Sequence[str]) -> None:
         """Raises UserError when the mask holds an id outside the class list."""
-        unknown = sorted(set(np.unique(self.mask).tolist()) - set(range(len(classes))) - {IGNORE})
+        found = set() if self.mask is None else set(np.unique(self.mask).tolist())
+        unknown = sorted(found - set(range(len(classes))) - {IGNORE})
         if unknown:
             raise UserError(
                 f'{self.source}: class id {", ".join(map(str, unknown))} is outside the class list, '

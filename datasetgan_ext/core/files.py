@@ -10,10 +10,11 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from safetensors import SafetensorError, safe_open
 
@@ -28,11 +29,14 @@ LOCK_SUFFIX = '.datasetgan-lock'
 """Of files that say who writes another one."""
 SHOWN = 200
 """Characters of a file's content that a message shows."""
+WINDOWS = os.name == 'nt'
+REPLACE_PAUSES_S = (0.02, 0.1, 0.5, 2.0)
+"""Between tries to rename a file to the name of one that is open."""
 CHUNK = 1 << 20
 """Bytes of a file that are in memory at a time."""
 
 
-def is_inside(name: object) -> bool:
+def is_inside(name: object) -> TypeGuard[str]:
     """Whether a file's name, as another file has it, stays in its folder on any system; links are not looked at."""
     if not isinstance(name, str) or '\0' in name or re.match('[A-Za-z]:', name):
         return False
@@ -219,6 +223,19 @@ def move_whole(temporary: Path, path: Path, durable: bool = True) -> None:
     if durable:
         with temporary.open('rb+') as file:  # Windows flushes no handle that only reads
             os.fsync(file.fileno())
+    _replace(temporary, path)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename to a name that may be taken. On Windows, who reads the old file holds that up for a moment."""
+    for pause in REPLACE_PAUSES_S:
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            if not WINDOWS:
+                raise
+            time.sleep(pause)
     os.replace(temporary, path)
 
 

@@ -22,13 +22,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from datasetgan_ext.core import system_locks
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import LOCK_SUFFIX, writing
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock
-    fcntl = None
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +75,12 @@ def locked_place(path: Path, argument: str) -> Iterator[None]:
 def _lock_file(lock: Path, place: Path, argument: str) -> Iterator[None]:
     """Hold a lock file for a place. It is gone at the end; one that a killed process left holds nobody up for long."""
     descriptor, alone, content = _open(lock, place, argument)
-    machine = _this_machine(descriptor)
-    elsewhere = bool(content) and not (alone and content.get('machine') == machine)
+    beat = _Heartbeat(lock, descriptor, _this_machine(descriptor))
+    elsewhere = bool(content) and not (alone and content.get('machine') == beat.machine)
     try:
         if elsewhere:
             _wait_for_the_end_of(content, lock, place, argument)
-        with _Heartbeat(lock, descriptor, machine) as beat:
+        with beat:
             if elsewhere:  # two may have waited
                 time.sleep(BEAT_S / 5)
                 if not beat.is_ours():
@@ -96,7 +92,7 @@ def _lock_file(lock: Path, place: Path, argument: str) -> Iterator[None]:
                     raise _taken(place, argument, _content(lock)) from None
                 raise
     finally:
-        os.close(descriptor)
+        beat.close()
 
 
 def _open(lock: Path, place: Path, argument: str) -> tuple[int, bool, dict]:
@@ -125,10 +121,8 @@ def _open(lock: Path, place: Path, argument: str) -> tuple[int, bool, dict]:
 
 def _hold(descriptor: int, place: Path, argument: str) -> bool:
     """Whether this machine has locks of files: then this process has this one's."""
-    if fcntl is None:
-        return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system_locks.hold(descriptor)
     except BlockingIOError as error:
         raise _taken(place, argument, {}) from error
     except OSError as error:
@@ -190,39 +184,47 @@ def _taken(place: Path, argument: str, content: dict) -> UserError:
 
 
 class _Heartbeat:
-    """Renews a lock file while it is entered, and deletes it in the end.
+    """Writes this process's name into a lock file, and renews it while it is entered.
 
     Attributes:
+        machine: see `_this_machine`.
         lost: whether another process has put its name there: then the main thread is interrupted.
     """
 
     def __init__(self, lock: Path, descriptor: int, machine: str):
+        self.machine = machine
         self.lost = False
         self._lock, self._descriptor = lock, descriptor
         self._own = {'machine': machine, 'process': os.getpid(), 'token': secrets.token_hex(8)}
         self._beats = 0
+        self._deletes = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name='lock', daemon=True)
 
     def is_ours(self) -> bool:
+        """Whether the file has this process's name."""
         return _content(self._lock).get('token') == self._own['token']
 
-    def __enter__(self) -> _Heartbeat:
-        try:
-            with writing(self._lock):
-                self._write()
-        except BaseException:
-            self._lock.unlink(missing_ok=True)
-            raise
+    def __enter__(self) -> None:
+        self._deletes = True
+        with writing(self._lock):
+            self._write()
         self._thread.start()
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
         self._thread.join()
-        if self.is_ours():
-            with suppress(OSError):
+        self._deletes = self.is_ours()
+
+    def close(self) -> None:
+        """Close the lock file, and delete it unless it is another's."""
+        if not system_locks.DELETES_OPEN_FILES:
+            os.close(self._descriptor)
+        if self._deletes:
+            with suppress(OSError):  # on Windows, one that somebody has opened meanwhile stays
                 self._lock.unlink(missing_ok=True)
+        if system_locks.DELETES_OPEN_FILES:
+            os.close(self._descriptor)
 
     def _write(self) -> None:
         content = json.dumps(self._own | {'beats': self._beats}).encode()

@@ -12,7 +12,7 @@ BEST_HEX = """
     7446e8 8ba2ff 74a22e b9b9d1 a2005d d1d146 a2748b 467400 b9002e 5d5d8b 2e2ea2 d1d1a2 e8d100
     e87400
 """
-BEST = [tuple(bytes.fromhex(color)) for color in BEST_HEX.split()]
+BEST = [(red, green, blue) for red, green, blue in map(bytes.fromhex, BEST_HEX.split())]
 """Black for the background, then each as far as can be from all before it where it lies over a picture, for normal,
 red-blind and green-blind eyes; chosen by benchmarks/palette.py."""
 
@@ -44,4 +44,4 @@ def spread_colors(count: int, first: list[tuple[int, int, int]] | None = None) -
     while len(chosen) < count:
         nearest = np.minimum(nearest, np.square(candidates - chosen[-1]).sum(axis=1))
         chosen.append(candidates[nearest.argmax()])
-    return [tuple(color.tolist()) for color in chosen]
+    return [(red, green, blue) for red, green, blue in (color.tolist() for color in chosen)]

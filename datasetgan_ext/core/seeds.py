@@ -59,10 +59,11 @@ def parse_seeds(text: str, argument: str = 'seeds') -> list[int]:
         if len(seeds) + last - first >= MAX_COUNT:
             raise UserError(f'`{argument}`={shown} is more than {MAX_COUNT} seeds; split it into several folders')
         seeds.extend(range(first, last + 1))
-    if len(set(seeds)) < len(seeds):
-        seen: set[int] = set()
-        repeated = next(seed for seed in seeds if seed in seen or seen.add(seed))
-        raise UserError(f'`{argument}`={shown}: seed {repeated} is there twice')
+    seen: set[int] = set()
+    for seed in seeds:
+        if seed in seen:
+            raise UserError(f'`{argument}`={shown}: seed {seed} is there twice')
+        seen.add(seed)
     return seeds
 
 

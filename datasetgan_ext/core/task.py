@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.palette import distinct_colors, is_made_up
@@ -84,7 +85,7 @@ class Task:
         for name in keypoints:
             if problem := _name_problem(name, keypoints):
                 raise UserError(f'`classes`={source}: keypoint {name!r} {problem}')
-        pairs = {}
+        pairs: dict[str, Any] = {}
         for key in ('left_right_pairs', 'skeleton'):
             pairs[key] = content.get(key) or []
             if not isinstance(pairs[key], list) or not all(_is_pair(pair, len(keypoints)) for pair in pairs[key]):

@@ -290,7 +290,9 @@ def predict(
     Args:
         model: the network.
         images: files (see `core.images.read_rgb`), or uint8 [H, W, 3], RGB; taken as they are needed.
-        views, ignore_below, batch: see `PhotoLabeler`.
+        views: see `PhotoLabeler`.
+        ignore_below: see there.
+        batch: see there.
 
     Yields:
         A labelled photo for each, in their order; `id` counts from 0.

@@ -63,7 +63,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         with reading(f'{where} ({category["name"]})', 'COCO'):
             segmentation = annotation.get('segmentation') if regions else None
             if drawing.image_hw is None and isinstance(segmentation, dict):
-                drawing.image_hw = image_size(*segmentation['size'], where)
+                height, width = segmentation['size']
+                drawing.image_hw = image_size(height, width, where)
             drawing.shapes += _shapes(
                 {**annotation, 'segmentation': segmentation}, category, names, drawing.image_hw, where
             )
@@ -213,7 +214,8 @@ def _runs(text: str) -> list[int]:
     A number takes a few characters, 5 bits each, lowest first; a sixth bit says that more follow, and the last
     character's fifth bit is the sign. From the fourth number on, each is the difference to the one before the last.
     """
-    runs, value, shift = [], 0, 0
+    runs: list[int] = []
+    value = shift = 0
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64 or shift > 40:

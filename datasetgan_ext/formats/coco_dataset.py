@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Coco(Conversion):
 
     def write(self, dataset: FolderDataset, outdir: Path, progress: Progress) -> None:
         """See `Conversion.write`."""
-        encode = region_polygons
+        encode: Callable[..., Any] = region_polygons
         if dataset.task.classes and self.segmentation == RLE:
             encode = partial(_run_lengths, import_extra('pycocotools.mask', 'formats').encode)
         (outdir / ANNOTATIONS).mkdir()
@@ -104,7 +105,7 @@ def _object_with_keypoints(dataset: FolderDataset, record: dict) -> Iterator[dic
         yield {**found, 'segmentation': outline(mask, record['box'])}
 
 
-def outline(mask: np.ndarray | None, box: Sequence[float]) -> list[list[float]]:
+def outline(mask: np.ndarray | None, box: Sequence[float]) -> list[list[Any]]:
     """Polygons of all that is not background or, without such, of a box (x, y, width, height), as COCO has them."""
     if mask is not None and mask.any():
         regions = find_regions((mask > 0).astype(np.uint8))

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -50,7 +51,8 @@ def make_conversion(name: str, options: Mapping[str, object] | None = None) -> C
         raise UserError(f'`format`={name}: no such format; there are {", ".join(CONVERSIONS)}')
     kind = CONVERSIONS[name]
     own = {field.name for field in fields(kind)}
-    return kind(**{option: value for option, value in (options or {}).items() if option in own})
+    given: dict[str, Any] = {option: value for option, value in (options or {}).items() if option in own}
+    return kind(**given)
 
 
 def convert(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -57,7 +58,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     for image in root.iter('image'):
         with reading(f'{path} image {image.get("name")}', 'CVAT'):
             drawing = Drawing(
-                image_name(image.get('name'), str(path)), path, image=image.get('name'), complete=complete
+                image_name(image.get('name'), str(path)), path, image=image.get('name', ''), complete=complete
             )
             if image.get('height') is not None or image.get('width') is not None:
                 drawing.image_hw = image_size(image.get('height'), image.get('width'), f'{path} image {drawing.image}')
@@ -95,14 +96,14 @@ def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
         visibility = OCCLUDED if element.get('occluded') == '1' else VISIBLE
         for point in _points(element):
             yield Shape(
-                element.get('label'),
+                _label(element),
                 where,
                 point=point,
                 visibility=ABSENT if element.get('outside') == '1' else visibility,
             )
     else:
         yield Shape(
-            element.get('label'),
+            _label(element),
             where,
             _region(element),
             is_box=element.tag == 'box' and not _rotation(element),
@@ -110,11 +111,19 @@ def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
         )
 
 
+def _label(element: ElementTree.Element) -> str:
+    label = element.get('label')
+    if label is None:
+        raise ShapeError('it has no label')
+    return label
+
+
 def _region(element: ElementTree.Element) -> Region:
     if element.tag == 'polygon':
         return Polygon(_points(element))
     if element.tag == 'box':
-        return rectangle(*_numbers(element, 'xtl', 'ytl', 'xbr', 'ybr'), degrees=_rotation(element))
+        left, top, right, bottom = _numbers(element, 'xtl', 'ytl', 'xbr', 'ybr')
+        return rectangle(left, top, right, bottom, degrees=_rotation(element))
     if element.tag == 'ellipse':
         return Ellipse(_numbers(element, 'cx', 'cy'), _numbers(element, 'rx', 'ry'), _rotation(element))
     if element.tag == 'mask':
@@ -198,7 +207,7 @@ class CvatWriter(LabelWriter):
         names = [*self.task.classes[1:], *([IGNORE_LABEL] if self._ignored else []), *self.task.keypoints]
         colors = dict(zip(self.task.classes, self.task.palette))
         others = iter(spread_colors(len(self.task.classes) + len(names) + 1)[len(self.task.classes) + 1 :])
-        labels = [
+        labels: list[dict[str, Any]] = [
             {
                 'name': name,
                 'color': '#{:02x}{:02x}{:02x}'.format(*(colors[name] if name in colors else next(others))),

@@ -39,7 +39,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             file = media.get('path') or item['id']
             drawing = Drawing(image_name(file, str(path)), path, image=file, other_names=(image_name(item['id'], ''),))
             if media.get('size'):
-                drawing.image_hw = image_size(*media['size'], f'{path} item {item["id"]}')
+                height, width = media['size']
+                drawing.image_hw = image_size(height, width, f'{path} item {item["id"]}')
             annotations = [one for one in item['annotations'] if one['type'] not in NOT_SHAPES]
             annotations.sort(key=lambda one: one.get('z_order') or 0)
         for number, annotation in enumerate(annotations, 1):
@@ -56,7 +57,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                         drawing.shapes += _points(element, name, [name], where)
                 else:
                     if drawing.image_hw is None and 'rle' in annotation:
-                        drawing.image_hw = image_size(*annotation['rle']['size'], where)
+                        height, width = annotation['rle']['size']
+                        drawing.image_hw = image_size(height, width, where)
                     region = _region(annotation, drawing.image_hw)
                     group, is_box = annotation.get('group') or None, annotation['type'] == 'bbox'
                     drawing.shapes.append(Shape(names[label_id], where, region, is_box=is_box, group=group))
@@ -92,5 +94,6 @@ def _region(annotation: dict, image_hw: tuple[int, int] | None) -> Region:
         return box(x, y, x + width, y + height)
     if kind == 'ellipse':
         left, top, right, bottom = finite(annotation['points'], (4,))
-        return Ellipse(((left + right) / 2, (top + bottom) / 2), (abs(right - left) / 2, abs(bottom - top) / 2))
+        center, radii = ((left + right) / 2, (top + bottom) / 2), (abs(right - left) / 2, abs(bottom - top) / 2)
+        return Ellipse(finite(center, (2,)), finite(radii, (2,)))
     return NoArea(f'a {kind} has no area; draw a polygon, box or mask for a class, points for keypoints')

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Shape:
     label: str
     where: str
     region: Region | None = None
-    point: Sequence[float] | None = None
+    point: Sequence[float] | np.ndarray | None = None
     visibility: int = VISIBLE
     unnamed: bool = False
     is_box: bool = False
@@ -178,7 +179,7 @@ def annotate(
     return annotations
 
 
-def read_json(path: Path, argument: str = 'labels') -> object:
+def read_json(path: Path, argument: str = 'labels') -> Any:
     """What a JSON file holds, in any of the encodings of `read_text`; UserError where it cannot be read."""
     try:
         return json.loads(read_text(path).lstrip('\ufeff'))
@@ -201,12 +202,12 @@ def image_name(path: object, where: str) -> str:
     return name
 
 
-def image_size(height: object, width: object, where: str) -> tuple[int, int]:
+def image_size(height: Any, width: Any, where: str) -> tuple[int, int]:
     """Height and width out of a label file; UserError unless whole numbers that an image can have."""
     try:
         sizes = float(height), float(width)
     except (TypeError, ValueError, OverflowError):
-        sizes = 0, 0
+        sizes = 0.0, 0.0
     if not all(1 <= size <= MAX_SIDE and size == int(size) for size in sizes):
         raise UserError(
             f'{where}: height {height!r} and width {width!r} are no size of an image '
@@ -242,7 +243,7 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
         (task.classes, task.keypoints, 'class', True),
         (task.keypoints, task.classes, 'keypoint', False),
     ):
-        places = {}
+        places: dict[str, list[str]] = {}
         for shape in shapes:
             if (shape.region is not None) == regions and not (regions and shape.label == IGNORE_LABEL):
                 places.setdefault(shape.label, []).append(shape.where)
@@ -309,10 +310,12 @@ def _mask(
     cut = []
     for shape in regions:
         region = shape.region
+        value = IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes)
+        assert region is not None and value is not None  # see `annotate` and `_check_labels`
         try:
             if drawing.shares and isinstance(region, Polygon):
                 region = Polygon(region.corners * (image_hw[1], image_hw[0]))
-            region.paint(mask, IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes))
+            region.paint(mask, value)
         except ShapeError as error:
             raise UserError(f'{shape.where} ({shape.label}): {error}') from error
         if leaves(region.extent, image_hw):
@@ -329,7 +332,7 @@ def _mask(
 
 def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:
     found = Keypoints(np.zeros((len(task.keypoints), 2), np.float32), np.full(len(task.keypoints), ABSENT, np.uint8))
-    seen = {}
+    seen: dict[str, str] = {}
     for shape in points:
         if shape.label in seen:
             raise UserError(

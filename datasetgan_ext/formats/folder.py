@@ -130,7 +130,7 @@ def _check_record(record: object, finished: bool) -> None:
         raise ValueError('its pixels_per_class are no numbers')
     if 'keypoints' in record:
         boxes = record.get('box')
-        if not _are_numbers(record['keypoints']) or not _are_numbers(boxes) or len(boxes) != 4:
+        if not _are_numbers(record['keypoints']) or not _are_numbers(boxes) or not boxes or len(boxes) != 4:
             raise ValueError('its keypoints or its box are no numbers')
 
 

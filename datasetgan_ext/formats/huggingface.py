@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from datasetgan_ext.core.errors import import_extra
@@ -88,7 +90,7 @@ class HuggingFace(Conversion):
         (outdir / 'data').mkdir()
         for split, name in SPLITS.items():
             rows = (_row(dataset, record) for record in progress(dataset.kept(self.val, split)))
-            groups = iter(lambda rows=rows: list(itertools.islice(rows, ROW_GROUP)), [])
+            groups = iter(partial(_next_group, rows), [])
             for shard in itertools.count():
                 group = next(groups, None)
                 if group is None:
@@ -114,6 +116,10 @@ def make_schema(dataset: FolderDataset, pyarrow):
     columns['uncertainty'] = pyarrow.float64()
     features = {'info': {'features': {name: {'_type': 'Image'} for name in images}}}
     return pyarrow.schema(columns, {'huggingface': json.dumps(features)})
+
+
+def _next_group(rows: Iterator[dict]) -> list[dict]:
+    return list(itertools.islice(rows, ROW_GROUP))
 
 
 def _row(dataset: FolderDataset, record: dict) -> dict:

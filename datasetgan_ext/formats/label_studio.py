@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
@@ -134,6 +135,7 @@ def _shape(parts: list[dict], drawing: Drawing, where: str) -> Shape | None:
     if len(labels) != 1:
         listed = f': {", ".join(map(str, labels))}' if labels else ''
         raise ShapeError(f'it has {len(labels)} labels{listed}; one is needed')
+    assert drawing.image_hw is not None
     value = parts[0]['value']
     kind = _geometry(parts[0]['type'], value)
     if kind == 'keypoint':
@@ -262,7 +264,7 @@ class LabelStudioWriter(LabelWriter):
             bits = np.zeros(label.image_hw, dtype=bool)
             rows, columns = window.bits.shape
             bits[window.top : window.top + rows, window.left : window.left + columns] = window.bits
-            value = {'format': 'rle', 'rle': brush_stream(bits)}
+            value: dict[str, Any] = {'format': 'rle', 'rle': brush_stream(bits)}
             yield _result('brush', 'brushlabels', name, f'region{number}', label.image_hw, value)
         for number, (name, x, y, _) in enumerate(label.points(self.task)):
             value = {'x': 100 * x / width, 'y': 100 * y / height, 'width': POINT_WIDTH}

@@ -14,6 +14,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -60,7 +61,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         note(f'{path}: JSON files without shapes are passed over: {listed([str(file) for file, _ in strange])}')
 
 
-def _drawing(path: Path, content: object) -> Drawing:
+def _drawing(path: Path, content: Any) -> Drawing:
     with reading(str(path), 'LabelMe'):
         shapes = list(content['shapes'])
         image = content.get('imagePath')
@@ -116,7 +117,7 @@ def _region(shape: dict) -> Region:
     )
 
 
-def _rectangle(points: object) -> Polygon:
+def _rectangle(points: Any) -> Polygon:
     """From two opposite corners, as LabelMe has it, or from all four, as X-AnyLabeling has."""
     if not isinstance(points, list) or len(points) != 4:
         return box(*finite(points, (2, 2)).ravel())
@@ -195,7 +196,7 @@ class LabelMeWriter(LabelWriter):
             for name, x, y, seen in label.points(self.task)
         ]
         height, width = label.image_hw
-        content = {
+        content: dict[str, Any] = {
             'version': VERSION,
             'flags': {},
             'shapes': shapes,

@@ -169,10 +169,10 @@ def _format_of(path: Path, label_format: str) -> tuple[str, Path]:
     if not path.exists():
         raise UserError(f'`labels`={path}: no such file or folder; {label_format} takes {FORMATS[label_format].PATHS}')
     if path.is_dir() and label_format in DRAWN and label_format not in IN_FOLDERS:
-        inner = [one for name, one in _formats_of_folder(path, 'labels') if name == label_format]
-        if len(inner) > 1:
-            raise UserError(f'`labels`={path} holds {listed([str(one) for one in inner])}; give the file that you mean')
-        path = inner[0] if inner else path
+        files = [one for name, one in _formats_of_folder(path, 'labels') if name == label_format]
+        if len(files) > 1:
+            raise UserError(f'`labels`={path} holds {listed([str(one) for one in files])}; give the file that you mean')
+        path = files[0] if files else path
     return label_format, path
 
 
@@ -217,7 +217,7 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
     if path.is_dir() and not any(path.glob('[!.]*')):
         raise UserError(f'`{argument}`={path} is empty: nothing is labelled yet; label some of the samples first')
     possible = _formats_of_folder(path, argument) if path.is_dir() else [(format_of_file(path, argument), path)]
-    found = [(name, inner) for name, inner in possible if name in among]
+    found = [(name, inner) for name, inner in possible if name is not None and name in among]
     if len(found) == 1:
         return found[0]
     fix = 'name it with `label_format`' if argument == 'labels' else 'keep one of them there'
@@ -242,9 +242,9 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     known = [(format_of_file(path, argument), path) for path in files]
     by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
     found = [('voc', folder)] if in_voc else []
-    found += [(name, path) for name, path in known if name in DRAWN and name not in IN_FOLDERS]
+    found += [(name, path) for name, path in known if name is not None and name in DRAWN and name not in IN_FOLDERS]
     if pictures:
-        labeled = {picture for name, path in known for picture in labeled_pictures(path, name)}
+        labeled = {picture for name, path in known for picture in labeled_pictures(path, name or '')}
         pictures = [path for path in pictures if path.resolve() not in labeled]
     if pictures and not in_voc:
         found.append(('png', folder))

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ OWN_COLORS = 256
 class Colors:
     """The id of each of some colours, and what gives them their meaning, for messages."""
 
-    ids: Mapping[Rgb, int]
+    ids: Mapping[Any, int]
     source: str
 
 
@@ -168,7 +169,7 @@ def check_mask_values(mask_values: str) -> None:
 
 
 def _ids(colors: Sequence[Rgb]) -> dict[Rgb, int]:
-    return {tuple(color): index for index, color in enumerate(colors)}
+    return {(red, green, blue): index for index, (red, green, blue) in enumerate(colors)}
 
 
 def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _Folder) -> list[int]:
@@ -223,7 +224,7 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
     return [0] * len(pixels.numbers)
 
 
-def _ids_of_numbers(pixels: MaskPixels, meaning: Meaning) -> list[int | None]:
+def _ids_of_numbers(pixels: MaskPixels, meaning: Meaning) -> list[Any]:
     """Of each distinct pixel the id that its number is; None: it is none. Transparent ones have no label."""
     return [
         IGNORE if color == TRANSPARENT and pixels.kind != PALETTE else _id(number, meaning)
@@ -235,7 +236,7 @@ def _id(number: int | None, meaning: Meaning) -> int | None:
     return number if number is not None and (number < len(meaning.names) or number == IGNORE) else None
 
 
-def _ids_of_colors(pixels: MaskPixels, known: Colors) -> list[int | None]:
+def _ids_of_colors(pixels: MaskPixels, known: Colors) -> list[Any]:
     return [IGNORE if color == TRANSPARENT else known.ids.get(color) for color in pixels.colors]
 
 
@@ -245,7 +246,7 @@ def _stored_ids(pixels: MaskPixels, meaning: Meaning) -> list[int]:
             f'{pixels.path} is a picture in true colour, which stores no class ids; `mask_values`=index reads grey and '
             'palette PNGs'
         )
-    ids = [_id(number, meaning) for number in pixels.stored]
+    ids: list[Any] = [_id(number, meaning) for number in pixels.stored]
     if None in ids:
         raise UserError(_no_ids_text(pixels, ids, meaning))
     return ids
@@ -259,7 +260,8 @@ def _is_own(pixels: MaskPixels, meaning: Meaning) -> bool:
         while alike < len(own) and pixels.palette[alike] == own[alike]:
             alike += 1
         if alike >= 2 and set(pixels.palette[alike:]) <= {BLACK}:
-            return all(number < alike or number == IGNORE or number >= len(own) for number in pixels.numbers)
+            numbers = [number for number in pixels.numbers if number is not None]
+            return all(number < alike or number == IGNORE or number >= len(own) for number in numbers)
     return False
 
 
@@ -308,7 +310,7 @@ def _both_text(
 
 def _bitonal_text(pixels: MaskPixels, meaning: Meaning) -> str:
     white = sum(count for color, count in zip(pixels.colors, pixels.counts) if color == WHITE)
-    ids = [_id(number, meaning) for number in pixels.stored]
+    ids: list[Any] = [_id(number, meaning) for number in pixels.stored]
     if pixels.kind != COLOR and None not in ids:
         by_index = (
             f'`mask_values`=index takes the stored numbers as ids ({_reading_text(pixels, meaning, ids)}); '

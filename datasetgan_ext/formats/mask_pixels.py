@@ -145,7 +145,7 @@ def _sixteen_bits(path: Path, pixels: np.ndarray, kind: str) -> np.ndarray:
         return np.atleast_3d(pixels)
     with open_image(path) as image:
         # the bytes of each number the other way round: what Pillow takes for the upper ones are the lower ones
-        image.tile = [(*tile[:3], tile[3].replace('16B', '16L')) for tile in image.tile]
+        image.tile = [(*tile[:3], tile[3].replace('16B', '16L')) for tile in image.tile]  # type: ignore[attr-defined]
         lower = np.asarray(image)
     return pixels.astype(np.uint16) << 8 | lower
 

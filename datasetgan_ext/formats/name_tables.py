@@ -61,6 +61,7 @@ class NameTable:
         """
         places: dict[str, list[str]] = {}
         for annotation in annotations:
+            assert annotation.mask is not None  # read from one
             for line in np.unique(annotation.mask[annotation.mask != IGNORE]).tolist():
                 if self._class_of(line, task) is None:
                     places.setdefault(self.names[line], []).append(str(annotation.source))

@@ -70,9 +70,10 @@ class Polygon:
         Raises:
             ShapeError: fewer than three corners, all of it outside the image, or an outline that crosses itself.
         """
-        if len(self.corners) < 3:
+        extent = self.extent
+        if extent is None or len(self.corners) < 3:
             raise ShapeError(f'a polygon takes three corners or more, it has {len(self.corners)}')
-        check_inside(self.extent, mask.shape)
+        check_inside(extent, mask.shape)
         crossing = self_crossing(self.corners)
         if crossing is not None:
             raise ShapeError(

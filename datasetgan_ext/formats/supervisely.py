@@ -11,6 +11,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -39,7 +40,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         yield _drawing(file, content)
 
 
-def _drawing(path: Path, content: object) -> Drawing:
+def _drawing(path: Path, content: Any) -> Drawing:
     with reading(str(path), TOOL):
         # IMAGE.png.json
         drawing = Drawing(image_name(path.stem, str(path)), path, image=path.stem)

@@ -13,7 +13,7 @@ import numpy as np
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, read_json, reading
-from datasetgan_ext.formats.shapes import Ellipse, NoArea, Polygon, Region, ShapeError, box
+from datasetgan_ext.formats.shapes import Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
 
 PATHS = 'FILE.json'
 TOOL = 'VIA ("Export annotations (as json)")'
@@ -71,14 +71,13 @@ def _region(shape: dict) -> Region:
             raise ShapeError(
                 f'it has {len(shape["all_points_x"])} x and {len(shape["all_points_y"])} y; as many are needed'
             )
-        return Polygon(list(zip(shape['all_points_x'], shape['all_points_y'])))
+        return Polygon(finite(list(zip(shape['all_points_x'], shape['all_points_y'])), (-1, 2)))
     if kind == 'rect':
         x, y = shape['x'], shape['y']
         return box(x, y, x + shape['width'], y + shape['height'])
     if kind == 'circle':
-        return Ellipse((shape['cx'], shape['cy']), (shape['r'], shape['r']))
+        return Ellipse(finite((shape['cx'], shape['cy']), (2,)), finite((shape['r'], shape['r']), (2,)))
     if kind == 'ellipse':
-        return Ellipse(
-            (shape['cx'], shape['cy']), (shape['rx'], shape['ry']), float(np.degrees(shape.get('theta') or 0))
-        )
+        center, radii = finite((shape['cx'], shape['cy']), (2,)), finite((shape['rx'], shape['ry']), (2,))
+        return Ellipse(center, radii, float(np.degrees(shape.get('theta') or 0)))
     return NoArea(f'a {kind} has no area; draw a polygon, rect, circle or ellipse for a class, a point for a keypoint')

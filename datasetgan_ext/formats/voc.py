@@ -40,7 +40,7 @@ def masks_folder(folder: Path) -> Path | None:
     """Where a folder in VOC's form keeps its masks, if it is one; labelme2voc once called it SegmentationClassPNG."""
     there = [folder / name for name in MASK_FOLDERS if (folder / name).is_dir()]
     filled = [inner for inner in there if files_by_suffix(inner, '.png', below=True)]
-    return (filled or there or [None])[0]
+    return next(iter(filled or there), None)
 
 
 def read(folder: Path, task: Task, mask_values: str = AUTO) -> list[Annotation]:

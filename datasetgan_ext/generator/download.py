@@ -19,12 +19,8 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import CHUNK, TEMPORARY_SUFFIX, file_sha256, move_whole, temporary_file
+from datasetgan_ext.core.system_locks import hold
 from datasetgan_ext.generator.pickle_machine import is_whole
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock
-    fcntl = None
 
 _TIMEOUT_S = (10, 60)  # seconds to connect, seconds between two reads
 YOUNG_S = 60
@@ -145,19 +141,20 @@ def _write_index(index: Path, digest: str, size: int) -> None:
 def _remove_leftovers(blobs: Path) -> None:
     """Delete what killed downloads left: files that no process holds any more."""
     for path in [*blobs.glob(f'.download.*{TEMPORARY_SUFFIX}'), *blobs.glob('*.part')]:
-        with suppress(OSError), path.open('rb') as file:
-            # a young one may be about to be held
-            if time.time() - path.stat().st_mtime > YOUNG_S and _hold(file):
+        with suppress(OSError):
+            with path.open('rb') as file:
+                # a young one may be about to be held
+                abandoned = time.time() - path.stat().st_mtime > YOUNG_S and _hold(file)
+            if abandoned:  # its name is of one download alone, so that nobody holds it from now on
                 path.unlink()
 
 
 def _hold(file: BinaryIO) -> bool:
-    """Hold an open file for this process, and tell whether no other one does. Windows lets none be deleted anyway."""
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+    """Hold an open file for this process, and tell whether no other one does."""
+    try:
+        hold(file.fileno())
+    except OSError:
+        return False
     return True
 
 

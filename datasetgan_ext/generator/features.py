@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -99,7 +100,7 @@ def find_layers(network: torch.nn.Module, one_image: Callable[[], torch.Tensor] 
     Raises:
         UserError: the network has no such layer, or what it returns is no image.
     """
-    found: dict[str, torch.nn.Module] = {}
+    found: dict[str, Any] = {}
     image_rate = 1.0
     for name, module in network.named_modules():
         if not (hasattr(module, 'affine') and hasattr(module, 'weight')):
@@ -119,14 +120,14 @@ def find_layers(network: torch.nn.Module, one_image: Callable[[], torch.Tensor] 
             f'`network` returns {list(image_shape)} for an image; images of [1, channels, height, width] with at most '
             f'{MAX_SIDE} pixels a side are read'
         )
-    image_hw = tuple(image_shape[2:])
+    image_hw = (image_shape[2], image_shape[3])
     layers = {}
     for name, map_shape in map_shapes.items():
-        span_hw = tuple(map_shape[2:])
+        span_hw: tuple[float, float] = (map_shape[2], map_shape[3])
         if hasattr(found[name], 'out_sampling_rate'):
             rate = float(found[name].out_sampling_rate)
-            span_hw = tuple(rate * (side / image_rate) for side in image_hw)
-        hw = tuple(math.ceil(span) for span in span_hw)
+            span_hw = (rate * (image_hw[0] / image_rate), rate * (image_hw[1] / image_rate))
+        hw = (math.ceil(span_hw[0]), math.ceil(span_hw[1]))
         layers[Layer(name, map_shape[1], hw)] = Source(found[name], span_hw)
     return Geometry(layers, image_hw, image_shape[1])
 
@@ -155,7 +156,7 @@ def _shapes(
 
 
 @torch.inference_mode()
-def _one_image(network: torch.nn.Module) -> torch.Tensor:
+def _one_image(network: Any) -> torch.Tensor:
     """What the network makes of one w: of a small network an image, else its shape alone where its code can do that.
 
     The attribute says what an image would cost, not what size it has.

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -45,7 +46,9 @@ class Generator:
         image_hw, image_channels: of what `network.synthesis` returns.
     """
 
-    def __init__(self, network: torch.nn.Module, source: str, device: torch.device | str = 'cpu'):
+    network: Any
+
+    def __init__(self, network: Any, source: str, device: torch.device | str = 'cpu'):
         """
         Args:
             network: module with `mapping`, `synthesis` and the attributes of upstream's `Generator`.
@@ -78,7 +81,7 @@ class Generator:
             raise UserError(f'`trunc`={options.trunc} is not a number; give for example 0.7')
         if self.c_dim and options.class_idx is None:
             raise UserError(f'{self.source} is class-conditional: choose one with `class_idx`=0..{self.c_dim - 1}')
-        if self.c_dim and not 0 <= options.class_idx < self.c_dim:
+        if options.class_idx is not None and self.c_dim and not 0 <= options.class_idx < self.c_dim:
             raise UserError(
                 f'`class_idx`={options.class_idx} is not a class of {self.source}: it has {self.c_dim}, '
                 f'0..{self.c_dim - 1}'
@@ -113,7 +116,8 @@ class Generator:
         return ws
 
     def _mapped(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
-        z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim)).to(self.device)
+        # in the 32 bits to which all networks round first: Apple's GPUs have no others
+        z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim).astype('float32')).to(self.device)
         label = torch.zeros([len(seeds), self.c_dim], device=self.device)
         if self.c_dim:
             label[:, options.class_idx] = 1

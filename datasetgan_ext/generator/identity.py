@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def state_fingerprint(network: torch.nn.Module) -> str:
 def _computation(network: torch.nn.Module) -> Iterator[str]:
     """Text that differs between networks that make different images of the same weights."""
     for name, module in network.named_modules():
-        kind = type(module)
+        kind: Any = type(module)
         yield f'{name} {getattr(kind, "_orig_class_name", kind.__name__)} {_code_of(kind)}'
         for key, value in sorted(vars(module).items()):
             if not key.startswith('_') and key != 'training':

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -52,7 +53,7 @@ def load_generator_pickle(
         log.warning('`allow_pickle_code`: running whatever code %s carries', path)
         return _load_running_code(path, root)
     network = _choose_network(load_snapshot(path), path)
-    if type(network) is TensorFlowNetwork:
+    if isinstance(network, TensorFlowNetwork):
         return build_converted(network, str(path), root, Path(path).stat().st_size)
     if network.class_name != 'Generator':
         raise UserError(
@@ -84,7 +85,7 @@ def _match(module: torch.nn.Module, network: NetworkRecord, path: str | Path) ->
     return pairs
 
 
-def _choose_network(content: object, path: str | Path) -> NetworkRecord | TensorFlowNetwork:
+def _choose_network(content: Any, path: str | Path) -> NetworkRecord | TensorFlowNetwork:
     """The record of the generator that a file holds, the averaged one if there are two."""
     name = None
     if type(content) is tuple and len(content) == 3:
@@ -101,14 +102,14 @@ def _choose_network(content: object, path: str | Path) -> NetworkRecord | Tensor
 
 def _is_alias_free(network: NetworkRecord) -> bool:
     """Whether it is StyleGAN3's own kind: that begins with Fourier features, StyleGAN2 with a learned constant."""
-    record: object = network
+    record: Any = network
     for name in ('synthesis', 'input'):
         modules = record.state.get('_modules') if type(record) is NetworkRecord else None
         record = modules.get(name) if isinstance(modules, dict) else None
     return type(record) is NetworkRecord and record.class_name == 'SynthesisInput'
 
 
-def _compare(module: torch.nn.Module, record: object, name: str, pairs: Pairs) -> Iterator[str]:
+def _compare(module: torch.nn.Module, record: Any, name: str, pairs: Pairs) -> Iterator[str]:
     """Yields what differs between a module and a record, in words; adds the tensors that agree to `pairs`."""
     if type(record) is not NetworkRecord or record.class_name != type(module).__name__:
         yield f'{name} is no {type(module).__name__}'
@@ -134,7 +135,7 @@ def _compare(module: torch.nn.Module, record: object, name: str, pairs: Pairs) -
             pairs.append((own[key], theirs[key]))
 
 
-def _members(state: dict) -> dict[object, object]:
+def _members(state: dict) -> dict[Any, Any]:
     """Parameters, buffers and modules of a module's state, by name."""
     members = {}
     for section in ('_parameters', '_buffers', '_modules'):

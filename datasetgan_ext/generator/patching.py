@@ -19,7 +19,9 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import write_atomically
 
 PINNED = 'd72cc7d041b42ec8e806021a205ed9349f87c6a4'
-PATCHES = Path(__file__).resolve().parents[2] / 'patches'
+_PACKAGE = Path(__file__).resolve().parents[1]
+PATCHES = _PACKAGE / 'patches' if (_PACKAGE / 'patches').is_dir() else _PACKAGE.parent / 'patches'
+"""In an installed package the first, in a checkout the second."""
 
 _COMMAND = re.compile(r'(\d+)(?:,(\d+))?([acd])')
 
@@ -94,7 +96,7 @@ def read_patches(folder: Path) -> dict[str, list[Edit]]:
     if not paths:
         raise UserError(f'{folder} holds no patches: run this from a clone of the repository')
     for path in paths:
-        name = None
+        name = ''
         lines = iter(path.read_text(encoding='utf-8').splitlines())
         for line in lines:
             command = _COMMAND.fullmatch(line)

@@ -128,7 +128,7 @@ class PickleMachine:
                 raise ValueError(f'no opcode of a network: {code!r}')
             operation(self)
 
-    def _number(self, layout: str) -> int | float:
+    def _number(self, layout: str) -> Any:
         (number,) = struct.unpack(layout, self._source.take(struct.calcsize(layout)))
         return number
 
@@ -328,7 +328,7 @@ def is_whole(path: Path) -> bool:
 
 def _skip_argument(source: Bounded, code: bytes) -> None:
     """Pass over what belongs to an opcode."""
-    argument = pickletools.code2op[code.decode('latin-1')].arg
+    argument = pickletools.code2op[code.decode('latin-1')].arg  # type: ignore[attr-defined]
     if argument is None:
         return
     if argument.n >= 0:

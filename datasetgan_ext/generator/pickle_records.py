@@ -29,19 +29,19 @@ class Closed:
     BUILD calls `__setstate__` where there is one. On named tuples it fails by itself.
     """
 
-    def __setstate__(self, state: object = None) -> None:
+    def __setstate__(self, state: Any = None) -> None:
         raise Refused('attributes of a function or a dict to be set')
 
 
 class Mapping(Closed, dict):
     """Stands for OrderedDict and EasyDict. Its items are set by the machine, which checks their keys."""
 
-    def __init__(self, *arguments: object):
+    def __init__(self, *arguments: Any):
         if arguments:
             raise Refused('a dict of something else than its items')
         super().__init__()
 
-    def __setstate__(self, state: object = None) -> None:
+    def __setstate__(self, state: Any = None) -> None:
         if type(state) is not dict or list(state) != ['_metadata']:  # PyTorch's, of a state dict
             super().__setstate__(state)
 
@@ -50,14 +50,14 @@ class Function(Closed):
     def __init__(self, function: Callable):
         self._function = function
 
-    def __call__(self, *args: object) -> Any:
+    def __call__(self, *args: Any) -> Any:
         return self._function(*args)
 
 
 class Settings:
     """Stands for an object of plain attributes, whose class does not matter."""
 
-    def __setstate__(self, state: object) -> None:
+    def __setstate__(self, state: Any) -> None:
         self.state = state
 
 
@@ -81,7 +81,7 @@ class ArrayRecord:
     _code = 'f4'
     _shape: tuple[int, ...] = (0,)
     _order = 'C'
-    _axes: object = None
+    _axes: Any = None
 
     def __setstate__(self, state: tuple) -> None:
         _version, shape, dtype, is_fortran, data = state
@@ -95,7 +95,8 @@ class ArrayRecord:
         self._order = 'F' if is_fortran else 'C'
 
     def to_numpy(self) -> np.ndarray:
-        array = np.frombuffer(bytearray(_bytes(self._data)), '<' + self._code).reshape(self._shape, order=self._order)
+        array = np.frombuffer(bytearray(_bytes(self._data)), '<' + self._code)
+        array = array.reshape(self._shape, order='F' if self._order == 'F' else 'C')
         return array if self._axes is None else array.transpose(self._axes)
 
     @property
@@ -135,7 +136,7 @@ class NetworkRecord(NamedTuple):
     state: dict
 
 
-def make_scalar(dtype: object, data: object) -> int | float | bool:
+def make_scalar(dtype: Any, data: Any) -> int | float | bool:
     if type(dtype) is not DType or not dtype.is_number or type(data) not in (bytes, str):
         raise Refused('a numpy scalar that is no number')
     if len(data) != int(dtype.code[1:]):
@@ -144,11 +145,11 @@ def make_scalar(dtype: object, data: object) -> int | float | bool:
     return value.item()
 
 
-def make_array(_subtype: object, _shape: object, _code: object) -> ArrayRecord:
+def make_array(_subtype: Any, _shape: Any, _code: Any) -> ArrayRecord:
     return ArrayRecord()
 
 
-def make_array_of_buffer(data: object, dtype: object, shape: object, order: object, axes: object = None) -> ArrayRecord:
+def make_array_of_buffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> ArrayRecord:
     """What protocol 5 has for arrays; `axes` puts those of a transposed one, stored in another order, back in place."""
     array = ArrayRecord()
     array.__setstate__((1, shape, dtype, order == 'F', data))
@@ -160,13 +161,13 @@ def make_array_of_buffer(data: object, dtype: object, shape: object, order: obje
 
 
 def make_tensor(
-    storage: object,
-    offset: object,
-    shape: object,
-    strides: object,
-    _requires_grad: object,
-    _hooks: object,
-    metadata: object = None,
+    storage: Any,
+    offset: Any,
+    shape: Any,
+    strides: Any,
+    _requires_grad: Any,
+    _hooks: Any,
+    metadata: Any = None,
 ) -> TensorRecord:
     if not (
         type(storage) is StorageRecord
@@ -186,13 +187,13 @@ def make_tensor(
     return TensorRecord(storage, offset, shape, strides)
 
 
-def make_parameter(tensor: object, _requires_grad: object, _hooks: object) -> TensorRecord:
+def make_parameter(tensor: Any, _requires_grad: Any, _hooks: Any) -> TensorRecord:
     if type(tensor) is not TensorRecord:
         raise Refused('torch._utils._rebuild_parameter of something that is no tensor')
     return tensor
 
 
-def make_network(meta: object) -> NetworkRecord:
+def make_network(meta: Any) -> NetworkRecord:
     """The record of a persistent object; the source code that comes with it (`module_src`) is dropped unread."""
     if not isinstance(meta, dict) or type(meta.get('class_name')) is not str or not isinstance(meta.get('state'), dict):
         raise Refused('torch_utils.persistence._reconstruct_persistent_obj with unusual arguments')
@@ -202,13 +203,13 @@ def make_network(meta: object) -> NetworkRecord:
     return NetworkRecord(meta['class_name'], meta['state'])
 
 
-def check_key(key: object) -> None:
+def check_key(key: Any) -> None:
     """Raises Refused unless something is a plain key of a dict, which takes no time to hash and to compare."""
     if not (key is None or type(key) in (str, bytes, bool) or (type(key) is int and abs(key) < MAX_KEY)):
         raise Refused(f'a key of a dict that is {type(key).__name__}, not text')
 
 
-def shown(value: object) -> str:
+def shown(value: Any) -> str:
     """A value out of a file as text, short and free of control characters; of what holds others, its type alone."""
     if type(value) is str:
         return ascii(value[:SHOWN])[1:-1][:SHOWN]
@@ -225,10 +226,10 @@ def shown_error(error: BaseException) -> str:
 
 def _bytes(data: bytes | str) -> bytes:
     """Bytes as they are; those of Python 2, which were text, as bytes. Raises ValueError if the text is no such one."""
-    return data if type(data) is bytes else data.encode('latin-1')
+    return data if isinstance(data, bytes) else data.encode('latin-1')
 
 
-def _are_sizes(values: object) -> bool:
+def _are_sizes(values: Any) -> bool:
     """Whether something is a tuple of a few whole numbers that are not negative."""
     return (
         type(values) is tuple

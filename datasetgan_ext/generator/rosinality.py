@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,8 +44,8 @@ def load_rosinality(path: str | Path, root: Path | None) -> torch.nn.Module:
     Raises:
         UserError: the file is no such checkpoint, or damaged.
     """
-    content = read_archive(path)
-    state = content.get('g_ema') if isinstance(content, dict) else None
+    content: Any = read_archive(path)
+    state: Any = content.get('g_ema') if isinstance(content, dict) else None
     known = isinstance(state, dict) and all(type(name) is str for name in state)
     if not known or not all(type(value) is TensorRecord for value in state.values()):
         raise UserError(
@@ -195,7 +196,7 @@ def _tensors(network: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 @torch.inference_mode()
-def _mean_w(generator: torch.nn.Module) -> torch.Tensor:
+def _mean_w(generator: Any) -> torch.Tensor:
     """The mean w of the latents of seeds 0, 1, ...: float32 [w_dim]."""
     z = torch.from_numpy(latents_from_seeds(range(AVERAGED_LATENTS), generator.z_dim))
     return generator.mapping(z, torch.zeros(len(z), 0))[:, 0].mean(dim=0)

@@ -126,21 +126,21 @@ class Globals:
         }
         self.of_archives = {**self.of_tensors, **STORAGES, ('argparse', 'Namespace'): Settings}
 
-    def _encode(self, text: object, encoding: object) -> bytes:
+    def _encode(self, text: Any, encoding: Any) -> bytes:
         """What protocol 2 has for bytes: text of one character a byte."""
         if type(text) is not str or encoding != 'latin1':
             raise Refused('_codecs.encode with unusual arguments')
         self._budget.copy(len(text))
         return text.encode('latin-1')
 
-    def _make_set(self, items: object = ()) -> set:
+    def _make_set(self, items: Any = ()) -> set:
         made = set()
         for item in self._listed(items):
             check_key(item)
             made.add(item)
         return made
 
-    def _make_mapping(self, items: object = ()) -> Mapping:
+    def _make_mapping(self, items: Any = ()) -> Mapping:
         made = Mapping()
         for pair in self._listed(items):
             if type(pair) not in (list, tuple) or len(pair) != 2:
@@ -149,13 +149,13 @@ class Globals:
             made[pair[0]] = pair[1]
         return made
 
-    def _listed(self, items: object) -> list | tuple:
+    def _listed(self, items: Any) -> list | tuple:
         if type(items) not in (list, tuple):
             raise Refused('a set or an OrderedDict of something that is no list')
         self._budget.copy(len(items))
         return items
 
-    def _make_storage(self, data: object) -> StorageRecord:
+    def _make_storage(self, data: Any) -> StorageRecord:
         """The storage in a legacy (non-zip) torch.save stream.
 
         torch.load is not used: even with weights_only, it could be made to run code before torch 2.6 (CVE-2025-32434)
@@ -191,10 +191,10 @@ class DescribedStorage(NamedTuple):
 
     dtype: torch.dtype
     key: str
-    count: int
+    count: int  # type: ignore[assignment]  # of a tuple, counting is a method
 
 
-def described_storage(pid: object) -> DescribedStorage:
+def described_storage(pid: Any) -> DescribedStorage:
     """Checks a persistent id of torch.save; raises Refused if it is none of a plain storage."""
     if type(pid) is tuple and len(pid) == 5:
         pid = *pid, None

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -305,7 +306,7 @@ def generate_samples(
                 continue
             image = generator.synthesize([seed], options).images[0].cpu().numpy()
             file = f'images/{sample_name(seed)}.png'
-            save_atomically(outdir / file, lambda path, image=image: write_image(path, image))
+            save_atomically(outdir / file, partial(write_image, image=image))
             known[seed] = Sample(seed, file, pixel_sha256(image))
             samples = replace(samples, samples=tuple(known[seed] for seed in sorted(known)))
             samples.write()

@@ -9,6 +9,8 @@ is modified in place, so what a forward hook keeps stays what the layer returned
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,6 +73,7 @@ class _MappingNetwork(nn.Module):
     def __init__(self, z_dim: int, w_dim: int, num_ws: int, num_layers: int = 8):
         super().__init__()
         self.num_ws = num_ws
+        self.w_avg: Tensor
         for i in range(num_layers):
             self.add_module(f'fc{i}', _FullyConnected(w_dim if i else z_dim, w_dim, lr_multiplier=0.01))
         self.register_buffer('w_avg', torch.zeros(w_dim))
@@ -106,6 +109,8 @@ class _ConvLayer(nn.Module):
         self.up = up
         self.resolution = resolution
         self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.noise_const: Tensor
+        self.resample_filter: Tensor
         self.register_buffer('noise_const', torch.randn(resolution, resolution))
         self.register_buffer('resample_filter', _fir_filter())
 
@@ -147,6 +152,7 @@ class _Block(nn.Module):
         super().__init__()
         self.resolution = resolution
         self.num_conv = 2 if in_channels else 1
+        self.resample_filter: Tensor
         self.register_buffer('resample_filter', _fir_filter())
         if in_channels:
             self.conv0 = _ConvLayer(in_channels, out_channels, w_dim, resolution, up=True)
@@ -160,10 +166,10 @@ class _Block(nn.Module):
 
         The image is the upsampled image so far plus this block's contribution (StyleGAN2 sec. 4.1).
         """
-        ws = ws.unbind(dim=1)
-        x = self.const.expand(len(ws[0]), -1, -1, -1) if x is None else self.conv0(x, ws[0], noise_mode)
-        x = self.conv1(x, ws[-2], noise_mode)
-        rgb = self.torgb(x, ws[-1])
+        each = ws.unbind(dim=1)
+        x = self.const.expand(len(ws), -1, -1, -1) if x is None else self.conv0(x, each[0], noise_mode)
+        x = self.conv1(x, each[-2], noise_mode)
+        rgb = self.torgb(x, each[-1])
         return x, rgb if img is None else _upsample(img, self.resample_filter) + rgb
 
 
@@ -180,7 +186,10 @@ class _SynthesisNetwork(nn.Module):
             out_channels = min(channel_base // resolution, channel_max)
             self.add_module(f'b{resolution}', _Block(in_channels, out_channels, w_dim, resolution, img_channels))
             in_channels = out_channels
-        self.num_ws = sum(block.num_conv for block in self.children()) + 1
+        self.num_ws = sum(block.num_conv for block in self._blocks()) + 1
+
+    def _blocks(self) -> Iterator[Any]:
+        return self.children()
 
     def forward(self, ws: Tensor, noise_mode: str = 'const', force_fp32: bool = False) -> Tensor:
         """ws [N, num_ws, w_dim] → image [N, img_channels, R, R], about -1..1. force_fp32 has no effect."""
@@ -190,9 +199,9 @@ class _SynthesisNetwork(nn.Module):
             raise ValueError(f'ws must have the shape [N, {self.num_ws}, w_dim], got {list(ws.shape)}')
         ws = ws.to(torch.float32)
         x = None
-        img = None
+        img: Any = None
         first = 0
-        for block in self.children():
+        for block in self._blocks():
             # one w for each conv layer, and for torgb the next one, which the next block's conv0 uses too
             x, img = block(x, img, ws[:, first : first + block.num_conv + 1], noise_mode)
             first += block.num_conv

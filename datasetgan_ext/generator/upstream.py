@@ -153,7 +153,7 @@ class _OnlyIn(importlib.abc.MetaPathFinder):
         self._root = root
         self._names = names
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """See `importlib.abc.MetaPathFinder`."""
         if fullname not in self._names:
             return None
@@ -163,7 +163,7 @@ class _OnlyIn(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _fall_back_without_compiler(operation: ModuleType) -> None:
+def _fall_back_without_compiler(operation: Any) -> None:
     """Let an operation compute without its CUDA kernel where that cannot be compiled, as StyleGAN2's do by themselves.
 
     Each has a function `_init` that compiles the kernel and says whether to use it. StyleGAN3's lets the compiler's
@@ -184,7 +184,7 @@ def _fall_back_without_compiler(operation: ModuleType) -> None:
     def never() -> bool:
         return False
 
-    init_or_not.falls_back = never.falls_back = True
+    init_or_not.falls_back = never.falls_back = True  # type: ignore[attr-defined]
     operation._init = init_or_not
 
 
@@ -197,8 +197,9 @@ def what_upstream_imports() -> Iterator[None]:
     if 'pkg_resources' in sys.modules or importlib.util.find_spec('pkg_resources'):
         yield
         return
-    sys.modules['pkg_resources'] = ModuleType('pkg_resources')
-    sys.modules['pkg_resources'].parse_version = TorchVersion
+    standing_in: Any = ModuleType('pkg_resources')
+    standing_in.parse_version = TorchVersion
+    sys.modules['pkg_resources'] = standing_in
     try:
         yield
     finally:
@@ -231,8 +232,8 @@ def plain_warnings() -> Iterator[None]:
 def build_generator(
     root: Path | None,
     alias_free: bool,
-    args: object,
-    kwargs: object,
+    args: Any,
+    kwargs: Any,
     source: str,
     size: int,
 ) -> torch.nn.Module:
@@ -313,7 +314,7 @@ def _stylegan2_module(root: Path | None) -> str:
     return _STYLEGAN2[0]
 
 
-def to_plain(value: object, mapping: type) -> Any:
+def to_plain(value: Any, mapping: type) -> Any:
     """A copy of plain data, with `mapping` for its dicts.
 
     Raises:
@@ -330,7 +331,7 @@ class PlainCopy:
         self._mapping = mapping
         self._left = MAX_PLAIN_VALUES
 
-    def copy(self, value: object, depth: int = 0) -> Any:
+    def copy(self, value: Any, depth: int = 0) -> Any:
         """A copy of one value; those before it count."""
         self._left -= 1
         if self._left < 0:
@@ -344,7 +345,7 @@ class PlainCopy:
         raise TypeError(f'no plain data: {type(value).__name__}')
 
 
-def check_arguments(arguments: object, name: str = '') -> None:
+def check_arguments(arguments: Any, name: str = '') -> None:
     """Raises ValueError if a number among a network's arguments would make it compute, or build layers, for ever."""
     if isinstance(arguments, dict):
         for key, value in arguments.items():

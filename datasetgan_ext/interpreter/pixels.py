@@ -62,7 +62,9 @@ class PixelSet:
         The deviation is never less than what half precision tells apart around the mean, so that a channel that is
         constant but for that is not blown up.
         """
-        chunks = self.hypercolumns.split(STATISTICS_CHUNK)
+        # Apple's GPUs have no double precision
+        hypercolumns = self.hypercolumns.cpu() if self.hypercolumns.device.type == 'mps' else self.hypercolumns
+        chunks = hypercolumns.split(STATISTICS_CHUNK)
         mean = sum(chunk.sum(dim=0, dtype=torch.float64) for chunk in chunks) / len(self)
         squares = sum((chunk - mean).square_().sum(dim=0) for chunk in chunks)
         std = (squares / max(1, len(self) - 1)).sqrt()

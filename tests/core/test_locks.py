@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from datasetgan_ext.core import locks
+from datasetgan_ext.core import locks, system_locks
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import LOCK_SUFFIX, holds_files
 from datasetgan_ext.core.locks import locked, locked_place
@@ -144,9 +144,9 @@ def test_without_the_systems_locks_the_file_alone_decides(tmp_path, lock, quick,
         raise OSError(errno.ENOLCK, 'No locks available')
 
     if has_locks:
-        monkeypatch.setattr(locks.fcntl, 'flock', flock)
+        monkeypatch.setattr(system_locks.fcntl, 'flock', flock)
     else:
-        monkeypatch.setattr(locks, 'fcntl', None)
+        monkeypatch.setattr(system_locks, 'fcntl', None)
     with locked(tmp_path), pytest.raises(UserError, match=TAKEN), locked(tmp_path):
         raise AssertionError
     assert list(tmp_path.iterdir()) == []
@@ -158,7 +158,7 @@ def test_a_network_file_system_that_fails_is_told(tmp_path, monkeypatch, number)
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(locks.fcntl, 'flock', fail)
+        patch.setattr(system_locks.fcntl, 'flock', fail)
         with pytest.raises(UserError, match=os.strerror(number)), locked(tmp_path):
             raise AssertionError
     with monkeypatch.context() as patch:

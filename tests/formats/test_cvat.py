@@ -102,7 +102,7 @@ LAUGHS = (
         (cvat(image(WHEEL.replace('xtl', 'left'))), "shape 1 is not as CVAT writes it .KeyError: 'xtl'"),
         (cvat(image(WHEEL.replace('z_order="0"', 'z_order="x"'))), 'shape 1 is not as CVAT writes it'),
         (cvat(image('<polyline label="car" points="0,0;3,3"></polyline>')), 'a polyline has no area'),
-        (cvat(image('<box xtl="0" ytl="0" xbr="1" ybr="1"></box>')), 'its label is None'),
+        (cvat(image('<box xtl="0" ytl="0" xbr="1" ybr="1"></box>')), 'it has no label'),
         (
             cvat(image('<mask label="car" rle="5" left="0" top="0" width="2" height="2"/>')),
             'add up to 5 pixels, .* has 4',
