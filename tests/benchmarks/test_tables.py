@@ -66,7 +66,7 @@ def test_on_the_demo_in_processes_of_their_own(tables, tmp_path):
 
 
 def test_scripts_run_from_a_checkout(tmp_path):
-    scripts = [f'benchmarks/{name}.py' for name in ('table1', 'table2', 'ablations')]
+    scripts = [f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations')]
     for script, text in show_help(scripts, tmp_path).items():
         assert '--smoke' in text, script
 
