@@ -155,7 +155,8 @@ def measure(
         derive: makes further sources from the generated dataset.
     """
     start_logging()
-    if options['real_train'] and not options['real_few']:
+    takes_few = any('few' in (row.data, row.beside) for row in rows)
+    if takes_few and options['real_train'] and not options['real_few']:
         raise UserError('--real-train takes --real-few too: a folder with some of its labelled images')
     preset = options['preset'] or 'full'
     settings = replace(
@@ -170,7 +171,7 @@ def measure(
         'test': options['real_test'],
     }
     _check_same(work / 'settings.json', {**asdict(settings), **{kind: str(path) for kind, path in given.items()}})
-    sources = _sources(work, settings, given, options['jobs'])
+    sources = _sources(work, settings, given, options['jobs'], takes_few)
     if derive is not None:
         sources |= derive(sources['generated'])
     tasks = [(row, run) for run in range(settings.runs) for row in rows]
@@ -211,7 +212,7 @@ def _check_same(path: Path, settings: dict) -> None:
     write_atomically(path, json.dumps(settings).encode())
 
 
-def _sources(work: Path, settings: Settings, given: dict, jobs: int) -> dict[str, Path]:
+def _sources(work: Path, settings: Settings, given: dict, jobs: int, takes_few: bool) -> dict[str, Path]:
     """The folder of each kind of images; those that are not given are made."""
     made = {'labelled': DEMO_FOLDER / 'samples'}
     if given['generated'] is None:
@@ -228,10 +229,13 @@ def _sources(work: Path, settings: Settings, given: dict, jobs: int) -> dict[str
             ],
             standalone_mode=False,
         )
-    for kind, first, count in (('train', 0, settings.real), ('few', 0, FEW), ('test', FIRST_HELD_OUT, settings.test)):
+    drawn = {'train': (0, settings.real), 'test': (FIRST_HELD_OUT, settings.test)} | (
+        {'few': (0, FEW)} if takes_few else {}
+    )
+    for kind, (first, count) in drawn.items():
         if given[kind] is None:
             made[kind] = write_drawings(work / f'real-{kind}', range(first, first + count))
-    return {kind: path or made[kind] for kind, path in given.items()}
+    return made | {kind: path for kind, path in given.items() if path is not None}
 
 
 def write_drawings(folder: Path, seeds: range) -> Path:
