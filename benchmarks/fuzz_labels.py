@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 
 from datasetgan_ext.core.annotation import VISIBLE, Keypoints
 from datasetgan_ext.core.task import Task
@@ -35,8 +36,14 @@ FILES = {
     'supervisely': f'{NAME}.png.json',
     'datumaro': 'default.json',
     'yolo': f'{NAME}.txt',
+    'name-table': 'labelmap.txt',
+    'keypoints': 'keypoints.json',
 }
 """The file of each format that is damaged."""
+MASK_COLORS = np.zeros((SIDE, SIDE, 3), np.uint8)
+MASK_COLORS[2:9, 2:12] = 255, 0, 0
+PNG_BESIDE = ('name-table', 'keypoints')
+"""Formats whose file lies beside a mask."""
 
 OUTLINE = [2, 2, 12, 2, 12, 9, 2, 9]
 REGION = {
@@ -138,7 +145,10 @@ def labels_target(argument: str, make: Callable, mutate_json: Callable, mutate_b
             shutil.copyfile(path, Path(folder, FILES[argument]))
             if argument == 'yolo':
                 Path(folder, 'classes.txt').write_text('car\nwheel\n')
-            return read_annotations(TASK, folder, None, argument, image_hw={NAME: (SIDE, SIDE)})
+            if argument in PNG_BESIDE:
+                PIL.Image.fromarray(MASK_COLORS).save(Path(folder, f'{NAME}.png'))
+            label_format = 'png' if argument in PNG_BESIDE else argument
+            return read_annotations(TASK, folder, None, label_format, image_hw={NAME: (SIDE, SIDE)})
 
     def mutate(rng: random.Random, data: bytes) -> bytes:
         if FILES[argument].endswith('.json'):
@@ -149,7 +159,7 @@ def labels_target(argument: str, make: Callable, mutate_json: Callable, mutate_b
                 return json.dumps(content).encode()
             except (ValueError, RecursionError, TypeError, IndexError, KeyError):
                 return mutate_bytes(rng, data)
-        if argument in ('cvat', 'yolo'):
+        if argument in ('cvat', 'yolo', 'name-table'):
             return _mutate_numbers(rng, data)
         return mutate_bytes(rng, data)
 
@@ -160,6 +170,10 @@ def _corpus(name: str) -> list[bytes]:
     """Right files: as our writer writes the format, and by hand."""
     from datasetgan_ext.formats.writers import WRITERS, write_annotations
 
+    if name == 'keypoints':
+        return _corpus('coco')[:1]
+    if name == 'name-table':
+        return [b'# label:color_rgb:parts:actions\nbackground:0,0,0::\ncar:255,0,0::\nwheel:0,0,255::\n']
     corpus = [json.dumps(BY_HAND[name]).encode()] if name in BY_HAND else []
     if name == 'yolo':
         corpus.append(b'0 0.1 0.1 0.8 0.1 0.8 0.6\n1 0.5 0.5 0.7 0.5 0.7 0.7\n')

@@ -126,7 +126,7 @@ def main(
     """
     import torch
 
-    from datasetgan_ext.core.files import locked_place
+    from datasetgan_ext.core.locks import locked_place
     from datasetgan_ext.core.task import Task
     from datasetgan_ext.generator.checkpoint import load_generator
     from datasetgan_ext.generator.hand_labels import read_hand_labels

@@ -27,8 +27,8 @@ for name in {absent}:
         delattr(os, name)
 for name in {modules}:
     importlib.import_module(name)
-from datasetgan_ext.core import locks
-assert locks.fcntl is None and not locks.HOLDS_FOLDERS
+from datasetgan_ext.core import system_locks
+assert system_locks.fcntl is None and not system_locks.DELETES_OPEN_FILES
 print('all of them')
 """
 

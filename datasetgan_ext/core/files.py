@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import hashlib
 import json
-import logging
 import math
 import os
 import re
@@ -14,26 +12,21 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 from safetensors import SafetensorError, safe_open
 
-from datasetgan_ext.core import locks
 from datasetgan_ext.core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
-log = logging.getLogger(__name__)
-
 TEMPORARY_SUFFIX = '.datasetgan-tmp'
 """Of files that are not whole yet."""
 LOCK_SUFFIX = '.datasetgan-lock'
 """Of files that say who writes another one."""
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What a file system answers that has no locks, or (EBADF: NFS) none of folders."""
 SHOWN = 200
 """Characters of a file's content that a message shows."""
 WINDOWS = os.name == 'nt'
@@ -131,101 +124,6 @@ def file_sha256(path: Path) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-@contextmanager
-def locked(folder: Path, argument: str = 'outdir') -> Iterator[None]:
-    """Hold a folder for this process alone; the system lets go of it when the process ends, however it ends.
-
-    Args:
-        folder: exists.
-        argument: name of the argument that gave it, for the message.
-
-    Raises:
-        UserError: another process holds it, or it cannot be read.
-    """
-    if not locks.HOLDS_FOLDERS:
-        with _lock_file(folder / f'.folder{LOCK_SUFFIX}', folder, argument):
-            yield
-        return
-    with writing(folder):
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if _hold(descriptor, folder, argument):
-            yield
-        else:
-            with _lock_file(folder / f'.folder{LOCK_SUFFIX}', folder, argument):
-                yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def locked_place(path: Path, argument: str) -> Iterator[None]:
-    """Hold the name of a file or folder that may not exist yet, as `locked` holds a folder that does.
-
-    A hidden file beside it is the lock. It is gone at the end; one that a killed process left holds nobody up.
-
-    Args:
-        path: what is to be written; the folder that it is in is made if it is missing.
-        argument: name of the argument that gave it, for the message.
-
-    Raises:
-        UserError: another process holds it, or its folder cannot be written.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock_file(path.with_name(f'.{path.name}{LOCK_SUFFIX}'), path, argument):
-        yield
-
-
-@contextmanager
-def _lock_file(lock: Path, place: Path, argument: str) -> Iterator[None]:
-    """Hold a lock file for a place."""
-    descriptor = None
-    while descriptor is None:
-        with writing(lock):
-            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | getattr(os, 'O_NOFOLLOW', 0), 0o666)
-        try:
-            _hold(descriptor, place, argument, warn=True)
-            current = os.path.lexists(lock) and os.path.samestat(os.lstat(lock), os.fstat(descriptor))
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if not current:  # its last owner has just deleted it
-            os.close(descriptor)
-            descriptor = None
-    try:
-        yield
-    finally:
-        if locks.DELETES_OPEN_FILES:
-            lock.unlink(missing_ok=True)
-            os.close(descriptor)
-        else:  # who has opened it meanwhile keeps it
-            os.close(descriptor)
-            with suppress(OSError):
-                lock.unlink(missing_ok=True)
-
-
-def _hold(descriptor: int, place: Path, argument: str, warn: bool = False) -> bool:
-    """Whether the file system has such locks: then this process has it. Otherwise, `warn` says so."""
-    try:
-        locks.hold(descriptor)
-    except BlockingIOError as error:
-        raise UserError(
-            f'`{argument}`={place} is being written by another process; wait for it, or give another place'
-        ) from error
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise UserError(f'`{argument}`={place} cannot be written: {error.strerror or error}') from error
-        if warn:
-            log.warning(
-                '%s is on a file system without locks (%s): see to it that no other process writes there',
-                place,
-                error.strerror,
-            )
-        return False
-    return True
 
 
 @contextmanager

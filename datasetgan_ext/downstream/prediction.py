@@ -78,6 +78,7 @@ class Photo(NamedTuple):
         path: of its file.
         content: of the file, where the labeler's machine may not have it; None = it is read from `path`.
         image: uint8 [H, W, 3], where it has been read already.
+        input: float32 [3, h, w] in 0..1, at the network's size, where it has been made already.
         problem: why it could not be read.
         sha256: of the file (hex), once it has been read.
     """
@@ -86,17 +87,23 @@ class Photo(NamedTuple):
     path: Path
     content: bytes | None = None
     image: np.ndarray | None = None
+    input: torch.Tensor | None = None
     problem: str | None = None
     sha256: str = ''
 
-    def read(self) -> Photo:
-        """The same with its image, or with the problem that there is with it."""
+    def read(self, image_hw: tuple[int, int]) -> Photo:
+        """The same with its image and the network's input of that size, or with the problem that there is with it."""
+        if self.input is not None:
+            return self
         photo = self.with_content()
+        if photo.image is not None:
+            return photo._replace(input=to_input(photo.image, image_hw))
         if photo.content is None:
             return photo
         try:
             image = read_rgb(self.path, photo.content)
-            return self._replace(image=image, sha256=hashlib.sha256(photo.content).hexdigest(), content=None)
+            sha256 = hashlib.sha256(photo.content).hexdigest()
+            return self._replace(image=image, input=to_input(image, image_hw), sha256=sha256, content=None)
         except UserError as error:
             return self._failed(error.message)
         except MemoryError:
@@ -231,8 +238,8 @@ class PhotoLabeler:
 
     def label(self, ids: Sequence[Photo]) -> list[UndecidedPhoto | FailedPhoto]:
         """What the network says of photos, from one forward pass of all that can be read, in their order."""
-        photos = [photo.read() for photo in ids]
-        inputs = [to_input(photo.image, self.model.image_hw) for photo in photos if photo.image is not None]
+        photos = [photo.read(self.model.image_hw) for photo in ids]
+        inputs = [photo.input for photo in photos if photo.input is not None]
         parts = iter(self._forward(torch.stack(inputs)) if inputs else ())
         return [
             FailedPhoto(photo.id, photo.problem)

@@ -12,7 +12,7 @@ import torch
 
 from datasetgan_ext.core.annotation import size_text
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import locked_place
+from datasetgan_ext.core.locks import locked_place
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.downstream.batches import Augmentation, BatchSource, SharedBatches
 from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, fit

@@ -14,13 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import (
-    holds_files,
-    locked_place,
-    remove_temporary_folders,
-    temporary_folder,
-    writing,
-)
+from datasetgan_ext.core.files import holds_files, remove_temporary_folders, temporary_folder, writing
+from datasetgan_ext.core.locks import locked_place
 from datasetgan_ext.formats.coco_dataset import Coco
 from datasetgan_ext.formats.folder import (
     CONVERSION,

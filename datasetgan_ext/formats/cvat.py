@@ -102,7 +102,13 @@ def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
                 visibility=ABSENT if element.get('outside') == '1' else visibility,
             )
     else:
-        yield Shape(_label(element), where, _region(element))
+        yield Shape(
+            _label(element),
+            where,
+            _region(element),
+            is_box=element.tag == 'box' and not _rotation(element),
+            group=int(element.get('group_id') or 0) or None,
+        )
 
 
 def _label(element: ElementTree.Element) -> str:

@@ -60,7 +60,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                         height, width = annotation['rle']['size']
                         drawing.image_hw = image_size(height, width, where)
                     region = _region(annotation, drawing.image_hw)
-                    drawing.shapes.append(Shape(names[label_id], where, region))
+                    group, is_box = annotation.get('group') or None, annotation['type'] == 'bbox'
+                    drawing.shapes.append(Shape(names[label_id], where, region, is_box=is_box, group=group))
         yield drawing
 
 

@@ -22,7 +22,7 @@ from datasetgan_ext.core.names import check_names, find_image, image_stem, index
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
-from datasetgan_ext.formats.shapes import MAX_SIDE, Polygon, Region, ShapeError, finite, leaves
+from datasetgan_ext.formats.shapes import MAX_SIDE, TOLERANCE, Polygon, Region, ShapeError, finite, leaves
 
 IGNORE_LABEL = '__ignore__'
 """LabelMe's label of regions that are left out; understood in every format."""
@@ -44,6 +44,8 @@ class Shape:
         point: x and y in pixels of a keypoint, (0.5, 0.5) the centre of the first pixel.
         visibility: of a keypoint.
         unnamed: whether it is a keypoint of which the file does not tell the name; the label is that of its object.
+        is_box: whether it is an upright rectangle by the tool's own word: a region, or the box around an object.
+        group: what the tool joins shapes into one object by; None = it is by itself.
     """
 
     label: str
@@ -52,11 +54,14 @@ class Shape:
     point: Sequence[float] | np.ndarray | None = None
     visibility: int = VISIBLE
     unnamed: bool = False
+    is_box: bool = False
+    group: object = None
 
     def __post_init__(self):
         if not isinstance(self.label, str):
             raise ShapeError(f'its label is {self.label!r}, which is no name')
         self.label = composed(self.label)
+        self.group = None if self.group is None else str(self.group)
         if self.region is None:
             self.point = finite(self.point, (2,))
 
@@ -124,6 +129,11 @@ def annotate(
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
         note(f'{source}: {left_out} {kind} are passed over, no {names} are taken from here')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
+    drawn = sum(len(shapes) for _, shapes in wanted)
+    wanted = [(drawing, _without_object_boxes(shapes)) for drawing, shapes in wanted]
+    boxes = drawn - sum(len(shapes) for _, shapes in wanted)
+    if boxes:
+        note(f'{source}: {boxes} rectangles are the boxes of objects whose outlines are there too, and cover nothing')
     empty = [drawing.image for drawing, shapes in wanted if not shapes and not (drawing.complete and task.classes)]
     if empty:
         note(f'{source}: nothing is drawn on {len(empty)} images; passed over: {listed(empty)}')
@@ -238,6 +248,53 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
             if (shape.region is not None) == regions and not (regions and shape.label == IGNORE_LABEL):
                 places.setdefault(shape.label, []).append(shape.where)
         check_names(source, places, known, kind, others)
+
+
+def _without_object_boxes(shapes: list[Shape]) -> list[Shape]:
+    """The shapes of an image less the rectangles that only tell where an object is; painted, they would fill it.
+
+    Such a box lies around all that has its label and its group: so CVAT and Datumaro keep COCO's objects.
+
+    Raises:
+        UserError: a rectangle without a group lies around an outline of its label that it hides, or that adds nothing
+            to it: either of the two may be meant.
+    """
+    boxes = [place for place, shape in enumerate(shapes) if shape.is_box and shape.region.extent is not None]
+    dropped = set()
+    for label in {shapes[place].label for place in boxes}:
+        places = [place for place, shape in enumerate(shapes) if shape.label == label and shape.region is not None]
+        places = np.array([place for place in places if shapes[place].region.extent is not None])
+        extents = np.array([shapes[place].region.extent for place in places])
+        # how many shapes of other labels were drawn before each place
+        others = np.cumsum([0] + [shape.label != label for shape in shapes])
+        joined: dict[object, list[int]] = {}
+        for index, place in enumerate(places):
+            joined.setdefault(shapes[place].group, []).append(index)
+        alone = np.array([index for index in joined.get(None, []) if not shapes[places[index]].is_box], dtype=int)
+        for index, place in enumerate(places):
+            if not shapes[place].is_box:
+                continue
+            group = [other for other in joined[shapes[place].group] if other != index]
+            if shapes[place].group is not None and group and _around(extents[index], extents[group], TOLERANCE).all():
+                dropped.add(int(place))
+                joined[shapes[place].group] = group
+                continue
+            inside = alone[_around(extents[index], extents[alone], 0)]
+            outlines = places[inside]
+            useless = inside[(outlines < place) | (others[outlines] == others[place])]
+            if len(useless):
+                raise UserError(
+                    f'{shapes[place].where} ({label}) is a rectangle around the outline '
+                    f'{shapes[places[useless[0]]].where}, of the same class: is all of the rectangle that class, or '
+                    'is it the box of the object, and the outline its mask? Delete the one that is not meant; or '
+                    'join the two in a group, and the rectangle is taken as the box'
+                )
+    return [shape for place, shape in enumerate(shapes) if place not in dropped]
+
+
+def _around(box: np.ndarray, extents: np.ndarray, tolerance: float) -> np.ndarray:
+    """Bool [N]: which of the extents [N, 4] lie in that of a box [4]."""
+    return (extents[:, :2] >= box[:2] - tolerance).all(axis=1) & (extents[:, 2:] <= box[2:] + tolerance).all(axis=1)
 
 
 def _mask(

@@ -6,6 +6,7 @@ Nothing is told from a name alone, but what the format itself fixes, such as Rob
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -24,6 +25,8 @@ CSV = (
     ('pixel value', "lists the classes of Roboflow's masks; export COCO Segmentation from Roboflow instead"),
 )
 """What the first line of a table begins with, and what that is."""
+ONE_IMAGE = re.compile(r'(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation[\s>]', re.DOTALL)
+"""Beginning of an XML file about one image; CVAT's root is called annotations."""
 
 
 def format_of_file(path: Path, argument: str) -> str | None:
@@ -39,6 +42,13 @@ def format_of_file(path: Path, argument: str) -> str | None:
         text = read_text(path).lstrip('\ufeff \t\r\n')
     except (OSError, ValueError):
         return None
+    if ONE_IMAGE.match(text):
+        what = f'of Pascal VOC, which {BOXES}; export masks (SegmentationClass) or another format from the tool'
+        if '<polygon>' in text:
+            what = (
+                "of LabelMe's old web page (CVAT's LabelMe 3.0); export LabelMe's JSON, or CVAT for images 1.1, instead"
+            )
+        raise UserError(f'{start} is an XML file {what}')
     if text.startswith('<'):
         return 'cvat'
     if text[:1] in ('{', '[') or path.suffix.lower() == '.json':
@@ -63,6 +73,14 @@ def formats_of_folder(folder: Path, argument: str) -> list[str]:
             format_of_file(path, argument)
     texts = files_by_suffix(folder, '.txt', below=True)
     return ['yolo'] if any(format_of_file(path, argument) == 'yolo' for path in texts) else []
+
+
+def is_of_one_image(path: Path) -> bool:
+    """Whether a file is XML of the boxes on one image, as VOC's datasets have them beside their masks."""
+    try:
+        return path.suffix.lower() == '.xml' and ONE_IMAGE.match(read_text(path).lstrip('\ufeff \t\r\n')) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def labeled_pictures(path: Path, name: str) -> set[Path]:

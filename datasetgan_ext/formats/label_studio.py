@@ -140,7 +140,8 @@ def _shape(parts: list[dict], drawing: Drawing, where: str) -> Shape | None:
     kind = _geometry(parts[0]['type'], value)
     if kind == 'keypoint':
         return Shape(labels[0], where, point=_pixels((value['x'], value['y']), drawing.image_hw))
-    return Shape(labels[0], where, _region(kind, value, drawing.image_hw))
+    is_box = kind == 'rectangle' and not value.get('rotation')
+    return Shape(labels[0], where, _region(kind, value, drawing.image_hw), is_box=is_box)
 
 
 def _geometry(kind: str, value: dict) -> str:

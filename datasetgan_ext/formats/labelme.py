@@ -85,7 +85,15 @@ def _drawing(path: Path, content: Any) -> Drawing:
                     Shape(shape['label'], where, point=point, visibility=OCCLUDED if occluded else VISIBLE)
                 )
             else:
-                drawing.shapes.append(Shape(shape['label'], where, _region(shape)))
+                drawing.shapes.append(
+                    Shape(
+                        shape['label'],
+                        where,
+                        _region(shape),
+                        is_box=shape.get('shape_type') == 'rectangle',
+                        group=shape.get('group_id'),
+                    )
+                )
     return drawing
 
 

@@ -16,7 +16,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, labeled_pictures
+from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image, labeled_pictures
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
 
@@ -238,7 +238,7 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     pictures = files_by_suffix(folder, '.png')
     files = files_by_suffix(folder, '.json', '.xml', below=True)
     if argument == 'labels' and (in_voc or pictures):
-        files = [path for path in files if path != folder / KEYPOINTS_FILE]
+        files = [path for path in files if path != folder / KEYPOINTS_FILE and not is_of_one_image(path)]
     known = [(format_of_file(path, argument), path) for path in files]
     by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
     found = [('voc', folder)] if in_voc else []

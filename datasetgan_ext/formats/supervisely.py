@@ -54,7 +54,7 @@ def _drawing(path: Path, content: Any) -> Drawing:
                 (point,) = finite(found['points']['exterior'], (1, 2))
                 drawing.shapes.append(Shape(label, where, point=_places(point)))
             else:
-                drawing.shapes.append(Shape(label, where, _region(kind, found)))
+                drawing.shapes.append(Shape(label, where, _region(kind, found), is_box=kind == 'rectangle'))
     return drawing
 
 

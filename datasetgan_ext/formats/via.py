@@ -43,7 +43,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                 if shape['name'] == 'point':
                     drawing.shapes.append(Shape(label, where, point=(shape['cx'], shape['cy'])))
                 else:
-                    drawing.shapes.append(Shape(label, where, _region(shape)))
+                    drawing.shapes.append(Shape(label, where, _region(shape), is_box=shape['name'] == 'rect'))
         yield drawing
 
 

@@ -19,7 +19,8 @@ import torch
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import file_sha256, locked, save_atomically, write_atomically, writing
+from datasetgan_ext.core.files import file_sha256, save_atomically, write_atomically, writing
+from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.downstream.prediction import PhotoLabeler
@@ -167,7 +168,7 @@ class PhotoRun:
         done = {number for number in range(len(self.files)) if number in manifest}
         failures = []
         encoder = PhotoEncoder(task, self.files, self.compression)
-        jobs = PhotoJobs(self.files, self.labeler.batch)(done, executor.shares)
+        jobs = PhotoJobs(self.files, self.labeler.batch, self.labeler.model.image_hw)(done, executor.shares)
         with (
             closing(executor.label(jobs, encoder, fingerprint)) as results,
             tqdm(

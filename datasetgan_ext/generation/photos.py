@@ -140,14 +140,16 @@ class PhotoJobs:
     """The forward passes that label photos. Always whole batches, so that a photo's neighbours are the same however a
     run was stopped or split."""
 
-    def __init__(self, files: Sequence[PhotoFile], batch: int):
+    def __init__(self, files: Sequence[PhotoFile], batch: int, image_hw: tuple[int, int]):
         """
         Args:
             files: all photos; their places are the ids.
             batch: photos in each.
+            image_hw: size of the images that the network sees.
         """
         self._files = files
         self._batch = batch
+        self._image_hw = image_hw
 
     def __call__(self, done: set[int], shares: Shares) -> Iterator[Job]:
         """Jobs of the batches that are not done.
@@ -159,7 +161,7 @@ class PhotoJobs:
         """
         jobs = self._jobs(done)
         if shares is Shares.MEMORY:
-            return read_ahead(jobs)
+            return read_ahead(jobs, self._image_hw)
         return map(_with_contents, jobs) if shares is Shares.NOTHING else jobs
 
     def _jobs(self, done: set[int]) -> Iterator[Job]:
@@ -178,13 +180,14 @@ class PhotoJobs:
         return Photo(number, path.absolute())
 
 
-def read_ahead(jobs: Iterable[Job]) -> Iterator[Job]:
-    """The same jobs with photos that threads have read, AHEAD of them at most before they are asked for."""
+def read_ahead(jobs: Iterable[Job], image_hw: tuple[int, int]) -> Iterator[Job]:
+    """The same jobs with photos that threads have read, and made inputs of that size of; AHEAD of them at most before
+    they are asked for."""
     with ThreadPoolExecutor(ENCODERS) as threads:
         reading: deque[tuple[Job, list]] = deque()
         try:
             for job in jobs:
-                reading.append((job, [threads.submit(photo.read) for photo in job.ids]))
+                reading.append((job, [threads.submit(photo.read, image_hw) for photo in job.ids]))
                 if len(reading) > AHEAD:
                     yield _read(*reading.popleft())
             while reading:

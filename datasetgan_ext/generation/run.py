@@ -12,7 +12,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import holds_files, locked, writing
+from datasetgan_ext.core.files import holds_files, writing
+from datasetgan_ext.core.locks import locked
 from datasetgan_ext.formats.conversions import check_conversion, convert_within
 from datasetgan_ext.formats.folder import Conversion, FolderDataset, Summary
 from datasetgan_ext.formats.png import COMPRESSION

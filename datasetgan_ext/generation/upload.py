@@ -12,7 +12,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError, import_extra
-from datasetgan_ext.core.files import CHUNK, LOCK_SUFFIX, file_sha256, inside, locked_place
+from datasetgan_ext.core.files import CHUNK, LOCK_SUFFIX, file_sha256, inside
+from datasetgan_ext.core.locks import locked_place
 from datasetgan_ext.core.urls import without_secrets
 from datasetgan_ext.formats.conversions import CONVERSIONS, files_of_conversion
 from datasetgan_ext.formats.folder import DATASET_FILE, KEYPOINTS_FILE, MANIFEST, read_manifest, records_in

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import CHUNK, TEMPORARY_SUFFIX, file_sha256, move_whole, temporary_file
-from datasetgan_ext.core.locks import hold
+from datasetgan_ext.core.system_locks import hold
 from datasetgan_ext.generator.pickle_machine import is_whole
 
 _TIMEOUT_S = (10, 60)  # seconds to connect, seconds between two reads

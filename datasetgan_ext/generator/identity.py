@@ -21,7 +21,8 @@ def network_fingerprint(network: torch.nn.Module) -> str:
 
     The second part is over each module's class, the source code of the class, and the numbers and names that the
     module keeps, which are what its constructor was given: the same weights with another activation are another
-    network.
+    network. What these classes import is left out: our patches change upstream's torch_utils/ops so that they run on
+    newer PyTorch, and labels of samples made before have to stay of use.
     """
     digest = hashlib.sha256()
     for line in _computation(network):

@@ -23,13 +23,13 @@ from datasetgan_ext.core.files import (
     holds_files,
     inside,
     is_inside,
-    locked,
     remove_leftovers,
     save_atomically,
     write_atomically,
     writing,
 )
 from datasetgan_ext.core.images import open_image
+from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.names import find_image, listed, nearest
 from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.core.task import Task

@@ -14,14 +14,8 @@ import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints, object_box
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import (
-    files_by_suffix,
-    locked,
-    remove_leftovers,
-    save_atomically,
-    temporary_file,
-    writing,
-)
+from datasetgan_ext.core.files import files_by_suffix, remove_leftovers, save_atomically, temporary_file, writing
+from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco

@@ -11,7 +11,16 @@ from datasetgan_ext.core.errors import UserError
 from tests.helpers.upstream import NEEDS_UPSTREAM
 
 
-@pytest.mark.parametrize('name', [pytest.param('pickle', marks=NEEDS_UPSTREAM), 'interpreter'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param('pickle', marks=NEEDS_UPSTREAM),
+        'interpreter',
+        'labels:cvat',
+        'labels:keypoints',
+        'labels:name-table',
+    ],
+)
 def test_right_files_are_read_and_wrong_ones_refused(name, tmp_path):
     target = fuzz.make_target(name)
     path = tmp_path / f'input{target.suffix}'

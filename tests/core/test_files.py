@@ -14,8 +14,6 @@ from datasetgan_ext.core.files import (
     file_sha256,
     holds_files,
     inside,
-    locked,
-    locked_place,
     remove_leftovers,
     save_atomically,
     temporary_folder,
@@ -119,51 +117,11 @@ def test_a_name_that_stays(tmp_path, name):
     assert inside(tmp_path, name) == tmp_path / name
 
 
-def test_a_place_is_held_by_one_and_leaves_nothing(tmp_path):
-    place = tmp_path / 'new' / 'a[0].safetensors'
-    with locked_place(place, 'out'):
-        with pytest.raises(UserError, match='`out`=.*is being written by another process'), locked_place(place, 'out'):
-            raise AssertionError
-        with locked_place(tmp_path / 'new' / 'b', 'out'):
-            assert not holds_files(tmp_path / 'new')
-    assert list((tmp_path / 'new').iterdir()) == []
-    (tmp_path / 'new' / f'.{place.name}{files.LOCK_SUFFIX}').touch()
-    with locked_place(place, 'out'):
-        pass
-
-
-def test_a_lock_is_no_link_that_somebody_put_there(tmp_path):
-    (tmp_path / f'.a{files.LOCK_SUFFIX}').symlink_to(tmp_path / 'victim')
-    with pytest.raises(UserError, match='cannot be written'), locked_place(tmp_path / 'a', 'out'):
-        raise AssertionError
-    assert not (tmp_path / 'victim').exists()
-
-
-def test_on_nfs_where_folders_cannot_be_locked_a_file_is(tmp_path, monkeypatch):
-    real = files.locks.fcntl.flock
-
-    def flock(descriptor, operation):
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EBADF, 'Bad file descriptor')
-        real(descriptor, operation)
-
-    monkeypatch.setattr(files.locks.fcntl, 'flock', flock)
-    with locked(tmp_path):
-        with pytest.raises(UserError, match='is being written by another process'), locked(tmp_path):
-            raise AssertionError
-        assert not holds_files(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize('number', [errno.ESTALE, errno.EIO])
 def test_a_network_file_system_that_fails_is_told(tmp_path, monkeypatch, number):
     def fail(*arguments):
         raise OSError(number, os.strerror(number))
 
-    with monkeypatch.context() as patch:
-        patch.setattr(files.locks.fcntl, 'flock', fail)
-        with pytest.raises(UserError, match=os.strerror(number)), locked(tmp_path):
-            raise AssertionError
     for name in ('open', 'fsync', 'replace'):
         with monkeypatch.context() as patch:
             patch.setattr(files.os, name, fail)

@@ -1,4 +1,6 @@
-"""What reads our COCO: pycocotools' evaluation, torchvision's wrapper and the steps of its recipe, supervision, we."""
+"""What reads our COCO: pycocotools' evaluation, torchvision's wrapper and the steps of its recipe, supervision,
+Datumaro's importer, ultralytics' converter, and we.
+"""
 
 from __future__ import annotations
 
@@ -144,6 +146,60 @@ def test_supervision_reads_the_masks(dataset, folder):
         highest = ndimage.maximum_filter(truth, 3)
         near = highest != ndimage.minimum_filter(truth, 3)
         assert not ((mask != truth) & ~near).any()
+
+
+def painted(polygons: list[tuple[list[float], int]]) -> np.ndarray:
+    """Polygons (x, y, x, y, ...), each with its class id, as one mask."""
+    runs = pytest.importorskip('pycocotools.mask')
+    return merged(
+        [runs.decode(runs.frPyObjects([points], *HW))[..., 0] for points, _ in polygons], [c for _, c in polygons]
+    )
+
+
+def test_datumaro_imports_masks_keypoints_and_images(dataset, folder):
+    datumaro = pytest.importorskip('datumaro')
+    truths = records(dataset, TRAIN) | records(dataset, VAL)
+    loaded = datumaro.Dataset.import_from(str(folder), 'coco_instances')
+    labels = loaded.categories()[datumaro.AnnotationType.label]
+    assert {item.id: item.subset for item in loaded} == {
+        name: split for split in (TRAIN, VAL) for name in records(dataset, split)
+    }
+    for item in loaded:
+        polygons = [
+            (one.points, TASK.classes.index(labels[one.label].name))
+            for one in item.annotations
+            if one.type == datumaro.AnnotationType.polygon
+        ]
+        np.testing.assert_array_equal(painted(polygons), dataset.mask(truths[item.id]))
+        assert np.array_equal(item.media.data[..., ::-1], dataset.image(truths[item.id]))
+    loaded = datumaro.Dataset.import_from(str(folder), 'coco_person_keypoints')
+    assert len(loaded) == len(truths)
+    for item in loaded:
+        for one in item.annotations:
+            if one.type == datumaro.AnnotationType.points:
+                points = np.column_stack([np.reshape(one.points, (-1, 2)), [seen.value for seen in one.visibility]])
+                np.testing.assert_allclose(points.ravel(), truths[item.id]['keypoints'], atol=1e-4)
+
+
+def test_ultralytics_converts_masks_and_keypoints(dataset, folder, tmp_path):
+    converter = pytest.importorskip('ultralytics.data.converter')
+    height, width = HW
+    for kind, options in (('segments', {'use_segments': True}), ('keypoints', {'use_keypoints': True})):
+        converter.convert_coco(str(folder / 'annotations'), str(tmp_path / kind), cls91to80=False, **options)
+    for split in (TRAIN, VAL):
+        for name, record in records(dataset, split).items():
+            truth = dataset.mask(record)
+            if not truth.any():
+                continue
+            lines = (tmp_path / 'segments' / 'labels' / split / f'{name}.txt').read_text().splitlines()
+            numbers = [np.array(line.split(), dtype=float) for line in lines]
+            polygons = [
+                ((one[1:].reshape(-1, 2) * (width, height)).ravel().tolist(), int(one[0]) + 1) for one in numbers
+            ]
+            np.testing.assert_array_equal(painted(polygons), truth)
+            text = (tmp_path / 'keypoints' / 'labels' / f'person_keypoints_{split}' / f'{name}.txt').read_text()
+            points = np.array(text.split()[5:], dtype=float).reshape(-1, 3) * (width, height, 1)
+            np.testing.assert_allclose(points.ravel(), record['keypoints'], atol=1e-3)
 
 
 def test_keypoints_without_masks_have_the_polygon_of_their_box(tmp_path):

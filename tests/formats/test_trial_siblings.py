@@ -186,3 +186,39 @@ def test_ids_in_a_gray_png_of_two_bits_are_not_scaled_into_no_label(tmp_path):
     """Ids 0 and 3, stored in 2 bits: a viewer shows black and white."""
     write_png(tmp_path / 'labels' / f'{SEED0}.png', np.where(true_mask(), 3, 0), 2, GRAY)
     names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), SEED0, 'mask_values')
+
+
+# ------------------------------------------------------------------------------------------- XML about one image
+
+BOX_OF_A_CAR = '<bndbox><xmin>20</xmin><ymin>40</ymin><xmax>108</xmax><ymax>90</ymax></bndbox>'
+OUTLINE_OF_A_CAR = (
+    '<polygon><pt><x>20</x><y>40</y></pt><pt><x>108</x><y>40</y></pt><pt><x>108</x><y>90</y></pt></polygon>'
+)
+
+
+def xml_of_one_image(inside: str) -> str:
+    return (
+        f'<?xml version="1.0"?>\n<!-- made by a tool -->\n<annotation verified="yes"><filename>{SEED0}.png</filename>'
+        f'<object><name>car</name>{inside}</object></annotation>'
+    )
+
+
+@pytest.mark.parametrize('images', [1, 3])
+@pytest.mark.parametrize(
+    'inside, parts',
+    [(BOX_OF_A_CAR, ('Pascal VOC', 'boxes', 'SegmentationClass')), (OUTLINE_OF_A_CAR, ('LabelMe', 'JSON', 'CVAT'))],
+    ids=['voc', 'labelme'],
+)
+def test_xml_of_one_image_is_named(tmp_path, images, inside, parts):
+    for number in range(images):
+        write(tmp_path / 'labels' / 'Annotations' / f'seed{number:07d}.xml', xml_of_one_image(inside))
+    names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), f'{SEED0}.xml', *parts)
+
+
+@pytest.mark.parametrize('folder', ['.', 'SegmentationClass'])
+def test_masks_beside_the_xml_of_boxes_are_read(tmp_path, folder):
+    """As VOC's own datasets are, and exports of CVAT, Datumaro and LabelImg."""
+    write(tmp_path / 'labels' / 'Annotations' / f'{SEED0}.xml', xml_of_one_image(BOX_OF_A_CAR))
+    (tmp_path / 'labels' / folder).mkdir(exist_ok=True)
+    write_png(tmp_path / 'labels' / folder / f'{SEED0}.png', true_mask(), 8, GRAY)
+    is_true(tmp_path / 'labels', text_classes(tmp_path))

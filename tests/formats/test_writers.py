@@ -13,7 +13,7 @@ from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Ke
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.conversions import CONVERSIONS
-from datasetgan_ext.formats.folder import TRAIN, VAL
+from datasetgan_ext.formats.folder import TRAIN, VAL, name_of_record
 from datasetgan_ext.formats.label_studio import brush_bits, brush_stream
 from datasetgan_ext.formats.label_writer import LabeledFile, Window
 from datasetgan_ext.formats.labels import read_annotations
@@ -168,6 +168,27 @@ def test_a_brush_by_the_tools_own_decoder():
     bits = np.random.RandomState(2).rand(40, 30) > 0.7
     decoded = np.reshape(brush.decode_rle(brush_stream(bits)), (40, 30, 4))[:, :, 3]
     assert ((decoded > 0) == bits).all()
+
+
+def test_labelme_opens_what_we_write(tmp_path):
+    """By its own reader, and painted by its own export."""
+    label_file = pytest.importorskip('labelme._label_file')
+    from labelme.utils import shapes_to_label
+
+    dataset = make_dataset(tmp_path / 'dataset')
+    folder = converted(dataset, 'labelme') / TRAIN
+    numbers = {name: number for number, name in enumerate(dataset.task.classes)}
+    for record in dataset.kept(0.3, TRAIN):
+        opened = label_file.LabelFile(str(folder / f'{name_of_record(record)}.json'))
+        assert opened.image_data == (dataset.folder / record['image']).read_bytes()
+        regions = [shape for shape in opened.shapes if shape['shape_type'] != 'point']
+        mask, _ = shapes_to_label(dataset.image_hw, regions, numbers)
+        np.testing.assert_array_equal(mask, dataset.mask(record))
+        points = {shape['label']: shape['points'][0] for shape in opened.shapes if shape['shape_type'] == 'point'}
+        for name, (x, y, seen) in zip(dataset.task.keypoints, np.reshape(record['keypoints'], (-1, 3)).tolist()):
+            assert (name in points) == (seen > 0)
+            if seen:
+                assert points[name] == pytest.approx([x, y], abs=0.01)
 
 
 @pytest.mark.parametrize('name', ['labelme', 'cvat', 'label-studio'])

@@ -67,14 +67,14 @@ def test_nothing_to_label(tmp_path):
 
 def test_jobs_are_whole_batches():
     files = [PhotoFile(Path(f'/p/{name}.png'), f'{name}.png', name) for name in 'abcde']
-    jobs = list(PhotoJobs(files, 2)({0, 1, 2}, Shares.DISK))
+    jobs = list(PhotoJobs(files, 2, (8, 8))({0, 1, 2}, Shares.DISK))
     assert [([photo.id for photo in job.ids], job.wanted) for job in jobs] == [([2, 3], {3}), ([4], {4})]
 
 
 def test_jobs_for_machines_without_the_disk_hold_the_files(tmp_path):
     (tmp_path / 'a.png').write_bytes(b'content')
     files = [PhotoFile(tmp_path / name, name, name) for name in ('a.png', 'b.png')]
-    (job,) = PhotoJobs(files, 2)(set(), Shares.NOTHING)
+    (job,) = PhotoJobs(files, 2, (8, 8))(set(), Shares.NOTHING)
     assert job.ids[0].content == b'content' and job.ids[1].problem == 'is not there, or a link to nothing'
 
 
@@ -82,7 +82,7 @@ def test_a_few_photos_are_read_ahead():
     taken = []
 
     class Counted(Photo):
-        def read(self):
+        def read(self, image_hw):
             return self
 
     def jobs():
@@ -90,7 +90,7 @@ def test_a_few_photos_are_read_ahead():
             taken.append(number)
             yield Job([Counted(number, Path('x'))], {number})
 
-    reading = read_ahead(jobs())
+    reading = read_ahead(jobs(), (8, 8))
     assert next(reading).wanted == {0} and taken == [0, 1, 2]
     assert [job.wanted for job in reading] == [{number} for number in range(1, 10)]
 

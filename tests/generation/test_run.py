@@ -1,5 +1,4 @@
 import copy
-import errno
 import json
 import os
 import shutil
@@ -646,15 +645,6 @@ def test_card_says_what_is_in_it(make_run, tmp_path):
     assert '| 2 | bright |' in card and 'trained on 4 hand-labelled images' in card
     with PIL.Image.open(tmp_path / 'dataset' / 'preview.png') as preview:
         assert preview.width > 4 * 128
-
-
-def test_a_file_system_without_locks_is_told(make_run, monkeypatch, caplog):
-    def flock(descriptor, operation):
-        raise OSError(errno.ENOLCK, 'No locks available')
-
-    monkeypatch.setattr(files.locks.fcntl, 'flock', flock)
-    assert make_run()().samples == 6
-    assert 'is on a file system without locks (No locks available)' in caplog.text
 
 
 def test_projected_images_are_recorded_under_their_row_and_an_older_manifest_goes_on(generator, interpreter, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation, clean_up
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import locked
+from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
