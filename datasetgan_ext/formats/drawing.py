@@ -259,12 +259,12 @@ def _without_object_boxes(shapes: list[Shape]) -> list[Shape]:
         UserError: a rectangle without a group lies around an outline of its label that it hides, or that adds nothing
             to it: either of the two may be meant.
     """
-    boxes = [place for place, shape in enumerate(shapes) if shape.is_box and shape.region.extent is not None]
+    known = {place: shape.region.extent for place, shape in enumerate(shapes) if shape.region is not None}
+    covered = {place: extent for place, extent in known.items() if extent is not None}
     dropped = set()
-    for label in {shapes[place].label for place in boxes}:
-        places = [place for place, shape in enumerate(shapes) if shape.label == label and shape.region is not None]
-        places = np.array([place for place in places if shapes[place].region.extent is not None])
-        extents = np.array([shapes[place].region.extent for place in places])
+    for label in {shapes[place].label for place in covered if shapes[place].is_box}:
+        places = np.array([place for place in covered if shapes[place].label == label])
+        extents = np.array([covered[place] for place in places])
         # how many shapes of other labels were drawn before each place
         others = np.cumsum([0] + [shape.label != label for shape in shapes])
         joined: dict[object, list[int]] = {}
@@ -294,7 +294,8 @@ def _without_object_boxes(shapes: list[Shape]) -> list[Shape]:
 
 def _around(box: np.ndarray, extents: np.ndarray, tolerance: float) -> np.ndarray:
     """Bool [N]: which of the extents [N, 4] lie in that of a box [4]."""
-    return (extents[:, :2] >= box[:2] - tolerance).all(axis=1) & (extents[:, 2:] <= box[2:] + tolerance).all(axis=1)
+    starts_inside = (extents[:, :2] >= box[:2] - tolerance).all(axis=1)
+    return np.logical_and(starts_inside, (extents[:, 2:] <= box[2:] + tolerance).all(axis=1))
 
 
 def _mask(
