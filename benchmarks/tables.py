@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -42,6 +43,7 @@ FEW = 16
 FIRST_GENERATED = 1000
 CHECKPOINTS = 5
 DISCRIMINATOR_WIDTH = 16
+SHARE_BESIDE = 0.3
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Row:
         num: how many of them it takes, from the first; None = all.
         unlabelled: source of unlabelled images; with them it is semi-supervised.
         share: of `Settings.images` that it takes, in place of `num`.
+        beside: source of further labelled images, which are SHARE_BESIDE of each batch.
     """
 
     title: str
@@ -61,6 +64,7 @@ class Row:
     num: int | None = None
     unlabeled: str | None = None
     share: float = 1
+    beside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ table_options = joined(
     click.option('--labelled', type=folder, help=f"Images to take the first {FEW} of, in place of the demo's"),
     click.option('--generated', type=folder, help="Dataset of gen_dataset.py, in place of the demo's"),
     click.option('--real-train', type=folder, help='Real training set, in place of drawings'),
+    click.option('--real-few', type=folder, help=f'{FEW} labelled images of it, in place of drawings'),
     click.option('--real-test', type=folder, help='Real test set, in place of drawings'),
     click.option(
         '--result',
@@ -150,6 +155,8 @@ def measure(
         derive: makes further sources from the generated dataset.
     """
     start_logging()
+    if options['real_train'] and not options['real_few']:
+        raise UserError('--real-train takes --real-few too: a folder with some of its labelled images')
     preset = options['preset'] or 'full'
     settings = replace(
         PRESETS[preset], **{key: options[key] for key in asdict(PRESETS[preset]) if options.get(key) is not None}
@@ -159,6 +166,7 @@ def measure(
         'labelled': options['labelled'],
         'generated': options['generated'],
         'train': options['real_train'],
+        'few': options['real_few'],
         'test': options['real_test'],
     }
     _check_same(work / 'settings.json', {**asdict(settings), **{kind: str(path) for kind, path in given.items()}})
@@ -220,7 +228,7 @@ def _sources(work: Path, settings: Settings, given: dict, jobs: int) -> dict[str
             ],
             standalone_mode=False,
         )
-    for kind, first, count in (('train', 0, settings.real), ('test', FIRST_HELD_OUT, settings.test)):
+    for kind, first, count in (('train', 0, settings.real), ('few', 0, FEW), ('test', FIRST_HELD_OUT, settings.test)):
         if given[kind] is None:
             made[kind] = write_drawings(work / f'real-{kind}', range(first, first + count))
     return {kind: path or made[kind] for kind, path in given.items()}
@@ -266,7 +274,7 @@ def write_drawings(folder: Path, seeds: range) -> Path:
 
 def _train_and_score(row: Row, run: int, work: Path, settings: Settings, kind: str, sources: dict[str, Path]) -> dict:
     """Train a method and score it on the test set; what is there already is not done again."""
-    name = row.title.lower().replace(' ', '-').replace('(', '').replace(')', '')
+    name = re.sub(r'[^a-z0-9]+', '-', row.title.lower()).strip('-')
     out, scores = work / f'{name}-{run}.safetensors', work / f'{name}-{run}.json'
     arguments = train_arguments(row, run, out, settings, sources)
     if not out.exists() or out.with_name(out.name + PARTIAL_SUFFIX).exists():
@@ -297,6 +305,8 @@ def train_arguments(row: Row, run: int, out: Path, settings: Settings, sources: 
         arguments.append(f'--size={settings.size}')
     if num := row.num or (round(row.share * settings.images) if row.share < 1 else None):
         arguments.append(f'--num={num}')
+    if row.beside:
+        arguments.append(f'--data={sources[row.beside]}:{SHARE_BESIDE}')
     if row.unlabeled:
         arguments += [f'--unlabeled={sources[row.unlabeled]}', f'--discriminator-width={DISCRIMINATOR_WIDTH}']
     return arguments

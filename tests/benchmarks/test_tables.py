@@ -60,22 +60,24 @@ def test_on_the_demo_in_processes_of_their_own(tables, tmp_path):
     work = f'--work={tmp_path}/work'
     assert '| DatasetGAN |' in run(tables[2], work)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / 'work' / 'smoke').glob('*/images/*.png')}
-    assert len(stamps) == 6 + 16 + 6, 'generated, real for training, real for the test'
+    assert len(stamps) == 6 + 16 + 16 + 6, 'generated, real for training, few of them, real for the test'
     assert '| without the most uncertain 30% |' in run(ablations, work, '--jobs=2')
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
 def test_scripts_run_from_a_checkout(tmp_path):
-    scripts = [f'benchmarks/{name}.py' for name in ('table1', 'table2', 'ablations')]
+    scripts = [f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations')]
     for script, text in show_help(scripts, tmp_path).items():
         assert '--smoke' in text, script
 
 
 def test_all_methods_are_treated_alike(tables, tmp_path):
     """Their commands differ in the data alone."""
+    from benchmarks import real_and_generated
+
     common, table1, table2 = tables
-    sources = {name: tmp_path / name for name in ('labelled', 'generated', 'train', 'test')}
-    for rows in (table1.ROWS, table2.ROWS):
+    sources = {name: tmp_path / name for name in ('labelled', 'generated', 'train', 'few', 'test')}
+    for rows in (table1.ROWS, table2.ROWS, real_and_generated.ROWS):
         commands = [common.train_arguments(row, 0, tmp_path / 'm', common.PRESETS['full'], sources) for row in rows]
         names = ('--data', '--num', '--unlabeled', '--discriminator-width')
         rest = [{argument for argument in command if not argument.startswith(names)} for command in commands]
