@@ -62,9 +62,10 @@ def inside(folder: Path, name: object) -> Path:
     if is_inside(name):
         path = folder / name
         try:
-            if path.resolve().is_relative_to(folder.resolve()):
+            place = path.resolve()
+            if place.is_relative_to(folder.resolve()) and not place.is_symlink():
                 return path
-        except (OSError, RuntimeError):  # a circle of links
+        except (OSError, RuntimeError):  # a circle of links; from Python 3.13 on, one of them is the place
             pass
     raise UserError(
         f'{folder}: {name!r} leads out of this folder, by its name or by a link; nothing there is read or written. '
