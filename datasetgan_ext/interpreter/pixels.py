@@ -94,10 +94,12 @@ def choose_pixels(
         besides = np.flatnonzero(always)
     if count is None or count >= len(labeled):
         return np.union1d(labeled, besides)
-    classes = np.unique(flat[labeled])
+    classes = np.flatnonzero(np.bincount(flat[labeled]))
     per_class = max(1, int(count * balance / len(classes)))
     chosen = np.concatenate([rng.permutation(np.flatnonzero(flat == class_id))[:per_class] for class_id in classes])
-    others = rng.permutation(np.setdiff1d(labeled, chosen))
+    left = flat != IGNORE
+    left[chosen] = False
+    others = rng.permutation(np.flatnonzero(left))
     rest = others[: max(0, count - len(chosen))]
     return np.union1d(np.concatenate([chosen, rest]), besides)
 

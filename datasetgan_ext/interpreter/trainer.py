@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import torch
@@ -58,6 +58,7 @@ def train_ensemble(
     options: TrainingOptions,
     progress: bool = True,
     start: Ensemble | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> tuple[Ensemble, TrainingReport]:
     """Train an ensemble of `options.models` members, all of them in one batched product a step.
 
@@ -71,6 +72,7 @@ def train_ensemble(
         progress: show a progress bar.
         start: an ensemble of that shape, from whose weights and standardisation a copy goes on learning; None = from
             random weights, and as these pixels are standardised.
+        should_stop: asked after each step whether to end at once, with the weights that were the best until then.
     """
     device = pixels.classes.device
     outputs = classes + keypoints
@@ -93,6 +95,7 @@ def train_ensemble(
             training=training,
             heldout=heldout,
             options=options,
+            should_stop=should_stop,
         )
         return trainer.run(progress)
 
@@ -131,6 +134,7 @@ class _Trainer:
         training: torch.Tensor,
         heldout: torch.Tensor,
         options: TrainingOptions,
+        should_stop: Callable[[], bool] | None = None,
     ):
         """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
         self.ensemble = ensemble
@@ -140,6 +144,7 @@ class _Trainer:
         self.training = training
         self.heldout = heldout
         self.options = options
+        self.should_stop = should_stop
         heights = pixels.heat[training]
         self.heat_weight = 0.0
         if heights.nansum() > 0:
@@ -176,7 +181,7 @@ class _Trainer:
                 bar.update()
                 if step % CHECK_STEPS == 0:
                     bar.set_postfix(loss=f'{torch.stack(losses).mean():.4f}', running=int(self.running.sum()))
-                if not self.running.any():
+                if not self.running.any() or (self.should_stop and self.should_stop()):
                     break
         self.kept.eval().requires_grad_(False)
         heldout_accuracy = None

@@ -21,7 +21,7 @@ from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout, Pred
 from datasetgan_ext.interpreter.keypoints import heatmap_sigma
 from datasetgan_ext.interpreter.pixels import NO_CLASS, PixelSet
 from datasetgan_ext.interpreter.trainer import train_ensemble
-from datasetgan_ext.interpreter.training_options import options_from
+from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
 from datasetgan_ext.interpreter.training_set import choose_labeled, labeled_pixels
 from datasetgan_ext.labeling.maps import MapCache, Maps
 from datasetgan_ext.labeling.store import LabelStore
@@ -35,6 +35,17 @@ CHECK = replace(LIVE, batch=128, max_steps=150)
 MOST_VALUES = 8_000_000
 """Of the hypercolumns of one image; those of large networks are long, and fewer pixels of them are learned."""
 FEWEST_PIXELS = 1024
+MANY_CHANNELS = 2048
+"""From here on, a step takes half as many pixels, so that a suggestion comes as soon."""
+
+
+def live_options(channels: int) -> TrainingOptions:
+    """How hypercolumns of so many channels are learned while a person waits."""
+    return replace(
+        LIVE,
+        pixels_per_image=max(FEWEST_PIXELS, min(LIVE.pixels_per_image, MOST_VALUES // channels)),
+        batch=LIVE.batch if channels < MANY_CHANNELS else LIVE.batch // 2,
+    )
 
 
 class NothingToLearn(UserError):
@@ -92,7 +103,7 @@ class Learner:
         self.maps = MapCache(generator, self.options)
         self._differences = layers_with_differences(self.maps.layers)
         self._channels = hypercolumn_length(self.maps.layers, self._differences)
-        self._pixels_per_image = max(FEWEST_PIXELS, min(LIVE.pixels_per_image, MOST_VALUES // self._channels))
+        self._training = live_options(self._channels)
         self._sigma = heatmap_sigma(store.sample_set.image_hw)
         self._parts: dict[str, _Part] = {}
 
@@ -164,7 +175,7 @@ class Learner:
             lesson.pixels,
             len(lesson.task.classes),
             len(lesson.task.keypoints),
-            CHECK if without else LIVE,
+            CHECK if without else self._training,
             progress=False,
         )
         return self.fused(ensemble, len(lesson.task.classes), len(lesson.task.keypoints))
@@ -253,13 +264,12 @@ class Learner:
         mask = labels.mask
         if mask is None:
             mask = np.full(samples.image_hw, IGNORE, np.uint8)
-        options = replace(LIVE, pixels_per_image=self._pixels_per_image)
         pixels = labeled_pixels(
             features=[one[0] for one in maps.features],
             task=self.store.task,
             mask=mask,
             keypoints=labels.keypoints,
-            chosen=choose_labeled(mask, labels, options, self._sigma, sample.seed),
+            chosen=choose_labeled(mask, labels, self._training, self._sigma, sample.seed),
             sigma=self._sigma,
             full_hw=self.generator.image_hw,
             crop_hw=self.options.crop_hw,

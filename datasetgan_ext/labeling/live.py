@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble
 from datasetgan_ext.interpreter.trainer import train_ensemble
-from datasetgan_ext.labeling.learning import LIVE, Learner, Lesson
+from datasetgan_ext.labeling.learning import Learner, Lesson, live_options
 from datasetgan_ext.labeling.suggestion import Box
 
 FIRST_STEPS = 150
@@ -63,18 +64,27 @@ class Pupil:
         elif self._ensemble is not None and before.images != lesson.images:
             self._ensemble.restandardize(*lesson.pixels.statistics())
 
-    def study(self) -> None:
-        """Some steps: few to a first answer, then more."""
+    def study(self, should_stop: Callable[[], bool] | None = None) -> None:
+        """Some steps: few to a first answer, then more.
+
+        Args:
+            should_stop: asked after each of them whether there is something better to do; nothing is learned then.
+        """
         steps = MORE_STEPS
         if not self._steps:
             steps = WARM_STEPS if self._ensemble else FIRST_STEPS
-        self._ensemble, _ = train_ensemble(
+        options = live_options(self.lesson.pixels.hypercolumns.shape[1])
+        ensemble, _ = train_ensemble(
             self.lesson.pixels,
             len(self.lesson.task.classes),
             len(self.lesson.task.keypoints),
-            replace(LIVE, max_steps=steps, seed=self.generation),
+            replace(options, max_steps=steps, seed=self.generation),
             progress=False,
             start=self._ensemble,
+            should_stop=should_stop,
         )
+        if should_stop and should_stop():
+            return
+        self._ensemble = ensemble
         self._steps += steps
         self.generation += 1

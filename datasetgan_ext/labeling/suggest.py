@@ -306,7 +306,14 @@ class Suggester:
 
     def _study(self) -> None:
         self._set('training')
-        self._pupil.study()
+        self._pupil.study(self._is_called)
+
+    def _is_called(self) -> bool:
+        """Whether there is something to do that a person waits for, or that renews what is shown."""
+        with self._condition:
+            if self._closed or self._is_wished or self._unchecked:
+                return True
+            return self._auto and self._open is not None and self._lesson_key(self._open) != self._learned
 
     def _suggest(self, name: str) -> None:
         self._set('predicting')
