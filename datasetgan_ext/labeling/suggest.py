@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -362,6 +363,9 @@ class Suggester:
 
 
 def step_back() -> None:
-    """Give this thread, and those that it starts, a lower priority. Where that is not known, nothing changes."""
+    """Give this thread, and those that it starts, a lower priority. Only where threads have one, as on Linux."""
+    if sys.platform != 'linux':  # elsewhere it would be the whole process's
+        return
     with contextlib.suppress(AttributeError, OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)

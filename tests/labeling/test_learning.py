@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +15,7 @@ from datasetgan_ext.labeling.learning import Learner, NothingToLearn
 from datasetgan_ext.labeling.live import ENOUGH_STEPS, FIRST_STEPS, Pupil
 from datasetgan_ext.labeling.maps import MapCache
 from datasetgan_ext.labeling.store import open_store
+from datasetgan_ext.labeling.suggest import NICENESS, step_back
 from datasetgan_ext.labeling.suggestion import Suggestion
 from tests.helpers.page import DEMO_TASK, FIRST, SECOND, SIDE, THIRD, true_keypoints, truth
 
@@ -131,3 +136,19 @@ def test_strips_of_a_suggestion():
     assert suggestion.next_strip(None) == (0, 0, 1024, 128)
     small = Suggestion('x', coarse, coarse, (np.arange(2), np.arange(2)), [], 1, frozenset(), 1, 1)
     assert small.next_strip(None) is None
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='threads have no priority of their own')
+def test_the_helper_steps_back_and_the_rest_does_not():
+    seen = []
+
+    def work():
+        step_back()
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [min(19, before + NICENESS)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
