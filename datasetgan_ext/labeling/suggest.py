@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SETTLED_SECONDS = 1.0
 """Labels that have not changed for so long are made ready to be learned from."""
-NICENESS = 10
+NICENESS = 5
 """So much does the thread step back for the browser, where threads have a priority of their own."""
 
 
