@@ -1,4 +1,4 @@
-"""Take the pictures of the labelling page in docs/, with the demo: a suggestion, regions, and a doubt.
+"""Take the pictures of the labelling page in docs/, with the demo: regions, a suggestion, all images, and a doubt.
 
 Needs `pip install 'datasetgan-ext[test]'` and Debian's chromium.
 """
@@ -78,6 +78,7 @@ def regions(page: Page, store) -> None:
     name = list(store.samples)[-1]
     page.click(f'#list li[data-name={name}] button')
     page.wait_for_selector(f'#canvas[data-name={name}]')
+    page.keyboard.press('a')  # nothing is suggested by itself
     page.keyboard.press('r')
     page.wait_for_selector(f'#canvas[data-regions-of={name}]')
     height, width = store.sample_set.image_hw
@@ -88,14 +89,15 @@ def regions(page: Page, store) -> None:
     picture(page, 'label-regions')
     for _ in range(3):
         page.keyboard.press('Control+z')
+    page.keyboard.press('a')
 
 
 def suggestion(page: Page, store) -> None:
     """A suggestion with its keypoints; two of these are confirmed."""
     page.click(f'#list li[data-name={list(store.samples)[LABELED]}] button')
     page.keyboard.press('k')
-    page.click('#suggest')
     page.wait_for_selector('#accept:enabled')
+    page.wait_for_selector('#learning[data-phase=idle]:has-text("Learned")')
     page.wait_for_selector('#order-row:not([hidden])')
     page.select_option('#order', 'worth')
     for index in (0, 1):
@@ -104,6 +106,17 @@ def suggestion(page: Page, store) -> None:
             page.mouse.click(*at(page, *point[:2]))
     page.mouse.move(*at(page, 4, 4))
     picture(page, 'label-page')
+
+
+def overview(page: Page, store) -> None:
+    """All images, with labels and suggestions."""
+    page.keyboard.press('Home')
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#tiles .figures')].every(text => text.textContent) "
+        "&& document.querySelector('#tiles .figures') !== null"
+    )
+    picture(page, 'label-overview')
+    page.keyboard.press('Escape')
 
 
 def check(page: Page, store) -> None:
@@ -126,7 +139,7 @@ def check(page: Page, store) -> None:
 
 def main():
     with labeled_page() as (page, store):
-        for take in (regions, suggestion, check):
+        for take in (regions, suggestion, overview, check):
             take(page, store)
 
 

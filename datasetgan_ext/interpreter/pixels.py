@@ -96,10 +96,12 @@ def choose_pixels(
         besides = np.flatnonzero(always)
     if count is None or count >= len(labeled):
         return np.union1d(labeled, besides)
-    classes = np.unique(flat[labeled])
+    classes = np.flatnonzero(np.bincount(flat[labeled]))
     per_class = max(1, int(count * balance / len(classes)))
     chosen = np.concatenate([rng.permutation(np.flatnonzero(flat == class_id))[:per_class] for class_id in classes])
-    others = rng.permutation(np.setdiff1d(labeled, chosen))
+    left = flat != IGNORE
+    left[chosen] = False
+    others = rng.permutation(np.flatnonzero(left))
     rest = others[: max(0, count - len(chosen))]
     return np.union1d(np.concatenate([chosen, rest]), besides)
 
@@ -125,7 +127,6 @@ def gather_hypercolumns(
     """
     y = torch.from_numpy(y).to(features[0].device)
     x = torch.from_numpy(x).to(features[0].device)
-    maps = [one.to(torch.float32) for one in features]
-    maps += [neighbor_differences(maps[index]) for index in difference_layers]
+    maps = [*features, *(neighbor_differences(features[index].to(torch.float32)) for index in difference_layers)]
     points = [gather_points(one, y, x, full_hw) for one in maps]
     return torch.cat([part.clamp_(HALF.min, HALF.max).half() for part in points], dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import torch
@@ -52,7 +52,13 @@ def hidden_sizes(classes: int, first_width: float = 1.0) -> tuple[int, int]:
 
 
 def train_ensemble(
-    pixels: PixelSet, classes: int, keypoints: int, options: TrainingOptions, progress: bool = True
+    pixels: PixelSet,
+    classes: int,
+    keypoints: int,
+    options: TrainingOptions,
+    progress: bool = True,
+    start: Ensemble | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> tuple[Ensemble, TrainingReport]:
     """Train an ensemble of `options.models` members, all of them in one batched product a step.
 
@@ -64,18 +70,24 @@ def train_ensemble(
             heights of the heatmaps.
         options: see there; the same options and pixels give the same weights on one machine.
         progress: show a progress bar.
+        start: an ensemble of that shape, from whose weights and standardisation a copy goes on learning; None = from
+            random weights, and as these pixels are standardised.
+        should_stop: asked after each step whether to end at once, with the weights that were the best until then.
     """
     device = pixels.classes.device
     outputs = classes + keypoints
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
         torch.manual_seed(options.seed)
         heldout, training = _split(_strata(pixels, classes), options.heldout)
-        hidden = hidden_sizes(classes, options.first_width)
-        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden, outputs).to(device)
-        if options.standardize:
-            mean, std = pixels.statistics()
-            ensemble.input_mean.copy_(mean)
-            ensemble.input_std.copy_(std)
+        if start:
+            ensemble = copy.deepcopy(start).to(device).requires_grad_(True)
+        else:
+            hidden = hidden_sizes(classes, options.first_width)
+            ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden, outputs).to(device)
+            if options.standardize:
+                mean, std = pixels.statistics()
+                ensemble.input_mean.copy_(mean)
+                ensemble.input_std.copy_(std)
         trainer = _Trainer(
             ensemble=ensemble,
             pixels=pixels,
@@ -83,6 +95,7 @@ def train_ensemble(
             training=training,
             heldout=heldout,
             options=options,
+            should_stop=should_stop,
         )
         return trainer.run(progress)
 
@@ -121,6 +134,7 @@ class _Trainer:
         training: torch.Tensor,
         heldout: torch.Tensor,
         options: TrainingOptions,
+        should_stop: Callable[[], bool] | None = None,
     ):
         """`training` and `heldout` are the indices (int64) of the pixels that are used so."""
         self.ensemble = ensemble
@@ -130,6 +144,7 @@ class _Trainer:
         self.training = training
         self.heldout = heldout
         self.options = options
+        self.should_stop = should_stop
         heights = pixels.heat[training]
         self.heat_weight = 0.0
         if heights.nansum() > 0:
@@ -166,7 +181,7 @@ class _Trainer:
                 bar.update()
                 if step % CHECK_STEPS == 0:
                     bar.set_postfix(loss=f'{torch.stack(losses).mean():.4f}', running=int(self.running.sum()))
-                if not self.running.any():
+                if not self.running.any() or (self.should_stop and self.should_stop()):
                     break
         self.kept.eval().requires_grad_(False)
         heldout_accuracy = None

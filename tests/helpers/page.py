@@ -14,6 +14,7 @@ from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
+from tests.helpers.browser import PATIENCE_MS
 
 FIRST, SECOND, THIRD, FOURTH = (f'seed{seed:07}' for seed in range(4))
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
@@ -128,6 +129,10 @@ class Person:
     def suggestion(self):
         self.page.click('#suggest')
         self.page.wait_for_selector('#accept:enabled')
+
+    def has_learned(self):
+        """Waits until the page's helper has nothing to do any more."""
+        self.page.wait_for_selector('#learning[data-phase=idle]:has-text("Learned")', timeout=3 * PATIENCE_MS)
 
 
 def put_suggestion(person, mask=None, points=None):

@@ -59,3 +59,13 @@ def test_folded_layers_are_the_same_function():
         hidden = torch.relu(hidden) if depth else hidden
         hidden = hidden @ weight.mT + bias[:, None]
     assert torch.allclose(hidden, ensemble(x), atol=1e-4)
+
+
+def test_other_figures_of_the_input_change_no_output():
+    ensemble = make_ensemble()
+    x = torch.randn(3, 20, 6)
+    before = ensemble(x)
+    mean, std = torch.randn(6), torch.rand(6) + 0.5
+    ensemble.restandardize(mean, std)
+    assert torch.equal(ensemble.input_mean, mean) and torch.equal(ensemble.input_std, std)
+    assert torch.allclose(ensemble(x), before, atol=1e-4)

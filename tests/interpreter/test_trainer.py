@@ -110,3 +110,21 @@ def test_pixels_far_from_keypoints_do_not_water_the_heatmaps_loss_down():
         return _Trainer(ensemble, pixels, 0, torch.arange(len(heat)), torch.arange(0), options).heat_weight
 
     assert weight(180) == pytest.approx(10 * weight(0))
+
+
+def test_training_goes_on_from_weights_and_ends_when_told():
+    options = options_from('default', models=2, max_steps=100)
+    pixels = blobs()
+    start, report = train_ensemble(pixels, 3, 0, options, progress=False)
+    before = [tensor.clone() for tensor in start.state_dict().values()]
+    later, further = train_ensemble(pixels, 3, 0, options, progress=False, start=start)
+    assert further.loss < report.loss  # the mean over all steps
+    assert all(torch.equal(one, other) for one, other in zip(before, start.state_dict().values()))
+    assert not torch.equal(later.weights[0], start.weights[0])
+
+    asked = []
+    stopped, report = train_ensemble(
+        pixels, 3, 0, options, progress=False, start=start, should_stop=lambda: asked.append(1) or len(asked) == 7
+    )
+    assert report.steps == len(asked) == 7
+    assert torch.equal(stopped.weights[0], start.weights[0])  # no better ones were known yet
