@@ -1,0 +1,139 @@
+"""The pages that a person works on: what they show, keep and propose, without the browser."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from benchmarks.robot import costs
+from benchmarks.robot.costs import Clock
+from benchmarks.robot.hand import Hand, Operation
+from datasetgan_ext.core.annotation import ABSENT, IGNORE
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.interpreter.inference import FusedEnsemble
+from datasetgan_ext.labeling.learning import Learner, found_keypoints
+from datasetgan_ext.labeling.store import LabelStore
+
+BACKGROUND = 0
+
+
+class Page:
+    """One image after the other, with polygons alone and without suggestions.
+
+    Attributes:
+        mask: uint8 [H, W], what is labelled; IGNORE elsewhere.
+        suggestion: uint8 [H, W] or None.
+        points: [x, y, visibility] of each keypoint that is suggested; empty where none are.
+    """
+
+    tools: tuple[str, ...] = ('polygon',)
+    segments = 0
+    """Straight pieces of a stroke at most."""
+
+    def __init__(self, store: LabelStore, clock: Clock):
+        self.store = store
+        self.clock = clock
+        self.hand = Hand()
+        self.name = ''
+        self.suggestion = None
+        self.points: list[list[float]] = []
+
+    @property
+    def shown(self) -> np.ndarray:
+        """uint8 [H, W], the label of each pixel or else what is suggested; IGNORE where there is neither."""
+        if self.suggestion is None:
+            return self.mask
+        return np.where(self.mask == IGNORE, self.suggestion, self.mask)
+
+    @property
+    def learns_at_once(self) -> bool:
+        """Whether a first stroke is enough to have suggestions."""
+        return False
+
+    def open(self, name: str) -> None:
+        """Go on to an image."""
+        self.name = name
+        self.mask = self.store.mask(name).copy()
+        self.suggestion = None
+        self.points = []
+        self.clock.spend({'keys': costs.KEY}, 'next image')
+
+    def do(self, operation: Operation) -> None:
+        """Paint, and pay for it."""
+        self.clock.spend(self.hand.seconds(operation), operation.tool)
+        self.hand.take(operation)
+        self.mask[operation.pixels] = operation.class_id
+        self._save()
+
+    def finish(self) -> None:
+        """All pixels get a label: what is suggested, or background."""
+        if self.suggestion is None:
+            self.clock.spend({'deciding': costs.THINK, 'clicks': costs.CLICK}, 'rest is background')
+            self.mask[self.mask == IGNORE] = BACKGROUND
+        else:
+            self.clock.spend({'deciding': costs.THINK, 'keys': costs.KEY}, 'accept')
+            self.mask = self.shown
+        self._save()
+
+    def place(self, keypoints: list[list[float]]) -> None:
+        """Keep the image's keypoints; the person has paid for them."""
+        self.store.save_keypoints(self.name, keypoints)
+
+    def _save(self) -> None:
+        self.store.save_mask(self.name, self.mask.tobytes())
+
+
+class OnKey(Page):
+    """The page suggests when a key is pressed, by an ensemble that it trains anew; the person waits for it."""
+
+    tools = ('polygon', 'brush', 'fill')
+    segments = 6
+
+    def __init__(self, store: LabelStore, clock: Clock, learner: Learner):
+        super().__init__(store, clock)
+        self.learner = learner
+
+    def open(self, name: str) -> None:
+        super().open(name)
+        if self.store.annotations():
+            self.clock.spend({'keys': costs.KEY, 'waiting': self._suggest()}, 'suggest')
+
+    def _suggest(self) -> float:
+        """Have the image suggested; gives the seconds that a thread took for it."""
+        start = time.thread_time()
+        try:
+            fused = self._train()
+        except UserError:  # one class alone
+            return 0.0
+        prediction = self.learner.predict(fused, self.name)
+        if prediction.masks is not None:
+            self.suggestion = prediction.masks[0].numpy()
+        self.points = found_keypoints(prediction) if prediction.keypoints is not None else []
+        return time.thread_time() - start
+
+    def _train(self) -> FusedEnsemble:
+        return self.learner.train(self.name)
+
+
+class Renewed(OnKey):
+    """The page suggests by itself, before an image is opened and after each stroke, while the person looks for what
+    comes next. Only what takes longer than that is waited for."""
+
+    segments = 2
+
+    @property
+    def learns_at_once(self) -> bool:
+        return True
+
+    def open(self, name: str) -> None:
+        Page.open(self, name)
+        self._suggest()
+
+    def do(self, operation: Operation) -> None:
+        super().do(operation)
+        self.clock.spend({'waiting': max(0.0, self._suggest() - costs.THINK)})
+
+
+def is_placed(point: list[float]) -> bool:
+    return point[2] != ABSENT
