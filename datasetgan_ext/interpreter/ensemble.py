@@ -43,6 +43,14 @@ class Ensemble(torch.nn.Module):
     def outputs(self) -> int:
         return self.weights[-1].shape[1]
 
+    @torch.no_grad()
+    def restandardize(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Standardise the input by other figures, float32 [C] each, and go on computing the same function."""
+        self.biases[0] += (self.weights[0] * ((mean - self.input_mean) / self.input_std)).sum(-1)
+        self.weights[0] *= std / self.input_std
+        self.input_mean.copy_(mean)
+        self.input_std.copy_(std)
+
     def member_tensors(self) -> list[torch.Tensor]:
         """Views of all that belongs to single members, each [M, ...]: weights, biases, BatchNorm and its statistics."""
         tensors = list(self.weights) + list(self.biases)

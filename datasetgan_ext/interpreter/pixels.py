@@ -123,7 +123,6 @@ def gather_hypercolumns(
     """
     y = torch.from_numpy(y).to(features[0].device)
     x = torch.from_numpy(x).to(features[0].device)
-    maps = [one.to(torch.float32) for one in features]
-    maps += [neighbor_differences(maps[index]) for index in difference_layers]
+    maps = [*features, *(neighbor_differences(features[index].to(torch.float32)) for index in difference_layers)]
     points = [gather_points(one, y, x, full_hw) for one in maps]
     return torch.cat([part.clamp_(HALF.min, HALF.max).half() for part in points], dim=1)

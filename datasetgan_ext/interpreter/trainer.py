@@ -52,7 +52,12 @@ def hidden_sizes(classes: int, first_width: float = 1.0) -> tuple[int, int]:
 
 
 def train_ensemble(
-    pixels: PixelSet, classes: int, keypoints: int, options: TrainingOptions, progress: bool = True
+    pixels: PixelSet,
+    classes: int,
+    keypoints: int,
+    options: TrainingOptions,
+    progress: bool = True,
+    start: Ensemble | None = None,
 ) -> tuple[Ensemble, TrainingReport]:
     """Train an ensemble of `options.models` members, all of them in one batched product a step.
 
@@ -64,18 +69,23 @@ def train_ensemble(
             heights of the heatmaps.
         options: see there; the same options and pixels give the same weights on one machine.
         progress: show a progress bar.
+        start: an ensemble of that shape, from whose weights and standardisation a copy goes on learning; None = from
+            random weights, and as these pixels are standardised.
     """
     device = pixels.classes.device
     outputs = classes + keypoints
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
         torch.manual_seed(options.seed)
         heldout, training = _split(_strata(pixels, classes), options.heldout)
-        hidden = hidden_sizes(classes, options.first_width)
-        ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden, outputs).to(device)
-        if options.standardize:
-            mean, std = pixels.statistics()
-            ensemble.input_mean.copy_(mean)
-            ensemble.input_std.copy_(std)
+        if start:
+            ensemble = copy.deepcopy(start).to(device).requires_grad_(True)
+        else:
+            hidden = hidden_sizes(classes, options.first_width)
+            ensemble = Ensemble(options.models, pixels.hypercolumns.shape[1], hidden, outputs).to(device)
+            if options.standardize:
+                mean, std = pixels.statistics()
+                ensemble.input_mean.copy_(mean)
+                ensemble.input_std.copy_(std)
         trainer = _Trainer(
             ensemble=ensemble,
             pixels=pixels,

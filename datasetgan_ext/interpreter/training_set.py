@@ -231,24 +231,53 @@ def gather_labeled(
         UserError: what the network makes is not the picture that was labelled.
     """
     sampling = generator.check_options(samples.options)
-    rows, columns = center_crop(generator.image_hw, sampling.crop_hw)
     synthesis = generator.synthesize([sample.seed], sampling)
     samples.check_image(sample, synthesis.images[0].cpu().numpy())
+    return labeled_pixels(
+        features=[maps[0] for maps in synthesis.features],
+        task=task,
+        mask=mask,
+        keypoints=keypoints,
+        chosen=chosen,
+        sigma=sigma,
+        full_hw=generator.image_hw,
+        crop_hw=sampling.crop_hw,
+        difference_layers=difference_layers,
+    )
+
+
+def labeled_pixels(
+    features: list[torch.Tensor],
+    task: Task,
+    mask: np.ndarray,
+    keypoints: Keypoints | None,
+    chosen: np.ndarray,
+    sigma: float,
+    full_hw: tuple[int, int],
+    crop_hw: tuple[int, int] | None,
+    difference_layers: Sequence[int] = (),
+) -> PixelSet:
+    """Hypercolumns and labels of the chosen pixels of one image, from its feature maps.
+
+    Args:
+        features: one [C_l, h_l, w_l] map per layer, of the whole image.
+        task, mask, keypoints, chosen, sigma, difference_layers: as in `gather_labeled`.
+        full_hw: height and width of the whole image.
+        crop_hw: of the part in its middle that is labelled; None = all of it.
+    """
+    rows, columns = center_crop(full_hw, crop_hw)
+    device = features[0].device
     y, x = np.unravel_index(chosen, mask.shape)
     labeled = mask.reshape(-1)[chosen].astype(np.int64)
-    classes = torch.from_numpy(np.where(labeled == IGNORE, NO_CLASS, labeled)).to(generator.device)
+    classes = torch.from_numpy(np.where(labeled == IGNORE, NO_CLASS, labeled)).to(device)
     heat = np.full((len(chosen), len(task.keypoints)), np.nan, np.float32)
     if keypoints is not None:
         heat = heat_targets(keypoints, y, x, sigma)
     return PixelSet(
         hypercolumns=gather_hypercolumns(
-            [maps[0] for maps in synthesis.features],
-            y=y + rows.start,
-            x=x + columns.start,
-            full_hw=generator.image_hw,
-            difference_layers=difference_layers,
+            features, y=y + rows.start, x=x + columns.start, full_hw=full_hw, difference_layers=difference_layers
         ),
         classes=classes,
         images=torch.zeros_like(classes),
-        heat=torch.from_numpy(heat).to(generator.device),
+        heat=torch.from_numpy(heat).to(device),
     )

@@ -42,13 +42,18 @@ def gather_points(feature: torch.Tensor, y: torch.Tensor, x: torch.Tensor, out_h
         out_hw: height and width of the upsampled map.
 
     Returns:
-        float [P, C].
+        float32 [P, C]; float64 for such a map.
     """
     y0, y1, wy = bilinear_weights(y, feature.shape[1], out_hw[0])
     x0, x1, wx = bilinear_weights(x, feature.shape[2], out_hw[1])
-    top = torch.lerp(feature[:, y0, x0], feature[:, y0, x1], wx.to(feature.dtype))
-    bottom = torch.lerp(feature[:, y1, x0], feature[:, y1, x1], wx.to(feature.dtype))
-    return torch.lerp(top, bottom, wy.to(feature.dtype)).T
+    wide = torch.promote_types(feature.dtype, torch.float32)
+
+    def at(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        return feature[:, rows, columns].to(wide)
+
+    top = torch.lerp(at(y0, x0), at(y0, x1), wx.to(wide))
+    bottom = torch.lerp(at(y1, x0), at(y1, x1), wx.to(wide))
+    return torch.lerp(top, bottom, wy.to(wide)).T
 
 
 def add_upsampled_rows(

@@ -1,9 +1,10 @@
-"""Quick ensembles from the labels drawn so far."""
+"""What an ensemble learns from the labels drawn so far, and what it says of an image."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,21 +14,48 @@ from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import center_crop
+from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
+from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout, Prediction
-from datasetgan_ext.interpreter.interpreter import fuse
 from datasetgan_ext.interpreter.keypoints import heatmap_sigma
 from datasetgan_ext.interpreter.pixels import NO_CLASS, PixelSet
 from datasetgan_ext.interpreter.trainer import train_ensemble
 from datasetgan_ext.interpreter.training_options import options_from
-from datasetgan_ext.interpreter.training_set import choose_labeled, gather_labeled
+from datasetgan_ext.interpreter.training_set import choose_labeled, labeled_pixels
+from datasetgan_ext.labeling.maps import MapCache, Maps
 from datasetgan_ext.labeling.store import LabelStore
 
 log = logging.getLogger(__name__)
 
-QUICK = options_from(
-    'default', differences=False, first_width=1.0, models=3, pixels_per_image=1024, batch=128, lr=3e-3, max_steps=150
-)
-"""Seconds in place of a minute; `datasetgan train` trains the interpreter that is kept."""
+LIVE = options_from('default', models=3, lr=3e-3, max_steps=600)
+"""Seconds in place of minutes; `datasetgan train` trains the interpreter that is kept."""
+CHECK = replace(LIVE, batch=128, max_steps=150)
+"""Of an ensemble that one image is checked by: there is one for each."""
+MOST_VALUES = 8_000_000
+"""Of the hypercolumns of one image; those of large networks are long, and fewer pixels of them are learned."""
+FEWEST_PIXELS = 1024
+
+
+class NothingToLearn(UserError):
+    """There are not labels enough yet."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What there is to learn.
+
+    Attributes:
+        pixels: with the labels that `task` has.
+        task: what is learned: classes, keypoints or both.
+        classes: ids of those that are in the labels.
+        images: names of the images whose labels these are.
+    """
+
+    pixels: PixelSet
+    task: Task
+    classes: frozenset[int]
+    images: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,10 +67,13 @@ class _Part:
 
 
 class Learner:
-    """Trains on the labels of a store and predicts its images.
+    """Learns the labels of a store and predicts its images.
 
-    The hypercolumns of each labelled image are gathered once and kept until its labels change. Not for several threads
-    at once.
+    Feature maps are kept, and so are the hypercolumns of each labelled image until its labels change. Not for several
+    threads at once.
+
+    Attributes:
+        maps: of the samples.
     """
 
     def __init__(self, generator: Generator, store: LabelStore):
@@ -58,23 +89,26 @@ class Learner:
         self.generator = generator
         self.store = store
         self.options = generator.check_options(store.sample_set.options)
+        self.maps = MapCache(generator, self.options)
+        self._differences = layers_with_differences(self.maps.layers)
+        self._channels = hypercolumn_length(self.maps.layers, self._differences)
+        self._pixels_per_image = max(FEWEST_PIXELS, min(LIVE.pixels_per_image, MOST_VALUES // self._channels))
         self._sigma = heatmap_sigma(store.sample_set.image_hw)
         self._parts: dict[str, _Part] = {}
 
     def warm_up(self) -> None:
         """What a first call takes longer for, done beforehand: torch imports and sets up parts of itself late."""
         start = time.perf_counter()
-        synthesis = self.generator.synthesize([next(iter(self.store.samples.values())).seed], self.options)
-        channels = sum(layer.channels for layer in self.generator.layers)
+        name = next(iter(self.store.samples))
         nothing = torch.zeros(8, dtype=torch.int64, device=self.generator.device)
         pixels = PixelSet(
-            hypercolumns=torch.randn(8, channels, device=self.generator.device).half(),
+            hypercolumns=torch.randn(8, self._channels, device=self.generator.device).half(),
             classes=nothing,
             images=nothing,
             heat=torch.zeros(8, 0, device=self.generator.device),
         )
-        ensemble, _ = train_ensemble(pixels, 2, 0, replace(QUICK, max_steps=1), progress=False)
-        fuse(ensemble, self.generator, self.options, HeadLayout(2))(synthesis.features)
+        ensemble, _ = train_ensemble(pixels, 2, 0, replace(LIVE, max_steps=1), progress=False)
+        self.predict(self.fused(ensemble, classes=2, keypoints=0), name)
         log.debug('Warm after %.1f s', time.perf_counter() - start)
 
     def stale(self) -> list[str]:
@@ -87,49 +121,125 @@ class Learner:
             if labels.name == name and not self._is_gathered(labels):
                 self._gather(labels)
 
-    def train(self, asked: str, without: bool = False) -> FusedEnsemble:
-        """A quick ensemble for one image.
+    def lesson(self, asked: str, without: bool = False) -> Lesson:
+        """What there is to learn now, for one image.
 
         Args:
-            asked: name of the image that is to be predicted. Its labels are learned too, but not its keypoints, which
-                are perhaps not all placed yet.
+            asked: name of the image that is to be predicted. Its labels are learned too, but not its keypoints before
+                all of them are placed or said to be absent.
             without: learn nothing from that image, and classes only.
 
         Raises:
-            UserError: there is too little to learn from, or a picture is not the one that was labelled.
+            NothingToLearn: there is too little to learn from.
+            UserError: a picture is not the one that was labelled.
         """
         annotations = [labels for labels in self.store.annotations() if not (without and labels.name == asked)]
-        found: set[int] = set()
-        for labels in annotations:
-            if labels.mask is not None:
-                found.update(np.unique(labels.mask).tolist())
-        pointed = any(labels.keypoints is not None and labels.name != asked for labels in annotations)
-        task = self.store.task.only(classes=len(found - {IGNORE}) > 1, keypoints=pointed and not without)
+        found = self.store.classes(labels.name for labels in annotations)
+        placed = {
+            labels.name
+            for labels in annotations
+            if labels.keypoints is not None and (labels.name != asked or self.store.has_all_keypoints(asked))
+        }
+        task = self.store.task.only(classes=len(found) > 1, keypoints=bool(placed) and not without)
         if not task.classes and not task.keypoints:
             missing = 'place keypoints on another image first'
             if self.store.task.classes:
                 missing = 'label at least two classes first, background among them ("Rest is background")'
-            raise UserError(f'Nothing to learn from yet: {missing}')
+            raise NothingToLearn(f'Nothing to learn from yet: {missing}')
         for labels in annotations:
             if not self._is_gathered(labels):
                 self._gather(labels)
-        parts = [_taught(self._parts[labels.name].pixels, task, placed=labels.name != asked) for labels in annotations]
-        pixels = PixelSet.concatenated(parts)
-        ensemble, _ = train_ensemble(pixels, len(task.classes), len(task.keypoints), QUICK, progress=False)
-        return fuse(
-            ensemble.cpu(),
-            self.generator,
-            self.options,
-            HeadLayout(len(task.classes), len(task.keypoints), sigma=self._sigma),
+        parts = [_taught(self._parts[labels.name].pixels, task, labels.name in placed) for labels in annotations]
+        return Lesson(
+            pixels=PixelSet.concatenated(parts),
+            task=task,
+            classes=found if task.classes else frozenset(),
+            images=tuple(labels.name for labels in annotations),
+        )
+
+    def train(self, asked: str, without: bool = False) -> FusedEnsemble:
+        """An ensemble for one image, from nothing; arguments and errors as of `lesson`."""
+        lesson = self.lesson(asked, without)
+        ensemble, _ = train_ensemble(
+            lesson.pixels,
+            len(lesson.task.classes),
+            len(lesson.task.keypoints),
+            CHECK if without else LIVE,
+            progress=False,
+        )
+        return self.fused(ensemble, len(lesson.task.classes), len(lesson.task.keypoints))
+
+    def fused(
+        self, ensemble: Ensemble, classes: int, keypoints: int, box: tuple[int, int, int, int] | None = None
+    ) -> FusedEnsemble:
+        """An ensemble made ready for the maps of a sample.
+
+        Args:
+            ensemble: trained on a lesson.
+            classes, keypoints: how many its task has.
+            box: part of the picture whose classes are wanted at the picture's own size: its first column and row, and
+                the column and row after its last ones; None = classes and keypoints of the whole image at the size
+                `maps.small_hw`, the crop not taken.
+        """
+        height, width = self.maps.small_hw
+        full_hw, rows, columns = self.maps.small_hw, slice(0, height), slice(0, width)
+        share = height / self.generator.image_hw[0]
+        heads = HeadLayout(classes, keypoints, sigma=self._sigma * share)
+        if box:
+            left, upper, right, lower = box
+            top, first = self._corner
+            full_hw = self.generator.image_hw
+            rows, columns = slice(upper + top, lower + top), slice(left + first, right + first)
+            heads = HeadLayout(classes)
+        return FusedEnsemble(
+            ensemble=ensemble,
+            layers=self.maps.layers,
+            full_hw=full_hw,
+            rows=rows,
+            columns=columns,
+            device=self.generator.device,
+            heads=heads,
+            difference_layers=self._differences,
         )
 
     def predict(self, fused: FusedEnsemble, name: str) -> Prediction:
-        """Labels of an image, by an ensemble of `train`."""
-        return fused(self.generator.synthesize([self.store.samples[name].seed], self.options).features)
+        """Labels of an image, by what `fused` gives."""
+        return fused([maps.float() for maps in self._maps(name).features])
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the picture's rows and of its columns, which row and column of a prediction at `maps.small_hw` each is
+        in: int64 [H], int64 [W]."""
+        places = []
+        for full, small, crop in zip(
+            self.generator.image_hw, self.maps.small_hw, center_crop(self.generator.image_hw, self.options.crop_hw)
+        ):
+            places.append((np.arange(crop.start, crop.stop) * 2 + 1) * small // (2 * full))
+        return places[0], places[1]
+
+    def found_keypoints(self, prediction: Prediction) -> list[list[float]]:
+        """[x, y, visibility] of each keypoint of the first image, as the page has them, from a prediction at
+        `maps.small_hw`; ABSENT where it found none."""
+        found = prediction.keypoint_labels(0)
+        scale = self.generator.image_hw[0] / self.maps.small_hw[0]
+        top, left = self._corner
+        height, width = self.store.sample_set.image_hw
+        points = np.clip(found.points * scale - (left, top), 0, (width, height))
+        return [
+            [round(float(x), 2), round(float(y), 2), int(seen)] if seen != ABSENT else [0, 0, ABSENT]
+            for (x, y), seen in zip(points, found.visibility)
+        ]
 
     def style(self, name: str) -> np.ndarray:
         """Style of an image: float32 [w_dim], the mean of its w vectors."""
         return self.generator.ws([self.store.samples[name].seed], self.options).mean(dim=1)[0].cpu().numpy()
+
+    @property
+    def _corner(self) -> Sequence[int]:
+        """Row and column of the whole image at which the picture begins."""
+        return [part.start for part in center_crop(self.generator.image_hw, self.options.crop_hw)]
+
+    def _maps(self, name: str) -> Maps:
+        return self.maps(self.store.samples[name])
 
     def _is_gathered(self, labels: Annotation) -> bool:
         part = self._parts.get(labels.name)
@@ -138,18 +248,22 @@ class Learner:
     def _gather(self, labels: Annotation) -> None:
         samples = self.store.sample_set
         sample = self.store.samples[labels.name]
+        maps = self._maps(labels.name)
+        samples.check_image(sample, maps.image)
         mask = labels.mask
         if mask is None:
             mask = np.full(samples.image_hw, IGNORE, np.uint8)
-        pixels = gather_labeled(
-            generator=self.generator,
-            samples=samples,
-            sample=sample,
+        options = replace(LIVE, pixels_per_image=self._pixels_per_image)
+        pixels = labeled_pixels(
+            features=[one[0] for one in maps.features],
             task=self.store.task,
             mask=mask,
             keypoints=labels.keypoints,
-            chosen=choose_labeled(mask, labels, QUICK, self._sigma, sample.seed),
+            chosen=choose_labeled(mask, labels, options, self._sigma, sample.seed),
             sigma=self._sigma,
+            full_hw=self.generator.image_hw,
+            crop_hw=self.options.crop_hw,
+            difference_layers=self._differences,
         )
         self._parts[labels.name] = _Part(labels, pixels)
 
@@ -170,12 +284,3 @@ def _taught(pixels: PixelSet, task: Task, placed: bool) -> PixelSet:
         heat = torch.full_like(heat, torch.nan)
     teaches = (classes != NO_CLASS) | ~heat.isnan().all(dim=1)
     return replace(pixels, classes=classes, heat=heat).select(teaches)
-
-
-def found_keypoints(prediction: Prediction) -> list[list[float]]:
-    """[x, y, visibility] of each keypoint of the first image, as the page has them; ABSENT where it found none."""
-    found = prediction.keypoint_labels(0)
-    return [
-        [round(float(x), 2), round(float(y), 2), int(seen)] if seen != ABSENT else [0, 0, ABSENT]
-        for (x, y), seen in zip(found.points, found.visibility)
-    ]

@@ -17,7 +17,6 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
@@ -26,8 +25,10 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.labeling.description import describe_label_error, describe_task
+from datasetgan_ext.labeling.exchange import HEADERS, Followed, Refused, Reply, box_of, json_reply
 from datasetgan_ext.labeling.store import LabelStore, Outdated, keypoints_version, mask_version
 from datasetgan_ext.labeling.suggest import Suggester
+from datasetgan_ext.labeling.suggestion import Suggestion
 
 log = logging.getLogger(__name__)
 
@@ -42,36 +43,10 @@ FILES = {
     for path in PAGE.iterdir()
     if path.suffix in TYPES
 }
-HEADERS = {
-    'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    'Cross-Origin-Resource-Policy': 'same-origin',
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'Cache-Control': 'no-store',
-}
 JSON_BYTES = 64 * 1024
 """Longest body of a request other than a mask."""
 IDLE_SECONDS = 60
 LOOPBACK = ('localhost', '127.0.0.1', '::1')
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What is sent back."""
-
-    body: bytes = b''
-    content_type: str = 'application/octet-stream'
-    status: HTTPStatus = HTTPStatus.OK
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-class Refused(Exception):
-    """A request that is not served: its status, and why."""
-
-    def __init__(self, status: HTTPStatus, reason: str):
-        super().__init__(reason)
-        self.status = status
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -314,9 +289,9 @@ class Handler(BaseHTTPRequestHandler):
             file, content_type = FILES[path]
             return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
-            return _json_reply(describe_task(store, suggester is not None, self.server.command))
+            return json_reply(describe_task(store, suggester is not None, self.server.command))
         if path == '/api/suggest' and suggester:
-            return _json_reply(suggester.state())
+            return json_reply(suggester.state())
         name, what = self._of_sample(path)
         if what == 'image':
             return self._image(name)
@@ -325,16 +300,25 @@ class Handler(BaseHTTPRequestHandler):
             return Reply(mask.tobytes(), headers={'ETag': mask_version(mask)})
         if what == 'keypoints':
             points = store.keypoints(name)
-            return _json_reply(points, headers={'ETag': keypoints_version(points)})
-        if what == 'suggestion' and suggester and (suggestion := suggester.suggestion(name)):
-            if suggestion.mask is None:
-                return Reply()
-            return Reply(suggestion.mask.tobytes() + suggestion.uncertainty.tobytes())
-        if what == 'suggested-keypoints' and suggester and (suggestion := suggester.suggestion(name)):
-            return _json_reply({'points': suggestion.keypoints})
+            return json_reply(points, headers={'ETag': keypoints_version(points)})
+        if what in ('suggestion', 'glance', 'suggested-keypoints') and suggester:
+            return self._suggested(suggester.suggestion(name), what)
         if what == 'doubts' and suggester:
-            return _json_reply({'doubts': [describe_label_error(error) for error in suggester.label_errors(name)]})
+            return json_reply({'doubts': [describe_label_error(error) for error in suggester.label_errors(name)]})
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
+
+    def _suggested(self, suggestion: Suggestion | None, what: str) -> Reply:
+        """A suggestion, or a part of it; its number is the version."""
+        if not suggestion:
+            raise Refused(HTTPStatus.NOT_FOUND, 'There is no suggestion')
+        serial = {'ETag': str(suggestion.serial)}
+        if what == 'suggested-keypoints':
+            return json_reply({'points': suggestion.keypoints})
+        if suggestion.mask is None:
+            return Reply(headers=serial)
+        if what == 'glance':
+            return Reply(suggestion.glance.tobytes(), headers=serial)
+        return Reply(suggestion.mask.tobytes() + suggestion.uncertainty.tobytes(), headers=serial)
 
     def _image(self, name: str) -> Reply:
         path = self.server.store.sample_set.path(self.server.store.samples[name])
@@ -346,7 +330,7 @@ class Handler(BaseHTTPRequestHandler):
     def _put(self, path: str) -> Reply:
         name, what = self._of_sample(path)
         try:
-            return _json_reply(self._save(name, what))
+            return json_reply(self._save(name, what))
         except ValueError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f'Refused: {error}') from error
         except Outdated as error:
@@ -357,7 +341,7 @@ class Handler(BaseHTTPRequestHandler):
         store = self.server.store
         expected = self.headers.get('If-Match')
         if what == 'mask' and store.task.classes:
-            version = store.save_mask(name, self._body(self._mask_bytes), expected)
+            version = store.save_mask(name, self._body(self._mask_bytes), expected, box_of(self._url().query))
             return {'version': version, 'share': store.labeled_share(name)}
         if what == 'keypoints' and store.task.keypoints:
             return {'version': store.save_keypoints(name, self._json(), expected)}
@@ -368,23 +352,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def _post(self, path: str) -> Reply:
         suggester = self.server.suggester
-        if path not in ('/api/suggest', '/api/check') or not suggester:
+        if path not in ('/api/suggest', '/api/follow', '/api/check') or not suggester:
             raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
         wish = self._json()
+        store = self.server.store
         if path == '/api/check':
             try:
                 suggester.check()
             except UserError as error:
                 raise Refused(HTTPStatus.CONFLICT, error.message) from error
-        elif isinstance(wish, dict) and wish.get('name') in list(self.server.store.samples):
-            suggester.ask(wish['name'])
         else:
-            raise Refused(HTTPStatus.NOT_FOUND, 'There is no image of that name')
-        return _json_reply({}, HTTPStatus.ACCEPTED)
-
-
-def _json_reply(content: object, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Reply:
-    return Reply(json.dumps(content).encode(), 'application/json', status, headers or {})
+            followed = Followed.from_json(wish, store.samples, store.sample_set.image_hw)
+            if path == '/api/suggest':
+                suggester.ask(followed.name)
+            else:
+                suggester.follow(followed.name, followed.following, followed.box, followed.auto)
+        return json_reply({}, HTTPStatus.ACCEPTED)
 
 
 def _is_wildcard(host: str) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class LabelStore:
         self.notes = Notes(folder)
         self._lock = threading.RLock()
         self._masks: dict[str, np.ndarray] = {}
+        self._classes: dict[str, tuple[np.ndarray, frozenset[int]]] = {}
         self._keypoints: dict[str, Keypoints] = {}
         masks = task.classes and bool(files_by_suffix(folder, '.png', below=True))
         keypoints = task.keypoints and (folder / KEYPOINTS_FILE).exists()
@@ -92,6 +93,20 @@ class LabelStore:
         with self._lock:
             return self._masks.get(name, np.full(self.sample_set.image_hw, IGNORE, np.uint8))
 
+    def classes(self, names: Iterable[str] | None = None) -> frozenset[int]:
+        """Ids of the classes that some pixel of some images has; None = of all images."""
+        found: set[int] = set()
+        for name in list(self.samples) if names is None else names:
+            with self._lock:
+                mask = self._masks.get(name)
+                known, ids = self._classes.get(name, (None, frozenset()))
+            if mask is not None and mask is not known:
+                ids = frozenset(np.flatnonzero(np.bincount(mask.reshape(-1), minlength=IGNORE)[:IGNORE]).tolist())
+                self._classes[name] = mask, ids
+            if mask is not None:
+                found |= ids
+        return frozenset(found)
+
     def labeled_share(self, name: str) -> float:
         """Share of the image's pixels that have a label, 0..1."""
         return float((self.mask(name) != IGNORE).mean())
@@ -102,6 +117,11 @@ class LabelStore:
             return self.labeled_share(name) == 1
         return any(seen != ABSENT for _, _, seen in self.keypoints(name))
 
+    def has_all_keypoints(self, name: str) -> bool:
+        """Whether each keypoint of the image is placed or said to be absent."""
+        absent = self.notes.of(name)['absent']
+        return all(seen != ABSENT or index in absent for index, (_, _, seen) in enumerate(self.keypoints(name)))
+
     def keypoints(self, name: str) -> list[list[float]]:
         """[x, y, visibility] of each keypoint, as in `Keypoints`; all absent where nothing is labelled."""
         with self._lock:
@@ -111,30 +131,40 @@ class LabelStore:
         flat = flat_keypoints(found)
         return [flat[start : start + 3] for start in range(0, len(flat), 3)]
 
-    def save_mask(self, name: str, pixels: bytes, version: str | None = None) -> str:
-        """Replace an image's mask; one without any label has its file removed. Gives the new version.
+    def save_mask(
+        self, name: str, pixels: bytes, version: str | None = None, box: tuple[int, int, int, int] | None = None
+    ) -> str:
+        """Replace an image's mask or a part of it; one without any label has its file removed. Gives the new version.
 
         Args:
             name: of a sample.
             pixels: class ids row by row, a byte each, IGNORE where there is no label.
             version: of the mask that is replaced, as `mask_version` gives it; None = whatever is there.
+            box: the part that the pixels are of: its first column and row, and the column and row after its last ones;
+                None = the whole mask.
 
         Raises:
-            ValueError: not as many bytes as the image has pixels, or ids that are none.
+            ValueError: not as many bytes as the box has pixels, a box outside the image, or ids that are none.
             Outdated: the mask has another version.
             UserError: the disk is full or the folder cannot be written.
         """
         height, width = self.sample_set.image_hw
-        if len(pixels) != height * width:
+        left, upper, right, lower = box or (0, 0, width, height)
+        if not (0 <= left < right <= width and 0 <= upper < lower <= height):
+            raise ValueError(f'a box of {left}, {upper}, {right}, {lower} in an image of {height} x {width} pixels')
+        part_hw = lower - upper, right - left
+        if len(pixels) != part_hw[0] * part_hw[1]:
             raise ValueError(
-                f'a mask of {len(pixels)} bytes; an image of {height} x {width} pixels takes {height * width}'
+                f'a mask of {len(pixels)} bytes; {part_hw[0]} x {part_hw[1]} pixels take {part_hw[0] * part_hw[1]}'
             )
-        mask = np.frombuffer(pixels, np.uint8).reshape(height, width)
-        if ((mask >= len(self.task.classes)) & (mask != IGNORE)).any():
+        part = np.frombuffer(pixels, np.uint8).reshape(part_hw)
+        if ((part >= len(self.task.classes)) & (part != IGNORE)).any():
             raise ValueError(f'a class id outside 0..{len(self.task.classes) - 1} that is not {IGNORE}, "no label"')
         path = self.folder / f'{name}.png'
         with self._lock:
-            before = self._masks.get(name, np.full_like(mask, IGNORE))
+            before = self.mask(name)
+            mask = before.copy()
+            mask[upper:lower, left:right] = part
             if np.array_equal(mask, before):
                 return mask_version(mask)
             if version not in (None, mask_version(before)):

@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import math
+import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from datasetgan_ext.core.annotation import ABSENT
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.interpreter.inference import FusedEnsemble, Prediction
-from datasetgan_ext.labeling.learning import QUICK, Learner, found_keypoints
-from datasetgan_ext.labeling.selection import label_order
+from datasetgan_ext.labeling.book import Book
+from datasetgan_ext.labeling.learning import Learner, NothingToLearn
+from datasetgan_ext.labeling.live import Pupil
 from datasetgan_ext.labeling.store import LabelStore
+from datasetgan_ext.labeling.suggestion import Box, Suggestion
 from datasetgan_ext.metrics.label_errors import LabelError, find_label_errors
 
 log = logging.getLogger(__name__)
 
 SETTLED_SECONDS = 1.0
 """Labels that have not changed for so long are made ready to be learned from."""
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """Labels that the ensemble proposes for one image.
-
-    Attributes:
-        name: of the sample.
-        mask: uint8 [H, W], class ids; None where nothing is known of classes.
-        uncertainty: uint8 [H, W], 0 = the members agree, 255 = they could not differ more; None likewise.
-        keypoints: [x, y, visibility] of each keypoint of the task; empty where nothing is known of keypoints.
-    """
-
-    name: str
-    mask: np.ndarray | None
-    uncertainty: np.ndarray | None
-    keypoints: list[list[float]]
+NICENESS = 10
+"""So much does the thread step back for the browser, where threads have a priority of their own."""
 
 
 class Suggester:
-    """One background thread. In this order, it predicts the image that was asked for, after a training if labels have
-    changed; checks the labels of each image, when that was asked for; measures how unsure it is of the other images;
-    and makes settled labels ready for the next training. A context manager, which ends the thread."""
+    """One background thread. In this order, it suggests labels of the image that was asked for; checks the labels of
+    each image, when that was asked for; renews the suggestion of the image that is open, once its labels change; goes
+    on learning, and makes ready what comes next; and measures how unsure it is of the other images. A context manager,
+    which ends the thread."""
 
     def __init__(self, generator: Generator, store: LabelStore):
         """
@@ -58,19 +44,23 @@ class Suggester:
         """
         self._store = store
         self._learner = Learner(generator, store)
-        self._fused: FusedEnsemble | None = None
-        self._learned: tuple[int, str] | None = None
+        self._pupil = Pupil()
+        self._book = Book(self._learner, store)
         self._condition = threading.Condition()
-        self._wanted: str | None = None
+        self._asked: str | None = None
+        self._wish = self._answered = 0
+        self._open: str | None = None
+        self._next: list[str] = []
+        self._box: Box | None = None
+        self._auto = False
+        self._learned: tuple[int, str] | None = None
+        self._measures_all = False
+        self._prefetches = True
         self._unchecked: list[str] = []
-        self._unmeasured: list[str] = []
         self._phase = 'starting'
         self._error = ''
-        self._suggestion: Suggestion | None = None
-        self._uncertainty: dict[str, float] = {}
-        self._styles: dict[str, np.ndarray] = {}
+        self._lacks = ''
         self._label_errors: dict[str, list[LabelError]] = {}
-        self._order: list[str] = []
         self._ready_changes: int | None = None
         self._seen_changes = store.changes
         self._closed = False
@@ -88,12 +78,32 @@ class Suggester:
         self._thread.join()
 
     def ask(self, name: str) -> None:
-        """Have the image's labels suggested; returns at once."""
+        """Have the image's labels suggested, and tell why if that cannot be; returns at once."""
         with self._condition:
-            self._wanted = name
+            self._asked = self._open = name
+            self._wish += 1
+            self._box = None
+            self._measures_all = True
             self._error = ''
-            self._suggestion = None
             self._phase = 'waiting'
+            self._condition.notify()
+
+    def follow(self, name: str, following: Sequence[str] = (), box: Box | None = None, auto: bool = True) -> None:
+        """Suggest what is asked for by itself from now on; returns at once.
+
+        Args:
+            name: of the image that is open: its suggestion is renewed whenever labels have changed.
+            following: names of those that are likely to be opened next.
+            box: part of the open image that is seen, in which a suggestion is refined; None = all of it.
+            auto: False = suggest only what is asked for.
+        """
+        with self._condition:
+            self._open = name
+            self._next = [other for other in following if other != name]
+            self._box = box
+            self._auto = auto
+            if self._phase == 'idle' and auto:
+                self._phase = 'waiting'
             self._condition.notify()
 
     def check(self) -> None:
@@ -113,57 +123,112 @@ class Suggester:
             self._condition.notify()
 
     def state(self) -> dict:
-        """What the thread is doing, JSON-ready: `phase`; `error`; `ready`, the name of the image whose suggestion is
-        there; `uncertainty` of the images measured so far, by name; `order`, once all are measured, the names of those
-        that are not finished, most worth labelling first; `unchecked`, how many images are still to be checked;
+        """What the thread is doing, JSON-ready: `phase`; `error`; `lacks`, what has to be labelled before there can be
+        suggestions; `ready`, the name of the image asked for last, once its suggestion is there; `serials`, of each
+        suggestion that is there, by name, a number that rises when it is renewed; `progress`, 0..1, how far the labels
+        are learned; `uncertainty` of the images measured so far, by name; `order`, once all are measured, the names of
+        those that are not finished, most worth labelling first; `unchecked`, how many images are still to be checked;
         `doubts`, of the images checked, how many pixels are perhaps labelled wrongly, by name."""
         with self._condition:
+            valid = self._book.serials()
             return {
                 'phase': self._phase,
                 'error': self._error,
-                'uncertainty': dict(self._uncertainty),
-                'ready': self._suggestion.name if self._suggestion else None,
-                'order': list(self._order),
+                'lacks': self._lacks,
+                'uncertainty': self._book.uncertainty,
+                'ready': self._asked if self._asked in valid and not self._is_wished else None,
+                'serials': valid,
+                'progress': self._pupil.progress,
+                'order': self._book.order,
                 'unchecked': len(self._unchecked),
                 'doubts': {name: sum(error.area for error in errors) for name, errors in self._label_errors.items()},
             }
 
     def suggestion(self, name: str) -> Suggestion | None:
-        """The suggestion for an image, if it is the one asked for last and is there."""
-        with self._condition:
-            if self._suggestion and self._suggestion.name == name:
-                return self._suggestion
-            return None
+        """The suggestion for an image, if there is one whose labels are there still."""
+        return self._book.find(name)
 
     def label_errors(self, name: str) -> list[LabelError]:
         """Where an image's labels are perhaps mistakes, as of the last check; largest region first."""
         with self._condition:
             return self._label_errors.get(name, [])
 
+    @property
+    def _is_wished(self) -> bool:
+        return self._wish != self._answered
+
     def _work(self) -> None:
+        step_back()
         self._try(self._learner.warm_up)
         while True:
             with self._condition:
-                self._condition.wait_for(self._is_asked, SETTLED_SECONDS)
-                if self._closed:
-                    return
-                job = self._next_job()
+                job = None if self._closed else self._next_job()
+                if not job:
+                    self._phase = 'idle'
+                    job = None if self._closed else self._next_silent_job()
+                if not job:
+                    if not self._closed:
+                        self._condition.wait(SETTLED_SECONDS)
+                    if self._closed:
+                        return
+                    continue
             self._try(job)
 
-    def _is_asked(self) -> bool:
-        return bool(self._closed or self._wanted or self._unchecked or self._unmeasured)
-
-    def _next_job(self) -> Callable[[], None]:
-        if self._wanted:
-            name = self._wanted
-            self._wanted = None
-            return lambda: self._suggest(name)
+    def _next_job(self) -> Callable[[], None] | None:
+        """What there is to do for the person."""
+        if self._is_wished:
+            return partial(self._answer, self._asked, self._wish)
         if self._unchecked:
-            unchecked = self._unchecked[0]
-            return lambda: self._check(unchecked)
-        if self._unmeasured:
-            return self._measure
-        return self._make_ready
+            return partial(self._check, self._unchecked[0])
+        if self._auto and self._open and self._lesson_key(self._open) != self._learned:
+            return partial(self._renew, self._open)
+        if not self._pupil.has_learned or self._learned is None or self._learned[0] != self._store.changes:
+            return None
+        likely = [name for name in (self._open, *self._next[:1]) if name]
+        for name in likely:
+            if not self._book.is_of_lesson(name, self._pupil):
+                return partial(self._suggest, name)
+        if not self._pupil.is_done:
+            return self._study
+        for name in (*likely, *self._next):
+            if not self._book.is_of(name, self._pupil):
+                return partial(self._suggest, name)
+        if self._open and self._book.next_strip(self._open, self._box):
+            return self._refine
+        unmeasured = self._unmeasured()
+        if unmeasured:
+            return partial(self._measure, unmeasured[0])
+        if self._book.ordered != self._pupil.generation and len(self._book.uncertainty) == len(self._store.samples):
+            return self._put_in_order
+        return None
+
+    def _next_silent_job(self) -> Callable[[], None] | None:
+        """What makes the next job shorter."""
+        changes = self._store.changes
+        if changes != self._seen_changes:  # they have not settled yet
+            self._seen_changes = changes
+        elif changes != self._ready_changes:
+            return self._make_ready
+        maps = self._learner.maps
+        for name in [name for name in (self._open, *self._next) if name] + list(self._store.samples):
+            if self._prefetches and not maps.has(name) and maps.has_room:
+                return partial(maps, self._store.samples[name])
+        return None
+
+    def _unmeasured(self) -> list[str]:
+        """Names of images that the weights of now have not seen. Where their maps cannot all be kept, to make them
+        anew after each stroke would take too long: it is done when a person asks for a suggestion."""
+        maps = self._learner.maps
+        return [
+            name
+            for name in self._store.samples
+            if not self._book.is_of(name, self._pupil) and (self._measures_all or maps.has(name) or maps.has_room)
+        ]
+
+    def _lesson_key(self, name: str) -> tuple[int, str]:
+        """What a lesson for an image depends on: its own keypoints are not learned before all are placed."""
+        started = any(seen != ABSENT for _, _, seen in self._store.keypoints(name))
+        return self._store.changes, name if started and not self._store.has_all_keypoints(name) else ''
 
     def _try(self, job: Callable[[], None]) -> None:
         try:
@@ -172,81 +237,93 @@ class Suggester:
             self._give_up(error.message)
         except Exception as error:  # the page shows it; the thread must live on for the next wish
             log.exception('The learning failed')
+            self._prefetches = False
+            self._forget('')
             self._give_up(
                 f"The learning failed ({type(error).__name__}: {error}); the server's terminal has the details"
             )
-        with self._condition:
-            if not self._is_asked():
-                self._phase = 'idle'
 
     def _give_up(self, error: str) -> None:
         with self._condition:
-            if not self._wanted:
+            if not self._is_wished:
                 self._error = error
                 self._unchecked = []
-                self._unmeasured = []
 
     def _set(self, phase: str) -> None:
         with self._condition:
-            if not self._wanted:
-                self._phase = phase
+            self._phase = phase
+
+    def _answer(self, name: str, wish: int) -> None:
+        """Suggest the labels of an image to a person who waits for them, or tell why not."""
+        try:
+            self._renew(name)
+        finally:
+            with self._condition:
+                self._answered = wish
+        if self._lacks:
+            raise UserError(self._lacks)
+
+    def _renew(self, name: str) -> None:
+        """Learn the labels of now, unless that is done, and suggest those of an image."""
+        key = self._lesson_key(name)
+        if key != self._learned or not self._pupil.has_learned:
+            self._set('training')
+            self._learned = key  # also if it fails: it would fail again
+            try:
+                lesson = self._learner.lesson(name)
+            except NothingToLearn as error:
+                self._forget(error.message)
+                return
+            except UserError:
+                self._forget('')
+                raise
+            self._pupil.take(lesson)
+            self._pupil.study()
+            with self._condition:
+                self._lacks = ''
+                self._error = ''
+        self._suggest(name)
+
+    def _forget(self, lacks: str) -> None:
+        """Begin from nothing next time."""
+        with self._condition:
+            self._pupil = Pupil()
+            self._lacks = lacks
+        self._book.forget()
+
+    def _study(self) -> None:
+        self._set('training')
+        self._pupil.study()
 
     def _suggest(self, name: str) -> None:
-        # keypoints of the image that is asked for are not learned, so that another image takes another training
-        placed = any(seen != ABSENT for _, _, seen in self._store.keypoints(name))
-        now = (self._store.changes, name if placed else '')
-        if now != self._learned:
-            self._set('training')
-            self._fused = self._learner.train(name)
-            self._learned = now
-            with self._condition:
-                self._uncertainty = {}
         self._set('predicting')
-        prediction = self._learner.predict(self._fused, name)
-        mask = uncertainty = None
-        if prediction.masks is not None:
-            mask = prediction.masks[0].cpu().numpy()
-            largest = math.log(min(QUICK.models, len(self._store.task.classes)))
-            uncertainty = (prediction.pixel_uncertainty[0].cpu().numpy() / largest * 255).round().clip(0, 255)
-            uncertainty = uncertainty.astype(np.uint8)
-        keypoints = found_keypoints(prediction) if prediction.keypoints is not None else []
-        self._note(name, prediction)
-        with self._condition:
-            if not self._wanted:
-                self._suggestion = Suggestion(name, mask, uncertainty, keypoints)
-                self._unmeasured = [other for other in self._store.samples if other not in self._uncertainty]
+        self._book.note(name, self._pupil)
 
-    def _measure(self) -> None:
+    def _measure(self, name: str) -> None:
         self._set('measuring')
-        name = self._unmeasured[0]
-        self._note(name, self._learner.predict(self._fused, name))
-        if not self._unmeasured:
-            finished = [other for other in self._store.samples if self._store.is_finished(other)]
-            order = label_order(
-                {other: value for other, value in self._uncertainty.items() if other not in finished},
-                self._styles,
-                finished,
-            )
-            with self._condition:
-                self._order = order
+        self._book.note(name, self._pupil)
 
-    def _note(self, name: str, prediction: Prediction) -> None:
-        style = self._styles.get(name)
-        if style is None:
-            style = self._learner.style(name)
+    def _refine(self) -> None:
+        """Some rows of what is seen of the open image, at its own size."""
+        self._set('refining')
         with self._condition:
-            self._styles[name] = style
-            self._uncertainty[name] = float(prediction.uncertainty[0])
-            self._unmeasured = [other for other in self._unmeasured if other != name]
+            name, box = self._open, self._box
+        self._book.refine(name, box, self._pupil)
+
+    def _put_in_order(self) -> None:
+        self._book.put_in_order(self._pupil)
+        with self._condition:
+            self._measures_all = False
 
     def _check(self, name: str) -> None:
         self._set('checking')
         prediction = self._learner.predict(self._learner.train(name, without=True), name)
+        rows, columns = self._learner.places()
         errors = find_label_errors(
             name,
             labeled=self._store.mask(name),
-            predicted=prediction.masks[0].cpu().numpy(),
-            uncertainty=prediction.pixel_uncertainty[0].cpu().numpy(),
+            predicted=prediction.masks[0].cpu().numpy()[rows][:, columns],
+            uncertainty=prediction.pixel_uncertainty[0].cpu().numpy()[rows][:, columns],
         )
         with self._condition:
             self._label_errors[name] = errors
@@ -254,16 +331,17 @@ class Suggester:
 
     def _make_ready(self) -> None:
         changes = self._store.changes
-        if changes != self._seen_changes:  # they have not settled yet
-            self._seen_changes = changes
-            return
-        if changes == self._ready_changes:
-            return
         for name in self._learner.stale():
-            if self._is_asked():
+            if self._is_wished or self._closed:
                 return
             try:
                 self._learner.gather(name)
             except UserError:  # told when a suggestion is asked for
                 break
         self._ready_changes = changes
+
+
+def step_back() -> None:
+    """Give this thread, and those that it starts, a lower priority. Where that is not known, nothing changes."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -307,7 +307,8 @@ def test_suggestions(samples, task, folder, generator, labels):
         both = np.frombuffer(client('GET', '/api/samples/seed0000003/suggestion')[1], np.uint8).reshape(2, 16, 16)
         assert set(np.unique(both[0])) <= {0, 1, 2}  # how right it is, test_page tells with the demo
         assert both[1].max() > 0
-        assert client('GET', f'/api/samples/{NAME}/suggestion')[0] == 404
+        assert client('GET', '/api/samples/seed0000003/glance')[1] == both[0].tobytes()  # it is small already
+        assert sorted(state['serials']) == sorted(state['uncertainty'])  # the others have been predicted, too
         assert not (folder / 'seed0000003.png').exists()
 
 
@@ -356,17 +357,107 @@ def test_labels_are_checked_by_those_of_the_others(samples, task, folder, genera
         assert all((mask.ravel()[doubt['pixels']] == doubt['labeled']).all() for doubt in doubts)
 
 
+def follow(client, name, **more):
+    assert client('POST', '/api/follow', json.dumps({'name': name, **more}).encode())[0] == 202
+
+
+def learned(client):
+    """The state once all that there is to learn is learned."""
+    return wait_for(client, lambda state: state['phase'] == 'idle' and state['progress'] == 1)
+
+
+def test_suggestions_come_by_themselves_and_are_renewed(samples, task, folder, generator, labels):
+    task = task.only(True, False)
+    true = {name: read_mask(labels / f'{name}.png') for name in (NAME, 'seed0000001')}
+    with serving(samples, task, folder, generator) as server:
+        client = Client(server.port, server.token)
+        follow(client, 'seed0000003')
+        state = wait_for(client, lambda state: state['lacks'] and state['phase'] == 'idle')
+        assert 'at least two classes' in state['lacks'] and state['error'] == '' and state['serials'] == {}
+        client('PUT', MASK, true[NAME].tobytes())
+        follow(client, 'seed0000003', next=['seed0000001'])
+        first = learned(client)
+        assert first['lacks'] == '' and sorted(first['serials']) == sorted(store_names(samples))
+        assert first['ready'] is None  # nobody has asked
+        client('PUT', '/api/samples/seed0000001/mask', true['seed0000001'].tobytes())
+        follow(client, 'seed0000003')
+        second = wait_for(client, lambda state: state['serials']['seed0000003'] > first['serials']['seed0000003'])
+        assert second['serials']['seed0000003'] > max(first['serials'].values())
+        learned(client)
+        follow(client, 'seed0000003', auto=False)
+        client('PUT', MASK, drawn_mask().tobytes())
+        follow(client, 'seed0000003', auto=False)
+        still = wait_for(client, lambda state: state['phase'] == 'idle')
+        time.sleep(0.3)
+        assert json.loads(client('GET', '/api/suggest')[1])['serials'] == still['serials']
+
+
+def store_names(samples):
+    return [sample.name for sample in samples.samples]
+
+
+def test_nothing_is_suggested_by_labels_that_are_gone(samples, task, folder, generator, labels):
+    with serving(samples, task.only(True, False), folder, generator) as server:
+        client = Client(server.port, server.token)
+        mask = read_mask(labels / f'{NAME}.png')
+        assert set(np.unique(mask)) == {0, 1, 2}
+        client('PUT', MASK, mask.tobytes())
+        client('POST', '/api/suggest', b'{"name": "seed0000003"}')
+        wait_for(client, lambda state: state['ready'])
+        client('PUT', MASK, np.where(mask == 2, IGNORE, mask).astype(np.uint8).tobytes())
+        assert json.loads(client('GET', '/api/suggest')[1])['serials'] == {}
+        assert client('GET', '/api/samples/seed0000003/suggestion')[0] == 404
+        assert client('GET', '/api/samples/seed0000003/glance')[0] == 404
+
+
+@pytest.mark.parametrize(
+    'wish, status',
+    [
+        ({'name': 'seed0000009'}, 404),
+        ({'name': ['seed0000000']}, 404),
+        ([], 404),
+        ({'name': NAME, 'next': ['../x']}, 400),
+        ({'name': NAME, 'next': [[]]}, 400),
+        ({'name': NAME, 'next': NAME}, 400),
+        ({'name': NAME, 'box': [0, 0, 17, 4]}, 400),
+        ({'name': NAME, 'box': [4, 0, 4, 4]}, 400),
+        ({'name': NAME, 'box': [0, 0, 4.5, 4]}, 400),
+        ({'name': NAME, 'box': [0, 0, 4]}, 400),
+        ({'name': NAME, 'next': [NAME], 'box': [0, 0, 16, 16]}, 202),
+    ],
+)
+def test_what_the_page_follows_is_checked(samples, task, folder, generator, wish, status):
+    with serving(samples, task, folder, generator) as server:
+        assert Client(server.port, server.token)('POST', '/api/follow', json.dumps(wish).encode())[0] == status
+
+
+def test_a_part_of_a_mask_is_saved(client, folder):
+    client('PUT', MASK, drawn_mask().tobytes())
+    version = client('GET', MASK)[2]['ETag']
+    status, body, _ = client('PUT', f'{MASK}?box=4,1,7,3', bytes([0, 1, 2, 2, 1, 0]), If_Match=version)
+    expected = drawn_mask()
+    expected[1:3, 4:7] = [[0, 1, 2], [2, 1, 0]]
+    assert status == 200 and (read_mask(folder / f'{NAME}.png') == expected).all()
+    now = json.loads(body)['version']
+    assert now == client('GET', MASK)[2]['ETag']
+    assert client('PUT', f'{MASK}?box=0,0,1,1', bytes([2]), If_Match=version)[0] == 412  # it is another one by now
+    for box, part in (('0,0,1,1', bytes(2)), ('0,0,17,1', bytes(17)), ('3,0,3,1', b''), ('-1,0,1,1', bytes(2)),
+                      ('0,0,1', bytes(1)), ('0,0,1,1', bytes([9]))):  # fmt: skip
+        assert client('PUT', f'{MASK}?box={box}', part, If_Match=now)[0] == 400
+    assert (read_mask(folder / f'{NAME}.png') == expected).all()
+
+
 def test_settled_labels_are_made_ready_and_gathered_once(samples, task, folder, generator, labels, monkeypatch):
     shutil.copytree(labels, folder)
     monkeypatch.setattr('datasetgan_ext.labeling.suggest.SETTLED_SECONDS', 0.05)
     gathered = queue.Queue()
-    gather = learning.gather_labeled
+    gather = learning.Learner._gather
 
-    def note(sample, **named):
-        gathered.put(sample.name)
-        return gather(sample=sample, **named)
+    def note(learner, labels):
+        gathered.put(labels.name)
+        gather(learner, labels)
 
-    monkeypatch.setattr(learning, 'gather_labeled', note)
+    monkeypatch.setattr(learning.Learner, '_gather', note)
     names = [sample.name for sample in samples.samples]
     with serving(samples, task, folder, generator) as server:
         client = Client(server.port, server.token)
