@@ -120,3 +120,15 @@ def browser():
         browser = Chromium(playwright)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def findings():
+    """What axe-core finds wrong with a page for people who see or work differently: a rule and an element each."""
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright', reason='axe-playwright-python is not installed')
+
+    def find(page) -> list[tuple[str, str]]:
+        response = axe.Axe().run(page).response
+        return [(rule['id'], node['html']) for rule in response['violations'] for node in rule['nodes']]
+
+    return find

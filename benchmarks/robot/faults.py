@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from datasetgan_ext.core.annotation import IGNORE
+
 LEAST = 6
 """Pixels of the smallest part that is labelled and the smallest fault that is mended."""
 THICK = 3
@@ -79,7 +81,9 @@ def _share(pixels: np.ndarray, numbers: np.ndarray, areas: np.ndarray) -> float:
 
 
 def gain(painted: np.ndarray, class_id: int, shown: np.ndarray, truth: np.ndarray) -> int:
-    """Pixels that become right, less those that become wrong, if some are given a class."""
-    before = shown[painted] == truth[painted]
-    after = truth[painted] == class_id
-    return int(after.sum()) - int(before.sum())
+    """Pixels that become right, less those that become wrong, if some are given a class. A wrong label where there
+    was none is a loss, too."""
+    before = shown[painted]
+    right = truth[painted]
+    lost = (before == right) | ((before == IGNORE) & (right != class_id))
+    return int((right == class_id).sum()) - int(lost.sum())

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from benchmarks.robot import costs
 from benchmarks.robot.faults import Fault, gain, regions
+from datasetgan_ext.core.annotation import IGNORE
 
 SIZES = (3, 5, 9, 15, 25)
 """Of the brush, in pixels of the image."""
@@ -95,9 +96,9 @@ def outline(region: np.ndarray) -> np.ndarray:
 
 
 def fill(fault: Fault, shown: np.ndarray) -> Operation:
-    """A click on the region, as it is shown, that has most of a fault."""
+    """A click on the region, of a class as it is shown, that has most of a fault."""
     numbers, areas = regions(shown)
-    inside = np.bincount(numbers[fault.pixels], minlength=len(areas))
+    inside = np.bincount(numbers[fault.pixels & (shown != IGNORE)], minlength=len(areas))
     return Operation('fill', fault.class_id, numbers == inside.argmax(), {'clicks': costs.CLICK})
 
 
@@ -145,9 +146,7 @@ def stroke(
 
 def _window(pixels: np.ndarray, margin: int) -> tuple[slice, slice]:
     rows, columns = np.nonzero(pixels)
-    return tuple(
-        slice(max(0, places.min() - margin), places.max() + margin + 1) for places in (rows, columns)
-    )
+    return tuple(slice(max(0, places.min() - margin), places.max() + margin + 1) for places in (rows, columns))
 
 
 def _longer(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from benchmarks.robot import costs
 from benchmarks.robot.costs import Clock
 from benchmarks.robot.hand import Hand, Operation
+from benchmarks.robot.helpers import Anew, Live, Suggested
 from datasetgan_ext.core.annotation import ABSENT, IGNORE
-from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.interpreter.inference import FusedEnsemble
-from datasetgan_ext.labeling.learning import Learner, found_keypoints
 from datasetgan_ext.labeling.store import LabelStore
 
 BACKGROUND = 0
@@ -85,35 +81,25 @@ class Page:
 
 
 class OnKey(Page):
-    """The page suggests when a key is pressed, by an ensemble that it trains anew; the person waits for it."""
+    """The page suggests when a key is pressed, and the person waits for it."""
 
     tools = ('polygon', 'brush', 'fill')
     segments = 6
 
-    def __init__(self, store: LabelStore, clock: Clock, learner: Learner):
+    def __init__(self, store: LabelStore, clock: Clock, helper: Anew):
         super().__init__(store, clock)
-        self.learner = learner
+        self.helper = helper
 
     def open(self, name: str) -> None:
         super().open(name)
         if self.store.annotations():
-            self.clock.spend({'keys': costs.KEY, 'waiting': self._suggest()}, 'suggest')
+            suggested = self.helper.suggest(name)
+            self._show(suggested)
+            self.clock.spend({'keys': costs.KEY, 'waiting': suggested.seconds}, 'suggest')
 
-    def _suggest(self) -> float:
-        """Have the image suggested; gives the seconds that a thread took for it."""
-        start = time.thread_time()
-        try:
-            fused = self._train()
-        except UserError:  # one class alone
-            return 0.0
-        prediction = self.learner.predict(fused, self.name)
-        if prediction.masks is not None:
-            self.suggestion = prediction.masks[0].numpy()
-        self.points = found_keypoints(prediction) if prediction.keypoints is not None else []
-        return time.thread_time() - start
-
-    def _train(self) -> FusedEnsemble:
-        return self.learner.train(self.name)
+    def _show(self, suggested: Suggested) -> None:
+        self.suggestion = suggested.mask
+        self.points = suggested.points
 
 
 class Renewed(OnKey):
@@ -121,6 +107,7 @@ class Renewed(OnKey):
     comes next. Only what takes longer than that is waited for."""
 
     segments = 2
+    helper: Live
 
     @property
     def learns_at_once(self) -> bool:
@@ -128,11 +115,18 @@ class Renewed(OnKey):
 
     def open(self, name: str) -> None:
         Page.open(self, name)
-        self._suggest()
+        self._show(self.helper.prepared(name))
 
     def do(self, operation: Operation) -> None:
         super().do(operation)
-        self.clock.spend({'waiting': max(0.0, self._suggest() - costs.THINK)})
+        suggested = self.helper.suggest(self.name)
+        self._show(suggested)
+        self.clock.spend({'waiting': max(0.0, suggested.seconds - costs.THINK)})
+
+    def place(self, keypoints: list[list[float]]) -> None:
+        super().place(keypoints)
+        self.helper.suggest(self.name)  # learns what has been accepted
+        self.helper.study()
 
 
 def is_placed(point: list[float]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -16,19 +18,35 @@ LOOKED_AT = 3
 """So many of the largest faults are weighed against each other."""
 WORTH = 0.3
 """An operation mends at least this share of the fault that it is for."""
-OPERATIONS = 80
-"""On one image, at most."""
 NEAR = 2.0
 """Pixels from its place within which a suggested keypoint is good enough."""
 BESIDE = 2
 """Pixels beside a fault over which a polygon may run where they have the same class."""
 
 
+@dataclass(frozen=True)
+class Habit:
+    """How a person goes about it.
+
+    Attributes:
+        operations: on one image, at most.
+        accepts: whether what is suggested and looks right is accepted; otherwise it is left without a label, and the
+            interpreter learns from what has been drawn alone.
+    """
+
+    operations: int
+    accepts: bool
+
+
+THOROUGH = Habit(80, True)
+
+
 class Person:
     """Labels one image after the other on a page."""
 
-    def __init__(self, page: Page, seed: int):
+    def __init__(self, page: Page, seed: int, habit: Habit = THOROUGH):
         self.page = page
+        self.habit = habit
         self.random = np.random.RandomState(seed)
 
     def label(self, truth: Annotation) -> None:
@@ -39,8 +57,9 @@ class Person:
             self._draw(truth.mask)
             page.finish()
         self._mend(truth.mask)
-        self._look(page.shown)
-        if (page.mask == IGNORE).any():
+        if self.habit.accepts:
+            self._look(page.shown)
+        if self.habit.accepts and (page.mask == IGNORE).any():
             page.finish()
         if truth.keypoints is not None:
             page.place(self._keypoints(np.reshape(flat_keypoints(truth.keypoints), (-1, 3)).tolist()))
@@ -53,7 +72,7 @@ class Person:
 
     def _mend(self, truth: np.ndarray) -> None:
         page = self.page
-        for _ in range(OPERATIONS):
+        for _ in range(self.habit.operations):
             shown = page.shown
             operations = []
             for fault in find_faults(shown, truth):
@@ -76,7 +95,7 @@ class Person:
         if 'polygon' in tools:
             around = ndimage.binary_dilation(fault.pixels, iterations=BESIDE) & (truth == fault.class_id)
             found.append(polygon(fault.pixels | around, fault.class_id))
-        if 'fill' in tools:
+        if 'fill' in tools and (shown[fault.pixels] != IGNORE).any():
             found.append(fill(fault, shown))
         if 'brush' in tools:
             strokes = (stroke(fault, allowed, size, self.page.segments, self.random) for size in SIZES)
