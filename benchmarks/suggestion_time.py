@@ -1,6 +1,6 @@
-"""Seconds from pressing Suggest to the suggestion, for a random 256 x 256 network of official shape after 4 labelled
-images, and how long the server takes to answer the page meanwhile. It runs in a process of its own, as with the
-command."""
+"""Seconds from pressing Suggest to the suggestion, and from a stroke to the suggestion that comes by itself, for random
+networks of official shape after 4 labelled images; and how long the server takes to answer the page meanwhile. It runs
+in a process of its own, as with the command."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
 
-RESOLUTION, CLASSES, LABELED = 256, 8, 4
+RESOLUTION, LARGE_RESOLUTION, CLASSES, LABELED = 256, 1024, 8, 4
 PAUSE = 0.1
+STROKES = 5
 
 
-def serve(connection) -> None:
+def serve(connection, resolution: int) -> None:
     """Serve `LABELED` + 1 samples of a random network and send port, token and names."""
-    generator = make_generator(RESOLUTION)
+    generator = make_generator(resolution)
     task = Task.from_names([f'class {index}' for index in range(CLASSES)])
     with tempfile.TemporaryDirectory() as folder:
         samples = generate_samples(
@@ -72,12 +73,12 @@ def wait_until_idle(page: Page) -> None:
         time.sleep(PAUSE)
 
 
-def mask_of(number: int) -> bytes:
-    y, x = np.indices((RESOLUTION, RESOLUTION))
+def mask_of(number: int, resolution: int) -> bytes:
+    y, x = np.indices((resolution, resolution)) * 256 // resolution
     return ((y // 32 + x // 64 + number) % CLASSES).astype(np.uint8).tobytes()
 
 
-def suggestion(page: Page, server: psutil.Process, name: str, mask_path: str) -> dict:
+def suggestion(page: Page, server: psutil.Process, name: str, mask_path: str, resolution: int) -> dict:
     """Press Suggest and go on drawing until the suggestion is there."""
     page.seconds = []
     used = sum(server.cpu_times()[:2])
@@ -85,7 +86,7 @@ def suggestion(page: Page, server: psutil.Process, name: str, mask_path: str) ->
     page('POST', '/api/suggest', json.dumps({'name': name}).encode())
     strokes = 0
     while json.loads(page('GET', '/api/suggest'))['ready'] != name:
-        page('PUT', mask_path, mask_of(strokes := strokes + 1))
+        page('PUT', mask_path, mask_of(strokes := strokes + 1, resolution))
         time.sleep(PAUSE)
     seconds = time.perf_counter() - start
     return {
@@ -98,9 +99,26 @@ def suggestion(page: Page, server: psutil.Process, name: str, mask_path: str) ->
     }
 
 
-def main():
+def renewals(page: Page, name: str, mask_path: str, resolution: int) -> list[float]:
+    """Seconds from each of some strokes on the open image to its renewed suggestion."""
+    follow = json.dumps({'name': name}).encode()
+    page('POST', '/api/follow', follow)
+    wait_until_idle(page)
+    seconds = []
+    for number in range(STROKES):
+        serial = json.loads(page('GET', '/api/suggest'))['serials'][name]
+        start = time.perf_counter()
+        page('PUT', mask_path, mask_of(100 + number, resolution))
+        page('POST', '/api/follow', follow)
+        while json.loads(page('GET', '/api/suggest'))['serials'][name] == serial:
+            time.sleep(PAUSE / 2)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def measure(resolution: int) -> dict:
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context('spawn').Process(target=serve, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context('spawn').Process(target=serve, args=(theirs, resolution), daemon=True)
     process.start()
     port, token, names = ours.recv()
     page = Page(port, token)
@@ -108,22 +126,32 @@ def main():
     runs = {}
     for case, pause in (('at once', 0), ('after drawing', 20)):
         for number, name in enumerate(names[:LABELED]):
-            page('PUT', f'/api/samples/{name}/mask', mask_of(number + pause))
+            page('PUT', f'/api/samples/{name}/mask', mask_of(number + pause, resolution))
         time.sleep(pause)
         # strokes on an image that is not asked for
-        runs[case] = suggestion(page, psutil.Process(process.pid), names[-1], f'/api/samples/{names[0]}/mask')
-        print(f'{case}: {runs[case]}', flush=True)
+        path = f'/api/samples/{names[0]}/mask'
+        runs[case] = suggestion(page, psutil.Process(process.pid), names[-1], path, resolution)
+        print(f'{resolution}, {case}: {runs[case]}', flush=True)
         wait_until_idle(page)
+    runs['renewals'] = renewals(page, names[-1], path, resolution)
+    print(f'{resolution}, from a stroke to the renewed suggestion: {runs["renewals"]}', flush=True)
     process.kill()
+    return runs
+
+
+def main():
+    runs, large_runs = measure(RESOLUTION), measure(LARGE_RESOLUTION)
     write_result(
         'suggestion_time',
         {
             'resolution': RESOLUTION,
+            'large_resolution': LARGE_RESOLUTION,
             'classes': CLASSES,
             'labelled': LABELED,
             'load_average': os.getloadavg()[0],
             'usable_cores': len(os.sched_getaffinity(0)),
             'runs': runs,
+            'large_runs': large_runs,
         },
     )
 

@@ -19,6 +19,7 @@ class Book:
     """Suggestions, and how unsure the ensemble is. One thread writes, all may read.
 
     Attributes:
+        glance_hw: height and width of `Suggestion.glance`.
         uncertainty: of the images predicted so far, by name, by whichever weights were the last to see them.
         order: names of the images that are not finished, most worth labelling first; empty before `put_in_order`.
         ordered: generation of the weights by which the order is.
@@ -28,6 +29,7 @@ class Book:
         self._learner = learner
         self._store = store
         self._places = learner.places()
+        self.glance_hw = tuple(int(places[-1]) - int(places[0]) + 1 for places in self._places)
         self._lock = threading.Lock()
         self._styles: dict[str, np.ndarray] = {}
         self._serial = 0

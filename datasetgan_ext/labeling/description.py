@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 
 from datasetgan_ext.labeling.store import LabelStore, keypoints_version, mask_version
+from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.metrics.label_errors import SURE, LabelError
 
 
-def describe_task(store: LabelStore, suggests: bool, command: str) -> dict:
-    """The task, the images, and how far each is labelled."""
+def describe_task(store: LabelStore, suggester: Suggester | None, command: str) -> dict:
+    """The task, the images, and how far each is labelled; `glance` is the height and width of a suggestion in small."""
     height, width = store.sample_set.image_hw
     return {
         **store.task.to_json(),
         'height': height,
         'width': width,
-        'suggests': suggests,
+        'suggests': suggester is not None,
+        'glance': suggester.glance_hw if suggester else store.sample_set.image_hw,
         'command': command,
         'keypoints': store.task.keypoints,
         'samples': [describe_sample(store, name) for name in store.samples],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
+DISTANCE_STEPS = 200
 HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -50,6 +51,21 @@ def box_of(query: str) -> tuple[int, int, int, int] | None:
         raise Refused(HTTPStatus.BAD_REQUEST, 'A box is four numbers with commas between them')
     left, upper, right, lower = map(int, given[0].split(','))
     return left, upper, right, lower
+
+
+def place_of(query: str, samples: Container[str], image_hw: tuple[int, int]) -> tuple[str, tuple[float, float]]:
+    """A sample and a place in it, ?to=NAME&x=X&y=Y."""
+    given = {key: values[0] for key, values in parse_qs(query).items()}
+    height, width = image_hw
+    if not _is_sample(given.get('to'), samples):
+        raise Refused(HTTPStatus.NOT_FOUND, 'There is no image of that name')
+    try:
+        x, y = float(given.get('x', '')), float(given.get('y', ''))
+    except ValueError as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, 'A place is two numbers') from error
+    if not (0 <= x < width and 0 <= y < height):
+        raise Refused(HTTPStatus.BAD_REQUEST, 'The place is outside the image')
+    return given['to'], (x, y)
 
 
 @dataclass(frozen=True)

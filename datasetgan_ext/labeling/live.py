@@ -16,7 +16,7 @@ WARM_STEPS = 60
 """From weights that have learned other labels to a suggestion by the new ones."""
 MORE_STEPS = 150
 """At a time, while nothing else is to be done."""
-ENOUGH_STEPS = 750
+ENOUGH_STEPS = 450
 """For one lesson; more change nothing any more."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
@@ -38,7 +39,7 @@ class Maps:
 
 
 class MapCache:
-    """Maps of the samples used last, up to some memory. Not for several threads at once.
+    """Maps of the samples used last, up to some memory. One thread makes them, others may look at what is there.
 
     Attributes:
         layers: of the generator, with the sizes in which their maps are kept.
@@ -62,23 +63,35 @@ class MapCache:
         self._options = options
         self._most_bytes = most_bytes
         self._kept: OrderedDict[str, Maps] = OrderedDict()
+        self._lock = threading.Lock()
 
     def has(self, name: str) -> bool:
         """Whether the maps of a sample are there."""
         return name in self._kept
 
+    def peek(self, name: str) -> Maps | None:
+        """The maps of a sample, if they are there."""
+        return self._kept.get(name)
+
+    def some(self, number: int) -> list[Maps]:
+        """At most so many of those that are there."""
+        with self._lock:
+            return list(self._kept.values())[:number]
+
     @property
     def has_room(self) -> bool:
         """Whether those of another sample can be kept without giving any up."""
-        largest = max((maps.bytes for maps in self._kept.values()), default=0)
-        return sum(maps.bytes for maps in self._kept.values()) + largest <= self._most_bytes
+        sizes = [maps.bytes for maps in self.some(len(self._kept))]
+        return sum(sizes) + max(sizes, default=0) <= self._most_bytes
 
     def __call__(self, sample: Sample) -> Maps:
         """Maps of a sample, made if need be."""
-        found = self._kept.pop(sample.name, None) or self._made(sample)
-        self._kept[sample.name] = found
-        while len(self._kept) > 1 and sum(maps.bytes for maps in self._kept.values()) > self._most_bytes:
-            self._kept.popitem(last=False)
+        found = self.peek(sample.name) or self._made(sample)
+        with self._lock:
+            self._kept[sample.name] = found
+            self._kept.move_to_end(sample.name)
+            while len(self._kept) > 1 and sum(maps.bytes for maps in self._kept.values()) > self._most_bytes:
+                self._kept.popitem(last=False)
         return found
 
     @torch.inference_mode()

@@ -23,9 +23,20 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+import numpy as np
+
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.labeling.description import describe_label_error, describe_task
-from datasetgan_ext.labeling.exchange import HEADERS, Followed, Refused, Reply, box_of, json_reply
+from datasetgan_ext.labeling.exchange import (
+    DISTANCE_STEPS,
+    HEADERS,
+    Followed,
+    Refused,
+    Reply,
+    box_of,
+    json_reply,
+    place_of,
+)
 from datasetgan_ext.labeling.store import LabelStore, Outdated, keypoints_version, mask_version
 from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.labeling.suggestion import Suggestion
@@ -289,7 +300,7 @@ class Handler(BaseHTTPRequestHandler):
             file, content_type = FILES[path]
             return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
-            return json_reply(describe_task(store, suggester is not None, self.server.command))
+            return json_reply(describe_task(store, suggester, self.server.command))
         if path == '/api/suggest' and suggester:
             return json_reply(suggester.state())
         name, what = self._of_sample(path)
@@ -303,6 +314,8 @@ class Handler(BaseHTTPRequestHandler):
             return json_reply(points, headers={'ETag': keypoints_version(points)})
         if what in ('suggestion', 'glance', 'suggested-keypoints') and suggester:
             return self._suggested(suggester.suggestion(name), what)
+        if what == 'similar' and suggester:
+            return self._similar(name, suggester)
         if what == 'doubts' and suggester:
             return json_reply({'doubts': [describe_label_error(error) for error in suggester.label_errors(name)]})
         raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
@@ -319,6 +332,15 @@ class Handler(BaseHTTPRequestHandler):
         if what == 'glance':
             return Reply(suggestion.glance.tobytes(), headers=serial)
         return Reply(suggestion.mask.tobytes() + suggestion.uncertainty.tobytes(), headers=serial)
+
+    def _similar(self, name: str, suggester: Suggester) -> Reply:
+        """How far the pixels of an image are from one of another, ?to=NAME&x=X&y=Y: a byte each, `DISTANCE_STEPS` for
+        two pixels drawn at random; nothing if their maps are not there yet."""
+        to, place = place_of(self._url().query, self.server.store.samples, self.server.store.sample_set.image_hw)
+        distances = suggester.similar(to, place, name)
+        if distances is None:
+            return Reply()
+        return Reply((distances * DISTANCE_STEPS).clip(0, 255).astype(np.uint8).tobytes())
 
     def _image(self, name: str) -> Reply:
         path = self.server.store.sample_set.path(self.server.store.samples[name])

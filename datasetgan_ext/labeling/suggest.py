@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
+
 from datasetgan_ext.core.annotation import ABSENT
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.labeling.book import Book
 from datasetgan_ext.labeling.learning import Learner, NothingToLearn
 from datasetgan_ext.labeling.live import Pupil
+from datasetgan_ext.labeling.similarity import Similarity
 from datasetgan_ext.labeling.store import LabelStore
 from datasetgan_ext.labeling.suggestion import Box, Suggestion
 from datasetgan_ext.metrics.label_errors import LabelError, find_label_errors
@@ -46,6 +49,7 @@ class Suggester:
         self._learner = Learner(generator, store)
         self._pupil = Pupil()
         self._book = Book(self._learner, store)
+        self._similarity = Similarity(self._learner.maps, self._learner.places())
         self._condition = threading.Condition()
         self._asked: str | None = None
         self._wish = self._answered = 0
@@ -76,6 +80,11 @@ class Suggester:
             self._closed = True
             self._condition.notify()
         self._thread.join()
+
+    @property
+    def glance_hw(self) -> tuple[int, int]:
+        """Height and width of a suggestion in small."""
+        return self._book.glance_hw
 
     def ask(self, name: str) -> None:
         """Have the image's labels suggested, and tell why if that cannot be; returns at once."""
@@ -147,6 +156,10 @@ class Suggester:
     def suggestion(self, name: str) -> Suggestion | None:
         """The suggestion for an image, if there is one whose labels are there still."""
         return self._book.find(name)
+
+    def similar(self, name: str, place: tuple[float, float], other: str) -> np.ndarray | None:
+        """How like the pixels of an image are to one that a person has pointed at: see `Similarity.distances`."""
+        return self._similarity.distances(name, place, other)
 
     def label_errors(self, name: str) -> list[LabelError]:
         """Where an image's labels are perhaps mistakes, as of the last check; largest region first."""

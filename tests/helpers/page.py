@@ -129,6 +129,10 @@ class Person:
         self.page.click('#suggest')
         self.page.wait_for_selector('#accept:enabled')
 
+    def has_learned(self):
+        """Waits until the page's helper has nothing to do any more."""
+        self.page.wait_for_selector('#learning[data-phase=idle]:has-text("Learned")')
+
 
 def put_suggestion(person, mask=None, points=None):
     """Gives the open image a suggestion, as the server would."""

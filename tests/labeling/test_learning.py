@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.labeling import maps as maps_module
 from datasetgan_ext.labeling.learning import Learner, NothingToLearn
 from datasetgan_ext.labeling.live import ENOUGH_STEPS, FIRST_STEPS, Pupil

@@ -31,8 +31,9 @@ def test_a_suggestion_is_shown_and_accepted(assisted):
     assisted.drag((2, 2), (8, 2))
     drawn = assisted.saved_mask(SECOND)
     assisted.suggestion()
-    # the others have been measured; an image that is finished at that moment would not be ranked
     assisted.waits_for_text('#suggest-state', 'Paint over')
+    # the others have been measured; an image that is finished at that moment would not be ranked
+    assisted.has_learned()
     assert (assisted.saved_mask(SECOND) == drawn).all()  # nothing is a label before a person has accepted it
     assisted.page.check('#uncertainty')
     assisted.press('Enter')
@@ -120,6 +121,6 @@ def test_a_planted_mistake_is_found_and_mended(assisted, demo_task):
     assisted.press('w')
     assisted.wait_for_module('doubts', f'page.listDoubts().length === {number - 1}')
     assisted.saved()
-    assisted.reload()  # it is remembered
+    assisted.reload(assisted.page.get_attribute('#canvas', 'data-name'))  # it is remembered
     assisted.wait_for_module('doubts', f'page.listDoubts().length === {number - 1}')
     assert (assisted.saved_mask(SECOND) == before).all()

@@ -2,7 +2,7 @@
 
 import {$, canvas} from './dom.js';
 import {keptOf, openImage} from './images.js';
-import {takeTheirs} from './labels.js';
+import {takeTheirs, undoable} from './labels.js';
 import {save, unsavedBody} from './server.js';
 import {BACKGROUND, NONE, on, state} from './state.js';
 
@@ -63,8 +63,7 @@ function keepMine() {
   const {sample, what, mine} = asking;
   const kept = keptOf(sample.name);
   kept.done.push({
-    mask: kept.mask.slice(), points: kept.points, suggestion: kept.suggestion, proposed: kept.proposed,
-    ...theirLabels(asking),
+    ...undoable(kept), mask: kept.mask.slice(), ...theirLabels(asking),
   });
   save(sample, what, mine);
   closeDialog();

@@ -3,7 +3,7 @@
 import {$, canvas} from './dom.js';
 import {openDoubts} from './list.js';
 import {isProposed, shownPoint} from './keypoints.js';
-import {FAINT, overlay, unsure} from './overlay.js';
+import {FAINT, marks, overlay, unsure} from './overlay.js';
 import {closesPolygon} from './polygon.js';
 import {borderOf, pixelAt, snap} from './raster.js';
 import {regions} from './regions.js';
@@ -34,6 +34,7 @@ function draw() {
   pen.filter = 'none';
   pen.imageSmoothingEnabled = false;
   if (state.shown !== 'nothing') drawLabels();
+  if (state.mark?.distances.has(current.name)) pen.drawImage(marks, 0, 0);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (state.shown !== 'nothing') drawMarkers();
   if (state.pointer && !state.panning) drawCursor();

@@ -2,6 +2,7 @@
 
 import {canvas, say} from './dom.js';
 import {nextToDo} from './keypoints.js';
+import {undoable} from './labels.js';
 import {markOpen, nameBeside, showShare} from './list.js';
 import {paintOverlay, paintUncertainty} from './overlay.js';
 import {fetchMask, reasonOf, samplePath, unsavedBody} from './server.js';
@@ -81,6 +82,9 @@ function newlyOpen(sample, image, mask) {
     suggestion: null,
     uncertainty: null,
     proposed: [],
+    serial: 0,
+    refused: null,
+    dismissed: false,
     done: [],
     undone: [],
     polygon: [],
@@ -92,7 +96,7 @@ function newlyOpen(sample, image, mask) {
 /** What another tab has changed meanwhile; undo goes back to before. */
 function takeChanges(kept, sample, mask) {
   if (kept.mask.every((id, i) => id === mask[i])) return;
-  kept.done.push({mask: kept.mask, points: kept.points, suggestion: kept.suggestion, proposed: kept.proposed});
+  kept.done.push({...undoable(kept)});
   kept.mask = mask;
 }
 
@@ -100,7 +104,7 @@ function takeChanges(kept, sample, mask) {
 function limitUndo() {
   let bytes = 0;
   for (const kept of [...opened.values()].reverse()) {
-    bytes += (kept.done.length + kept.undone.length) * kept.mask.length;
+    bytes += 2 * (kept.done.length + kept.undone.length) * kept.mask.length;    // masks and suggestions
     if (bytes > UNDO_BYTES && kept !== state.current) Object.assign(kept, {done: [], undone: []});
   }
 }

@@ -7,15 +7,32 @@ import {changeDoubted, keepDoubted, stepDoubt} from './doubts.js';
 import {step} from './images.js';
 import {markAbsent, nudgePoint, removePoint, skipPoint, turnPoint} from './keypoints.js';
 import {redo, removeCorner, undo} from './labels.js';
+import {toggleOverview} from './overview.js';
 import {findClass, toggleHelp} from './panels.js';
+import {acceptPart, refusePart} from './parts.js';
 import {cancelPolygon, closePolygon} from './polygon.js';
+import {dropMark, takeMark, widenMark} from './similar.js';
 import {NONE, state} from './state.js';
-import {accept, acceptAndGoOn, dismiss, suggest} from './suggestions.js';
+import {accept, acceptAndGoOn, dismiss, suggest, toggleAuto} from './suggestions.js';
 import {choose, pickClass, resize, takeClassAt, toggleGuard, toggleOnlyBlank} from './tools.js';
 import {fit, zoom} from './view.js';
 
 /** Does something with the chosen keypoint, if there are keypoints. */
 const withPoint = act => () => { if (state.task.keypoints.length) act(state.current.chosenPoint); };
+
+const resizeTool = by => state.mark ? widenMark(by) : resize(by);
+
+function finish() {
+  if (state.current.polygon.length) closePolygon();
+  else if (state.mark) takeMark();
+  else accept();
+}
+
+function giveUp() {
+  if (state.current.polygon.length) cancelPolygon();
+  else if (state.mark) dropMark();
+  else dismiss();
+}
 
 /**
  * @typedef {object} Key
@@ -33,9 +50,12 @@ export const KEYMAP = {
     {label: 'P', text: 'Polygon', keys: ['p'], act: () => choose('polygon')},
     {label: 'R', text: 'Regions of one colour', keys: ['r'], act: () => choose('regions')},
     {label: 'G', text: 'Fill a region, also a suggested one', keys: ['g'], act: () => choose('fill')},
+    {label: 'Z', text: 'Similar pixels: click a part, the wheel takes more or less, Enter takes them', keys: ['z'],
+      act: () => choose('similar')},
     {label: 'K', text: 'Keypoints', keys: ['k'], act: () => choose('keypoints')},
-    {label: 'I, O', text: 'Smaller, larger brush or regions (also [ and ])', keys: ['i', '['], act: () => resize(-1)},
-    {keys: ['o', ']'], act: () => resize(1)},
+    {label: 'I, O', text: 'Smaller, larger brush, regions or mark (also [ and ])', keys: ['i', '['],
+      act: () => resizeTool(-1)},
+    {keys: ['o', ']'], act: () => resizeTool(1)},
     {label: 'X', text: 'Paint only what has no label, or all', keys: ['x'], act: toggleOnlyBlank},
   ],
   Classes: [
@@ -48,10 +68,9 @@ export const KEYMAP = {
   ],
   Polygon: [
     {label: 'Enter', text: 'Close it (so does a double click, or a click on the first corner); or accept a suggestion',
-      keys: ['Enter'], act: () => state.current.polygon.length ? closePolygon() : accept()},
+      keys: ['Enter'], act: finish},
     {label: 'Backspace', text: 'Take the last corner back', keys: ['Backspace'], act: removeCorner},
-    {label: 'Esc', text: 'Give it up; or dismiss a suggestion', keys: ['Escape'],
-      act: () => state.current.polygon.length ? cancelPolygon() : dismiss()},
+    {label: 'Esc', text: 'Give it up; or dismiss a suggestion', keys: ['Escape'], act: giveUp},
   ],
   Keypoints: [
     {label: 'J', text: 'Skip to the next one that is not done', keys: ['j'], act: withPoint(skipPoint)},
@@ -66,8 +85,16 @@ export const KEYMAP = {
     {keys: ['Shift+ArrowDown'], act: withPoint(() => nudgePoint(0, 1))},
   ],
   Suggestions: [
-    {label: 'S', text: 'Suggest', keys: ['s'], act: suggest},
+    {label: 'A', text: 'Suggestions come by themselves, or when asked for', keys: ['a'], act: toggleAuto},
+    {label: 'S', text: 'Suggest now', keys: ['s'], act: suggest},
     {label: 'Shift+Enter', text: 'Accept and open the next image', keys: ['Shift+Enter'], act: acceptAndGoOn},
+    {label: 'Ctrl+click, Ctrl+Enter', text: 'Accept the suggested region under the pointer; with Shift its class',
+      keys: ['Ctrl+Enter'], act: () => acceptPart(state.pointer)},
+    {keys: ['Ctrl+Shift+Enter'], act: () => acceptPart(state.pointer, true)},
+    {label: 'Right click, Ctrl+Backspace', text: 'Refuse the suggested region under the pointer; with Shift its class',
+      keys: ['Ctrl+Backspace'], act: () => refusePart(state.pointer)},
+    {keys: ['Ctrl+Shift+Backspace'], act: () => refusePart(state.pointer, true)},
+    {label: 'Home', text: 'All images at a glance', keys: ['Home'], act: toggleOverview},
     {label: 'U', text: 'Show where it is unsure', keys: ['u'], act: () => $('uncertainty').click()},
   ],
   'Label errors': [

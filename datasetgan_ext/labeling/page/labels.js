@@ -16,7 +16,9 @@ export function beforeChange() {
   current.undone = [];
 }
 
-const undoable = ({mask, points, suggestion, proposed}) => ({mask, points, suggestion, proposed});
+/** What undo brings back. */
+export const undoable = ({mask, points, suggestion, proposed, refused}) =>
+  ({mask, points, suggestion, proposed, refused});
 
 /** Takes back the last corner of a polygon or else the last change. */
 export function undo() {

@@ -1,6 +1,7 @@
 // The list of images.
 
 import {$, countOf, element} from './dom.js';
+import {resized} from './raster.js';
 import {samplePath} from './server.js';
 import {ABSENT, BACKGROUND, NONE, on, state} from './state.js';
 
@@ -39,8 +40,7 @@ function thumbOf(sample) {
   image.loading = 'lazy';
   image.alt = '';
   image.src = samplePath(sample.name, 'image');
-  labels.width = state.width;
-  labels.height = state.height;
+  [labels.height, labels.width] = state.task.glance;
   thumb.append(image, labels);
   return thumb;
 }
@@ -50,7 +50,7 @@ export function showShare(sample, share = sample.share, mask = null) {
   sample.share = share;
   sample.item.querySelector('progress').value = share;
   sample.item.querySelector('.figures').textContent = figuresOf(sample).join('\n');
-  if (mask) paintThumb(sample, mask);
+  if (mask) takeMask(sample, mask);
   const finished = [...state.samples.values()].filter(isFinished).length;
   $('progress').textContent = `${finished} of ${state.samples.size} done`;
   $('end').hidden = finished < state.samples.size;
@@ -68,12 +68,23 @@ function figuresOf(sample) {
 
 const shareText = share => share === 1 ? 'labelled' : `${Math.floor(share * 100)} % labelled`;
 
-function paintThumb(sample, mask) {
-  const pen = sample.item.querySelector('canvas').getContext('2d');
-  const pixels = pen.createImageData(state.width, state.height);
-  mask.forEach((id, i) => {
-    if (id !== NONE && id !== BACKGROUND) pixels.data.set([...state.colors[id], 255], 4 * i);
-  });
+function takeMask(sample, mask) {
+  const [height, width] = state.task.glance;
+  sample.small = resized(mask, state.width, state.height, width, height);
+  paintGlance(sample.item.querySelector('canvas'), sample.small);
+}
+
+/** Paints classes at the size of a glance, all but the background. */
+export function paintGlance(sheet, ids) {
+  const {colors} = state;
+  const pen = sheet.getContext('2d');
+  const pixels = pen.createImageData(sheet.width, sheet.height);
+  const {data} = pixels;
+  for (let i = 0, at = 0; i < ids.length; i++, at += 4) {
+    if (ids[i] === NONE || ids[i] === BACKGROUND) continue;
+    [data[at], data[at + 1], data[at + 2]] = colors[ids[i]];
+    data[at + 3] = 255;
+  }
   pen.putImageData(pixels, 0, 0);
 }
 

@@ -9,11 +9,12 @@ import {buildHelp, listenToKeys} from './keys.js';
 import {clearLabels, redo, restIsBackground, undo} from './labels.js';
 import {addToList, isFinished, showShare} from './list.js';
 import {sizeOverlays} from './overlay.js';
+import {toggleOverview} from './overview.js';
 import {buildPanels, toggleHelp} from './panels.js';
 import {listenToPointer} from './pointer.js';
 import {reasonOf, requestBytes, requestJson, samplePath, warnBeforeLeaving} from './server.js';
 import {state} from './state.js';
-import {accept, dismiss, orderList, poll, suggest} from './suggestions.js';
+import {accept, dismiss, orderList, poll, suggest, toggleAuto} from './suggestions.js';
 import {chooseFirst, setSize} from './tools.js';
 import {fit, redraw, zoom} from './view.js';
 
@@ -24,6 +25,7 @@ const BUTTONS = {
   'zoom-out': () => zoom(0.8),
   fit,
   keys: toggleHelp,
+  'show-overview': toggleOverview,
   rest: restIsBackground,
   clear: clearLabels,
   suggest,
@@ -64,6 +66,7 @@ function listen() {
   $('size').addEventListener('input', () => setSize(Number($('size').value)));
   for (const id of ['opacity', 'contrast', 'smooth', 'uncertainty']) $(id).addEventListener('input', redraw);
   $('order').addEventListener('change', orderList);
+  $('auto').addEventListener('change', toggleAuto);
   listenToPointer();
   listenToKeys();
   listenToClashes();

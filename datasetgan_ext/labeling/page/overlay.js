@@ -7,13 +7,15 @@ import {redraw} from './view.js';
 export const FAINT = 0.4;  // of the background, and of all classes beneath the uncertainty
 const SUGGESTED = 190;     // opacity of what is only suggested, of 255
 const LIGHTER = 0.45;      // how far a class's outline is from its colour to white
+const MARKED = [255, 216, 77, 150];
 const LEAST_SHOWN = 20;    // uncertainty that is shown in full at least
 
 export const overlay = document.createElement('canvas');
 export const unsure = document.createElement('canvas');
+export const marks = document.createElement('canvas');
 
 export function sizeOverlays() {
-  for (const sheet of [overlay, unsure]) Object.assign(sheet, {width: state.width, height: state.height});
+  for (const sheet of [overlay, unsure, marks]) Object.assign(sheet, {width: state.width, height: state.height});
 }
 
 const wholeImage = () => ({left: 0, upper: 0, right: state.width, lower: state.height});
@@ -59,6 +61,19 @@ export function paintUncertainty() {
   const pixels = pen.createImageData(width, height);
   const most = uncertainty.reduce((one, other) => Math.max(one, other), LEAST_SHOWN);
   uncertainty.forEach((value, i) => pixels.data.set([255, 160, 0, Math.round(255 * value / most)], 4 * i));
+  pen.putImageData(pixels, 0, 0);
+}
+
+/** Paints the pixels of the image for which something holds, given their column and row. */
+export function paintMarks(isMarked) {
+  const {width, height} = state;
+  const pen = marks.getContext('2d');
+  const pixels = pen.createImageData(width, height);
+  const words = new Uint32Array(pixels.data.buffer);
+  const color = new Uint32Array(Uint8Array.of(...MARKED).buffer)[0];
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) if (isMarked(x, y)) words[i] = color;
+  }
   pen.putImageData(pixels, 0, 0);
 }
 

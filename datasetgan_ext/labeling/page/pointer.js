@@ -4,9 +4,11 @@ import {$, canvas, say} from './dom.js';
 import {dragPoint, dropPoint, takePoint} from './keypoints.js';
 import {abandonChange, beforeChange, fill, painter, removeCorner, saveMask, undo} from './labels.js';
 import {paintOverlay} from './overlay.js';
+import {acceptPart, refusePart} from './parts.js';
 import {addCorner, closePolygon} from './polygon.js';
 import {boxOfLine, coverLine, snap} from './raster.js';
 import {paintRegions, regions, startRegions} from './regions.js';
+import {markSimilar, widenMark} from './similar.js';
 import {on, state, tell} from './state.js';
 import {choosesTouch, movesFingers, pressesFinger, releasesFinger, seesPen} from './touch.js';
 import {takeClassAt} from './tools.js';
@@ -27,6 +29,7 @@ const PRESS = {
   regions: () => regions() ? startRegions(state.pointer) : say('The regions are being found; try again in a moment'),
   polygon: () => addCorner(state.pointer),
   fill: () => fill(state.pointer),
+  similar: () => markSimilar(state.pointer),
   keypoints: takePoint,
 };
 
@@ -60,6 +63,10 @@ function begin(evt) {
     startStroke(Number($('erase').value));
   } else if (evt.button === LEFT && evt.altKey) {
     takeClassAt(state.pointer);
+  } else if (evt.button === LEFT && (evt.ctrlKey || evt.metaKey) && state.tool !== 'keypoints') {
+    acceptPart(state.pointer, evt.shiftKey);
+  } else if (evt.button === RIGHT && state.tool !== 'keypoints') {
+    refusePart(state.pointer, evt.shiftKey);
   } else if (evt.button === LEFT || (evt.button === RIGHT && state.tool === 'keypoints')) {
     const {tool, current: {done, polygon}} = state;
     const before = [done.at(-1), polygon.length];
@@ -137,11 +144,15 @@ function leave() {
   redraw();
 }
 
-/** The wheel zooms, a swipe of two fingers to the side moves the view, a pinch on a trackpad (as Ctrl) zooms more. */
+/**
+ * The wheel zooms, or sets how much is marked as similar; a swipe of two fingers to the side moves the view, a pinch on
+ * a trackpad (as Ctrl) zooms more.
+ */
 function turnWheel(evt) {
   evt.preventDefault();
   if (!state.current) return;
   if (evt.ctrlKey) return zoom(Math.exp(-evt.deltaY * 0.01), ...onCanvas(evt));
+  if (state.mark && state.tool === 'similar' && evt.deltaY) return widenMark(-Math.sign(evt.deltaY));
   if (evt.deltaX) swiped = evt.timeStamp;
   if (evt.timeStamp - swiped < SWIPE_MS) return pan(-evt.deltaX, -evt.deltaY);
   return zoom(Math.exp(-evt.deltaY * (evt.deltaMode ? 0.05 : 0.0015)), ...onCanvas(evt));

@@ -34,6 +34,47 @@ export function boxOfPixels(pixels, width) {
   return box;
 }
 
+/** The smallest box of the pixels in which two masks differ; null if there are none. */
+export function boxOfChange(before, after, width) {
+  const rows = after.length / width;
+  const same = i => before[i] === after[i];
+  const rowIsSame = y => {
+    for (let i = y * width; i < (y + 1) * width; i++) if (!same(i)) return false;
+    return true;
+  };
+  let upper = 0;
+  while (upper < rows && rowIsSame(upper)) upper++;
+  if (upper === rows) return null;
+  let lower = rows;
+  while (rowIsSame(lower - 1)) lower--;
+  let left = width;
+  let right = 0;
+  for (let y = upper; y < lower; y++) {
+    for (let x = 0; x < left; x++) if (!same(y * width + x)) left = x;
+    for (let x = width; x > right; x--) if (!same(y * width + x - 1)) right = x;
+  }
+  return {left, upper, right, lower};
+}
+
+/** The values of a box of a mask, row by row. */
+export function valuesIn(mask, {left, upper, right, lower}, width) {
+  const part = new Uint8Array((right - left) * (lower - upper));
+  for (let y = upper; y < lower; y++) {
+    part.set(mask.subarray(y * width + left, y * width + right), (y - upper) * (right - left));
+  }
+  return part;
+}
+
+/** A mask at another size: each pixel is that of the middle of its place. */
+export function resized(mask, width, height, newWidth, newHeight) {
+  const made = new Uint8Array(newWidth * newHeight);
+  for (let y = 0, at = 0; y < newHeight; y++) {
+    const row = Math.floor((y + 0.5) * height / newHeight) * width;
+    for (let x = 0; x < newWidth; x++, at++) made[at] = mask[row + Math.floor((x + 0.5) * width / newWidth)];
+  }
+  return made;
+}
+
 /**
  * The border of some pixels: the sides on which a pixel has a neighbour that is not inside, those in one line joined.
  *

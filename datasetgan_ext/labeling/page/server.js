@@ -1,7 +1,8 @@
 // Requests, and saving.
 
 import {$} from './dom.js';
-import {ABSENT, tell} from './state.js';
+import {boxOfChange, valuesIn} from './raster.js';
+import {ABSENT, state, tell} from './state.js';
 
 const RETRY_MS = 2000;
 const LOST_REPLIES = 3;    // how many of them are remembered for each path
@@ -33,8 +34,11 @@ export const reasonOf = error => error instanceof TypeError ? 'the server does n
 /** The mask that the server has, of which the page knows the version from now on. */
 export async function fetchMask(sample) {
   const response = await request(samplePath(sample.name, 'mask'));
-  sample.versions.mask = response.headers.get('ETag');
-  return new Uint8Array(await response.arrayBuffer());
+  const version = response.headers.get('ETag');
+  const mask = new Uint8Array(await response.arrayBuffer());
+  sample.versions.mask = version;
+  sample.known = {version, mask};
+  return mask;
 }
 
 /** The keypoints that the server has, likewise. */
@@ -107,16 +111,29 @@ async function put(path, item) {
   const version = sample.versions[what];
   const headers = version ? {'If-Match': version} : {};
   try {
-    const {share, version: now} = await (await request(path, {method: 'PUT', body, headers})).json();
+    const isKnown = what === 'mask' && version && sample.known?.version === version;
+    const part = isKnown ? changeOf(sample.known.mask, body) : {query: '', values: body};
+    const reply = await request(path + part.query, {method: 'PUT', body: part.values, headers});
+    const {share, version: now} = await reply.json();
     sample.versions[what] = now;
+    if (what === 'mask') sample.known = {version: now, mask: body};
     unanswered.delete(path);
     if (unsaved.get(path) === item) unsaved.delete(path);
     if (share !== undefined) tell('saved', {sample, share, mask: body});
+    tell('kept', sample);
   } catch (error) {
     if (!error.code) unanswered.set(path, [...(unanswered.get(path) ?? []), body].slice(-LOST_REPLIES));
     if (error.code !== OUTDATED) throw error;
     await meetOther(path, item);
   }
+}
+
+/** What of a mask has to be sent to one who has the mask before: the smallest box of what differs. */
+function changeOf(before, mask) {
+  const {width} = state;
+  const box = boxOfChange(before, mask, width) ?? {left: 0, upper: 0, right: 1, lower: 1};
+  const query = `?box=${box.left},${box.upper},${box.right},${box.lower}`;
+  return {query, values: valuesIn(mask, box, width)};
 }
 
 /** The server has another version than the page has last seen: the page's own, if a reply was lost, or a clash. */

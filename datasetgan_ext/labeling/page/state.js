@@ -29,6 +29,8 @@ export const VISIBLE = 2;
  * @property {{absent: number[], kept: string[]}} notes  keypoints that are not there, and doubts that are none
  * @property {Doubt[]} doubts  largest score first
  * @property {HTMLLIElement} item  its row in the list
+ * @property {Uint8Array} [small]  its mask at the size of a glance
+ * @property {{version: string, mask: Uint8Array}} [known]  a mask that the server is known to have had
  *
  * @typedef {object} Open  an image that is or was labelled
  * @property {string} name
@@ -38,6 +40,9 @@ export const VISIBLE = 2;
  * @property {?Uint8Array} suggestion  a class id or NONE for each pixel
  * @property {?Uint8Array} uncertainty  of the suggestion: 0 = the ensemble's members agree, 255 = not at all
  * @property {Keypoint[]} proposed  suggested keypoints, or none at all
+ * @property {number} serial  of the suggestion, as the server counts them; 0 = it is not the server's
+ * @property {?Uint8Array} refused  for each pixel the class that is not to be suggested there again, or NONE
+ * @property {boolean} dismissed  nothing is to be suggested before it is asked for
  * @property {object[]} done  what undo goes back to
  * @property {object[]} undone  what redo goes forth to
  * @property {Place[]} polygon  corners of the polygon that is being drawn
@@ -66,6 +71,9 @@ export const state = {
   shown: 'colors',               // how labels are shown: colors, lines or nothing
   pointer: null,                 // Place of the pointer in the image
   doubted: null,                 // the Doubt that is looked at
+  auto: true,                    // suggestions come by themselves
+  serials: {},                   // of the suggestions that the server has, by name
+  mark: null,                    // the Mark of similar pixels, see similar.js
 };
 
 // ---- what has happened, so that a module need not know who wants to hear of it
@@ -74,7 +82,8 @@ const listeners = new Map();
 
 /**
  * Calls the listener at each `tell` of the topic: `frame` (draw), `tools` (tool, class, size or keypoint), `labels`
- * (of the open image), `leaving` and `opened` (an image), `suggestion`, `saved` (a mask), `clash` (of two tabs).
+ * (of the open image), `leaving` and `opened` (an image), `suggestion`, `saved` (a mask), `kept` (whatever of an image
+ * is on the server's disk now), `news` (of the server's suggestions), `mark`, `clash` (of two tabs).
  */
 export function on(topic, listener) {
   if (!listeners.has(topic)) listeners.set(topic, []);

@@ -23,6 +23,7 @@ export function chooseFirst() {
 /** Whether the task has a use for a tool. */
 export function isUseful(tool) {
   const {task} = state;
+  if (tool === 'similar' && !task.suggests) return false;
   return tool === 'keypoints' ? task.keypoints.length > 0 : task.classes.length > 0;
 }
 

@@ -1,7 +1,7 @@
 // Where the image is on the screen.
 
 import {canvas} from './dom.js';
-import {boxOfPixels} from './raster.js';
+import {boxOfPixels, clamp} from './raster.js';
 import {state, tell} from './state.js';
 
 const MIN_SCALE = 0.1;
@@ -34,6 +34,17 @@ export function toImage(evt) {
   const {view} = state.current;
   const [x, y] = onCanvas(evt);
   return [(x - view.x) / view.scale, (y - view.y) / view.scale];
+}
+
+/** The part of the image that is seen: its first column and row, and those after its last ones; null if it is all. */
+export function seenBox() {
+  const {current: {view}, width, height} = state;
+  const [left, upper] = [-view.x, -view.y].map(place => Math.floor(place / view.scale));
+  const [right, lower] = [canvas.clientWidth - view.x, canvas.clientHeight - view.y].map(
+    place => Math.ceil(place / view.scale));
+  const box = [clamp(left, width - 1), clamp(upper, height - 1), clamp(right, width), clamp(lower, height)];
+  if (box[2] <= box[0] || box[3] <= box[1]) return null;
+  return box.join() === [0, 0, width, height].join() ? null : box;
 }
 
 /** Shows the whole image. */

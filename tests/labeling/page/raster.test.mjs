@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {
-  borderOf, boxOfLine, boxOfPixels, connectedTo, coverLine, coverPolygon, neighborsOf, pixelAt, snap,
+  borderOf, boxOfChange, boxOfLine, boxOfPixels, connectedTo, coverLine, coverPolygon, neighborsOf, pixelAt, resized, snap,
+  valuesIn,
 } from '../../../datasetgan_ext/labeling/page/raster.js';
 
 /** The pixels that a polygon covers, as rows of text. */
@@ -88,4 +89,24 @@ test('the border of pixels, those sides in one line joined', () => {
     [1, 0, 3, 0], [2, 1, 3, 1], [1, 2, 2, 2],    // across
     [1, 0, 1, 2], [2, 1, 2, 2], [3, 0, 3, 1],    // down
   ]);
+});
+
+test('the box of what has changed, and its values', () => {
+  const before = new Uint8Array(5 * 4);
+  const after = before.slice();
+  assert.equal(boxOfChange(before, after, 5), null);
+  after[1 * 5 + 3] = 7;
+  assert.deepEqual(boxOfChange(before, after, 5), {left: 3, upper: 1, right: 4, lower: 2});
+  after[2 * 5 + 1] = 8;
+  const box = boxOfChange(before, after, 5);
+  assert.deepEqual(box, {left: 1, upper: 1, right: 4, lower: 3});
+  assert.deepEqual([...valuesIn(after, box, 5)], [0, 0, 7, 8, 0, 0]);
+  after[0] = after[19] = 1;
+  assert.deepEqual(boxOfChange(before, after, 5), {left: 0, upper: 0, right: 5, lower: 4});
+});
+
+test('a mask at another size', () => {
+  const mask = Uint8Array.from([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
+  assert.deepEqual([...resized(mask, 4, 4, 2, 2)], [1, 2, 3, 4]);
+  assert.deepEqual([...resized(Uint8Array.from([1, 2]), 2, 1, 4, 2)], [1, 1, 2, 2, 1, 1, 2, 2]);
 });
