@@ -44,7 +44,7 @@ class Clock:
     """Seconds that have been spent, by kind."""
 
     def __init__(self):
-        self.seconds = Counter({kind: 0.0 for kind in KINDS})
+        self.seconds = Counter(dict.fromkeys(KINDS, 0.0))
         self.operations = Counter()
 
     def spend(self, times: dict[str, float], operation: str = '') -> None:

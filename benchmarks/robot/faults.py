@@ -9,12 +9,12 @@ from scipy import ndimage
 
 from datasetgan_ext.core.annotation import IGNORE
 
-LEAST = 6
+LEAST = 4
 """Pixels of the smallest part that is labelled and the smallest fault that is mended."""
-THICK = 3
-"""A fault is seen if a square of so many pixels fits into it, 14 CSS pixels on the screen. Thinner ones along the
+THICK = 2
+"""A fault is seen if a square of so many pixels fits into it, 10 CSS pixels on the screen. Thinner ones along the
 borders of parts are left as they are: polygons have such faults, too."""
-HALF = 0.5
+SHARE = 0.25
 """A smaller fault is seen too if it is this share of a part that is there, or of one that is shown."""
 AROUND = np.ones((3, 3), bool)
 
@@ -56,8 +56,8 @@ def find_faults(shown: np.ndarray, truth: np.ndarray) -> list[Fault]:
             pixels = labels == label
             if (
                 is_thick[label]
-                or _share(pixels, parts, areas_of_parts) >= HALF
-                or _share(pixels, seen, areas_of_seen) >= HALF
+                or _share(pixels, parts, areas_of_parts) >= SHARE
+                or _share(pixels, seen, areas_of_seen) >= SHARE
             ):
                 faults.append(Fault(int(class_id), pixels, int(areas[label])))
     return sorted(faults, key=lambda fault: -fault.area)
@@ -80,10 +80,11 @@ def _share(pixels: np.ndarray, numbers: np.ndarray, areas: np.ndarray) -> float:
     return float((inside / np.maximum(areas, LEAST)).max())
 
 
-def gain(painted: np.ndarray, class_id: int, shown: np.ndarray, truth: np.ndarray) -> int:
-    """Pixels that become right, less those that become wrong, if some are given a class. A wrong label where there
-    was none is a loss, too."""
+def outcome(painted: np.ndarray, class_id: int, shown: np.ndarray, truth: np.ndarray) -> tuple[int, int]:
+    """How many pixels become right and how many become wrong, if some are given a class. A wrong label where there was
+    none is one more that is wrong."""
     before = shown[painted]
     right = truth[painted]
-    lost = (before == right) | ((before == IGNORE) & (right != class_id))
-    return int((right == class_id).sum()) - int(lost.sum())
+    won = (right == class_id) & (before != right)
+    lost = (right != class_id) & ((before == right) | (before == IGNORE))
+    return int(won.sum()), int(lost.sum())

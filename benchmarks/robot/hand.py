@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.robot import costs
-from benchmarks.robot.faults import Fault, gain, regions
+from benchmarks.robot.faults import Fault, outcome, regions
 from datasetgan_ext.core.annotation import IGNORE
 
 SIZES = (3, 5, 9, 15, 25)
@@ -172,5 +172,6 @@ def _longer(
 
 
 def rate(operation: Operation, hand: Hand, shown: np.ndarray, truth: np.ndarray) -> float:
-    """Pixels won a second."""
-    return gain(operation.pixels, operation.class_id, shown, truth) / sum(hand.seconds(operation).values())
+    """Pixels won a second, less those that are lost."""
+    won, lost = outcome(operation.pixels, operation.class_id, shown, truth)
+    return (won - lost) / sum(hand.seconds(operation).values())

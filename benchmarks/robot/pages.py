@@ -24,8 +24,8 @@ class Page:
     """
 
     tools: tuple[str, ...] = ('polygon',)
-    segments = 0
-    """Straight pieces of a stroke at most."""
+    refuses = False
+    """Whether one suggested region can be refused."""
 
     def __init__(self, store: LabelStore, clock: Clock):
         self.store = store
@@ -41,11 +41,6 @@ class Page:
         if self.suggestion is None:
             return self.mask
         return np.where(self.mask == IGNORE, self.suggestion, self.mask)
-
-    @property
-    def learns_at_once(self) -> bool:
-        """Whether a first stroke is enough to have suggestions."""
-        return False
 
     def open(self, name: str) -> None:
         """Go on to an image."""
@@ -72,6 +67,11 @@ class Page:
             self.mask = self.shown
         self._save()
 
+    def refuse(self, pixels: np.ndarray) -> None:
+        """A click with the right button on a suggested region, which is left without a label."""
+        self.clock.spend({'deciding': costs.THINK, 'clicks': costs.CLICK}, 'refuse')
+        self.suggestion = np.where(pixels, IGNORE, self.suggestion)
+
     def place(self, keypoints: list[list[float]]) -> None:
         """Keep the image's keypoints; the person has paid for them."""
         self.store.save_keypoints(self.name, keypoints)
@@ -84,7 +84,6 @@ class OnKey(Page):
     """The page suggests when a key is pressed, and the person waits for it."""
 
     tools = ('polygon', 'brush', 'fill')
-    segments = 6
 
     def __init__(self, store: LabelStore, clock: Clock, helper: Anew):
         super().__init__(store, clock)
@@ -106,12 +105,8 @@ class Renewed(OnKey):
     """The page suggests by itself, before an image is opened and after each stroke, while the person looks for what
     comes next. Only what takes longer than that is waited for."""
 
-    segments = 2
     helper: Live
-
-    @property
-    def learns_at_once(self) -> bool:
-        return True
+    refuses = True
 
     def open(self, name: str) -> None:
         Page.open(self, name)

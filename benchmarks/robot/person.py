@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks.robot import costs
-from benchmarks.robot.faults import LEAST, THICK, Fault, find_faults, gain, regions
+from benchmarks.robot.faults import LEAST, THICK, Fault, find_faults, outcome, regions
 from benchmarks.robot.hand import SIZES, Operation, fill, polygon, rate, stroke
 from benchmarks.robot.pages import BACKGROUND, Page, is_placed
 from datasetgan_ext.core.annotation import IGNORE, Annotation
@@ -17,7 +17,15 @@ from datasetgan_ext.formats.coco import flat_keypoints
 LOOKED_AT = 3
 """So many of the largest faults are weighed against each other."""
 WORTH = 0.3
-"""An operation mends at least this share of the fault that it is for."""
+"""An operation mends at least this share of the fault that it is for, or a dozen pixels."""
+ROUGH = 0.1
+"""Of a part that is drawn in one go, so much may be left; it is mended later, with what else is wrong."""
+SEGMENTS = 6
+"""Straight pieces of a stroke at most."""
+HARM = 0.2
+"""For each pixel that becomes right, so many may become wrong."""
+BAD = 0.2
+"""A suggested region is refused if more than this share of it is wrong."""
 NEAR = 2.0
 """Pixels from its place within which a suggested keypoint is good enough."""
 BESIDE = 2
@@ -53,12 +61,14 @@ class Person:
         """Label one image, and go on."""
         page = self.page
         page.open(truth.name)
-        if page.suggestion is None and not page.learns_at_once:
+        if page.suggestion is None:
             self._draw(truth.mask)
             page.finish()
         self._mend(truth.mask)
         if self.habit.accepts:
             self._look(page.shown)
+            if page.refuses and page.suggestion is not None:
+                self._refuse(truth.mask)
         if self.habit.accepts and (page.mask == IGNORE).any():
             page.finish()
         if truth.keypoints is not None:
@@ -67,8 +77,9 @@ class Person:
     def _draw(self, truth: np.ndarray) -> None:
         """Draw all parts, large ones first: small ones lie over them."""
         for part in parts_of(truth):
-            operations = self._operations(part, self.page.shown, truth, allowed=part.pixels)
-            self.page.do(self._best(operations, self.page.shown, truth))
+            possible = self._operations(part, self.page.shown, truth, allowed=part.pixels)
+            whole = [one for one in possible if (part.pixels & ~one.pixels).sum() <= ROUGH * part.area]
+            self.page.do(self._best(whole or possible, self.page.shown, truth))
 
     def _mend(self, truth: np.ndarray) -> None:
         page = self.page
@@ -76,17 +87,30 @@ class Person:
             shown = page.shown
             operations = []
             for fault in find_faults(shown, truth):
-                good = [
-                    operation
-                    for operation in self._operations(fault, shown, truth, allowed=truth == fault.class_id)
-                    if gain(operation.pixels, operation.class_id, shown, truth) >= max(WORTH * fault.area, LEAST / 2)
-                ]
-                operations += good[:1] if len(good) == 1 else [self._best(good, shown, truth)] if good else []
+                possible = self._operations(fault, shown, truth, allowed=truth == fault.class_id)
+                good = [operation for operation in possible if self._is_good(operation, fault, shown, truth)]
+                if good:
+                    operations.append(self._best(good, shown, truth))
                 if len(operations) == LOOKED_AT:
                     break
             if not operations:
                 return
             page.do(self._best(operations, shown, truth))
+
+    def _refuse(self, truth: np.ndarray) -> None:
+        """Leave suggested regions without a label that fit so badly that to mend them takes long."""
+        page = self.page
+        numbers, areas = regions(page.suggestion)
+        open_ = page.mask == IGNORE
+        for number in range(1, len(areas)):
+            pixels = (numbers == number) & open_
+            wrong = (page.suggestion != truth) & pixels
+            if pixels.sum() >= LEAST and wrong.sum() > BAD * pixels.sum():
+                page.refuse(pixels)
+
+    def _is_good(self, operation: Operation, fault: Fault, shown: np.ndarray, truth: np.ndarray) -> bool:
+        won, lost = outcome(operation.pixels, operation.class_id, shown, truth)
+        return lost <= HARM * won and won - lost >= max(min(WORTH * fault.area, 12), LEAST / 2)
 
     def _operations(self, fault: Fault, shown: np.ndarray, truth: np.ndarray, allowed: np.ndarray) -> list[Operation]:
         """What could be done about a fault with the page's tools."""
@@ -98,7 +122,7 @@ class Person:
         if 'fill' in tools and (shown[fault.pixels] != IGNORE).any():
             found.append(fill(fault, shown))
         if 'brush' in tools:
-            strokes = (stroke(fault, allowed, size, self.page.segments, self.random) for size in SIZES)
+            strokes = (stroke(fault, allowed, size, SEGMENTS, self.random) for size in SIZES)
             found += [one for one in strokes if one]
         return found
 

@@ -312,7 +312,8 @@ def _fingerprints(info: dict, manifest: Path) -> Iterable[tuple[str, object]]:
 
 def _pairs(label: str, items: Iterable[tuple[str, object]]) -> str:
     rows = ''.join(
-        f'<tr><th scope="row">{escape(name)}</th><td><code>{escape("-" if value is None else str(value))}</code></td></tr>'
+        f'<tr><th scope="row">{escape(name)}</th>'
+        f'<td><code>{escape("-" if value is None else str(value))}</code></td></tr>'
         for name, value in items
     )
     return _table(label, rows)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('dialog', ['none', 'help', 'clash'])
 def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path, scheme, dialog):
-    with serving(demo_samples, demo_task, tmp_path / 'labels', command='datasetgan train') as server:
+    with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
         person = Person(context, server.url, tmp_path / 'labels')
         person.page.emulate_media(color_scheme=scheme)
         put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
