@@ -54,7 +54,7 @@ class Hand:
         keys = costs.KEY if operation.tool != self.tool else 0.0
         if operation.class_id != self.class_id:
             keys += costs.class_keys(operation.class_id)
-        times = {'deciding': costs.THINK, 'keys': keys, **operation.seconds}
+        times = {'deciding': costs.THINK, **operation.seconds, 'keys': keys + operation.seconds.get('keys', 0.0)}
         if operation.size not in (0, self.size):
             times['clicks'] = times.get('clicks', 0.0) + 2 * (costs.POINT + costs.BUTTON)  # the slider is dragged
         return times
@@ -125,23 +125,39 @@ def stroke(
     places = places[random.permutation(len(places))[:PLACES]]
     grid = np.moveaxis(np.indices(wanted.shape), 0, -1)
     covered = np.hypot(*np.moveaxis(grid[None] - places[:, None, None], -1, 0)) <= reach
-    best = (covered & wanted).sum(axis=(1, 2)).argmax()
-    path, pixels, length = [places[best]], covered[best], 0.0
+    middle = (covered & wanted).sum(axis=(1, 2)).argmax()
+    end = np.hypot(*(places - places[middle]).T).argmax()
+    drawn = [_drawn(start, covered[start], places, inside, wanted, grid, reach, segments) for start in (middle, end)]
+    pixels, seconds = max(drawn, key=lambda one: (one[0] & wanted).sum() / (costs.THINK + one[1]))
+    whole = np.zeros(allowed.shape, bool)
+    whole[window] = pixels
+    return Operation('brush', fault.class_id, whole, {'strokes': seconds}, size)
+
+
+def _drawn(
+    start: int,
+    pixels: np.ndarray,
+    places: np.ndarray,
+    inside: np.ndarray,
+    wanted: np.ndarray,
+    grid: np.ndarray,
+    reach: float,
+    segments: int,
+) -> tuple[np.ndarray, float]:
+    """What a stroke from one of the places covers that is drawn on as long as it is worth it, and its seconds."""
+    path, length = [places[start]], 0.0
     while len(path) <= segments:
         step = _longer(path[-1], places, inside, wanted & ~pixels, grid, reach)
         if step is None:
             break
         place, more, rate = step
-        overhead = costs.THINK + costs.POINT + costs.stroke_seconds(length, len(path) - 1)
-        if rate < (pixels & wanted).sum() / overhead:
+        so_far = costs.THINK + costs.POINT + costs.stroke_seconds(length, len(path) - 1)
+        if rate < (pixels & wanted).sum() / so_far:
             break
         length += float(np.hypot(*(place - path[-1])))
         path.append(place)
         pixels = pixels | more
-    whole = np.zeros(allowed.shape, bool)
-    whole[window] = pixels
-    seconds = {'strokes': costs.POINT + costs.stroke_seconds(length, len(path) - 1)}
-    return Operation('brush', fault.class_id, whole, seconds, size)
+    return pixels, costs.POINT + costs.stroke_seconds(length, len(path) - 1)
 
 
 def _window(pixels: np.ndarray, margin: int) -> tuple[slice, slice]:

@@ -50,21 +50,27 @@ class Page:
         self.points = []
         self.clock.spend({'keys': costs.KEY}, 'next image')
 
-    def do(self, operation: Operation) -> None:
-        """Paint, and pay for it."""
+    def paint(self, operation: Operation) -> None:
+        """Do something, and pay for it."""
         self.clock.spend(self.hand.seconds(operation), operation.tool)
         self.hand.take(operation)
         self.mask[operation.pixels] = operation.class_id
         self._save()
 
-    def finish(self) -> None:
-        """All pixels get a label: what is suggested, or background."""
-        if self.suggestion is None:
-            self.clock.spend({'deciding': costs.THINK, 'clicks': costs.CLICK}, 'rest is background')
-            self.mask[self.mask == IGNORE] = BACKGROUND
-        else:
-            self.clock.spend({'deciding': costs.THINK, 'keys': costs.KEY}, 'accept')
-            self.mask = self.shown
+    def do(self, operation: Operation) -> None:
+        """Paint, and see what comes of it."""
+        self.paint(operation)
+
+    def rest_is_background(self) -> None:
+        """What has no label is background."""
+        self.clock.spend({'deciding': costs.THINK, 'clicks': costs.CLICK}, 'rest is background')
+        self.mask[self.mask == IGNORE] = BACKGROUND
+        self._save()
+
+    def accept(self) -> None:
+        """What is suggested is right."""
+        self.clock.spend({'deciding': costs.THINK, 'keys': costs.KEY}, 'accept')
+        self.mask = self.shown
         self._save()
 
     def refuse(self, pixels: np.ndarray) -> None:
@@ -103,7 +109,8 @@ class OnKey(Page):
 
 class Renewed(OnKey):
     """The page suggests by itself, before an image is opened and after each stroke, while the person looks for what
-    comes next. Only what takes longer than that is waited for."""
+    comes next. Only what takes longer than that is waited for. It learns less here than in the browser, where it goes
+    on until the next stroke: here, it does so only when an image is done."""
 
     helper: Live
     refuses = True
@@ -113,7 +120,7 @@ class Renewed(OnKey):
         self._show(self.helper.prepared(name))
 
     def do(self, operation: Operation) -> None:
-        super().do(operation)
+        self.paint(operation)
         suggested = self.helper.suggest(self.name)
         self._show(suggested)
         self.clock.spend({'waiting': max(0.0, suggested.seconds - costs.THINK)})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
@@ -16,6 +14,8 @@ from datasetgan_ext.formats.coco import flat_keypoints
 
 LOOKED_AT = 3
 """So many of the largest faults are weighed against each other."""
+OPERATIONS = 200
+"""On one image, at most."""
 WORTH = 0.3
 """An operation mends at least this share of the fault that it is for, or a dozen pixels."""
 ROUGH = 0.1
@@ -32,29 +32,16 @@ BESIDE = 2
 """Pixels beside a fault over which a polygon may run where they have the same class."""
 
 
-@dataclass(frozen=True)
-class Habit:
-    """How a person goes about it.
-
-    Attributes:
-        operations: on one image, at most.
-        accepts: whether what is suggested and looks right is accepted; otherwise it is left without a label, and the
-            interpreter learns from what has been drawn alone.
-    """
-
-    operations: int
-    accepts: bool
-
-
-THOROUGH = Habit(80, True)
-
-
 class Person:
     """Labels one image after the other on a page."""
 
-    def __init__(self, page: Page, seed: int, habit: Habit = THOROUGH):
+    def __init__(self, page: Page, seed: int):
+        """
+        Args:
+            page: what is worked on.
+            seed: of the places that are thought of for strokes.
+        """
         self.page = page
-        self.habit = habit
         self.random = np.random.RandomState(seed)
 
     def label(self, truth: Annotation) -> None:
@@ -63,14 +50,13 @@ class Person:
         page.open(truth.name)
         if page.suggestion is None:
             self._draw(truth.mask)
-            page.finish()
+            page.rest_is_background()
         self._mend(truth.mask)
-        if self.habit.accepts:
-            self._look(page.shown)
-            if page.refuses and page.suggestion is not None:
+        self._look(page.shown)
+        if page.suggestion is not None:
+            if page.refuses:
                 self._refuse(truth.mask)
-        if self.habit.accepts and (page.mask == IGNORE).any():
-            page.finish()
+            page.accept()
         if truth.keypoints is not None:
             page.place(self._keypoints(np.reshape(flat_keypoints(truth.keypoints), (-1, 3)).tolist()))
 
@@ -79,11 +65,11 @@ class Person:
         for part in parts_of(truth):
             possible = self._operations(part, self.page.shown, truth, allowed=part.pixels)
             whole = [one for one in possible if (part.pixels & ~one.pixels).sum() <= ROUGH * part.area]
-            self.page.do(self._best(whole or possible, self.page.shown, truth))
+            self.page.paint(self._best(whole or possible, self.page.shown, truth))
 
     def _mend(self, truth: np.ndarray) -> None:
         page = self.page
-        for _ in range(self.habit.operations):
+        for _ in range(OPERATIONS):
             shown = page.shown
             operations = []
             for fault in find_faults(shown, truth):
