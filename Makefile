@@ -24,6 +24,7 @@ benchmarks: .venv/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/labelling.py
 	$(BIN)/python benchmarks/suggestion_time.py
+	$(BIN)/python benchmarks/suggestions.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/writing.py
 	$(BIN)/python benchmarks/readme_tables.py

@@ -174,6 +174,35 @@ def summary(runs: dict[str, list[list[Point]]]) -> dict:
     return {'target': target, 'ways': ways}
 
 
+def table(result: dict) -> str:
+    """The minutes of each way, and where they go, for a page in Markdown."""
+    ways = result['ways']
+    rows = ['| | ' + ' | '.join(WAYS[way] for way in ways) + ' |', '|---' * (1 + len(ways)) + '|']
+    minutes = {way: found['minutes_to_target'] for way, found in ways.items()}
+    ends = {way: found['curve'][-1] for way, found in ways.items()}
+    rows.append(
+        f'| minutes to {100 * result["target"]:.1f} % mIoU | '
+        + ' | '.join('not reached' if minutes[way] is None else f'{minutes[way]:.0f}' for way in ways)
+        + ' |'
+    )
+    for title, figure in (
+        ('minutes an image', lambda end: f'{end["minutes"]["mean"] / end["labelled"]:.1f}'),
+        (
+            'labelled images, and mIoU after them',
+            lambda end: f'{end["labelled"]}, {100 * end["mean_iou"]["mean"]:.1f} %',
+        ),
+        ('pixels labelled wrongly', lambda end: f'{100 * end["wrong_pixels"]["mean"]:.1f} %'),
+    ):
+        rows.append(f'| {title} | ' + ' | '.join(figure(ends[way]) for way in ways) + ' |')
+    for kind, text in KINDS.items():
+        rows.append(
+            f'| of the time: {text} | '
+            + ' | '.join(f'{100 * found["shares"][kind]:.0f} %' for found in ways.values())
+            + ' |'
+        )
+    return '\n'.join(rows)
+
+
 def plot(result: dict, path: Path) -> None:
     """The curves, and beside them where the time goes."""
     try:
@@ -229,11 +258,7 @@ def main(ways, seeds, images):
     if 'polygons' not in runs:
         return
     result = summary(runs)
-    print(f'mIoU of {IMAGES["polygons"]} images with polygons: {100 * result["target"]:.1f} %')
-    for way, found in result['ways'].items():
-        minutes = found['minutes_to_target']
-        shares = ', '.join(f'{kind} {100 * share:.0f} %' for kind, share in found['shares'].items() if share > 0.005)
-        print(f'{WAYS[way]}: {"not reached" if minutes is None else f"{minutes:.0f} min"}; {shares}')
+    print(table(result))
     if images or set(ways) != set(WAYS) or len(seeds) < len(SEEDS):
         return
     names = ('KEY', 'POINT', 'BUTTON', 'THINK', 'SEGMENT', 'CENTIMETER', 'GLANCE', 'CENTIMETERS_OF_A_PIXEL')

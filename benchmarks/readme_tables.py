@@ -207,7 +207,7 @@ TABLES = {
     'training': training,
     'writing': writing,
 }
-SOURCES = {'methods': 'table1'}
+SOURCES = {'labelling': 'suggestions', 'methods': 'table1'}
 PAGES = ('README.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
 

@@ -223,7 +223,7 @@ def test_minutes_to_a_score():
 
 
 def test_the_summary_says_where_the_time_goes():
-    from benchmarks.labelling import Point, summary
+    from benchmarks.labelling import Point, summary, table
     from benchmarks.robot.costs import KINDS
 
     def point(labelled, score, **seconds):
@@ -241,3 +241,7 @@ def test_the_summary_says_where_the_time_goes():
         'mean': pytest.approx(0.81),
         'std': pytest.approx(0.02 / np.sqrt(2)),
     }
+    lines = table(found).splitlines()
+    assert lines[2] == '| minutes to 81.0 % mIoU | 2 | 1 |'
+    assert lines[3] == '| minutes an image | 1.0 | 0.5 |'
+    assert '| of the time: strokes of the brush | 0 % | 67 % |' in lines
