@@ -1,7 +1,8 @@
 """mIoU against the minutes that a person labels, by a robot with the demo's true labels and published times.
 
-It draws polygons from nothing, works on the page as it was at commit 2babd44, and on the page of now. Writes
-results/labelling.json and docs/labelling-minutes.png. `--ways=now --seeds=0 --images=4` does a part and writes nothing.
+It draws polygons from nothing, works on the page as it was at commit 2babd44, and on the page of now: once with
+suggestions renewed after each stroke, once between images alone (the page's key A). Writes results/labelling.json and
+docs/labelling-minutes.png; `--ways=now --seeds=0 --images=4` does a part and writes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.measure import ROOT, one_thread_each, write_result
 from benchmarks.robot import costs
 from benchmarks.robot.costs import KINDS, Clock
 from benchmarks.robot.helpers import Anew, Live
-from benchmarks.robot.pages import OnKey, Page, Renewed
+from benchmarks.robot.pages import Between, OnKey, Page, Renewed
 from benchmarks.robot.person import Person
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.task import Task
@@ -34,8 +35,13 @@ from datasetgan_ext.interpreter.training_set import TrainingSet
 from datasetgan_ext.labeling.store import LabelStore, open_store
 from datasetgan_ext.metrics.segmentation import SegmentationScore
 
-WAYS = {'polygons': 'polygons from nothing', 'earlier': 'the page at commit 2babd44', 'now': 'the page now'}
-IMAGES = {'polygons': 16, 'earlier': 20, 'now': 20}
+WAYS = {
+    'polygons': 'polygons from nothing',
+    'earlier': 'the page at commit 2babd44',
+    'now': 'the page now',
+    'between': 'the page now, renewed between images alone',
+}
+IMAGES = {'polygons': 16, 'earlier': 20, 'now': 20, 'between': 20}
 """How many a person labels; the mIoU that 16 give by polygons is to be reached."""
 COUNTS = (1, 2, 4, 8, 12, 16, 20)
 """Numbers of labelled images after which an interpreter is trained and scored."""
@@ -102,7 +108,8 @@ def page_of(way: str, world: World, store: LabelStore, clock: Clock) -> Page:
         return Page(store, clock)
     if way == 'earlier':
         return OnKey(store, clock, Anew(world.generator, store))
-    return Renewed(store, clock, Live(world.generator, store))
+    kind = {'now': Renewed, 'between': Between}[way]
+    return kind(store, clock, Live(world.generator, store))
 
 
 def run(way: str, seed: int, images: int) -> list[Point]:
@@ -213,7 +220,7 @@ def plot(result: dict, path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.8), layout='constrained', width_ratios=(3, 2))
-    for (way, found), color in zip(result['ways'].items(), ('#566173', '#d1661c', '#0b5cad')):
+    for (way, found), color in zip(result['ways'].items(), ('#566173', '#d1661c', '#0b5cad', '#3a9a5b')):
         minutes, scores, spread = (
             np.array([row[key][what] for row in found['curve']])
             for key, what in (('minutes', 'mean'), ('mean_iou', 'mean'), ('mean_iou', 'std'))

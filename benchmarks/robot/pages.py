@@ -131,5 +131,12 @@ class Renewed(OnKey):
         self.helper.study()
 
 
+class Between(Renewed):
+    """The same page with its suggestions renewed between images alone: what is shown stays while it is mended."""
+
+    def do(self, operation: Operation) -> None:
+        self.paint(operation)
+
+
 def is_placed(point: list[float]) -> bool:
     return point[2] != ABSENT
