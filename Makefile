@@ -40,6 +40,7 @@ benchmarks: .venv/ready
 	$(PIP) --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/labelling.py
 	$(BIN)/python benchmarks/suggestion_time.py
+	$(BIN)/python benchmarks/suggestions.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/writing.py
 	$(BIN)/python benchmarks/readme_tables.py

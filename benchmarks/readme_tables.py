@@ -239,7 +239,7 @@ TABLES = {
     'training': training,
     'writing': writing,
 }
-SOURCES = {'methods': 'table1', 'gpu_speed': 'gpu_inference'}
+SOURCES = {'labelling': 'suggestions', 'methods': 'table1', 'gpu_speed': 'gpu_inference'}
 PAGES = ('README.md', 'docs/benchmarks.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
 

@@ -55,7 +55,7 @@ def main(network, device, allow_pickle_code, upstream, samples, classes, labels,
     from datasetgan_ext.core.task import Task
     from datasetgan_ext.generator.checkpoint import load_generator
     from datasetgan_ext.generator.samples import SampleSet
-    from datasetgan_ext.labeling.session import start_server, train_command
+    from datasetgan_ext.labeling.session import start_server, training_of
     from datasetgan_ext.labeling.store import KEYPOINTS_FILE, open_store
     from datasetgan_ext.labeling.suggest import Suggester
 
@@ -69,8 +69,8 @@ def main(network, device, allow_pickle_code, upstream, samples, classes, labels,
         sample_set.check_network(generator)
         with contextlib.ExitStack() as stack:
             suggester = stack.enter_context(Suggester(generator, store))
-            command = train_command(store, network, classes, upstream, allow_pickle_code)
-            server = stack.enter_context(start_server(host, port, store, suggester, command))
+            training = stack.enter_context(training_of(store, network, classes, upstream, allow_pickle_code))
+            server = stack.enter_context(start_server(host, port, store, suggester, training))
             print(f'Labels: {store.folder}, in it masks{f" and {KEYPOINTS_FILE}" if task.keypoints else ""}')
             print(f'Open in your browser (Ctrl-C ends): {server.url}', flush=True)
             if open_browser:

@@ -29,7 +29,7 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet
-from tests.helpers.browser import CHROMIUM, Chromium
+from tests.helpers.browser import Browser
 from tests.helpers.networks import CLASSES, make_network
 from tests.helpers.upstream import clone_upstream
 
@@ -114,9 +114,19 @@ def patched_upstream(tmp_path_factory) -> Path:
 def browser():
     """One for all tests of a process: playwright takes no second one."""
     sync_api = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
-    if not CHROMIUM.exists():
-        pytest.skip(f'{CHROMIUM} is not there')
     with sync_api.sync_playwright() as playwright:
-        browser = Chromium(playwright)
+        browser = Browser(playwright)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def findings():
+    """What axe-core finds wrong with a page for people who see or work differently: a rule and an element each."""
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright', reason='axe-playwright-python is not installed')
+
+    def find(page) -> list[tuple[str, str]]:
+        response = axe.Axe().run(page).response
+        return [(rule['id'], node['html']) for rule in response['violations'] for node in rule['nodes']]
+
+    return find

@@ -6,10 +6,11 @@ import math
 
 from datasetgan_ext.labeling.store import LabelStore, keypoints_version, mask_version
 from datasetgan_ext.labeling.suggest import Suggester
+from datasetgan_ext.labeling.training import Training
 from datasetgan_ext.metrics.label_errors import SURE, LabelError
 
 
-def describe_task(store: LabelStore, suggester: Suggester | None, command: str) -> dict:
+def describe_task(store: LabelStore, suggester: Suggester | None, training: Training | None) -> dict:
     """The task, the images, and how far each is labelled; `glance` is the height and width of a suggestion in small."""
     height, width = store.sample_set.image_hw
     return {
@@ -18,7 +19,7 @@ def describe_task(store: LabelStore, suggester: Suggester | None, command: str) 
         'width': width,
         'suggests': suggester is not None,
         'glance': suggester.glance_hw if suggester else store.sample_set.image_hw,
-        'command': command,
+        'command': training.command if training else '',
         'keypoints': store.task.keypoints,
         'samples': [describe_sample(store, name) for name in store.samples],
     }

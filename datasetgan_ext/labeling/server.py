@@ -7,7 +7,6 @@ can reach the labels. Clients name samples, never files.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import re
@@ -26,6 +25,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.labeling.address import is_own_name, is_wildcard
 from datasetgan_ext.labeling.description import describe_label_error, describe_task
 from datasetgan_ext.labeling.exchange import (
     DISTANCE_STEPS,
@@ -40,6 +40,7 @@ from datasetgan_ext.labeling.exchange import (
 from datasetgan_ext.labeling.store import LabelStore, Outdated, keypoints_version, mask_version
 from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.labeling.suggestion import Suggestion
+from datasetgan_ext.labeling.training import Training
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,6 @@ FILES = {
 JSON_BYTES = 64 * 1024
 """Longest body of a request other than a mask."""
 IDLE_SECONDS = 60
-LOOPBACK = ('localhost', '127.0.0.1', '::1')
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -73,7 +73,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         store: LabelStore,
         suggester: Suggester | None,
         token: str = '',
-        command: str = '',
+        training: Training | None = None,
     ):
         """
         Args:
@@ -82,7 +82,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             store: what is labelled.
             suggester: None = suggest nothing.
             token: that requests need; '' = a new one.
-            command: that the page shows when all is labelled.
+            training: that the page offers when all is labelled.
 
         Raises:
             UserError: the port is taken, or the host is not this machine.
@@ -91,7 +91,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.store = store
         self.suggester = suggester
         self.token = token or secrets.token_urlsafe()
-        self.command = command
+        self.training = training
         self._ticket = ''
         self._ticket_lock = threading.Lock()
         if ':' in host:
@@ -112,7 +112,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def url(self) -> str:
         """The page's address, with the token; of 0.0.0.0, which no browser can go to, by way of this machine."""
         host = self.host
-        if _is_wildcard(host):
+        if is_wildcard(host):
             host = socket.gethostname()
         if ':' in host:
             host = f'[{host}]'
@@ -132,20 +132,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             if is_right:
                 self._ticket = ''
             return is_right
-
-    def is_own_name(self, host: str) -> bool:
-        """Whether a browser may call the server so. A foreign name that points here is an attack (DNS rebinding)."""
-        if host == self.host or (host in LOOPBACK and self.host in LOOPBACK):
-            return True
-        if not _is_wildcard(self.host):
-            return False
-        if host in ('localhost', socket.gethostname().lower()):
-            return True
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return False
-        return True
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], OSError):  # that is a browser that has gone away
@@ -214,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         """
         host = self.headers.get('Host', '')
         try:
-            own = self.server.is_own_name(urlsplit(f'http://{host}').hostname or '')
+            own = is_own_name(urlsplit(f'http://{host}').hostname or '', self.server.host)
         except ValueError:
             own = False
         if not own:
@@ -300,9 +286,11 @@ class Handler(BaseHTTPRequestHandler):
             file, content_type = FILES[path]
             return Reply(file.read_bytes(), content_type)
         if path == '/api/state':
-            return json_reply(describe_task(store, suggester, self.server.command))
+            return json_reply(describe_task(store, suggester, self.server.training))
         if path == '/api/suggest' and suggester:
             return json_reply(suggester.state())
+        if path == '/api/train' and self.server.training:
+            return json_reply(self.server.training.state())
         name, what = self._of_sample(path)
         if what == 'image':
             return self._image(name)
@@ -374,6 +362,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _post(self, path: str) -> Reply:
         suggester = self.server.suggester
+        if path == '/api/train' and self.server.training:
+            return self._train(self._json(), self.server.training)
         if path not in ('/api/suggest', '/api/follow', '/api/check') or not suggester:
             raise Refused(HTTPStatus.NOT_FOUND, 'There is nothing of that name')
         wish = self._json()
@@ -391,6 +381,15 @@ class Handler(BaseHTTPRequestHandler):
                 suggester.follow(followed.name, followed.following, followed.box, followed.auto)
         return json_reply({}, HTTPStatus.ACCEPTED)
 
-
-def _is_wildcard(host: str) -> bool:
-    return host in ('0.0.0.0', '::')
+    def _train(self, wish: object, training: Training) -> Reply:
+        """Start the training, {"cross_validate": true or false}, or end it, {"cancel": true}."""
+        if wish == {'cancel': True}:
+            training.cancel()
+        elif wish in ({'cross_validate': True}, {'cross_validate': False}):
+            try:
+                training.start(wish['cross_validate'])
+            except UserError as error:
+                raise Refused(HTTPStatus.CONFLICT, error.message) from error
+        else:
+            raise Refused(HTTPStatus.BAD_REQUEST, 'A training is started with "cross_validate", ended with "cancel"')
+        return json_reply(training.state(), HTTPStatus.ACCEPTED)

@@ -109,8 +109,10 @@ def write_report(
         labels=_label_tables(summary, task),
         uncertainty_text=escape(_uncertainty_text(summary, words)),
         histogram=_histogram(scores, summary),
-        options=_rows((name, value) for name, value in info['options'].items() if name not in info['sources']),
-        fingerprints=_rows(_fingerprints(info, manifest)),
+        options=_pairs(
+            'Options', ((name, value) for name, value in info['options'].items() if name not in info['sources'])
+        ),
+        fingerprints=_pairs('Fingerprints and versions', _fingerprints(info, manifest)),
     )
     write_atomically(path, page.encode())
 
@@ -166,7 +168,8 @@ def _keypoints(record: dict, task: Task, width: int, height: int) -> str:
         for (x, y, seen), name, color in zip(points, task.keypoints, keypoint_colors(task))
         if seen != ABSENT
     )
-    return f'<svg viewBox="0 0 {width} {height}">{lines}{dots}</svg>'
+    label = f'keypoints of {escape(name_of_record(record))}'
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{lines}{dots}</svg>'
 
 
 def _joined(scores: Iterable[Score], figures: dict[int, str]) -> str:
@@ -225,19 +228,14 @@ def _label_tables(summary: Summary, task: Task) -> str:
                 zip(task.classes, task.palette, summary.class_pixels, summary.class_images)
             )
         )
-        tables += (
-            '<div class="scroll"><table><tr><th>id</th><th>class</th><th colspan="2">share of pixels</th>'
-            f'<th colspan="2">images with it</th></tr>{rows}</table></div>'
-        )
+        heads = '<th>id</th><th>class</th><th colspan="2">share of pixels</th><th colspan="2">images with it</th>'
+        tables += _table('Classes', f'<tr>{heads}</tr>{rows}')
     if task.keypoints:
         rows = ''.join(
             f'<tr><td>{_named(name, color, "point")}</td>{_images(images, summary.kept)}</tr>'
             for name, color, images in zip(task.keypoints, keypoint_colors(task), summary.keypoint_images)
         )
-        tables += (
-            '<div class="scroll"><table><tr><th>keypoint</th><th colspan="2">images with it</th></tr>'
-            f'{rows}</table></div>'
-        )
+        tables += _table('Keypoints', f'<tr><th>keypoint</th><th colspan="2">images with it</th></tr>{rows}')
     return tables
 
 
@@ -312,8 +310,15 @@ def _fingerprints(info: dict, manifest: Path) -> Iterable[tuple[str, object]]:
     yield 'device', f'{info["device"]}, {info["batch"]} at once'
 
 
-def _rows(items: Iterable[tuple[str, object]]) -> str:
-    return ''.join(
-        f'<tr><th>{escape(name)}</th><td><code>{escape("-" if value is None else str(value))}</code></td></tr>'
+def _pairs(label: str, items: Iterable[tuple[str, object]]) -> str:
+    rows = ''.join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        f'<td><code>{escape("-" if value is None else str(value))}</code></td></tr>'
         for name, value in items
     )
+    return _table(label, rows)
+
+
+def _table(label: str, rows: str) -> str:
+    """A table that can be moved by keys where the window is narrower."""
+    return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table>{rows}</table></div>'

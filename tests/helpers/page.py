@@ -14,7 +14,7 @@ from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
-from tests.helpers.browser import PATIENCE_MS
+from tests.helpers.browser import CHOSEN, PATIENCE_MS
 
 FIRST, SECOND, THIRD, FOURTH = (f'seed{seed:07}' for seed in range(4))
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
@@ -70,8 +70,19 @@ class Person:
         )
         return left + view['x'] + x * view['scale'], top + view['y'] + y * view['scale']
 
+    def whole(self, x, y):
+        """The nearest place of the image that is a whole CSS pixel of the screen: Firefox knows no parts of them."""
+        (left, top), (right, bottom) = self.at(0, 0), self.at(1, 1)
+        across, down = (round(place) for place in self.at(x, y))
+        return (across - left) / (right - left), (down - top) / (bottom - top)
+
     def click(self, x, y, **settings):
         self.page.mouse.click(*self.at(x, y), **settings)
+
+    def double_click(self, x, y):
+        self.page.mouse.dblclick(*self.at(x, y))
+        if CHOSEN == 'firefox':  # which gets two single clicks from Playwright
+            self.page.evaluate("document.getElementById('canvas').dispatchEvent(new MouseEvent('dblclick'))")
 
     def hover(self, x, y):
         self.page.mouse.move(*self.at(x, y))

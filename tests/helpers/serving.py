@@ -15,17 +15,19 @@ import datasetgan_ext
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
+from datasetgan_ext.labeling.training import Training
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
 
 
 @contextlib.contextmanager
-def serving(samples, task, folder, generator=None, host='127.0.0.1', command=''):
-    """A running server."""
+def serving(samples, task, folder, generator=None, host='127.0.0.1', arguments=None):
+    """A running server; `arguments` are those of the training that it offers."""
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_store(samples, task, folder))
         suggester = stack.enter_context(Suggester(generator, store)) if generator else None
-        server = stack.enter_context(Server(host, 0, store, suggester, command=command))
+        training = None if arguments is None else stack.enter_context(Training(arguments, folder))
+        server = stack.enter_context(Server(host, 0, store, suggester, training=training))
         thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
         thread.start()
         try:

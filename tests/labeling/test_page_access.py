@@ -11,16 +11,10 @@ from tests.helpers.serving import serving
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def findings():
-    axe = pytest.importorskip('axe_playwright_python.sync_playwright', reason='axe-playwright-python is not installed')
-    return lambda page: axe.Axe().run(page).generate_report()
-
-
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('dialog', ['none', 'help', 'clash'])
 def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path, scheme, dialog):
-    with serving(demo_samples, demo_task, tmp_path / 'labels', command='datasetgan train') as server:
+    with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
         person = Person(context, server.url, tmp_path / 'labels')
         person.page.emulate_media(color_scheme=scheme)
         put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
@@ -33,8 +27,7 @@ def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path,
             person.has_labeled(FIRST, np.zeros((SIDE, SIDE), np.uint8))
             person.click(40.5, 40.5)
             person.page.wait_for_selector('#clash[open]')
-        report = findings(person.page)
-        assert 'Found 0 accessibility violations' in report, report
+        assert findings(person.page) == []
 
 
 @pytest.mark.parametrize('size', [(1280, 720), (853, 480), (2560, 1440)], ids=['laptop', '150 %', 'large'])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -606,7 +608,7 @@ def test_a_reply_that_is_lost_is_no_clash(person, what):
 
 @only_classes
 def test_the_end_shows_the_command_that_trains(context, demo_samples, demo_task, tmp_path):
-    with serving(demo_samples, demo_task, tmp_path / 'labels', command='datasetgan train --x') as server:
+    with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=['--x']) as server:
         person = Person(context, server.url, tmp_path / 'labels')
         assert not person.page.is_visible('#end')
         for name in (FIRST, SECOND, THIRD, FOURTH):
@@ -615,6 +617,47 @@ def test_the_end_shows_the_command_that_trains(context, demo_samples, demo_task,
             person.saved()
         person.page.wait_for_selector('#end:visible')
         assert person.text('#train-command') == 'datasetgan train --x'
+
+
+@pytest.mark.slow
+@only_classes
+def test_the_end_trains_and_shows_scores(context, demo_samples, demo_task, tmp_path):
+    classes = tmp_path / 'task.json'
+    classes.write_text(json.dumps(demo_task.to_json()))
+    arguments = [
+        '--network=demo',
+        f'--samples={demo_samples.folder}',
+        f'--labels={tmp_path / "labels"}',
+        f'--classes={classes}',
+        '--models=1',
+        '--pixels-per-image=200',
+        f'--out={tmp_path / "interpreter.safetensors"}',
+    ]
+    with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=arguments) as server:
+        person = Person(context, server.url, tmp_path / 'labels')
+        halves = np.repeat(np.arange(2, dtype=np.uint8), SIDE * SIDE // 2)
+        for name in (FIRST, SECOND, THIRD, FOURTH):
+            person.has_labeled(name, halves.reshape(SIDE, SIDE))
+        person.reload()
+        person.page.wait_for_selector('#end:visible')
+        person.page.check('#cross-validate')
+        person.page.click('#train')
+        person.page.wait_for_selector('#cancel-training:visible')
+        assert not person.page.is_visible('#train')
+        person.page.click('#cancel-training')
+        person.page.wait_for_function("() => document.getElementById('train-state').textContent === 'Cancelled.'")
+        person.page.click('#train')
+        person.page.wait_for_function(
+            "() => document.getElementById('train-state').textContent.startsWith('Training for')"
+        )
+        person.reload()  # the page finds it running
+        person.page.wait_for_selector('#cancel-training:visible')
+        person.page.wait_for_function("() => document.getElementById('train-state').textContent.startsWith('Done.')")
+        output = person.text('#train-output')
+        assert '4 labelled images, ' in output and 'held-out pixels' in output
+        assert 'Each labelled image predicted by an ensemble that was trained without it' in output
+        assert 'mean' in output and (tmp_path / 'interpreter.safetensors').exists()
+        assert not person.errors
 
 
 # ---- for everyone

@@ -148,3 +148,22 @@ def test_the_slider_changes_the_overlay(browser, tmp_path):
     context.close()
     assert found == pytest.approx([0, 100, 200], abs=6)
     assert errors == [] and all(re.match('file:|data:', url) for url in requests)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('classes, keypoints', [(True, True), (False, True)])
+def test_the_page_is_there_for_everyone(browser, findings, tmp_path, scheme, classes, keypoints):
+    """axe-core finds nothing, and nothing is wider than the window."""
+    write(tmp_path / 'dataset', TASK.only(classes, keypoints))
+    context = browser.new_context(color_scheme=scheme, device_scale_factor=1.5)
+    page = context.new_page()
+    page.goto((tmp_path / 'dataset' / 'report.html').as_uri())
+    found, widths = [], []
+    for width in (853, 320):  # a laptop at 150 %, a telephone
+        page.set_viewport_size({'width': width, 'height': 480})
+        found += findings(page)
+        widths.append(page.evaluate('document.documentElement.scrollWidth'))
+    context.close()
+    assert found == []
+    assert widths == [853, 320]

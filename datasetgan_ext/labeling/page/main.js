@@ -16,6 +16,7 @@ import {reasonOf, requestBytes, requestJson, samplePath, warnBeforeLeaving} from
 import {state} from './state.js';
 import {accept, dismiss, orderList, poll, suggest, toggleAuto} from './suggestions.js';
 import {chooseFirst, setSize} from './tools.js';
+import {cancelTraining, followTraining, train} from './training.js';
 import {fit, redraw, zoom} from './view.js';
 
 const BUTTONS = {
@@ -37,6 +38,8 @@ const BUTTONS = {
   change: changeDoubted,
   keep: keepDoubted,
   'copy-command': copyCommand,
+  train,
+  'cancel-training': cancelTraining,
 };
 
 async function start() {
@@ -51,6 +54,7 @@ async function start() {
   for (const sample of state.samples.values()) showShare(sample);
   await openImage(firstName());
   if (state.task.suggests) poll();
+  if (state.task.command) followTraining();
   await showMasks();
 }
 
