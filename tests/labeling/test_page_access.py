@@ -30,6 +30,19 @@ def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path,
         assert findings(person.page) == []
 
 
+def test_what_the_training_prints_stays_in_its_column(context, demo_samples, demo_task, tmp_path):
+    with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
+        person = Person(context, server.url, tmp_path / 'labels')
+        person.page.set_viewport_size({'width': 853, 'height': 480})
+        right, left = person.page.evaluate("""() => {
+            const output = document.getElementById('train-output');
+            document.getElementById('end').hidden = output.hidden = false;
+            output.textContent = 'a word '.repeat(100);
+            return [output.getBoundingClientRect().right, document.querySelector('aside').getBoundingClientRect().left];
+        }""")
+        assert right <= left
+
+
 @pytest.mark.parametrize('size', [(1280, 720), (853, 480), (2560, 1440)], ids=['laptop', '150 %', 'large'])
 def test_nothing_is_out_of_the_window(person, size):
     person.page.set_viewport_size({'width': size[0], 'height': size[1]})
