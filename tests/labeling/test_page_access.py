@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.helpers.page import FIRST, SIDE, Person, put_suggestion
+from tests.helpers.page import FIRST, SIDE, Person, only_classes, put_suggestion
 from tests.helpers.serving import serving
 
 pytestmark = pytest.mark.browser
@@ -58,3 +58,15 @@ def test_nothing_is_out_of_the_window(person, size):
         assert outside == []
         across = person.page.evaluate('[document.documentElement.scrollWidth, innerWidth]')
         assert across[0] <= across[1]
+
+
+@only_classes
+def test_a_low_window_shows_classes_one_below_the_other(person):
+    person.page.set_viewport_size({'width': 853, 'height': 480})
+    over = person.page.evaluate("""() => {
+        const list = document.getElementById('classes');
+        const scrolls = getComputedStyle(list).overflowY !== 'visible';
+        const last = (scrolls ? list : list.lastElementChild).getBoundingClientRect().bottom;
+        return last - document.getElementById('blank-row').getBoundingClientRect().top;
+    }""")
+    assert over <= 0, 'classes lie over what comes after them'
