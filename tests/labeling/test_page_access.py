@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.helpers.page import FIRST, SIDE, Person, put_suggestion
+from tests.helpers.page import FIRST, SIDE, Person, only_classes, put_suggestion
 from tests.helpers.serving import serving
 
 pytestmark = pytest.mark.browser
@@ -30,6 +30,19 @@ def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path,
         assert findings(person.page) == []
 
 
+def test_what_the_training_prints_stays_in_its_column(context, demo_samples, demo_task, tmp_path):
+    with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
+        person = Person(context, server.url, tmp_path / 'labels')
+        person.page.set_viewport_size({'width': 853, 'height': 480})
+        right, left = person.page.evaluate("""() => {
+            const output = document.getElementById('train-output');
+            document.getElementById('end').hidden = output.hidden = false;
+            output.textContent = 'a word '.repeat(100);
+            return [output.getBoundingClientRect().right, document.querySelector('aside').getBoundingClientRect().left];
+        }""")
+        assert right <= left
+
+
 @pytest.mark.parametrize('size', [(1280, 720), (853, 480), (2560, 1440)], ids=['laptop', '150 %', 'large'])
 def test_nothing_is_out_of_the_window(person, size):
     person.page.set_viewport_size({'width': size[0], 'height': size[1]})
@@ -45,3 +58,15 @@ def test_nothing_is_out_of_the_window(person, size):
         assert outside == []
         across = person.page.evaluate('[document.documentElement.scrollWidth, innerWidth]')
         assert across[0] <= across[1]
+
+
+@only_classes
+def test_a_low_window_shows_classes_one_below_the_other(person):
+    person.page.set_viewport_size({'width': 853, 'height': 480})
+    over = person.page.evaluate("""() => {
+        const list = document.getElementById('classes');
+        const scrolls = getComputedStyle(list).overflowY !== 'visible';
+        const last = (scrolls ? list : list.lastElementChild).getBoundingClientRect().bottom;
+        return last - document.getElementById('blank-row').getBoundingClientRect().top;
+    }""")
+    assert over <= 0, 'classes lie over what comes after them'
