@@ -13,8 +13,6 @@ CHOSEN = os.environ.get('PAGE_BROWSER', 'chromium')
 PATIENCE_MS = 60_000
 """How long a condition is waited for; a busy machine takes long, and a test that passes never waits so long."""
 
-only_chromium = pytest.mark.skipif(CHOSEN == 'firefox', reason='needs what Chromium alone can be told: CDP')
-
 
 class Browser:
     """The browser of many tests; one that has died meanwhile is started again, so that its death fails one test."""
