@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -183,6 +184,15 @@ def _taken(place: Path, argument: str, content: dict) -> UserError:
     )
 
 
+def _interrupt_the_main_thread() -> None:
+    """As Ctrl-C does, out of a system call too where the system can do that."""
+    thread = threading.main_thread().ident
+    if hasattr(signal, 'pthread_kill') and thread is not None:
+        signal.pthread_kill(thread, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
 class _Heartbeat:
     """Writes this process's name into a lock file, and renews it while it is entered.
 
@@ -220,11 +230,13 @@ class _Heartbeat:
         """Close the lock file, and delete it unless it is another's."""
         if not system_locks.DELETES_OPEN_FILES:
             os.close(self._descriptor)
-        if self._deletes:
-            with suppress(OSError):  # on Windows, one that somebody has opened meanwhile stays
-                self._lock.unlink(missing_ok=True)
-        if system_locks.DELETES_OPEN_FILES:
-            os.close(self._descriptor)
+        try:
+            if self._deletes:
+                with suppress(OSError):  # on Windows, one that somebody has opened meanwhile stays
+                    self._lock.unlink(missing_ok=True)
+        finally:
+            if system_locks.DELETES_OPEN_FILES:
+                os.close(self._descriptor)
 
     def _write(self) -> None:
         content = json.dumps(self._own | {'beats': self._beats}).encode()
@@ -238,7 +250,7 @@ class _Heartbeat:
             content = _content(self._lock)
             if content and content.get('token') != self._own['token']:
                 self.lost = True
-                _thread.interrupt_main()
+                _interrupt_the_main_thread()
                 return
             self._beats += 1
             with suppress(OSError):  # a network that comes back: the next one may succeed

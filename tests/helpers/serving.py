@@ -12,12 +12,18 @@ import threading
 from pathlib import Path
 
 import datasetgan_ext
+from datasetgan_ext.core.files import LOCK_SUFFIX
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester
 from datasetgan_ext.labeling.training import Training
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
+
+
+def saved(folder: Path) -> set[str]:
+    """Names of the files in a folder of labels; but not of that by which the server holds it."""
+    return {path.name for path in folder.iterdir() if not path.name.endswith(LOCK_SUFFIX)}
 
 
 @contextlib.contextmanager

@@ -24,14 +24,14 @@ from tests.helpers.page import (
     only_classes,
     only_keypoints,
 )
-from tests.helpers.serving import serving
+from tests.helpers.serving import saved, serving
 
 pytestmark = pytest.mark.browser
 
 
 def test_what_is_drawn_is_on_disk(person):
     expected = nothing()
-    assert not any(person.folder.iterdir())
+    assert not saved(person.folder)
     person.press('b', '1')
     person.brush_size(5)
     stroke = [(10.5, 12.5), (30.5, 12.5), (40.5, 30.5)]
@@ -103,7 +103,7 @@ def test_a_click_fills_a_region_and_a_drag_all_that_it_crosses(context, own_samp
         person.press('Control+z', 'n')
         person.click(20.5, 28.5)
         person.saved()
-        assert not any(person.folder.iterdir())
+        assert not saved(person.folder)
         assert not person.errors
 
 
@@ -124,7 +124,7 @@ def test_undoing_everything_leaves_no_file(person):
     assert (person.saved_mask() == 1).any()
     person.press('Control+z')
     person.saved()
-    assert not any(person.folder.iterdir())
+    assert not saved(person.folder)
 
 
 def test_a_double_click_closes_a_polygon_and_escape_gives_it_up(person):
@@ -201,7 +201,7 @@ def test_the_page_tells_that_the_server_is_gone_and_saves_later(person):
     person.page.route('**/mask*', lambda route: route.abort())
     person.drag((20.5, 20.5), (30.5, 20.5))
     person.page.wait_for_selector('#saved[data-state="not saved"]')
-    assert not any(person.folder.iterdir())
+    assert not saved(person.folder)
     person.page.unroute('**/mask*')
     assert (person.saved_mask() == 1).any()
     person.errors.clear()  # the browser notes the failed request

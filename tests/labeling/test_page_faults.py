@@ -25,7 +25,7 @@ from tests.helpers.page import (
     put_suggestion,
     truth,
 )
-from tests.helpers.serving import serving, serving_process
+from tests.helpers.serving import saved, serving, serving_process
 
 pytestmark = pytest.mark.browser
 
@@ -98,7 +98,7 @@ def test_after_a_click_on_a_button_keys_go_to_the_image(person, button):
     person.page.mouse.up()
     person.page.keyboard.up('Space')
     assert view(person)['x'] == pytest.approx(before['x'] + 30, abs=1)
-    assert not any(person.folder.iterdir())  # nothing was painted
+    assert not saved(person.folder)  # nothing was painted
     person.press('Enter')
     assert (person.saved_mask() == 3).all()
 
@@ -332,7 +332,7 @@ def test_zoom_and_undo_are_kept_for_each_image(person):
     assert view(person) == zoomed
     person.press('Control+z')
     person.saved()
-    assert not any(person.folder.iterdir())
+    assert not saved(person.folder)
 
 
 # ---- images and suggestions
@@ -501,7 +501,7 @@ def test_two_fingers_move_and_zoom_and_change_nothing(person, tool):
     touch(person, 'pointerup', 1, 10, 10)
     person.saved()
     assert view(person) == now and person.state('current.polygon') == []
-    assert not any(person.folder.iterdir())
+    assert not saved(person.folder)
 
 
 def test_a_palm_beside_a_pen_does_nothing_and_its_other_end_erases(person):
@@ -523,7 +523,7 @@ def test_a_palm_alone_does_nothing(person):
     touch(person, 'pointerdown', 1, 20, 20, width=90, height=120)
     touch(person, 'pointerup', 1, 20, 20, width=90, height=120)
     person.saved()
-    assert not any(person.folder.iterdir())
+    assert not saved(person.folder)
 
 
 # ---- two tabs, and the end

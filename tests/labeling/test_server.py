@@ -26,7 +26,7 @@ from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
 from datasetgan_ext.labeling.server import FILES
-from tests.helpers.serving import Client, serving, serving_process
+from tests.helpers.serving import Client, saved, serving, serving_process
 
 NAME = 'seed0000000'
 SIDE = SampleSet.read(DEMO_FOLDER / 'samples').image_hw[0]
@@ -63,7 +63,7 @@ def drawn_mask() -> np.ndarray:
 
 
 def test_what_is_saved_is_what_training_reads(client, samples, task, folder):
-    assert client('GET', MASK)[1] == bytes([IGNORE]) * 256 and not any(folder.iterdir())
+    assert client('GET', MASK)[1] == bytes([IGNORE]) * 256 and not saved(folder)
     mask = drawn_mask()
     status, body, _ = client('PUT', MASK, mask.tobytes())
     assert status == 200 and json.loads(body)['share'] == pytest.approx((mask != IGNORE).mean())
@@ -138,10 +138,10 @@ def test_notes_are_kept_beside_the_labels(samples, task, folder):
 def test_labels_that_are_taken_off_leave_no_file(client, folder):
     client('PUT', MASK, drawn_mask().tobytes())
     client('PUT', POINTS, b'[[3.5, 4.25, 2], [0, 0, 0]]')
-    assert {path.name for path in folder.iterdir()} == {f'{NAME}.png', 'keypoints.json'}
+    assert saved(folder) == {f'{NAME}.png', 'keypoints.json'}
     assert client('PUT', MASK, bytes([IGNORE]) * 256)[0] == 200
     assert client('PUT', POINTS, b'[[0, 0, 0], [0, 0, 0]]')[0] == 200
-    assert not any(folder.iterdir())
+    assert not saved(folder)
 
 
 def test_the_page_needs_nothing_from_elsewhere(server, client):
@@ -183,7 +183,7 @@ def test_nothing_without_the_token(path, server):
 def test_other_sites_are_refused(headers, client, folder):
     for method, path, body in (('GET', STATE, None), ('PUT', MASK, bytes(256))):
         assert client(method, path, body, **headers)[0] == 403
-    assert not any(folder.iterdir())
+    assert not saved(folder)
 
 
 def test_own_names_are_served(server, client):
@@ -235,7 +235,7 @@ def test_unknown_names_and_paths(path, client, folder):
     assert client('GET', path)[0] == 404
     assert client('PUT', path, bytes(256))[0] == 404
     assert client('POST', path, b'{}')[0] == 404
-    assert not any(folder.iterdir())
+    assert not saved(folder)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_unknown_names_and_paths(path, client, folder):
 )
 def test_wrong_bodies(path, body, status, client, folder):
     assert client('PUT', path, body)[0] == status
-    assert not any(folder.iterdir())
+    assert not saved(folder)
     assert client('GET', STATE)[0] == 200
 
 
@@ -290,7 +290,7 @@ def test_a_full_disk_is_told(client, folder, monkeypatch):
     monkeypatch.setattr('datasetgan_ext.labeling.store.png.write_mask', fail)
     status, body, _ = client('PUT', MASK, drawn_mask().tobytes())
     assert status == 500 and b'No space left' in body
-    assert client('GET', MASK)[1] == bytes([IGNORE]) * 256 and not any(folder.iterdir())
+    assert client('GET', MASK)[1] == bytes([IGNORE]) * 256 and not saved(folder)
 
 
 def test_suggestions(samples, task, folder, generator, labels):
@@ -662,6 +662,6 @@ def test_training_on_a_folder_without_labels_says_so(demo, task, tmp_path):
         process.kill()
         process.wait()
     labels = tmp_path / 'demo' / 'labels'
-    assert {path.name for path in labels.iterdir()} == {'.page.json'}
+    assert saved(labels) == {'.page.json'}
     with pytest.raises(UserError, match='is empty: nothing is labelled yet'):
         read_annotations(task, labels, None)

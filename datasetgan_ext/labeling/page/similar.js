@@ -10,6 +10,7 @@ import {redraw} from './view.js';
 
 const FIRST_LIMIT = 150;   // distances up to this are taken to be of the part: three quarters of the usual distance
 const WHEEL_STEP = 6;
+const ASK_AGAIN_MS = 500;
 
 /**
  * @typedef {object} Mark
@@ -40,9 +41,16 @@ export async function markSimilar(place) {
 async function compare(mark, sampleName) {
   const [x, y] = mark.place.map(value => value.toFixed(2));
   const query = `?to=${encodeURIComponent(mark.name)}&x=${x}&y=${y}`;
-  const distances = await requestBytes(samplePath(sampleName, 'similar') + query);
+  const ask = () => requestBytes(samplePath(sampleName, 'similar') + query);
+  let distances = await ask();
+  if (sampleName === mark.name) {
+    if (!distances.length) say('The features of this image are on the way');
+    while (!distances.length && state.mark === mark) {
+      await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS));
+      distances = await ask();
+    }
+  }
   if (distances.length) mark.distances.set(sampleName, distances);
-  else if (sampleName === mark.name) say('The features of this image are on the way; try again in a moment');
   if (state.mark === mark) tell('mark');
 }
 
