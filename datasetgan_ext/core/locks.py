@@ -9,6 +9,7 @@ another machine waits whether it does.
 from __future__ import annotations
 
 import _thread
+import ctypes
 import errno
 import json
 import logging
@@ -185,9 +186,12 @@ def _taken(place: Path, argument: str, content: dict) -> UserError:
 
 
 def _interrupt_the_main_thread() -> None:
-    """As Ctrl-C does, out of a system call too where the system can do that."""
+    """As Ctrl-C does, out of a system call too where the system can do that; and where a shell's script has put the
+    program into the background, so that it passes Ctrl-C over."""
     thread = threading.main_thread().ident
-    if hasattr(signal, 'pthread_kill') and thread is not None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread or 0), ctypes.py_object(KeyboardInterrupt))
+    elif hasattr(signal, 'pthread_kill') and thread is not None:
         signal.pthread_kill(thread, signal.SIGINT)
     else:
         _thread.interrupt_main()

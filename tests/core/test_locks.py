@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -123,12 +124,18 @@ def test_the_lock_is_renewed(tmp_path, lock, quick):
         assert json.loads(lock.read_text())['token'] == first['token']
 
 
-def test_a_process_whose_place_was_taken_stops(tmp_path, lock, quick):
+@pytest.mark.parametrize('handler', [signal.default_int_handler, signal.SIG_IGN], ids=['as usual', 'in the background'])
+def test_a_process_whose_place_was_taken_stops(tmp_path, lock, quick, handler):
     """As after a sleep of its machine, or when two machines began in the same moment."""
-    with pytest.raises(UserError, match=rf'{TAKEN} on node7'), locked(tmp_path):
-        lock.write_text(elsewhere())
-        time.sleep(60)
-        raise AssertionError
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(UserError, match=rf'{TAKEN} on node7'), locked(tmp_path):
+            lock.write_text(elsewhere())
+            for _ in range(6000):
+                time.sleep(0.01)
+            raise AssertionError
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert json.loads(lock.read_text())['machine'] == 'node7 0f3a 41', "the lock stays the other's"
 
 

@@ -180,6 +180,7 @@ def test_it_can_be_interrupted(tmp_path):
     (tmp_path / 'long.pkl').write_bytes(a_program(b'(' + nested(20) * 50_000 + b'1N'))
     program = f"""
         import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # scripts' background has none
         sys.setswitchinterval(1)
         from datasetgan_ext.generator import pickle_machine
         from datasetgan_ext.generator.safe_pickle import load_snapshot

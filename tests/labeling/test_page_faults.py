@@ -339,10 +339,11 @@ def test_zoom_and_undo_are_kept_for_each_image(person):
 
 
 def test_quick_arrow_keys_move_as_many_images(person):
-    held = []
-    person.page.route('**/mask*', lambda route: held.append(route))  # slow, as on a busy machine
+    held, slow = [], [True]  # slow, as on a busy machine
+    person.page.route('**/mask*', lambda route: held.append(route) if slow else route.continue_())
     person.press('ArrowDown', 'ArrowDown', 'ArrowDown')
     person.wait_for_state(f"opening === '{FOURTH}'")
+    slow.clear()
     for route in held:
         route.continue_()
     person.opened(FOURTH)
