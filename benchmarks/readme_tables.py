@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 
@@ -145,11 +146,12 @@ def writing(result: dict) -> str:
 
 
 def suggestion_time(result: dict) -> str:
-    rows = ['| labels were saved | suggestion | slowest answer to the page meanwhile |', '|---' * 3 + '|']
-    rows += [
-        f'| {case} | {run["seconds"]:.1f} s | {1000 * run["slowest_answer"]:.0f} ms |'
-        for case, run in (('just before', result['runs']['at once']), ('20 s before', result['runs']['after drawing']))
-    ]
+    rows = ['| image | labels were saved | suggestion | slowest answer to the page meanwhile |', '|---' * 4 + '|']
+    for side, runs in ((result['resolution'], result['runs']), (result['large_resolution'], result['large_runs'])):
+        for case, run in (('just before', runs['at once']), ('20 s before', runs['after drawing'])):
+            slowest = f'{1000 * run["slowest_answer"]:.0f} ms'
+            rows.append(f'| {side}² | {case} | {run["seconds"]:.1f} s | {slowest} |')
+        rows.append(f'| {side}² | with the stroke before | {statistics.median(runs["renewals"]):.1f} s (median) | |')
     return '\n'.join(rows)
 
 
