@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 import datasetgan_ext
 from datasetgan_ext.generator.upstream import own_submodule
+from tests.helpers.trees import files_of_checkout
 from tests.helpers.upstream import needs_upstream
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
@@ -60,13 +60,7 @@ def test_no_run_of_upstreams_lines_is_ours():
     upstream = own_submodule()
     if upstream is None:
         pytest.skip('the submodule is not checked out beside the package')
-    listed = subprocess.run(
-        ['git', '-C', ROOT, 'ls-files', '--cached', '--others', '--exclude-standard', '-z'],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split('\0')
-    ours = [ROOT / name for name in listed if Path(name).suffix in TEXT and (ROOT / name).is_file()]
+    ours = [ROOT / name for name in files_of_checkout(ROOT) if Path(name).suffix in TEXT]
     assert ROOT / 'datasetgan_ext' / 'cli.py' in ours and not any(path.is_relative_to(upstream) for path in ours)
     assert repeated(ours, texts_below(upstream)) == []
 

@@ -17,6 +17,7 @@ import pytest
 import datasetgan_ext
 from datasetgan_ext.generator.upstream import find_upstream
 from tests.helpers.serving import Client
+from tests.helpers.trees import files_of_checkout
 from tests.helpers.upstream import needs_upstream
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
@@ -72,16 +73,9 @@ def clone(tmp_path) -> Path:
     folder = tmp_path / 'clone'
     if subprocess.run(['git', 'clone', '--quiet', '--shared', ROOT, folder], capture_output=True).returncode:
         pytest.skip('not a git checkout')
-    listed = subprocess.run(
-        ['git', '-C', ROOT, 'ls-files', '--cached', '--others', '--exclude-standard', '-z'],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listed.split('\0')):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
+    for name in files_of_checkout(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
     (folder / '.venv' / 'bin').mkdir(parents=True)
     (folder / '.venv' / 'bin' / 'activate').write_text(f'export PATH="{folder}/.venv/bin:$PATH"\n')
     for name, script in {

@@ -24,6 +24,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.palette import spread_colors
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.drawing import IGNORE_LABEL, Drawing, Shape, image_name, image_size, reading
+from datasetgan_ext.formats.foreign import format_of_file
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import MAX_SIDE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, bits_from_runs
 from datasetgan_ext.formats.shapes import box as rectangle
@@ -45,11 +46,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         path = next((file for file in sorted(path.iterdir()) if file.name.lower() == FILE), path / FILE)
     root = read_xml(path, argument)
     if root.tag != 'annotations' or root.find('track') is not None:
-        if root.tag == 'annotation':
-            raise UserError(
-                f'`{argument}`={path} is an XML file of Pascal VOC, which holds boxes alone, and masks take outlines; '
-                'export masks (SegmentationClass) or another format from the tool'
-            )
+        format_of_file(path, argument)  # refuses XML of other tools, and says whose it is
         what = 'holds tracks of a video' if root.tag == 'annotations' else f'holds <{root.tag}>'
         raise UserError(
             f'`{argument}`={path} {what}, not annotations of images; export it from CVAT as "CVAT for images 1.1"'

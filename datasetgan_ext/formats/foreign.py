@@ -39,7 +39,7 @@ def format_of_file(path: Path, argument: str) -> str | None:
     if zipfile.is_zipfile(path):
         raise UserError(f'{start} is a zip archive; unpack it, and give the file or folder that is in it')
     try:
-        text = read_text(path).lstrip('\ufeff \t\r\n')
+        text = _text_of(path)
     except (OSError, ValueError):
         return None
     if ONE_IMAGE.match(text):
@@ -78,9 +78,14 @@ def formats_of_folder(folder: Path, argument: str) -> list[str]:
 def is_of_one_image(path: Path) -> bool:
     """Whether a file is XML of the boxes on one image, as VOC's datasets have them beside their masks."""
     try:
-        return path.suffix.lower() == '.xml' and ONE_IMAGE.match(read_text(path).lstrip('\ufeff \t\r\n')) is not None
+        return path.suffix.lower() == '.xml' and ONE_IMAGE.match(_text_of(path)) is not None
     except (OSError, ValueError):
         return False
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file, without what may stand before its first character that counts."""
+    return read_text(path).lstrip('\ufeff \t\r\n')
 
 
 def labeled_pictures(path: Path, name: str) -> set[Path]:

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import Sample
 from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter.pixels import HALF
 
 SIDE = 256
 """Maps are kept at this height and width at most, about that of the picture on a screen: those of a 1024 x 1024 network
 take 90 MB an image so, in place of 500, and a prediction a tenth of the time."""
 MOST_BYTES = 2 * 2**30
-HALF = torch.finfo(torch.float16)
 
 
 @dataclass(frozen=True)
