@@ -53,8 +53,17 @@ class Person:
         return self.module('state', f'page.state.{expression}')
 
     def wait_for_module(self, name, condition):
-        """Waits until a condition on what a module exports holds."""
-        self.page.wait_for_function(f"async () => {{ const page = await import('/{name}.js'); return {condition}; }}")
+        """Waits until a condition on what a module exports holds; Playwright's own wait takes any promise for true."""
+        self.page.evaluate(
+            f"""async () => {{
+            const page = await import('/{name}.js');
+            const end = performance.now() + {PATIENCE_MS};
+            while (!({condition})) {{
+              if (performance.now() > end) throw new Error(`did not come: {condition}`);
+              await new Promise(resolve => setTimeout(resolve, 20));
+            }}
+        }}"""
+        )
 
     def wait_for_state(self, condition):
         self.wait_for_module('state', f'page.state.{condition}')

@@ -10,6 +10,7 @@ import pytest
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from tests.helpers.browser import PATIENCE_MS
 from tests.helpers.page import (
     DEMO_TASK,
     FIRST,
@@ -653,7 +654,9 @@ def test_the_end_trains_and_shows_scores(context, demo_samples, demo_task, tmp_p
         )
         person.reload()  # the page finds it running
         person.page.wait_for_selector('#cancel-training:visible')
-        person.page.wait_for_function("() => document.getElementById('train-state').textContent.startsWith('Done.')")
+        person.page.wait_for_function(
+            "() => document.getElementById('train-state').textContent.startsWith('Done.')", timeout=3 * PATIENCE_MS
+        )
         output = person.text('#train-output')
         assert '4 labelled images, ' in output and 'held-out pixels' in output
         assert 'Each labelled image predicted by an ensemble that was trained without it' in output

@@ -27,31 +27,35 @@ export async function markSimilar(place) {
   if (!task.suggests) return say('Without a network, nothing is known of features');
   const mark = {name: current.name, place, limit: state.mark?.limit ?? FIRST_LIMIT, distances: new Map()};
   state.mark = mark;
-  const others = [...samples.keys()].filter(sampleName => sampleName !== mark.name);
+  let missing = [mark.name, ...[...samples.keys()].filter(sampleName => sampleName !== mark.name)];
   try {
-    for (const sampleName of [mark.name, ...others]) {
-      if (state.mark !== mark) return;
-      await compare(mark, sampleName);
+    while (state.mark === mark) {
+      missing = await compare(mark, missing);
+      if (!missing.length) return;
+      if (missing[0] === mark.name) say('The features of this image are on the way');
+      await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS));
     }
   } catch (error) {
     say(reasonOf(error), true);
   }
 }
 
-async function compare(mark, sampleName) {
+/** Compares images with the place of a mark; returns the names of those whose features are not there yet. */
+async function compare(mark, names) {
   const [x, y] = mark.place.map(value => value.toFixed(2));
   const query = `?to=${encodeURIComponent(mark.name)}&x=${x}&y=${y}`;
-  const ask = () => requestBytes(samplePath(sampleName, 'similar') + query);
-  let distances = await ask();
-  if (sampleName === mark.name) {
-    if (!distances.length) say('The features of this image are on the way');
-    while (!distances.length && state.mark === mark) {
-      await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS));
-      distances = await ask();
+  const missing = [];
+  for (const sampleName of names) {
+    const distances = await requestBytes(samplePath(sampleName, 'similar') + query);
+    if (state.mark !== mark) return [];
+    if (!distances.length) {
+      missing.push(sampleName);
+      continue;
     }
+    mark.distances.set(sampleName, distances);
+    tell('mark');
   }
-  if (distances.length) mark.distances.set(sampleName, distances);
-  if (state.mark === mark) tell('mark');
+  return missing;
 }
 
 export function dropMark() {
