@@ -27,12 +27,13 @@ import numpy as np
 import PIL.Image
 import torch
 
+from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.prediction import PhotoLabeler
 from datasetgan_ext.generation.executors import Executor, ThisProcess
 from datasetgan_ext.generation.photo_run import PhotoRun
-from datasetgan_ext.generation.photos import PhotoLabelerSpec, find_photos
+from datasetgan_ext.generation.photos import PhotoLabelerSpec
 from datasetgan_ext.generation.workers import Processes
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 

@@ -122,10 +122,11 @@ def main(
     """
     import torch
 
+    from datasetgan_ext.core.photo_files import find_photos
     from datasetgan_ext.formats.conversions import make_conversion
     from datasetgan_ext.generation.cluster import connect
     from datasetgan_ext.generation.photo_run import PhotoRun
-    from datasetgan_ext.generation.photos import PhotoLabelerSpec, find_photos
+    from datasetgan_ext.generation.photos import PhotoLabelerSpec
     from datasetgan_ext.generation.placement import choose_executor, worker_devices
     from datasetgan_ext.generation.upload import Destination
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256, save_atomically, write_atomically, writing
 from datasetgan_ext.core.locks import locked
+from datasetgan_ext.core.photo_files import PhotoFile, photos_fingerprint
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.downstream.prediction import PhotoLabeler
@@ -36,10 +37,8 @@ from datasetgan_ext.generation.photos import (
     FAILED,
     ModelFingerprint,
     PhotoEncoder,
-    PhotoFile,
     PhotoJobs,
     failure_lines,
-    photos_fingerprint,
 )
 from datasetgan_ext.generation.upload import Destination
 from datasetgan_ext.report.photos import publish_photos

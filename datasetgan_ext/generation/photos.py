@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,7 @@ import torch
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, object_box
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.images import IMAGE_SUFFIXES
+from datasetgan_ext.core.photo_files import PhotoFile
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.model import DownstreamModel
@@ -30,110 +28,10 @@ from datasetgan_ext.formats.png import COMPRESSION, png_bytes, write_mask
 from datasetgan_ext.generation.encoding import Encoded
 from datasetgan_ext.generation.executors import ENCODERS, Job, Shares
 
-OTHER_SUFFIXES = ('.gif', '.avif', '.heic', '.heif', '.jp2', '.dng')
-"""Of files that are photos too; those that Pillow cannot read are told of."""
-JOINT = '__'
-"""Between the folders and the name of a photo, in the name of its mask."""
-LONGEST_NAME = 180
-"""Bytes of a name: 255 are a file's, with what is put before and after it."""
 AHEAD = 2
 """Jobs whose photos are read while one is labelled."""
 FAILED = 'failed'
 """What the record of a photo that could not be read has: why."""
-
-
-class PhotoFile(NamedTuple):
-    """A photo's file.
-
-    Attributes:
-        path: where it is.
-        file: its path below the folder of all photos, with slashes.
-        name: of its mask and other files, without suffix; no two photos have the same, in whatever case of letters.
-    """
-
-    path: Path
-    file: str
-    name: str
-
-    @property
-    def image(self) -> str:
-        """Where the dataset has it."""
-        return f'images/{self.name}{self.path.suffix}'
-
-
-def find_photos(given: Sequence[Path], but: Path | None = None) -> list[PhotoFile]:
-    """Photos in folders, and folders below these, and single ones; in the order of their paths.
-
-    Hidden files and folders are passed over, and of folders' files those that have no suffix of an image.
-
-    Args:
-        given: folders and files.
-        but: a folder that is passed over.
-
-    Raises:
-        UserError: there is no such file or folder, or no photo.
-    """
-    paths: dict[Path, None] = {}
-    for place in given:
-        if place.is_dir():
-            paths.update(dict.fromkeys(_photos_in(place, but)))
-        elif os.path.lexists(place):
-            paths[place] = None
-        else:
-            raise UserError(f'`images`={place}: no such file or folder')
-    if not paths:
-        listed = ', '.join(map(str, given))
-        raise UserError(f'`images`={listed} holds no photo ({", ".join((*IMAGE_SUFFIXES, *OTHER_SUFFIXES))})')
-    folders = [place if place.is_dir() else place.parent for place in given]
-    root = Path(os.path.commonpath([folder.absolute() for folder in folders]))
-    files = sorted({path.absolute().relative_to(root).as_posix(): path for path in paths}.items())
-    names = unique_names([file for file, _ in files])
-    return [PhotoFile(path, file, name) for (file, path), name in zip(files, names)]
-
-
-def _photos_in(folder: Path, but: Path | None) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise UserError(f'`images`: {error.filename} cannot be listed: {error.strerror}') from error
-
-    but = but and but.resolve()
-    for place, inner, files in os.walk(folder, onerror=refuse):
-        inner[:] = sorted(name for name in inner if not name.startswith('.') and Path(place, name).resolve() != but)
-        for name in files:
-            if not name.startswith('.') and Path(name).suffix.lower() in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES):
-                yield Path(place, name)
-
-
-def unique_names(files: Sequence[str]) -> list[str]:
-    """A name for each file, out of its folders' and its own; `a/b.jpg` -> `a__b`, and `a/b.png` beside it `a__b-png`.
-
-    Args:
-        files: paths with slashes, no two alike.
-    """
-    taken: set[str] = set()
-    names = []
-    for file in files:
-        path = Path(file)
-        stem = JOINT.join(path.with_suffix('').parts)
-        encoded = stem.encode(errors='surrogateescape')
-        if len(encoded) > LONGEST_NAME:
-            digest = hashlib.sha256(encoded).hexdigest()[:8]
-            stem = f'{digest}-{encoded[-LONGEST_NAME + 9 :].decode(errors="ignore")}'
-        offers = (stem, f'{stem}-{path.suffix[1:]}', *(f'{stem}-{number}' for number in range(2, len(files) + 2)))
-        name = next(offer for offer in offers if _folded(offer) not in taken)
-        taken.add(_folded(name))
-        names.append(name)
-    return names
-
-
-def _folded(name: str) -> str:
-    """What file systems take for the same name."""
-    return unicodedata.normalize('NFC', name).casefold()
-
-
-def photos_fingerprint(files: Sequence[PhotoFile]) -> str:
-    """Their number, and a part of the sha256 of their paths below the folder of all photos."""
-    digest = hashlib.sha256('\0'.join(photo.file for photo in files).encode(errors='surrogateescape')).hexdigest()
-    return f'{len(files)} files ({digest[:12]})'
 
 
 class PhotoJobs:

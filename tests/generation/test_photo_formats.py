@@ -11,6 +11,7 @@ import torch
 from datasetgan_ext.core.choices import DATASET_FORMATS
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import read_rgb
+from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.model import DownstreamModel
@@ -19,7 +20,6 @@ from datasetgan_ext.formats.conversions import make_conversion
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generation.photo_run import PhotoRun
-from datasetgan_ext.generation.photos import find_photos
 from tests.helpers.photos import write_good_photos
 from tests.helpers.trees import manifest
 

@@ -11,13 +11,14 @@ import pytest
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import read_rgb
+from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.prediction import PhotoLabeler
 from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generation.executors import ThisProcess
 from datasetgan_ext.generation.photo_run import PhotoRun, read_failures
-from datasetgan_ext.generation.photos import PhotoLabelerSpec, find_photos
+from datasetgan_ext.generation.photos import PhotoLabelerSpec
 from datasetgan_ext.generation.workers import Processes
 from datasetgan_ext.metrics.segmentation import SegmentationScore
 from tests.helpers.photos import REAL, write_bad_photos, write_good_photos, write_model
