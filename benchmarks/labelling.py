@@ -27,8 +27,9 @@ from datasetgan_ext import load_generator
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet

@@ -22,7 +22,8 @@ from datasetgan_ext import load_generator
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store
 from datasetgan_ext.labeling.suggest import Suggester

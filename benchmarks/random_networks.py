@@ -10,8 +10,9 @@ import torch
 from datasetgan_ext.core.annotation import Annotation
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.png import read_image
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import Sample, SampleSet, generate_samples
+from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import import_upstream
 from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences

@@ -21,7 +21,7 @@ import psutil
 from benchmarks.measure import write_result
 from benchmarks.random_networks import make_generator
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.samples import generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.labeling.server import Server
 from datasetgan_ext.labeling.store import open_store

@@ -28,7 +28,7 @@ from datasetgan_ext.options import Command, label_options, start_logging
     metavar='DIR',
     help='Also write what was understood here: masks/, keypoints.json, labels.json, and sheet.png to look at',
 )
-def main(samples, labels, keypoints, label_format, mask_values, unlabeled, classes, outdir):
+def main(samples, labels, keypoints, label_format, mask_values, unlabeled, labels_of, classes, outdir):
     """Show how labels were understood: pixels of each class in each image, keypoints, what was passed over and what is
     wrong. Nothing is trained, and no network is needed. The exit status is 1 if anything is wrong.
 
@@ -46,7 +46,7 @@ def main(samples, labels, keypoints, label_format, mask_values, unlabeled, class
 
     start_logging()
     found = check_labels(
-        SampleSet.read(samples), Task.read(classes), labels, keypoints, label_format, unlabeled, mask_values
+        SampleSet.read(samples), Task.read(classes), labels, keypoints, label_format, unlabeled, mask_values, labels_of
     )
     flagged = click.get_current_context().command.with_flags
     for line in found.found.summary():

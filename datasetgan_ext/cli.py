@@ -10,6 +10,7 @@ from datasetgan_ext.core.version import __version__
 
 SCRIPTS = {
     'samples': 'gen_samples',
+    'project': 'project',
     'label': 'label',
     'check-labels': 'check_labels',
     'train': 'train_interpreter',

@@ -115,6 +115,7 @@ def _score_interpreter(
     label_format,
     mask_values,
     unlabeled,
+    labels_of,
     seeds,
 ) -> dict:
     from datasetgan_ext.core.annotation import size_text
@@ -140,6 +141,9 @@ def _score_interpreter(
     loaded = Interpreter.load(interpreter or DEMO)
     sample_set = SampleSet.read(samples or DEMO_FOLDER / 'samples')
     trained_on = set(loaded.training['seeds'])
+    if sample_set.projecting is not None:
+        photos = set(loaded.training.get('photos', []))
+        trained_on = {sample.seed for sample in sample_set.samples if sample.name in photos}
     if trained_on & set(seeds or ()):
         raise UserError(
             f'--seeds: the interpreter was trained on {format_seeds(sorted(trained_on & set(seeds)))}; '
@@ -149,9 +153,9 @@ def _score_interpreter(
         labels = DEMO_FOLDER / 'samples' / 'masks' if loaded.task.classes else None
         keypoints = DEMO_FOLDER / 'samples' / 'keypoints.json' if loaded.task.keypoints else None
     task, pairs = read_labeled_samples(
-        sample_set, loaded.task, labels, keypoints, label_format, unlabeled, seeds, mask_values
+        sample_set, loaded.task, labels, keypoints, label_format, unlabeled, seeds, mask_values, labels_of
     )
-    chosen = [pair for pair in pairs if pair[0].seed not in trained_on]
+    chosen = [pair for pair in pairs if pair[0].seed not in trained_on and pair[0].is_trusted]
     if not chosen:
         raise UserError(
             'the interpreter was trained on every labelled sample; label more images to score it on, '
@@ -165,7 +169,7 @@ def _score_interpreter(
             f'interpreter makes masks of {size_text(loaded.image_hw)} (height x width); '
             'generate the samples with the same --crop'
         )
-    labeler = Labeler(generator, loaded, sample_set.options)
+    labeler = Labeler(generator, loaded, sample_set.options, latents=sample_set.latents(generator))
     score = SegmentationScore(len(task.classes))
     found = KeypointScore(loaded.image_hw)
     for labeled, (sample, annotation) in zip(labeler(sample.seed for sample, _ in chosen), chosen):

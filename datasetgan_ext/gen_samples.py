@@ -81,7 +81,7 @@ def main(
         --num=8
     """
     from datasetgan_ext.generator.checkpoint import load_generator
-    from datasetgan_ext.generator.samples import generate_samples
+    from datasetgan_ext.generator.generated_samples import generate_samples
     from datasetgan_ext.generator.sampling import SamplingOptions
     from datasetgan_ext.interpreter.interpreter import Interpreter
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from datasetgan_ext.core.choices import LABEL_FORMATS, MASK_VALUES, NOISE_MODES, SEGMENTATIONS, UNLABELED
+from datasetgan_ext.core.choices import LABEL_FORMATS, LABELS_OF, MASK_VALUES, NOISE_MODES, SEGMENTATIONS, UNLABELED
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
 
@@ -205,18 +205,25 @@ def sampling_options(trunc: str, cutoff: str, noise_mode: str):
     )
 
 
-def label_options(default: str = ''):
-    """The options that say where hand labels are; the argument says in words what their default is."""
+def label_options(default: str = '', multiple: bool = False):
+    """The options that say where hand labels are.
+
+    Args:
+        default: in words, what it is.
+        multiple: whether --labels and --keypoints may be given several times.
+    """
     return joined(
         click.option(
             '--labels',
             metavar='DIR|FILE',
+            multiple=multiple,
             help='Hand labels: a folder of masks, or what a labelling tool '
             f'exports; with keypoints in it, if it has any{default}',
         ),
         click.option(
             '--keypoints',
             metavar='FILE|DIR',
+            multiple=multiple,
             help='Keypoints, where --labels holds none: a file of COCO, '
             f'CVAT or Label Studio, or a folder of LabelMe files{default}',
         ),
@@ -242,6 +249,14 @@ def label_options(default: str = ''):
             default='background',
             show_default=True,
             help='What pixels are that no shape covers: the first class, or left out of training and scores',
+        ),
+        click.option(
+            '--labels-of',
+            type=click.Choice(LABELS_OF),
+            default=LABELS_OF[0],
+            show_default=True,
+            help='With --samples of datasetgan project: whether whole photos were labelled, or the samples cut out of '
+            'them; auto tells by the size',
         ),
     )
 

@@ -21,8 +21,14 @@ SHOWN_LABEL_ERRORS = 10
 
 @click.command(cls=Command)
 @network_options
-@click.option('--samples', metavar='DIR', required=True, help='Folder written by datasetgan samples')
-@label_options()
+@click.option(
+    '--samples',
+    metavar='DIR',
+    required=True,
+    multiple=True,
+    help='Folder written by datasetgan samples or project; may be given several times, each with its --labels',
+)
+@label_options(multiple=True)
 @click.option(
     '--classes',
     metavar='FILE',
@@ -89,6 +95,7 @@ def main(
     label_format,
     mask_values,
     unlabeled,
+    labels_of,
     classes,
     out,
     seeds,
@@ -104,7 +111,8 @@ def main(
     """Train a Style Interpreter on hand-labelled images.
 
     Every labelled image is made again from its seed and compared with the picture that was labelled; labels that are
-    not of that picture are refused.
+    not of that picture are refused. Labels of photos that datasetgan project projected are carried through the crop;
+    pixels that the network shows differently are left out.
 
     Examples:
 
@@ -120,6 +128,11 @@ def main(
         --classes=task.json --out=interpreter.safetensors
 
     \b
+    # Labelled photos and labelled samples together
+    datasetgan train --network=car.pkl --samples=projected --labels=photos.json \
+        --samples=samples --labels=masks --classes=task.json --out=interpreter.safetensors
+
+    \b
     # As the released DatasetGAN trains
     datasetgan train --network=car.pkl --samples=samples --labels=masks \\
         --classes=classes.txt --preset=reference --out=interpreter.safetensors
@@ -129,7 +142,7 @@ def main(
     from datasetgan_ext.core.locks import locked_place
     from datasetgan_ext.core.task import Task
     from datasetgan_ext.generator.checkpoint import load_generator
-    from datasetgan_ext.generator.hand_labels import read_hand_labels
+    from datasetgan_ext.generator.hand_labels import joined_labels, read_labels_of_sets
     from datasetgan_ext.generator.samples import SampleSet
     from datasetgan_ext.interpreter import cross_validation
     from datasetgan_ext.interpreter.training import train_interpreter
@@ -143,13 +156,15 @@ def main(
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         raise UserError(f'--out={out}: it is a folder, or its folder cannot be written')
     task = Task.read(classes)
-    sample_set = SampleSet.read(samples)
-    found = read_hand_labels(
-        sample_set, task, labels, keypoints, label_format, unlabeled, seeds, mask_values, complete=True
+    sets = [SampleSet.read(folder) for folder in samples]
+    sample_set = SampleSet.joined(sets)
+    found = read_labels_of_sets(
+        sets, task, labels, keypoints, label_format, unlabeled, seeds, mask_values, labels_of=labels_of
     )
-    task, pairs = found.task, found.pairs
-    for line in found.summary():
-        print(line)
+    for one in found:
+        for line in one.summary():
+            print(line)
+    task, pairs = joined_labels(task, found)
     if cross_validate and len(pairs) < 2:
         raise UserError('--cross-validate needs at least two labelled images')
     options = options_from(
@@ -173,6 +188,11 @@ def main(
             f'{len(pairs)} labelled images, {report["pixels"]} pixels, {report["steps"]} steps: '
             f'loss {report["loss"]:.4f}{heldout}'
         )
+        if training_set.wrong_share is not None:
+            print(
+                f"{100 * training_set.wrong_share:.1f} % of the photos' pixels are left out: the network shows something"
+                ' else there'
+            )
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')

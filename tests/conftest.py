@@ -22,8 +22,9 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator import patching
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.training import train_interpreter

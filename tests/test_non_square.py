@@ -17,8 +17,9 @@ from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.features import Layer
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences, neighbor_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble

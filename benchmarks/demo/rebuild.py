@@ -37,8 +37,8 @@ from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.formats.coco import flat_keypoints
 from datasetgan_ext.formats.png import write_image, write_mask
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER, load_generator
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.options import start_logging
 

@@ -12,6 +12,8 @@ MASK_VALUES = ('auto', 'index', 'color')
 """What pixels of masks are: to be found out, class ids, or colours; see `formats.mask_meaning`."""
 UNLABELED = ('background', 'ignore')
 """What pixels can be that no shape covers: the names in `formats.labels.UNLABELED`."""
+LABELS_OF = ('auto', 'photos', 'samples')
+"""What labels of projected photos can be of: see `generator.hand_labels.read_sample_labels`."""
 
 DATASET_FORMATS = ('coco', 'voc', 'yolo', 'yolo-pose', 'webdataset', 'huggingface', 'labelme', 'cvat', 'label-studio')
 """That a dataset is converted to: the names in `formats.conversions.CONVERSIONS`."""

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.download import local_file, without_secrets
 from datasetgan_ext.generator.generator import Generator, default_device
-from datasetgan_ext.generator.network_pickle import load_generator_pickle
+from datasetgan_ext.generator.network_pickle import load_discriminator_pickle, load_generator_pickle
 from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.upstream import find_upstream, has_module, import_upstream, own_submodule
 
@@ -48,6 +48,20 @@ def load_generator(
             f'`network`={network}: no such file. Give the path or URL of a StyleGAN2 or StyleGAN3 .pkl, or "{DEMO}"'
         )
     return Generator(load_generator_pickle(path, allow_pickle_code, root), without_secrets(network), device)
+
+
+def load_discriminator(network: str, upstream: str | Path | None = None) -> torch.nn.Module | None:
+    """The discriminator of a snapshot of upstream's train.py.
+
+    Args:
+        network, upstream: see `load_generator`, which has found the file good.
+
+    Returns:
+        Upstream's own class on the CPU, in evaluation mode, without gradients; None where the file holds none.
+    """
+    if network == DEMO:
+        return None
+    return load_discriminator_pickle(local_file(network), find_upstream(upstream))
 
 
 def _demo_network(root: Path | None) -> torch.nn.Module:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation, size_text
+from datasetgan_ext.core.choices import LABELS_OF
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.names import find_image, listed
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.labels import ReadLabels, labeled_part, read_labels
+from datasetgan_ext.formats.labels import DRAWN, ReadLabels, labeled_part, read_labels
 from datasetgan_ext.formats.mask_meaning import AUTO
 from datasetgan_ext.generator.samples import Sample, SampleSet
 
@@ -88,6 +90,7 @@ def read_hand_labels(
     seeds: list[int] | None = None,
     mask_values: str = AUTO,
     complete: bool = False,
+    labels_of: str = LABELS_OF[0],
 ) -> HandLabels:
     """Hand labels of a sample set.
 
@@ -95,6 +98,7 @@ def read_hand_labels(
         sample_set: what was labelled.
         task: what there may be labels of.
         labels, keypoints, label_format, unlabeled, mask_values: see `read_labels`.
+        labels_of: see `read_sample_labels`.
         seeds: take the labels of these only; None = all.
         complete: whether it is an error if no image has labels of a kind, classes or keypoints, that the task has. Who
             gives keypoints alone, without `labels`, asks for them alone.
@@ -102,7 +106,7 @@ def read_hand_labels(
     Raises:
         UserError: labels cannot be read, are of no use for the task, do not suit the samples, or are not complete.
     """
-    read = read_labels(task, labels, keypoints, label_format, unlabeled, sample_set.sizes(), mask_values)
+    read = read_sample_labels(sample_set, task, labels, keypoints, label_format, unlabeled, mask_values, labels_of)
     labeled = labeled_part(task, read.annotations)
     pairs = sample_set.pair(read.annotations, labeled, seeds)
     missing = find_missing(sample_set, task, [annotation for _, annotation in pairs], every_sample=seeds is None)
@@ -117,6 +121,72 @@ def read_hand_labels(
     return HandLabels(labeled, pairs, read, missing, len(sample_set.samples))
 
 
+def read_labels_of_sets(
+    sets: Sequence[SampleSet],
+    task: Task,
+    labels: Sequence[str | Path],
+    keypoints: Sequence[str | Path],
+    label_format: str = 'auto',
+    unlabeled: str = 'background',
+    seeds: list[int] | None = None,
+    mask_values: str = AUTO,
+    labels_of: str = LABELS_OF[0],
+) -> list[HandLabels]:
+    """Hand labels of several sample sets, complete.
+
+    Args:
+        sets: what was labelled.
+        labels, keypoints: of each of them, in the same order; or none at all.
+        task, label_format, unlabeled, mask_values, labels_of: see `read_hand_labels`.
+        seeds: take the labels of these only, of generated images; None = all.
+
+    Raises:
+        UserError: as for `read_hand_labels`; or there are not as many labels as sets.
+    """
+    for argument, given in (('labels', labels), ('keypoints', keypoints)):
+        if given and len(given) != len(sets):
+            raise UserError(
+                f'`{argument}` is given {len(given)} times and `samples` {len(sets)} times: give each of the folders '
+                f'its own, in the same order{"" if argument == "labels" else ", or keypoints.json beside its masks"}'
+            )
+    if seeds is not None and all(one.projecting is not None for one in sets):
+        raise UserError('`seeds`: projected photos have none; give the labels of those photos that are to be learned')
+    return [
+        read_hand_labels(
+            sample_set,
+            task,
+            labels[index] if labels else None,
+            keypoints[index] if keypoints else None,
+            label_format,
+            unlabeled,
+            seeds if sample_set.projecting is None else None,
+            mask_values,
+            complete=len(sets) == 1,
+            labels_of=labels_of,
+        )
+        for index, sample_set in enumerate(sets)
+    ]
+
+
+def joined_labels(task: Task, found: Sequence[HandLabels]) -> tuple[Task, list[tuple[Sample, Annotation]]]:
+    """What several sets teach: the part of the task that is labelled in any, and the pairs that can be trusted.
+
+    Raises:
+        UserError: no sample can be trusted, or classes or keypoints of the task are labelled in no set.
+    """
+    labeled = task.only(any(one.task.classes for one in found), any(one.task.keypoints for one in found))
+    nowhere = absent_kinds(task, labeled)
+    if nowhere and len(found) > 1:
+        raise UserError(f'`classes` lists {nowhere[0]}, and there are none of them in any of `labels`')
+    pairs = [pair for one in found for pair in one.pairs if pair[0].is_trusted]
+    if not pairs:
+        raise UserError(
+            '`samples`: not one of the labelled photos can be trusted, the network cannot show them; look at '
+            'report.html in the folder. datasetgan project with a lower --min-quality trusts more of them'
+        )
+    return labeled, pairs
+
+
 def read_labeled_samples(
     sample_set: SampleSet,
     task: Task,
@@ -126,12 +196,86 @@ def read_labeled_samples(
     unlabeled: str = 'background',
     seeds: list[int] | None = None,
     mask_values: str = AUTO,
+    labels_of: str = LABELS_OF[0],
 ) -> tuple[Task, list[tuple[Sample, Annotation]]]:
     """As `read_hand_labels`: the part of the task that is labelled, and the pairs. What was passed over is logged."""
-    found = read_hand_labels(sample_set, task, labels, keypoints, label_format, unlabeled, seeds, mask_values)
+    found = read_hand_labels(
+        sample_set, task, labels, keypoints, label_format, unlabeled, seeds, mask_values, labels_of=labels_of
+    )
     for line in found.notes:
         log.warning('%s', line)
     return found.task, found.pairs
+
+
+def read_sample_labels(
+    sample_set: SampleSet,
+    task: Task,
+    labels: str | Path | None,
+    keypoints: str | Path | None,
+    label_format: str = 'auto',
+    unlabeled: str = 'background',
+    mask_values: str = AUTO,
+    labels_of: str = LABELS_OF[0],
+) -> ReadLabels:
+    """Labels of the samples' images. Those of whole photos are carried through the photos' crop and resize.
+
+    Args:
+        sample_set: what was labelled.
+        task, labels, keypoints, label_format, unlabeled, mask_values: see `read_labels`.
+        labels_of: of projected photos, what was labelled: 'photos', the whole ones; 'samples', the pictures in the
+            folder; 'auto', whichever the size says that a label has.
+
+    Raises:
+        UserError: as for `read_labels`; or a label has the size of neither, or none that is told.
+    """
+    whole = labels_of != 'samples'
+    sizes = {
+        sample.name: sample.projection.crop.photo_hw if sample.projection and whole else sample_set.image_hw
+        for sample in sample_set.samples
+    }
+    read = read_labels(task, labels, keypoints, label_format, unlabeled, sizes, mask_values)
+    if sample_set.projecting is None:
+        return read
+    samples = {sample.name: sample for sample in sample_set.samples}
+    annotations = []
+    for annotation in read.annotations:
+        name = find_image([annotation.name], samples)
+        if name is not None:
+            is_mask = annotation.mask is not None and read.label_format not in DRAWN
+            annotation = _as_of_sample(annotation, samples[name], is_mask, labels_of)
+        annotations.append(annotation)
+    return replace(read, annotations=annotations)
+
+
+def _as_of_sample(annotation: Annotation, sample: Sample, is_mask: bool, labels_of: str) -> Annotation:
+    """Labels of a projected photo, or of the part of it that is a sample, as those of the part.
+
+    Args:
+        annotation: one or the other.
+        sample: of the photo.
+        is_mask: whether the labels came as a mask, whose size is that of what was labelled.
+        labels_of: see `read_sample_labels`.
+    """
+    assert sample.projection is not None
+    crop = sample.projection.crop
+    if labels_of == 'samples' or crop.photo_hw == crop.image_hw:
+        return annotation
+    told = {hw for hw in (annotation.image_hw, annotation.mask.shape if is_mask else None) if hw is not None}
+    if told == {crop.photo_hw} or (labels_of == 'photos' and not told):
+        return crop.annotation(annotation)
+    if labels_of == 'auto' and told == {crop.image_hw}:
+        return annotation
+    both = (
+        f'the photo {sample.projection.file}, {size_text(crop.photo_hw)}, or its part {sample.image}, '
+        f'{size_text(crop.image_hw)} (height x width)'
+    )
+    if not told:
+        raise UserError(
+            f'{annotation.source} does not tell the size of the image that was labelled: {both}? Say so with '
+            '`labels_of`=photos or `labels_of`=samples'
+        )
+    found = ' and '.join(size_text(hw) for hw in sorted(told))
+    raise UserError(f'{annotation.source}: the labels of {annotation.name} are of {found}, which is not {both}')
 
 
 def absent_kinds(task: Task, labeled: Task) -> list[str]:
@@ -160,6 +304,9 @@ def find_missing(
         'no keypoints': [one.name for one in annotations if labeled.keypoints and one.keypoints is None],
         'a mask without any labelled pixel': [
             one.name for one in annotations if one.mask is not None and (one.mask == IGNORE).all()
+        ],
+        'a projection that is not to be trusted, and are not learned from': [
+            sample.name for sample in sample_set.samples if sample.name in names and not sample.is_trusted
         ],
     }
     return lines + [f'{len(found)} images have {what}: {listed(found)}' for what, found in lacking.items() if found]

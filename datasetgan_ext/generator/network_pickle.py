@@ -17,7 +17,7 @@ from datasetgan_ext.generator.rosinality import load_rosinality
 from datasetgan_ext.generator.safe_pickle import load_snapshot, open_snapshot
 from datasetgan_ext.generator.tensorflow_era import TensorFlowNetwork, build_converted
 from datasetgan_ext.generator.torch_archive import is_archive
-from datasetgan_ext.generator.upstream import OTHER_CODE, build_generator, import_upstream, what_upstream_imports
+from datasetgan_ext.generator.upstream import OTHER_CODE, build_network, import_upstream, what_upstream_imports
 
 log = logging.getLogger(__name__)
 
@@ -60,27 +60,55 @@ def load_generator_pickle(
             f'{path} holds a network of class {shown(network.class_name)}, not Generator: give a '
             'network-snapshot-*.pkl of stylegan2-ada-pytorch or StyleGAN3'
         )
-    generator = build_generator(
+    return _build(network, _is_alias_free(network), root, path)
+
+
+def load_discriminator_pickle(path: str | Path, root: Path | None = None) -> torch.nn.Module | None:
+    """Loads the discriminator of a snapshot of upstream's train.py.
+
+    Args:
+        path, root: see `load_generator_pickle`.
+
+    Returns:
+        Upstream's own `Discriminator` on the CPU, in evaluation mode, without gradients; None where the file has none,
+        or one of another kind.
+
+    Raises:
+        UserError: as for `load_snapshot`; or the network is not like upstream's.
+    """
+    if is_archive(path):
+        return None
+    content = load_snapshot(path)
+    network = content.get('D') if isinstance(content, dict) else None
+    if type(network) is not NetworkRecord or network.class_name != 'Discriminator':
+        return None
+    return _build(network, False, root, path)
+
+
+def _build(network: NetworkRecord, alias_free: bool, root: Path | None, path: str | Path) -> torch.nn.Module:
+    """A record's network, filled."""
+    built = build_network(
         root=root,
-        alias_free=_is_alias_free(network),
+        alias_free=alias_free,
         args=network.state.get('_init_args'),
         kwargs=network.state.get('_init_kwargs'),
         source=str(path),
         size=Path(path).stat().st_size,
+        class_name=network.class_name,
     )
-    fill(generator, _match(generator, network, path), path)
-    return generator
+    fill(built, _match(built, network, path), path)
+    return built
 
 
 def _match(module: torch.nn.Module, network: NetworkRecord, path: str | Path) -> Pairs:
-    """A generator's tensors, each with its record; raises UserError if the two do not fit."""
+    """A network's tensors, each with its record; raises UserError if the two do not fit."""
     pairs: Pairs = []
-    differences = _compare(module, network, 'G', pairs)
+    differences = _compare(module, network, network.class_name[0], pairs)
     first = list(itertools.islice(differences, SHOWN_DIFFERENCES))
     if first:
         rest = sum(1 for _ in differences)
         more = f'; and {rest} more' if rest else ''
-        raise UserError(f"{path} does not fit upstream's Generator: {'; '.join(first)}{more}. {OTHER_CODE}")
+        raise UserError(f"{path} does not fit upstream's {network.class_name}: {'; '.join(first)}{more}. {OTHER_CODE}")
     check_size(pairs, path)
     return pairs
 

@@ -23,7 +23,7 @@ from datasetgan_ext.generator.pickle_records import TensorRecord, shown, shown_e
 from datasetgan_ext.generator.sampling import latents_from_seeds
 from datasetgan_ext.generator.standin import StandInGenerator
 from datasetgan_ext.generator.torch_archive import read_archive
-from datasetgan_ext.generator.upstream import build_generator, find_upstream, has_module, memory_for
+from datasetgan_ext.generator.upstream import build_network, find_upstream, has_module, memory_for
 
 AVERAGED_LATENTS = 4096
 """Of which the mean w is taken where the checkpoint has none; as many as that project takes."""
@@ -68,7 +68,7 @@ def load_rosinality(path: str | Path, root: Path | None) -> torch.nn.Module:
     size = Path(path).stat().st_size
     root = root or find_upstream()
     if has_module('training.networks', root):
-        generator = build_generator(root=root, alias_free=False, args=(), kwargs=settings, source=str(path), size=size)
+        generator = build_network(root=root, alias_free=False, args=(), kwargs=settings, source=str(path), size=size)
     else:
         generator = _stand_in(settings, path, size)
     _check(generator, records, places, path)

@@ -1,4 +1,4 @@
-"""A folder of generated images to be labelled, and the pairing of labels with them.
+"""A folder of images to be labelled, generated or projected photos, and the pairing of labels with them.
 
 `samples.json` records how each image came about, so that training can make its features again. Images and labels are
 paired by file name, never by position.
@@ -6,40 +6,33 @@ paired by file name, never by position.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy import ndimage
-from tqdm import tqdm
 
 from datasetgan_ext.core.annotation import Annotation, factor_text, size_text
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import (
-    holds_files,
-    inside,
-    is_inside,
-    remove_leftovers,
-    save_atomically,
-    write_atomically,
-    writing,
-)
+from datasetgan_ext.core.files import inside, is_inside, write_atomically
 from datasetgan_ext.core.images import open_image
-from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.names import find_image, listed, nearest
 from datasetgan_ext.core.seeds import format_seeds, sample_name
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.identity import how_networks_differ, same_network
-from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
+from datasetgan_ext.generator.latents import Latents, ProjectedLatents, SeedLatents
+from datasetgan_ext.generator.projections import Projection, pixel_sha256, read_pixels, wrong_pixels
+from datasetgan_ext.generator.sampling import SamplingOptions
 
 SAMPLES_FILE = 'samples.json'
 FORMAT_VERSION = 1
+PROJECTED_VERSION = 2
+"""Of folders of projected photos, which programs that know version 1 alone cannot use."""
 COMPARED_SIDE = 8
 """Side in pixels of the squares whose mean colours are compared: those of JPEG."""
 TOLERATED_DIFFERENCE = 16
@@ -49,20 +42,57 @@ largest of each: up to 11 when saved as JPEG or WebP of quality 75, 34 or more b
 
 @dataclass(frozen=True)
 class Sample:
-    """One image to label: its seed, its file (relative to the folder) and the sha256 of its pixels."""
+    """One image to label.
+
+    Attributes:
+        seed: that it was made from; of a projected photo, its number in the folder.
+        image: its file below the folder: what a person labels.
+        sha256: of its pixels.
+        folder: where samples.json is.
+        projection: of a photo; None = the image was generated from its seed.
+    """
 
     seed: int
     image: str
     sha256: str
+    folder: Path
+    projection: Projection | None = None
 
     @property
     def name(self) -> str:
         return Path(self.image).stem
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its labels may be learned: the network makes what a person labelled."""
+        return self.projection is None or self.projection.trusted
+
+    @property
+    def ws_of(self) -> Callable[[Sequence[int]], torch.Tensor] | None:
+        """What `Generator.synthesize` takes for the w vectors of `seed`; None = those of the seed."""
+        if self.projection is None:
+            return None
+        w = torch.from_numpy(self.projection.w)
+        return lambda ids: w.expand(len(ids), -1, -1)
+
+    def to_json(self) -> dict:
+        """JSON-ready; `from_json` reads it back."""
+        fields = {'seed': self.seed, 'image': self.image, 'sha256': self.sha256}
+        return fields if self.projection is None else {**fields, 'projection': self.projection.to_json()}
+
+    @classmethod
+    def from_json(cls, fields: dict, folder: Path, image_hw: tuple[int, int]) -> Sample:
+        """What `to_json` gave; the errors of `Projection.from_json`."""
+        fields = dict(fields)
+        projection = fields.pop('projection', None)
+        if projection is not None:
+            projection = Projection.from_json(projection, folder, image_hw)
+        return cls(**fields, folder=folder, projection=projection)
+
 
 @dataclass(frozen=True)
 class SampleSet:
-    """A folder written by `datasetgan samples`.
+    """A folder written by `datasetgan samples` or `datasetgan project`.
 
     Attributes:
         folder: where samples.json is.
@@ -71,6 +101,7 @@ class SampleSet:
         options: how the images were made.
         image_hw: height and width of the images.
         samples: in the order of the seeds given.
+        projecting: how photos were projected, JSON-ready; None = the images were generated from seeds.
     """
 
     folder: Path
@@ -79,17 +110,20 @@ class SampleSet:
     options: SamplingOptions
     image_hw: tuple[int, int]
     samples: tuple[Sample, ...]
+    projecting: dict | None = None
 
     def write(self) -> None:
         """Write samples.json (atomically)."""
         content = {
-            'version': FORMAT_VERSION,
+            'version': FORMAT_VERSION if self.projecting is None else PROJECTED_VERSION,
             'network': self.network,
             'fingerprint': self.fingerprint,
             'options': self.options.to_json(),
             'image_hw': list(self.image_hw),
-            'samples': [vars(sample) for sample in self.samples],
+            'samples': [sample.to_json() for sample in self.samples],
         }
+        if self.projecting is not None:
+            content['projecting'] = self.projecting
         write_atomically(self.folder / SAMPLES_FILE, (json.dumps(content, indent=1) + '\n').encode())
 
     @classmethod
@@ -101,23 +135,30 @@ class SampleSet:
         """
         path = Path(folder) / SAMPLES_FILE
         if not path.is_file():
-            raise UserError(f'`samples`={folder} holds no {SAMPLES_FILE}; give a folder that datasetgan samples wrote')
+            raise UserError(
+                f'`samples`={folder} holds no {SAMPLES_FILE}; give a folder that datasetgan samples or project wrote'
+            )
         try:
             content = json.loads(path.read_text())
-            if content['version'] != FORMAT_VERSION:
-                raise UserError(f'{path} has format version {content["version"]}, this program reads {FORMAT_VERSION}')
+            if content['version'] not in (FORMAT_VERSION, PROJECTED_VERSION):
+                raise UserError(
+                    f'{path} has format version {content["version"]}, this program reads {FORMAT_VERSION} and '
+                    f'{PROJECTED_VERSION}'
+                )
             outside = [sample['image'] for sample in content['samples'] if not is_inside(sample['image'])]
             if outside:
                 raise UserError(f'{path} names {outside[0]}, which leaves the folder; run datasetgan samples again')
+            image_hw = tuple(content['image_hw'])
             return cls(
                 Path(folder),
                 content['network'],
                 content['fingerprint'],
                 SamplingOptions.from_json(content['options']),
-                tuple(content['image_hw']),
-                tuple(Sample(**sample) for sample in content['samples']),
+                image_hw,
+                tuple(Sample.from_json(sample, Path(folder), image_hw) for sample in content['samples']),
+                content['projecting'] if content['version'] == PROJECTED_VERSION else None,
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
             raise UserError(
                 f'{path} is damaged ({type(error).__name__}: {error}); run datasetgan samples again'
             ) from error
@@ -128,11 +169,11 @@ class SampleSet:
         Raises:
             UserError: it is outside the folder.
         """
-        return inside(self.folder, sample.image)
+        return inside(sample.folder, sample.image)
 
-    def sizes(self) -> dict[str, tuple[int, int]]:
-        """Height and width of each image by its name, as the readers of labels take them."""
-        return {sample.name: self.image_hw for sample in self.samples}
+    def projection_path(self, sample: Sample) -> Path:
+        """The image that the network makes for a sample, which may be missing: that of a photo's w, or the sample's."""
+        return self.path(sample) if sample.projection is None else inside(sample.folder, sample.projection.image)
 
     def holds(self, sample: Sample) -> bool:
         """Whether a sample's image is there, with the recorded pixels."""
@@ -144,6 +185,12 @@ class SampleSet:
         except UserError:
             return False
 
+    def latents(self, generator: Generator) -> Latents:
+        """What the samples are made from, by their `seed`."""
+        if self.projecting is None:
+            return SeedLatents(generator, self.options)
+        return ProjectedLatents(np.stack([sample.projection.w for sample in self.samples]))
+
     def check(self, generator: Generator, options: SamplingOptions) -> None:
         """Raises UserError when the images come from another network, or were made with other options."""
         self.check_network(generator)
@@ -152,6 +199,30 @@ class SampleSet:
                 f'`outdir`={self.folder} holds samples made with other options: {self.options}, '
                 f'now {options}. Give another folder'
             )
+
+    @classmethod
+    def joined(cls, sets: Sequence[SampleSet]) -> SampleSet:
+        """Several folders as one: the samples of all of them.
+
+        Raises:
+            UserError: they are of different networks, sizes, crops or noise, or generated with different options.
+        """
+        # of w vectors that are given, truncation and class have decided nothing
+        first = next((one for one in sets if one.projecting is None), sets[0])
+        for one in sets:
+            if one.fingerprint != first.fingerprint:
+                raise UserError(
+                    f'`samples`={one.folder} and {first.folder} are of two networks, {one.network} and '
+                    f'{first.network} ({how_networks_differ(one.fingerprint, first.fingerprint)})'
+                )
+            decides = ('noise_mode', 'crop_hw') if one.projecting is not None else tuple(vars(first.options))
+            differing = [name for name in decides if vars(one.options)[name] != vars(first.options)[name]]
+            if differing:
+                raise UserError(
+                    f'`samples`={one.folder} and {first.folder} were made with different options: '
+                    f'{", ".join(differing)}'
+                )
+        return replace(first, samples=tuple(sample for one in sets for sample in one.samples))
 
     def check_network(self, generator: Generator) -> None:
         """Raises UserError when the images come from another network."""
@@ -234,12 +305,15 @@ class SampleSet:
         Raises:
             UserError: they differ in size or content; the message has the measured difference.
         """
-        path = self.path(sample)
+        path = self.projection_path(sample)
+        made, sha256 = f'the image of seed {sample.seed}', sample.sha256
+        if sample.projection is not None:
+            made, sha256 = f'the projection of {sample.projection.file}', sample.projection.sha256
         if not path.exists():
-            if pixel_sha256(regenerated) == sample.sha256:
+            if pixel_sha256(regenerated) == sha256:
                 return
             raise UserError(
-                f'{path} is missing and its recorded hash does not match the image of seed {sample.seed}; '
+                f'{path} is missing and its recorded hash does not match {made}; '
                 'bring the file back so that it can be compared'
             )
         height, width, channels = regenerated.shape
@@ -255,67 +329,27 @@ class SampleSet:
         if labeled_hw != (height, width):
             resized = factor_text(labeled_hw, (height, width))
             raise UserError(
-                f'{path} is {size_text(labeled_hw)}, the image of seed {sample.seed} is '
+                f'{path} is {size_text(labeled_hw)}, {made} is '
                 f'{size_text((height, width))} (height x width){resized}. At one size, it is '
                 f'{"the same" if same else "another"} picture: {measured}. Delete the file and run '
                 'datasetgan samples as before to have it at its size, and label it at that size'
             )
         if not same:
             raise UserError(
-                f'{path} is not the image of seed {sample.seed}: {measured}. Its labels would be learned '
+                f'{path} is not {made}: {measured}. Its labels would be learned '
                 'on the wrong picture; was the file replaced or renamed?'
             )
 
+    def wrong_pixels(self, sample: Sample) -> np.ndarray | None:
+        """Where the network shows something else than a person labelled, see `wrong_pixels`; None = nowhere.
 
-def generate_samples(
-    generator: Generator, options: SamplingOptions, seeds: list[int], outdir: Path, progress: bool = True
-) -> SampleSet:
-    """Write an image per seed to `outdir`/images, and samples.json.
-
-    Samples that are there already, with the pixels that samples.json tells of, stay as they are; so the same call
-    completes one that was stopped.
-
-    Raises:
-        UserError: the folder holds other things, or samples of another network or other options.
-    """
-    rows, columns = center_crop(generator.image_hw, options.crop_hw)
-    samples = SampleSet(
-        outdir,
-        generator.source,
-        generator.fingerprint,
-        options,
-        (rows.stop - rows.start, columns.stop - columns.start),
-        (),
-    )
-    with writing(outdir):
-        outdir.mkdir(parents=True, exist_ok=True)
-    with locked(outdir):
-        if holds_files(outdir):
-            if not (outdir / SAMPLES_FILE).exists():
-                raise UserError(
-                    f'`outdir`={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder'
-                )
-            samples = SampleSet.read(outdir)
-            samples.check(generator, options)
-        for place in (outdir, inside(outdir, 'images')):
-            remove_leftovers(place)
-        samples.write()
-        known = {sample.seed: sample for sample in samples.samples}
-        for seed in tqdm(seeds, desc='samples', unit='image', disable=None if progress else True):
-            if seed in known and samples.holds(known[seed]):
-                continue
-            image = generator.synthesize([seed], options).images[0].cpu().numpy()
-            file = f'images/{sample_name(seed)}.png'
-            save_atomically(outdir / file, partial(write_image, image=image))
-            known[seed] = Sample(seed, file, pixel_sha256(image))
-            samples = replace(samples, samples=tuple(known[seed] for seed in sorted(known)))
-            samples.write()
-    return samples
-
-
-def pixel_sha256(image: np.ndarray) -> str:
-    """sha256 (hex) of a uint8 [H, W, C] image's pixels, whatever file format they were in."""
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+        Raises:
+            UserError: a picture of a projected photo is missing.
+        """
+        if sample.projection is None:
+            return None
+        photo = read_pixels(self.path(sample))
+        return wrong_pixels(photo, read_pixels(self.projection_path(sample)))
 
 
 def content_difference(one: np.ndarray, other: np.ndarray) -> float:

@@ -229,15 +229,16 @@ def plain_warnings() -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def build_generator(
+def build_network(
     root: Path | None,
     alias_free: bool,
     args: Any,
     kwargs: Any,
     source: str,
     size: int,
+    class_name: str = 'Generator',
 ) -> torch.nn.Module:
-    """Upstream's generator with random weights, built from arguments that a file holds.
+    """Upstream's generator or discriminator with random weights, built from arguments that a file holds.
 
     Args:
         root: folder of the checkout, as for `import_upstream`.
@@ -245,13 +246,14 @@ def build_generator(
         args: Tuple of positional arguments.
         kwargs: Dict of keyword arguments.
         source: Name of the file, for messages.
-        size: of the file in bytes: the generator takes no more than some times that.
+        size: of the file in bytes: the network takes no more than some times that.
+        class_name: 'Generator' or 'Discriminator'.
 
     Returns:
-        The generator on the CPU, in evaluation mode, without gradients. Torch's random state is left as it was.
+        The network on the CPU, in evaluation mode, without gradients. Torch's random state is left as it was.
 
     Raises:
-        UserError: the checkout lacks such a generator; the arguments are no plain data, or not Generator's; or as for
+        UserError: the checkout lacks such a network; the arguments are no plain data, or not that class's; or as for
             `import_upstream`.
     """
     root = root or find_upstream()
@@ -268,10 +270,10 @@ def build_generator(
         plain_kwargs = to_plain(kwargs, mapping)
         check_arguments([*plain_args, plain_kwargs])
         with torch.random.fork_rng(devices=[]), memory_for(size):
-            return networks.Generator(*plain_args, **plain_kwargs).eval().requires_grad_(False)
+            return getattr(networks, class_name)(*plain_args, **plain_kwargs).eval().requires_grad_(False)
     except Exception as error:  # wrong arguments raise nearly anything
         raise UserError(
-            f"{source}: the Generator of {module} does not take the file's arguments ({shown_error(error)}). "
+            f"{source}: the {class_name} of {module} does not take the file's arguments ({shown_error(error)}). "
             f'{OTHER_CODE}'
         ) from error
 

@@ -97,4 +97,4 @@ def predict_left_out(
     )
     for index in left_out:
         sample, _ = training_set.pairs[index]
-        yield fused(generator.synthesize([sample.seed], training_set.samples.options).features)
+        yield fused(generator.synthesize([sample.seed], training_set.samples.options, sample.ws_of).features)

@@ -38,6 +38,8 @@ class TrainingSet:
         options: how to draw pixels and train.
         sigma: width of the keypoints' Gaussians in pixels of the mask.
         difference_layers: indices of the layers whose differences end a hypercolumn.
+        wrong_share: share of the projected photos' pixels that are left out, since the network shows something else
+            there; None = there are no photos.
         pixels: of all images, in the order of `pairs`.
     """
 
@@ -86,9 +88,12 @@ class TrainingSet:
 
     def _gather(self, masks: list[np.ndarray], progress: bool) -> PixelSet:
         """Pixels of all images; `masks` are what of each image's mask is learned."""
+        wrong = [self.samples.wrong_pixels(sample) for sample, _ in self.pairs]
+        shares = [float(pixels.mean()) for pixels in wrong if pixels is not None]
+        self.wrong_share = sum(shares) / len(shares) if shares else None
         chosen = [
-            choose_labeled(mask, annotation, self.options, self.sigma, sample.seed)
-            for mask, (sample, annotation) in zip(masks, self.pairs)
+            choose_labeled(mask, annotation, self.options, self.sigma, sample.seed, pixels)
+            for mask, (sample, annotation), pixels in zip(masks, self.pairs, wrong)
         ]
         pixels = self._empty_pixels(sum(map(len, chosen)))
         bar = tqdm(self.pairs, desc='features', unit='image', disable=None if progress else True)
@@ -179,7 +184,12 @@ def _labels_of_task(annotation: Annotation, task: Task) -> Annotation:
 
 
 def choose_labeled(
-    mask: np.ndarray, annotation: Annotation, options: TrainingOptions, sigma: float, seed: int
+    mask: np.ndarray,
+    annotation: Annotation,
+    options: TrainingOptions,
+    sigma: float,
+    seed: int,
+    wrong: np.ndarray | None = None,
 ) -> np.ndarray:
     """Pixels of a labelled image to learn from: of all its classes, near its keypoints, and anywhere.
 
@@ -189,18 +199,23 @@ def choose_labeled(
         options: how many pixels, and of which.
         sigma: width of the keypoints' Gaussians in pixels.
         seed: of the image; with that of the options it decides what is drawn.
+        wrong: bool [H, W], where the network shows something else than was labelled; None = nowhere.
 
     Returns:
         int64 [P], indices into the flattened mask.
     """
     rng = np.random.RandomState([options.seed, seed])
+    if wrong is not None:
+        mask = np.where(wrong, IGNORE, mask)
     if annotation.keypoints is None:
         return choose_pixels(mask, options.pixels_per_image, options.balance, rng)
     # where keypoints are labelled, every pixel is: with a class, or with being on no keypoint
     strata = mask
     if annotation.mask is None:
-        strata = np.zeros_like(mask)
+        strata = np.zeros_like(mask) if wrong is None else np.where(wrong, IGNORE, 0).astype(np.uint8)
     near = near_keypoints(annotation.keypoints, mask.shape, sigma)
+    if wrong is not None:
+        near &= ~wrong
     return choose_pixels(strata, options.pixels_per_image, options.balance, rng, near)
 
 
@@ -231,7 +246,7 @@ def gather_labeled(
         UserError: what the network makes is not the picture that was labelled.
     """
     sampling = generator.check_options(samples.options)
-    synthesis = generator.synthesize([sample.seed], sampling)
+    synthesis = generator.synthesize([sample.seed], sampling, sample.ws_of)
     samples.check_image(sample, synthesis.images[0].cpu().numpy())
     return labeled_pixels(
         features=[maps[0] for maps in synthesis.features],

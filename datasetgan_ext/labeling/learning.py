@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -242,7 +243,9 @@ class Learner:
 
     def style(self, name: str) -> np.ndarray:
         """Style of an image: float32 [w_dim], the mean of its w vectors."""
-        return self.generator.ws([self.store.samples[name].seed], self.options).mean(dim=1)[0].cpu().numpy()
+        sample = self.store.samples[name]
+        ws_of = sample.ws_of or partial(self.generator.ws, options=self.options)
+        return ws_of([sample.seed]).mean(dim=1)[0].cpu().numpy()
 
     @property
     def _corner(self) -> Sequence[int]:
@@ -269,7 +272,7 @@ class Learner:
             task=self.store.task,
             mask=mask,
             keypoints=labels.keypoints,
-            chosen=choose_labeled(mask, labels, self._training, self._sigma, sample.seed),
+            chosen=choose_labeled(mask, labels, self._training, self._sigma, sample.seed, samples.wrong_pixels(sample)),
             sigma=self._sigma,
             full_hw=self.generator.image_hw,
             crop_hw=self.options.crop_hw,

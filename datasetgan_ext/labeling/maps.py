@@ -96,7 +96,7 @@ class MapCache:
 
     @torch.inference_mode()
     def _made(self, sample: Sample) -> Maps:
-        synthesis = self._generator.synthesize([sample.seed], self._options)
+        synthesis = self._generator.synthesize([sample.seed], self._options, sample.ws_of)
         features = []
         for maps, layer in zip(synthesis.features, self.layers):
             if tuple(maps.shape[2:]) != layer.hw:

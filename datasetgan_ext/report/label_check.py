@@ -9,15 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation, size_text
+from datasetgan_ext.core.choices import LABELS_OF
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix, holds_files, save_atomically, write_atomically, writing
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.coco import flat_keypoints, keypoint_category, keypoint_object, write_coco
-from datasetgan_ext.formats.labels import labeled_part, read_labels
+from datasetgan_ext.formats.labels import labeled_part
 from datasetgan_ext.formats.mask_meaning import AUTO
 from datasetgan_ext.formats.png import write_mask
-from datasetgan_ext.generator.hand_labels import HandLabels, absent_kinds, count_classes, find_missing
+from datasetgan_ext.generator.hand_labels import (
+    HandLabels,
+    absent_kinds,
+    count_classes,
+    find_missing,
+    read_sample_labels,
+)
 from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.report.label_sheet import SheetRow, draw_label_sheet
 
@@ -222,18 +229,19 @@ def check_labels(
     label_format: str = 'auto',
     unlabeled: str = 'background',
     mask_values: str = AUTO,
+    labels_of: str = LABELS_OF[0],
 ) -> LabelCheck:
     """Read labels as training does, and look at each image's.
 
     Args:
         sample_set: what was labelled.
         task: what the class file asks for.
-        labels, keypoints, label_format, unlabeled, mask_values: see `read_labels`.
+        labels, keypoints, label_format, unlabeled, mask_values, labels_of: see `read_sample_labels`.
 
     Raises:
         UserError: the labels cannot be read at all.
     """
-    read = read_labels(task, labels, keypoints, label_format, unlabeled, sample_set.sizes(), mask_values)
+    read = read_sample_labels(sample_set, task, labels, keypoints, label_format, unlabeled, mask_values, labels_of)
     samples = {sample.name: sample for sample in sample_set.samples}
     order = {name: place for place, name in enumerate(samples)}
     annotations = sorted(read.annotations, key=lambda one: order.get(one.name, len(order)))

@@ -12,7 +12,8 @@ import datasetgan_ext
 from datasetgan_ext.core.annotation import IGNORE, Annotation, Keypoints
 from datasetgan_ext.formats.shapes import Polygon
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling.store import open_store
 from tests.helpers.page import DEMO_TASK
 

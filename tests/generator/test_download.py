@@ -20,8 +20,8 @@ from datasetgan_ext.core.files import TEMPORARY_SUFFIX
 from datasetgan_ext.generator import download
 from datasetgan_ext.generator.checkpoint import load_generator
 from datasetgan_ext.generator.download import fetch_url, local_file, without_secrets
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.generator.samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.labeler import LabelerSpec
 from tests.helpers.networks import make_network

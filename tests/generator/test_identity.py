@@ -12,6 +12,7 @@ import torch
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator import identity
 from datasetgan_ext.generator.checkpoint import load_generator
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.identity import (
     how_networks_differ,
@@ -19,7 +20,7 @@ from datasetgan_ext.generator.identity import (
     same_network,
     state_fingerprint,
 )
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import import_upstream
 from datasetgan_ext.interpreter.interpreter import Interpreter

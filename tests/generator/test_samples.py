@@ -13,12 +13,12 @@ from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import png
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import (
     TOLERATED_DIFFERENCE,
     SampleSet,
     content_difference,
-    generate_samples,
     pixel_sha256,
 )
 from datasetgan_ext.generator.sampling import SamplingOptions

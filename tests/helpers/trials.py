@@ -97,7 +97,7 @@ def sample_set(folder: Path, count: int = 1, names=None, image_hw=(SIDE, SIDE)) 
         'f' * 64,
         SamplingOptions(trunc=0.7),
         image_hw,
-        tuple(Sample(seed, f'images/{name}', '0' * 64) for seed, name in enumerate(names)),
+        tuple(Sample(seed, f'images/{name}', '0' * 64, folder) for seed, name in enumerate(names)),
     )
     folder.mkdir(parents=True, exist_ok=True)
     samples.write()

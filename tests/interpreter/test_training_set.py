@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from datasetgan_ext.core.annotation import Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats.mask_folder import read_mask_folder
-from datasetgan_ext.generator.samples import generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER, load_generator
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from tests.helpers.page import DEMO_TASK, Person
 from tests.helpers.serving import serving
 

@@ -1,0 +1,248 @@
+"""GAN inversion: the w vectors, one for each layer, whose image is most like a photo.
+
+By optimisation in W+ (Abdal et al., Image2StyleGAN, arXiv 1904.03189), from the best of many random w. What is moved
+is w in standard deviations along the axes of its distribution, so that one step size suits all axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+
+from datasetgan_ext.generator.generator import Generator
+from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
+from datasetgan_ext.generator.upstream import plain_warnings
+
+STEPS = 250
+LEARNING_RATE = 0.2
+RAMP_UP, RAMP_DOWN = 0.05, 0.25
+"""Shares of the steps in which the learning rate rises and falls, as in upstream's projector.py."""
+PULL = 0.001
+"""Weight of the mean square of w in standard deviations along each axis: 1 for a random w."""
+SMOOTHING = 0.1
+"""Difference of an image's values, which are in -1..1, up to which it counts by its square (Charbonnier's loss)."""
+PERCEPTUAL_WEIGHT = 0.1
+LEVELS = 4
+"""Of the image pyramid: each has half the side of the one before it."""
+STATISTICS_SEEDS = 4096
+"""Random w of which mean and covariance are taken."""
+START_SEEDS = 256
+"""Of them, those whose images are compared with the photo for a start."""
+START_SIDE = 16
+"""Pixels of these images' longer side."""
+AT_ONCE = 8
+"""Images per forward pass where only images are wanted."""
+SMALLEST_VARIANCE = 1e-4
+"""Of w along an axis, as a share of the largest."""
+SSIM_SIGMA, SSIM_C1, SSIM_C2 = 1.5, 0.01**2, 0.03**2
+"""Constants of Wang et al., Image Quality Assessment, 2004."""
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """What was found for one photo.
+
+    Attributes:
+        w: float32 [num_ws, w_dim].
+        image: uint8 [H, W, C], its image, cropped.
+        psnr: of the image against the photo, in dB.
+        perceptual: distance of the two, see `Inversion.perceptual_kind`.
+    """
+
+    w: np.ndarray
+    image: np.ndarray
+    psnr: float
+    perceptual: float
+
+
+class Inversion:
+    """Finds the w vectors of photos, several at once.
+
+    Attributes:
+        perceptual_kind: what the perceptual distance is measured with: 'discriminator', the mean squared difference of
+            its features, scaled to length 1 at each pixel as in LPIPS (Zhang et al., arXiv 1801.03924); without one,
+            'ssim', 1 - SSIM.
+        image_hw: height and width of the images, cropped.
+    """
+
+    def __init__(self, generator: Generator, options: SamplingOptions, discriminator: Any = None, steps: int = STEPS):
+        """
+        Args:
+            generator: the network.
+            options: class, noise mode and crop of the images, checked; photos are as large as the crop.
+            discriminator: upstream's, of the same snapshot; None = images are compared by pixels alone.
+            steps: of the optimisation.
+        """
+        self.generator = generator
+        self.options = options
+        self.steps = steps
+        self.perceptual_kind = 'ssim' if discriminator is None else 'discriminator'
+        self._discriminator = None if discriminator is None else discriminator.to(generator.device)
+        self._rows, self._columns = center_crop(generator.image_hw, options.crop_hw)
+        self.image_hw = (self._rows.stop - self._rows.start, self._columns.stop - self._columns.start)
+        ws = self._random_ws()
+        self._mean = ws.mean(dim=0)
+        self._whiten, self._color = axes_of(ws - self._mean)
+        self._starts = ws[:START_SEEDS]
+        self._small: torch.Tensor | None = None
+
+    def __call__(self, photos: Sequence[np.ndarray]) -> list[Inverted]:
+        """The w vectors of photos.
+
+        Args:
+            photos: uint8 [H, W, C] each, of the size and the channels of the generator's images, cropped.
+        """
+        targets = torch.stack([torch.from_numpy(photo).permute(2, 0, 1) for photo in photos])
+        targets = targets.to(self.generator.device, torch.float32) / 127.5 - 1
+        found = self._optimize(targets, self._best_starts(targets))
+        images = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)]).images
+        with torch.no_grad():
+            perceptual = self._perceptual(images, targets)
+        return [
+            Inverted(w.cpu().numpy(), image, psnr(photo, image), distance)
+            for w, image, photo, distance in zip(found, images.cpu().numpy(), photos, perceptual)
+        ]
+
+    def _random_ws(self) -> torch.Tensor:
+        """float32 [STATISTICS_SEEDS, w_dim]: w of seeds, without truncation."""
+        options = replace(self.options, trunc=1.0, trunc_cutoff=None, mix_styles=0.0)
+        seeds = range(STATISTICS_SEEDS)
+        parts = [self.generator.ws(seeds[i : i + 256], options)[:, 0] for i in range(0, len(seeds), 256)]
+        return torch.cat(parts).float()
+
+    def _synthesize(self, ws: torch.Tensor) -> torch.Tensor:
+        """float32 [N, C, H, W], about -1..1, cropped; in 32 bits everywhere, for the gradient's sake."""
+        with plain_warnings():
+            images = self.generator.network.synthesis(ws, noise_mode=self.options.noise_mode, force_fp32=True)
+        return images[:, :, self._rows, self._columns]
+
+    @torch.no_grad()
+    def _best_starts(self, targets: torch.Tensor) -> torch.Tensor:
+        """For each photo, of random w that whose image is most like it when small: float32 [N, w_dim]."""
+        if self._small is None:
+            parts = [
+                shrink(self._synthesize(part[:, None].expand(-1, self.generator.num_ws, -1)))
+                for part in self._starts.split(AT_ONCE)
+            ]
+            self._small = torch.cat(parts)
+        distances = (shrink(targets)[:, None] - self._small[None]).abs().mean(dim=(2, 3, 4))
+        return self._starts[distances.argmin(dim=1)]
+
+    def _optimize(self, targets: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        """float32 [N, num_ws, w_dim]."""
+        with torch.inference_mode(False), torch.enable_grad():
+            targets, starts = targets.clone(), starts.clone()
+            mean, color = self._mean.clone(), self._color.clone()
+            moved = ((starts - mean) @ self._whiten.clone())[:, None].repeat(1, self.generator.num_ws, 1)
+            moved.requires_grad_()
+            features = None if self._discriminator is None else self._features(targets)
+            optimizer = torch.optim.Adam([moved])
+            for step in range(self.steps):
+                optimizer.param_groups[0]['lr'] = LEARNING_RATE * rate(step / self.steps)
+                images = self._synthesize(mean + moved @ color)
+                loss = pyramid_distance(images, targets).sum()
+                if features is not None:
+                    loss = loss + PERCEPTUAL_WEIGHT * distance_of(self._features(images), features).sum()
+                loss = loss + PULL * moved.square().mean(dim=(1, 2)).sum()
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+            return (mean + moved @ color).detach()
+
+    def _features(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """What the discriminator's blocks give, scaled to length 1 at each pixel: [N, C_l, h_l, w_l] each."""
+        network = self._discriminator
+        full = images
+        if images.shape[2:] != self.generator.image_hw:
+            full = images.new_full((*images.shape[:2], *self.generator.image_hw), -1)
+            full[:, :, self._rows, self._columns] = images
+        features = []
+        x = None
+        for resolution in network.block_resolutions:
+            x, full = getattr(network, f'b{resolution}')(x, full, force_fp32=True)
+            features.append(F.normalize(x, dim=1))
+        return features
+
+    def _perceptual(self, images: torch.Tensor, targets: torch.Tensor) -> list[float]:
+        """Distance of images, uint8 [N, H, W, C], from the photos, float32 [N, C, H, W]."""
+        if self._discriminator is None:
+            photos = ((targets + 1) * 127.5).round().permute(0, 2, 3, 1).cpu().numpy()
+            return [1 - ssim(one, other) for one, other in zip(images.cpu().numpy(), photos)]
+        made = images.permute(0, 3, 1, 2).float() / 127.5 - 1
+        return distance_of(self._features(made), self._features(targets)).tolist()
+
+
+def rate(progress: float) -> float:
+    """Share of the learning rate when a share of the steps is done: it rises, stays, and falls as a cosine."""
+    falling = 0.5 - 0.5 * math.cos(math.pi * min(1, (1 - progress) / RAMP_DOWN))
+    return falling * min(1, progress / RAMP_UP + 0.01)
+
+
+def axes_of(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Axes of a distribution around 0.
+
+    Args:
+        centered: float32 [N, D].
+
+    Returns:
+        Two matrices [D, D]: a row vector times the first is in standard deviations along the axes; times the second, it
+        is back.
+    """
+    variances, axes = torch.linalg.eigh((centered.T.double() @ centered.double() / len(centered)).cpu())
+    deviations = variances.clamp_min(SMALLEST_VARIANCE * variances.max()).sqrt()
+    return (axes / deviations).float().to(centered.device), (axes * deviations).T.float().to(centered.device)
+
+
+def shrink(images: torch.Tensor) -> torch.Tensor:
+    """Images with a longer side of START_SIDE, by the mean of what each pixel covers."""
+    factor = max(1, max(images.shape[2:]) // START_SIDE)
+    return F.avg_pool2d(images, factor)
+
+
+def pyramid_distance(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Sum over the levels of an image pyramid of Charbonnier's mean distance: [N, C, H, W] twice -> [N]."""
+    total = images.new_zeros(len(images))
+    difference = images - targets
+    for _ in range(LEVELS):
+        total = total + ((difference.square() + SMOOTHING**2).sqrt() - SMOOTHING).mean(dim=(1, 2, 3))
+        if min(difference.shape[2:]) < 2:
+            break
+        difference = F.avg_pool2d(difference, 2)
+    return total
+
+
+def distance_of(one: list[torch.Tensor], other: list[torch.Tensor]) -> torch.Tensor:
+    """Mean squared difference of features of length 1, over pixels and then layers: [N], 0..4."""
+    return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in zip(one, other)]).mean(dim=0)
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of two uint8 images, in dB; that of equal ones is that of half a level's error."""
+    error = np.square(one.astype(np.float64) - other).mean()
+    return float(10 * np.log10(255**2 / max(error, 0.25)))
+
+
+def ssim(one: np.ndarray, other: np.ndarray) -> float:
+    """Structural similarity of two images (Wang et al. 2004), the mean over pixels and channels: 1 = equal.
+
+    Args:
+        one, other: [H, W, C], 0..255.
+    """
+    a, b = (image.astype(np.float64) / 255 for image in (one, other))
+
+    def local(values: np.ndarray) -> np.ndarray:
+        return ndimage.gaussian_filter(values, (SSIM_SIGMA, SSIM_SIGMA, 0))
+
+    mean_a, mean_b = local(a), local(b)
+    variance_a, variance_b = local(a * a) - mean_a**2, local(b * b) - mean_b**2
+    covariance = local(a * b) - mean_a * mean_b
+    brightness = (2 * mean_a * mean_b + SSIM_C1) / (mean_a**2 + mean_b**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (variance_a + variance_b + SSIM_C2)
+    return float((brightness * structure).mean())

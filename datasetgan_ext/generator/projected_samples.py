@@ -1,0 +1,316 @@
+"""A folder of photos that were projected into a generator's W+ space: samples as the generated ones are."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+from tqdm import tqdm
+
+from datasetgan_ext.core.crops import TRANSFORMS, Crop, crop_of
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import (
+    file_sha256,
+    holds_files,
+    inside,
+    remove_leftovers,
+    save_atomically,
+    write_atomically,
+    writing,
+)
+from datasetgan_ext.core.images import read_rgb
+from datasetgan_ext.core.locks import locked
+from datasetgan_ext.core.photo_files import PhotoFile
+from datasetgan_ext.formats.png import write_image
+from datasetgan_ext.generator.inversion import Inversion, Inverted
+from datasetgan_ext.generator.projections import Projection, pixel_sha256, read_pixels
+from datasetgan_ext.generator.samples import SAMPLES_FILE, Sample, SampleSet
+
+PROJECTIONS_FILE = 'projections.jsonl'
+FAILED_FILE = 'failed.jsonl'
+LATENTS_FILE = 'projected_w.npz'
+IMAGES, PROJECTED, LATENTS = 'images', 'projections', 'latents'
+"""Folders of the photos' parts, of what the network makes for them, and of their w vectors."""
+MIN_QUALITY = 24.0
+"""PSNR in dB from which a projection is trusted."""
+BATCH = 8
+
+log = logging.getLogger(__name__)
+
+
+class ReadPhoto(NamedTuple):
+    """A photo that can be projected.
+
+    Attributes:
+        id: its place among all photos.
+        file: where it is.
+        sha256: of the file (hex).
+        crop: the part that is projected.
+        picture: uint8 [H, W, C], that part, at the size and with the channels of the network's images.
+    """
+
+    id: int
+    file: PhotoFile
+    sha256: str
+    crop: Crop
+    picture: np.ndarray
+
+
+@dataclass(frozen=True)
+class Projected:
+    """What became of the photos.
+
+    Attributes:
+        samples: the folder.
+        failed: `file` and `reason` of each photo that could not be read.
+    """
+
+    samples: SampleSet
+    failed: list[dict]
+
+
+@dataclass(frozen=True)
+class PhotoProjector:
+    """Projects photos into a folder.
+
+    Attributes:
+        inversion: finds w vectors.
+        files: see `find_photos`.
+        outdir: the folder.
+        transform: one of TRANSFORMS: how a photo becomes as large as the network's images.
+        min_quality: PSNR in dB from which a projection is trusted.
+        batch: photos at once. Larger ones are faster on a GPU; the last bits depend on it.
+    """
+
+    inversion: Inversion
+    files: Sequence[PhotoFile]
+    outdir: Path
+    transform: str = TRANSFORMS[0]
+    min_quality: float = MIN_QUALITY
+    batch: int = BATCH
+
+    def __call__(self, overwrite: bool = False, progress: bool = True) -> Projected:
+        """Project the photos, or what is missing of them.
+
+        Photos that are in the folder already stay as they are, unless their file has changed. Photos are projected in
+        batches of their order, so that a run that was stopped ends as one that was not.
+
+        Args:
+            overwrite: delete what `project` wrote into the folder before.
+            progress: show a progress bar.
+
+        Raises:
+            UserError: the folder holds other things, or photos projected with other options; or not one photo could be
+                read.
+        """
+        if not math.isfinite(self.min_quality):
+            raise UserError(f'`min_quality`={self.min_quality} is not a number of decibels; give for example 24')
+        with writing(self.outdir):
+            self.outdir.mkdir(parents=True, exist_ok=True)
+        with locked(self.outdir):
+            known = self._claim(overwrite)
+            return self._fill(known, progress)
+
+    def _claim(self, overwrite: bool) -> dict[str, Sample]:
+        """Make the folder ours; returns what it holds, by the photos' files."""
+        path = self.outdir / SAMPLES_FILE
+        if not path.exists():
+            if holds_files(self.outdir):
+                raise UserError(
+                    f'`outdir`={self.outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder'
+                )
+            self._set(()).write()
+            return {}
+        there = SampleSet.read(self.outdir)
+        if there.projecting is None:
+            raise UserError(
+                f'`outdir`={self.outdir} holds generated samples; give another folder for photos, both can be given to '
+                'datasetgan train'
+            )
+        if overwrite:
+            with writing(self.outdir):
+                for folder in (IMAGES, PROJECTED, LATENTS):
+                    shutil.rmtree(inside(self.outdir, folder), ignore_errors=True)
+            self._set(()).write()
+            return {}
+        there.check(self.inversion.generator, self.inversion.options)
+        now = self._projecting()
+        differing = [name for name in now if name != 'min_quality' and there.projecting.get(name) != now[name]]
+        if differing:
+            raise UserError(
+                f'`outdir`={self.outdir} holds photos that were projected with other options ('
+                + ', '.join(f'{name}: {there.projecting.get(name)}, now {now[name]}' for name in differing)
+                + '). Give another folder, or `overwrite`'
+            )
+        return {sample.projection.file: sample for sample in there.samples if sample.projection is not None}
+
+    def _projecting(self) -> dict:
+        return {
+            'transform': self.transform,
+            'steps': self.inversion.steps,
+            'batch': self.batch,
+            'perceptual': self.inversion.perceptual_kind,
+            'min_quality': self.min_quality,
+        }
+
+    def _set(self, samples: Sequence[Sample]) -> SampleSet:
+        generator, options = self.inversion.generator, self.inversion.options
+        return SampleSet(
+            folder=self.outdir,
+            network=generator.source,
+            fingerprint=generator.fingerprint,
+            options=options,
+            image_hw=self.inversion.image_hw,
+            samples=tuple(samples),
+            projecting=self._projecting(),
+        )
+
+    def _fill(self, known: dict[str, Sample], progress: bool) -> Projected:
+        for folder in (self.outdir, *(inside(self.outdir, name) for name in (IMAGES, PROJECTED, LATENTS))):
+            remove_leftovers(folder)
+        done: dict[int, Sample] = {}
+        failed = []
+        # samples that a stopped run left stay on record until their photos have had their turn
+        waiting = dict(known)
+        bar = tqdm(total=len(self.files), desc='projecting', unit='photo', disable=None if progress else True)
+        with bar:
+            for first in range(0, len(self.files), self.batch):
+                ids = range(first, min(first + self.batch, len(self.files)))
+                photos, failures = self._read(ids)
+                failed += failures
+                samples = [known.get(photo.file.file) for photo in photos]
+                if not all(self._is_whole(photo, sample) for photo, sample in zip(photos, samples)):
+                    found = self.inversion([photo.picture for photo in photos])
+                    samples = [self._write(photo, inverted) for photo, inverted in zip(photos, found)]
+                for photo, sample in zip(photos, samples):
+                    assert sample is not None
+                    done[photo.id] = self._judged(replace(sample, seed=photo.id))
+                for number in ids:
+                    waiting.pop(self.files[number].file, None)
+                self._record([*done.values(), *self._after(waiting, ids.stop)])
+                bar.update(len(ids))
+        write_atomically(self.outdir / FAILED_FILE, ''.join(f'{json.dumps(row)}\n' for row in failed).encode())
+        if not done:
+            raise UserError(
+                f'`images`: not one of {len(self.files)} photos could be read; {self.outdir / FAILED_FILE} says why'
+            )
+        self._record(list(done.values()))
+        self._remove_strangers(done.values())
+        samples = self._set(list(done.values()))
+        ws = np.stack([sample.projection.w for sample in samples.samples if sample.projection is not None])
+        save_atomically(self.outdir / LATENTS_FILE, partial(_save_w, ws=ws))
+        return Projected(samples, failed)
+
+    def _read(self, ids: Sequence[int]) -> tuple[list[ReadPhoto], list[dict]]:
+        photos, failures = [], []
+        for number in ids:
+            file = self.files[number]
+            try:
+                photos.append(self._read_one(number, file))
+            except UserError as error:
+                failures.append({'file': file.file, 'reason': error.message})
+            except OSError as error:
+                failures.append({'file': file.file, 'reason': f'it cannot be read: {error.strerror or error}'})
+        return photos, failures
+
+    def _read_one(self, number: int, file: PhotoFile) -> ReadPhoto:
+        sha256 = file_sha256(file.path)
+        photo = read_rgb(file.path)
+        crop = crop_of(self.transform, photo.shape[:2], self.inversion.image_hw)
+        picture = crop.picture(photo)
+        if self.inversion.generator.image_channels == 1:
+            picture = np.asarray(PIL.Image.fromarray(picture).convert('L'))[:, :, None]
+        return ReadPhoto(number, file, sha256, crop, picture)
+
+    def _is_whole(self, photo: ReadPhoto, sample: Sample | None) -> bool:
+        """Whether a photo is in the folder, with all that belongs to it."""
+        if sample is None or sample.projection is None or sample.projection.file_sha256 != photo.sha256:
+            return False
+        if sample.name != photo.file.name:
+            return False
+        try:
+            pictures = (
+                (self.outdir / sample.image, sample.sha256),
+                (
+                    self.outdir / sample.projection.image,
+                    sample.projection.sha256,
+                ),
+            )
+            return all(pixel_sha256(read_pixels(path)) == sha256 for path, sha256 in pictures)
+        except UserError:
+            return False
+
+    def _write(self, photo: ReadPhoto, found: Inverted) -> Sample:
+        name = photo.file.name
+        files = f'{IMAGES}/{name}.png', f'{PROJECTED}/{name}.png', f'{LATENTS}/{name}.npz'
+        for file, picture in zip(files, (photo.picture, found.image)):
+            save_atomically(self.outdir / file, partial(write_image, image=picture))
+        save_atomically(self.outdir / files[2], partial(_save_w, ws=found.w[None]))
+        projection = Projection(
+            image=files[1],
+            sha256=pixel_sha256(found.image),
+            latent=files[2],
+            file=photo.file.file,
+            file_sha256=photo.sha256,
+            crop=photo.crop,
+            psnr=round(found.psnr, 3),
+            perceptual=round(found.perceptual, 5),
+            trusted=False,
+            w=found.w,
+        )
+        return Sample(photo.id, files[0], pixel_sha256(photo.picture), self.outdir, projection)
+
+    def _judged(self, sample: Sample) -> Sample:
+        assert sample.projection is not None
+        trusted = sample.projection.psnr >= self.min_quality
+        return replace(sample, projection=replace(sample.projection, trusted=trusted))
+
+    def _after(self, waiting: dict[str, Sample], number: int) -> list[Sample]:
+        """Samples of an earlier run whose photos have not had their turn, numbered as those will be."""
+        numbers = {file.file: place for place, file in enumerate(self.files)}
+        return [
+            replace(sample, seed=numbers[file]) for file, sample in waiting.items() if numbers.get(file, -1) >= number
+        ]
+
+    def _record(self, samples: list[Sample]) -> None:
+        """Write samples.json and PROJECTIONS_FILE."""
+        self._set(samples).write()
+        lines = []
+        for sample in samples:
+            assert sample.projection is not None
+            lines.append(
+                json.dumps(
+                    {
+                        'file': sample.projection.file,
+                        'name': sample.name,
+                        'psnr': sample.projection.psnr,
+                        'perceptual': sample.projection.perceptual,
+                        'trusted': sample.projection.trusted,
+                    }
+                )
+            )
+        write_atomically(self.outdir / PROJECTIONS_FILE, ''.join(f'{line}\n' for line in lines).encode())
+
+    def _remove_strangers(self, samples: Sequence[Sample]) -> None:
+        """Delete the pictures of photos that are not there any more."""
+        names = {sample.name for sample in samples}
+        with writing(self.outdir):
+            for folder in (IMAGES, PROJECTED, LATENTS):
+                for path in inside(self.outdir, folder).glob('*'):
+                    if path.stem not in names and path.suffix in ('.png', '.npz'):
+                        path.unlink()
+
+
+def _save_w(path: Path, ws: np.ndarray) -> None:
+    """float32 [N, num_ws, w_dim] as upstream's projector.py writes them."""
+    with path.open('wb') as file:
+        np.savez(file, w=ws)

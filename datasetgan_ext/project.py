@@ -1,0 +1,140 @@
+"""Project photos into a generator's W+ space."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from datasetgan_ext.core.choices import NOISE_MODES
+from datasetgan_ext.core.crops import TRANSFORMS
+from datasetgan_ext.options import Command, Size, network_options, start_logging
+
+SHOWN = 10
+"""Photos that could not be read, of which the command itself tells."""
+
+
+@click.command(cls=Command)
+@network_options
+@click.option(
+    '--images',
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar='DIR|FILE',
+    required=True,
+    help='Photos of any size: a folder, with those below it, or a file; may be given several times',
+)
+@click.option(
+    '--outdir',
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar='DIR',
+    required=True,
+    help='Samples folder to write',
+)
+@click.option(
+    '--transform',
+    type=click.Choice(TRANSFORMS),
+    default=TRANSFORMS[0],
+    show_default=True,
+    help="How a photo becomes as large as the network's images: as it was done for the training images, see "
+    "upstream's dataset_tool.py; stretch is what that does without any",
+)
+@click.option(
+    '--crop',
+    'crop_hw',
+    type=Size(),
+    help='The photos are the central HEIGHTxWIDTH of the images, as 384x512 for car networks  '
+    '[default: the whole image]',
+)
+@click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network')
+@click.option('--noise-mode', type=click.Choice([mode for mode in NOISE_MODES if mode != 'random']), default='const')
+@click.option('--steps', type=click.IntRange(min=1), metavar='N', help='Of the optimisation  [default: 250]')
+@click.option(
+    '--min-quality',
+    type=float,
+    metavar='DB',
+    help='PSNR from which a projection is trusted: labels of the other photos are not learned  [default: 24]',
+)
+@click.option('--batch', type=click.IntRange(min=1), metavar='N', help='Photos at once  [default: 8]')
+@click.option('--allow-failures', is_flag=True, help='End with status 0 even if some photos could not be read')
+@click.option('--overwrite', is_flag=True, help='Delete what is in the folder, and start anew')
+def main(
+    network,
+    device,
+    allow_pickle_code,
+    upstream,
+    images,
+    outdir,
+    transform,
+    crop_hw,
+    class_idx,
+    noise_mode,
+    steps,
+    min_quality,
+    batch,
+    allow_failures,
+    overwrite,
+):
+    """Find the latents whose images are most like photos, so that labels of photos can be learned from.
+
+    The folder is one of samples, as datasetgan samples writes it: label, check-labels and train take it. Labels of the
+    original photos are carried through crop and resize. Look at report.html: photos that the network cannot show are
+    first, and labels of those below --min-quality are not learned. The same command again continues a run that was
+    stopped, and takes new photos.
+
+    Examples:
+
+    \b
+    # Labelled photos instead of labelled samples
+    datasetgan project --network=car.pkl --images=photos --outdir=out/projected --crop=384x512
+    datasetgan train --network=car.pkl --samples=out/projected --labels=photo-labels \\
+        --classes=classes.txt --out=out/interpreter.safetensors
+
+    \b
+    # The embedded demo and drawings that it has not seen
+    datasetgan project --network=demo --images=datasetgan_ext/demo/real/images --outdir=out/projected
+    """
+    from datasetgan_ext.core.photo_files import find_photos
+    from datasetgan_ext.generator.checkpoint import load_discriminator, load_generator
+    from datasetgan_ext.generator.inversion import STEPS, Inversion
+    from datasetgan_ext.generator.projected_samples import BATCH, FAILED_FILE, MIN_QUALITY, PhotoProjector
+    from datasetgan_ext.generator.sampling import SamplingOptions
+    from datasetgan_ext.report.projections import REPORT_FILE, write_projections_report
+
+    start_logging()
+    files = find_photos(images, but=outdir)
+    generator = load_generator(network, device, allow_pickle_code, upstream)
+    options = generator.check_options(SamplingOptions(noise_mode=noise_mode, class_idx=class_idx, crop_hw=crop_hw))
+    discriminator = load_discriminator(network, upstream)
+    inversion = Inversion(generator, options, discriminator, steps or STEPS)
+    projector = PhotoProjector(
+        inversion=inversion,
+        files=files,
+        outdir=outdir,
+        transform=transform,
+        min_quality=MIN_QUALITY if min_quality is None else min_quality,
+        batch=batch or BATCH,
+    )
+    projected = projector(overwrite)
+    write_projections_report(projected.samples)
+    found = [sample.projection for sample in projected.samples.samples]
+    doubtful = sum(not projection.trusted for projection in found)
+    psnr = sorted(projection.psnr for projection in found)
+    print(f'{len(found)} photos projected, PSNR {psnr[0]:.1f} to {psnr[-1]:.1f} dB, median {psnr[len(psnr) // 2]:.1f}')
+    if doubtful:
+        print(f'{doubtful} of them are below {projector.min_quality:g} dB: their labels are not learned')
+    print(f'Look at {outdir / REPORT_FILE}')
+    if projected.failed:
+        print(f'{len(projected.failed)} photos could not be projected, see {outdir / FAILED_FILE}:', file=sys.stderr)
+        for row in projected.failed[:SHOWN]:
+            print(f'  {row["file"]}: {row["reason"]}', file=sys.stderr)
+        if not allow_failures:
+            sys.exit(1)
+
+
+if __name__ == '__main__':
+    main(prog_name='datasetgan project')

@@ -1,0 +1,71 @@
+"""report.html of projected photos: each beside what the network makes for it, the worst first."""
+
+from __future__ import annotations
+
+import io
+from html import escape
+from pathlib import Path
+from string import Template
+
+import PIL.Image
+
+from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.images import open_image
+from datasetgan_ext.generator.samples import Sample, SampleSet
+from datasetgan_ext.report.page import JPEG_QUALITY, THUMBNAIL, data_uri
+from datasetgan_ext.report.publish import REPORT_FILE
+
+PAGE = Path(__file__).with_name('projections.html')
+SHOWN = 400
+"""Photos on the page, which holds its pictures itself."""
+PERCEPTUAL = {
+    'discriminator': "the distance of the features of the snapshot's discriminator, 0 = equal",
+    'ssim': '1 - SSIM, 0 = equal',
+}
+
+
+def write_projections_report(samples: SampleSet) -> Path:
+    """Write the page into a folder of projected photos; returns its path."""
+    assert samples.projecting is not None
+    ranked = sorted(samples.samples, key=_quality)
+    trusted = sum(sample.is_trusted for sample in ranked)
+    min_quality = samples.projecting['min_quality']
+    more = f' The {SHOWN} worst of them are shown.' if len(ranked) > SHOWN else ''
+    page = Template(PAGE.read_text(encoding='utf-8')).substitute(
+        title=escape(f'Photos projected into {samples.network}'),
+        summary=f'{len(ranked)} photos, {trusted} of them trusted: their PSNR is at least {min_quality:g} dB. Labels '
+        f'of the others are not learned.{more}',
+        perceptual=PERCEPTUAL[samples.projecting['perceptual']],
+        figures=''.join(_figure(samples, sample) for sample in ranked[:SHOWN]),
+    )
+    path = samples.folder / REPORT_FILE
+    write_atomically(path, page.encode())
+    return path
+
+
+def _quality(sample: Sample) -> tuple[float, str]:
+    assert sample.projection is not None
+    return sample.projection.psnr, sample.name
+
+
+def _figure(samples: SampleSet, sample: Sample) -> str:
+    assert sample.projection is not None
+    pictures = ''.join(
+        f'<img src="{_thumbnail(path)}" alt="{what}">'
+        for what, path in (('photo', samples.path(sample)), ('projection', samples.projection_path(sample)))
+    )
+    doubt = '' if sample.is_trusted else ' class="doubtful"'
+    return (
+        f'<figure{doubt}><div>{pictures}</div><figcaption>{escape(sample.projection.file)}<br>'
+        f'{sample.projection.psnr:.1f} dB, {sample.projection.perceptual:.3f}'
+        f'{"" if sample.is_trusted else ", not trusted"}</figcaption></figure>\n'
+    )
+
+
+def _thumbnail(path: Path) -> str:
+    with open_image(path) as image:
+        small = image.convert('RGB')
+        small.thumbnail((THUMBNAIL, THUMBNAIL), PIL.Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    small.save(content, 'JPEG', quality=JPEG_QUALITY)
+    return data_uri('image/jpeg', content.getvalue())
