@@ -189,10 +189,8 @@ def main(
             f'loss {report["loss"]:.4f}{heldout}'
         )
         if training_set.wrong_share is not None:
-            print(
-                f"{100 * training_set.wrong_share:.1f} % of the photos' pixels are left out: the network shows something"
-                ' else there'
-            )
+            share = f'{100 * training_set.wrong_share:.1f} %'
+            print(f"{share} of the photos' pixels are left out: the network shows something else there")
         print(f'Interpreter: {out}')
         if cross_validate:
             print('Each labelled image predicted by an ensemble that was trained without it, in per cent:')

@@ -49,7 +49,7 @@ class Crop:
         """
         height, width = self.image_hw
         part = PIL.Image.fromarray(photo).crop(self.box)
-        return np.asarray(part.resize((width, height), PIL.Image.Resampling.LANCZOS))
+        return np.array(part.resize((width, height), PIL.Image.Resampling.LANCZOS))
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """A photo's mask as the image's: each pixel has the class at its centre.

@@ -228,7 +228,7 @@ class PhotoProjector:
         crop = crop_of(self.transform, photo.shape[:2], self.inversion.image_hw)
         picture = crop.picture(photo)
         if self.inversion.generator.image_channels == 1:
-            picture = np.asarray(PIL.Image.fromarray(picture).convert('L'))[:, :, None]
+            picture = np.array(PIL.Image.fromarray(picture).convert('L'))[:, :, None]
         return ReadPhoto(number, file, sha256, crop, picture)
 
     def _is_whole(self, photo: ReadPhoto, sample: Sample | None) -> bool:

@@ -72,7 +72,7 @@ def test_an_images_own_keypoints_are_learned_once_all_are_placed(learner, store)
 def test_maps_are_kept_and_made_once(demo_generator, demo_samples, monkeypatch):
     made = []
     synthesize = demo_generator.synthesize
-    monkeypatch.setattr(demo_generator, 'synthesize', lambda ids, options: made.append(ids) or synthesize(ids, options))
+    monkeypatch.setattr(demo_generator, 'synthesize', lambda ids, *rest: made.append(ids) or synthesize(ids, *rest))
     one, other = demo_samples.samples[:2]
     cache = MapCache(demo_generator, demo_samples.options)
     assert cache(one) is cache(one) and cache.has(one.name) and cache.has_room
