@@ -11,13 +11,15 @@ from datasetgan_ext.metrics.label_errors import SURE, LabelError
 
 
 def describe_task(store: LabelStore, suggester: Suggester | None, training: Training | None) -> dict:
-    """The task, the images, and how far each is labelled; `glance` is the height and width of a suggestion in small."""
+    """The task, the images, and how far each is labelled; `glance` is the height and width of a suggestion in small,
+    `projected` whether the images are photos, of which the network makes others."""
     height, width = store.sample_set.image_hw
     return {
         **store.task.to_json(),
         'height': height,
         'width': width,
         'suggests': suggester is not None,
+        'projected': store.sample_set.projecting is not None,
         'glance': suggester.glance_hw if suggester else store.sample_set.image_hw,
         'command': training.command if training else '',
         'keypoints': store.task.keypoints,

@@ -293,7 +293,9 @@ class Handler(BaseHTTPRequestHandler):
             return json_reply(self.server.training.state())
         name, what = self._of_sample(path)
         if what == 'image':
-            return self._image(name)
+            return self._image(store.sample_set.path(store.samples[name]))
+        if what == 'projection':
+            return self._image(store.sample_set.projection_path(store.samples[name]))
         if what == 'mask':
             mask = store.mask(name)
             return Reply(mask.tobytes(), headers={'ETag': mask_version(mask)})
@@ -330,8 +332,7 @@ class Handler(BaseHTTPRequestHandler):
             return Reply()
         return Reply((distances * DISTANCE_STEPS).clip(0, 255).astype(np.uint8).tobytes())
 
-    def _image(self, name: str) -> Reply:
-        path = self.server.store.sample_set.path(self.server.store.samples[name])
+    def _image(self, path: Path) -> Reply:
         try:
             return Reply(path.read_bytes(), 'image/png')
         except OSError as error:

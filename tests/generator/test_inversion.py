@@ -15,8 +15,8 @@ def generator():
     return Generator(make_network(), 'tiny.pkl')
 
 
-def images_of(generator, seeds, options=SamplingOptions()):
-    return list(generator.synthesize(seeds, options).images.numpy())
+def images_of(generator, seeds, options=None):
+    return list(generator.synthesize(seeds, options or SamplingOptions()).images.numpy())
 
 
 def test_images_of_the_network_are_found_again(generator):

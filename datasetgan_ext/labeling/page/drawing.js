@@ -7,10 +7,11 @@ import {FAINT, marks, overlay, unsure} from './overlay.js';
 import {closesPolygon} from './polygon.js';
 import {borderOf, pixelAt, snap} from './raster.js';
 import {regions} from './regions.js';
+import {samplePath} from './server.js';
 import {ABSENT, NONE, VISIBLE, on, state} from './state.js';
 import {pixelsOf, regionAt} from './superpixels.js';
 import {classNameOf} from './tools.js';
-import {toScreen} from './view.js';
+import {redraw, toScreen} from './view.js';
 
 const CHOSEN = '#ffd84d';
 
@@ -30,14 +31,27 @@ function draw() {
   pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
   pen.imageSmoothingEnabled = $('smooth').checked;
   if ($('contrast').value !== '100') pen.filter = `contrast(${$('contrast').value}%)`;
-  pen.drawImage(current.image, 0, 0, width, height);
+  pen.drawImage(shownPicture(), 0, 0, width, height);
   pen.filter = 'none';
   pen.imageSmoothingEnabled = false;
-  if (state.shown !== 'nothing') drawLabels();
+  const labels = state.shown === 'colors' || state.shown === 'lines';
+  if (labels) drawLabels();
   if (state.mark?.distances.has(current.name)) pen.drawImage(marks, 0, 0);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  if (state.shown !== 'nothing') drawMarkers();
+  if (labels) drawMarkers();
   if (state.pointer && !state.panning) drawCursor();
+}
+
+/** The open image or, while that is asked for and once it is there, its projection. */
+function shownPicture() {
+  const {current, task} = state;
+  if (state.shown !== 'projection' || !task.projected) return current.image;
+  if (!current.projection) {
+    current.projection = new Image();
+    current.projection.onload = redraw;
+    current.projection.src = samplePath(current.name, 'projection');
+  }
+  return current.projection.complete && current.projection.naturalWidth ? current.projection : current.image;
 }
 
 function drawMarkers() {

@@ -105,6 +105,7 @@ export const KEYMAP = {
   ],
   View: [
     {label: 'Hold M', text: 'Hide the labels'},
+    {label: 'Hold Shift+M', text: 'Of a photo: what the network makes of it, whose features are learned'},
     {label: 'Hold L', text: 'Outlines alone'},
     {label: 'Wheel, pinch, + −', text: 'Zoom', keys: ['+', '='], act: () => zoom(1.25)},
     {keys: ['-'], act: () => zoom(0.8)},

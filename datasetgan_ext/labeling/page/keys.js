@@ -8,6 +8,7 @@ import {forgetDigit, typeDigit} from './tools.js';
 
 /** How labels are shown while a key is held. */
 const HOLDS = {m: 'nothing', l: 'lines'};
+const SHIFT_HOLDS = {m: 'projection'};
 
 let byPointer = false;    // whether the last thing used was a mouse, a pen or a finger, not the keyboard
 
@@ -39,7 +40,7 @@ function act(key, evt) {
   const digit = /^(?:Digit|Numpad)(\d)$/.exec(evt.code)?.[1];
   if (!digit) forgetDigit();
   if (key === ' ') holdSpace(true);
-  else if (HOLDS[key]) showLabels(HOLDS[key]);
+  else if (HOLDS[key]) showLabels(evt.shiftKey && SHIFT_HOLDS[key] || HOLDS[key]);
   else if (digit && !evt.ctrlKey && !evt.metaKey) typeDigit(Number(digit), evt.timeStamp);
   else if (ACTIONS.has(key)) ACTIONS.get(key)();
   else return;

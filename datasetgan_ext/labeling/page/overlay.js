@@ -77,7 +77,7 @@ export function paintMarks(isMarked) {
   pen.putImageData(pixels, 0, 0);
 }
 
-/** Shows labels in `colors`, by their `lines` alone, or `nothing` of them. */
+/** Shows labels in `colors`, by their `lines` alone, or `nothing` of them; or a photo's `projection` without labels. */
 export function showLabels(how) {
   if (state.shown === how) return;
   state.shown = how;

@@ -35,6 +35,7 @@ export const VISIBLE = 2;
  * @typedef {object} Open  an image that is or was labelled
  * @property {string} name
  * @property {HTMLImageElement} image
+ * @property {HTMLImageElement} [projection]  what the network makes of the photo
  * @property {Uint8Array} mask  a class id or NONE for each pixel
  * @property {Keypoint[]} points
  * @property {?Uint8Array} suggestion  a class id or NONE for each pixel
@@ -68,7 +69,7 @@ export const state = {
   pressed: null,                 // what the last press has done: {tool, changed}
   panning: null,                 // {x, y}: where the view's origin is from the pointer
   spaceDown: false,
-  shown: 'colors',               // how labels are shown: colors, lines or nothing
+  shown: 'colors',               // how labels are shown: colors, lines or nothing; or a projection in the photo's place
   pointer: null,                 // Place of the pointer in the image
   doubted: null,                 // the Doubt that is looked at
   auto: true,                    // suggestions come by themselves
