@@ -57,7 +57,14 @@ SHOWN = 10
     '--min-quality',
     type=float,
     metavar='DB',
-    help='PSNR from which a projection is trusted: labels of the other photos are not learned  [default: 24]',
+    help='PSNR from which a projection is trusted: labels of the other photos are not learned  [default: 23]',
+)
+@click.option(
+    '--max-strangeness',
+    type=float,
+    metavar='S',
+    help='Up to which it is trusted: 1 is usual for the network, larger where it was driven to show what it has not '
+    'learned  [default: 5]',
 )
 @click.option('--batch', type=click.IntRange(min=1), metavar='N', help='Photos at once  [default: 8]')
 @click.option('--allow-failures', is_flag=True, help='End with status 0 even if some photos could not be read')
@@ -75,6 +82,7 @@ def main(
     noise_mode,
     steps,
     min_quality,
+    max_strangeness,
     batch,
     allow_failures,
     overwrite,
@@ -83,7 +91,7 @@ def main(
 
     The folder is one of samples, as datasetgan samples writes it: label, check-labels and train take it. Labels of the
     original photos are carried through crop and resize. Look at report.html: photos that the network cannot show are
-    first, and labels of those below --min-quality are not learned. The same command again continues a run that was
+    first, and the labels of those that are not trusted are not learned. The same command again continues a run that was
     stopped, and takes new photos.
 
     Examples:
@@ -101,7 +109,13 @@ def main(
     from datasetgan_ext.core.photo_files import find_photos
     from datasetgan_ext.generator.checkpoint import load_discriminator, load_generator
     from datasetgan_ext.generator.inversion import STEPS, Inversion
-    from datasetgan_ext.generator.projected_samples import BATCH, FAILED_FILE, MIN_QUALITY, PhotoProjector
+    from datasetgan_ext.generator.projected_samples import (
+        BATCH,
+        FAILED_FILE,
+        MAX_STRANGENESS,
+        MIN_QUALITY,
+        PhotoProjector,
+    )
     from datasetgan_ext.generator.sampling import SamplingOptions
     from datasetgan_ext.report.projections import REPORT_FILE, write_projections_report
 
@@ -117,6 +131,7 @@ def main(
         outdir=outdir,
         transform=transform,
         min_quality=MIN_QUALITY if min_quality is None else min_quality,
+        max_strangeness=MAX_STRANGENESS if max_strangeness is None else max_strangeness,
         batch=batch or BATCH,
     )
     projected = projector(overwrite)
@@ -126,7 +141,10 @@ def main(
     psnr = sorted(projection.psnr for projection in found)
     print(f'{len(found)} photos projected, PSNR {psnr[0]:.1f} to {psnr[-1]:.1f} dB, median {psnr[len(psnr) // 2]:.1f}')
     if doubtful:
-        print(f'{doubtful} of them are below {projector.min_quality:g} dB: their labels are not learned')
+        print(
+            f'{doubtful} of them are below {projector.min_quality:g} dB, or stranger than '
+            f'{projector.max_strangeness:g}: their labels are not learned'
+        )
     print(f'Look at {outdir / REPORT_FILE}')
     if projected.failed:
         print(f'{len(projected.failed)} photos could not be projected, see {outdir / FAILED_FILE}:', file=sys.stderr)

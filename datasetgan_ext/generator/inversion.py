@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ LEVELS = 4
 STATISTICS_SEEDS = 4096
 """Random w of which mean and covariance are taken."""
 START_SEEDS = 256
-"""Of them, those whose images are compared with the photo for a start."""
+"""Of them, those whose images are compared with the photo for a start, and whose features are what is usual."""
 START_SIDE = 16
 """Pixels of these images' longer side."""
 AT_ONCE = 8
@@ -54,12 +54,23 @@ class Inverted:
         image: uint8 [H, W, C], its image, cropped.
         psnr: of the image against the photo, in dB.
         perceptual: distance of the two, see `Inversion.perceptual_kind`.
+        strangeness: how unusual the features are from which the network makes the image: of the mean and the deviation
+            of each channel, the mean square in standard deviations among random images. It is 1 for those, and larger
+            where w has been driven to a picture that the network was not trained to make.
     """
 
     w: np.ndarray
     image: np.ndarray
     psnr: float
     perceptual: float
+    strangeness: float
+
+
+class Usual(NamedTuple):
+    """What is usual of a layer: mean and standard deviation over random images, of what `activity_of` gives."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
 
 
 class Inversion:
@@ -91,7 +102,7 @@ class Inversion:
         self._mean = ws.mean(dim=0)
         self._whiten, self._color = axes_of(ws - self._mean)
         self._starts = ws[:START_SEEDS]
-        self._small: torch.Tensor | None = None
+        self._small, self._usual = self._look_at_random()
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[Inverted]:
         """The w vectors of photos.
@@ -101,13 +112,16 @@ class Inversion:
         """
         targets = torch.stack([torch.from_numpy(photo).permute(2, 0, 1) for photo in photos])
         targets = targets.to(self.generator.device, torch.float32) / 127.5 - 1
-        found = self._optimize(targets, self._best_starts(targets))
-        images = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)]).images
+        distances = (shrink(targets)[:, None] - self._small[None]).abs().mean(dim=(2, 3, 4))
+        found = self._optimize(targets, self._starts[distances.argmin(dim=1)])
+        made = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)])
         with torch.no_grad():
-            perceptual = self._perceptual(images, targets)
+            perceptual = self._perceptual(made.images, targets)
         return [
-            Inverted(w.cpu().numpy(), image, psnr(photo, image), distance)
-            for w, image, photo, distance in zip(found, images.cpu().numpy(), photos, perceptual)
+            Inverted(w.cpu().numpy(), image, psnr(photo, image), distance, strangeness)
+            for w, image, photo, distance, strangeness in zip(
+                found, made.images.cpu().numpy(), photos, perceptual, self._strangeness(made.features)
+            )
         ]
 
     def _random_ws(self) -> torch.Tensor:
@@ -123,17 +137,24 @@ class Inversion:
             images = self.generator.network.synthesis(ws, noise_mode=self.options.noise_mode, force_fp32=True)
         return images[:, :, self._rows, self._columns]
 
-    @torch.no_grad()
-    def _best_starts(self, targets: torch.Tensor) -> torch.Tensor:
-        """For each photo, of random w that whose image is most like it when small: float32 [N, w_dim]."""
-        if self._small is None:
-            parts = [
-                shrink(self._synthesize(part[:, None].expand(-1, self.generator.num_ws, -1)))
-                for part in self._starts.split(AT_ONCE)
-            ]
-            self._small = torch.cat(parts)
-        distances = (shrink(targets)[:, None] - self._small[None]).abs().mean(dim=(2, 3, 4))
-        return self._starts[distances.argmin(dim=1)]
+    def _look_at_random(self) -> tuple[torch.Tensor, list[Usual]]:
+        """The images of the starts when small, float32 [N, C, h, w], -1..1; and what is usual in each layer."""
+        small, activity = [], []
+        for number in range(0, len(self._starts), AT_ONCE):
+            part = self._starts[number : number + AT_ONCE, None].expand(-1, self.generator.num_ws, -1)
+            made = self.generator.synthesize(range(len(part)), self.options, lambda ids, part=part: part[list(ids)])
+            small.append(shrink(made.images.permute(0, 3, 1, 2).float() / 127.5 - 1))
+            activity.append([activity_of(maps) for maps in made.features])
+        layers = [torch.cat(parts) for parts in zip(*activity)]
+        return torch.cat(small), [Usual(layer.mean(dim=0), layer.std(dim=0)) for layer in layers]
+
+    def _strangeness(self, features: list[torch.Tensor]) -> list[float]:
+        """Of each image, from its feature maps."""
+        layers = [
+            ((activity_of(maps) - usual.mean) / usual.deviation.clamp_min(1e-6)).square().mean(dim=1)
+            for maps, usual in zip(features, self._usual)
+        ]
+        return torch.stack(layers).mean(dim=0).tolist()
 
     def _optimize(self, targets: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
         """float32 [N, num_ws, w_dim]."""
@@ -198,6 +219,12 @@ def axes_of(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     variances, axes = torch.linalg.eigh((centered.T.double() @ centered.double() / len(centered)).cpu())
     deviations = variances.clamp_min(SMALLEST_VARIANCE * variances.max()).sqrt()
     return (axes / deviations).float().to(centered.device), (axes * deviations).T.float().to(centered.device)
+
+
+def activity_of(maps: torch.Tensor) -> torch.Tensor:
+    """Mean and standard deviation of each channel: [N, C, H, W] -> float32 [N, 2 C]."""
+    maps = maps.float()
+    return torch.cat([maps.mean(dim=(2, 3)), maps.std(dim=(2, 3))], dim=1)
 
 
 def shrink(images: torch.Tensor) -> torch.Tensor:

@@ -40,9 +40,14 @@ FAILED_FILE = 'failed.jsonl'
 LATENTS_FILE = 'projected_w.npz'
 IMAGES, PROJECTED, LATENTS = 'images', 'projections', 'latents'
 """Folders of the photos' parts, of what the network makes for them, and of their w vectors."""
-MIN_QUALITY = 24.0
+MIN_QUALITY = 23.0
 """PSNR in dB from which a projection is trusted."""
+MAX_STRANGENESS = 5.0
+"""From which it is not, whatever the PSNR."""
 BATCH = 8
+
+JUDGING = ('min_quality', 'max_strangeness')
+"""Options that may be others when photos are added."""
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +93,8 @@ class PhotoProjector:
         outdir: the folder.
         transform: one of TRANSFORMS: how a photo becomes as large as the network's images.
         min_quality: PSNR in dB from which a projection is trusted.
+        max_strangeness: from which it is not: the network can be driven to pictures of things that it was not trained
+            on, with features that mean nothing.
         batch: photos at once. Larger ones are faster on a GPU; the last bits depend on it.
     """
 
@@ -96,6 +103,7 @@ class PhotoProjector:
     outdir: Path
     transform: str = TRANSFORMS[0]
     min_quality: float = MIN_QUALITY
+    max_strangeness: float = MAX_STRANGENESS
     batch: int = BATCH
 
     def __call__(self, overwrite: bool = False, progress: bool = True) -> Projected:
@@ -112,8 +120,9 @@ class PhotoProjector:
             UserError: the folder holds other things, or photos projected with other options; or not one photo could be
                 read.
         """
-        if not math.isfinite(self.min_quality):
-            raise UserError(f'`min_quality`={self.min_quality} is not a number of decibels; give for example 24')
+        for name in JUDGING:
+            if math.isnan(getattr(self, name)):
+                raise UserError(f'`{name}`={getattr(self, name)} is not a number')
         with writing(self.outdir):
             self.outdir.mkdir(parents=True, exist_ok=True)
         with locked(self.outdir):
@@ -144,7 +153,7 @@ class PhotoProjector:
             return {}
         there.check(self.inversion.generator, self.inversion.options)
         now = self._projecting()
-        differing = [name for name in now if name != 'min_quality' and there.projecting.get(name) != now[name]]
+        differing = [name for name in now if name not in JUDGING and there.projecting.get(name) != now[name]]
         if differing:
             raise UserError(
                 f'`outdir`={self.outdir} holds photos that were projected with other options ('
@@ -160,6 +169,7 @@ class PhotoProjector:
             'batch': self.batch,
             'perceptual': self.inversion.perceptual_kind,
             'min_quality': self.min_quality,
+            'max_strangeness': self.max_strangeness,
         }
 
     def _set(self, samples: Sequence[Sample]) -> SampleSet:
@@ -264,6 +274,7 @@ class PhotoProjector:
             crop=photo.crop,
             psnr=round(found.psnr, 3),
             perceptual=round(found.perceptual, 5),
+            strangeness=round(found.strangeness, 3),
             trusted=False,
             w=found.w,
         )
@@ -271,7 +282,7 @@ class PhotoProjector:
 
     def _judged(self, sample: Sample) -> Sample:
         assert sample.projection is not None
-        trusted = sample.projection.psnr >= self.min_quality
+        trusted = sample.projection.psnr >= self.min_quality and sample.projection.strangeness <= self.max_strangeness
         return replace(sample, projection=replace(sample.projection, trusted=trusted))
 
     def _after(self, waiting: dict[str, Sample], number: int) -> list[Sample]:
@@ -294,6 +305,7 @@ class PhotoProjector:
                         'name': sample.name,
                         'psnr': sample.projection.psnr,
                         'perceptual': sample.projection.perceptual,
+                        'strangeness': sample.projection.strangeness,
                         'trusted': sample.projection.trusted,
                     }
                 )

@@ -34,6 +34,7 @@ class Projection:
         crop: the part of the photo that was projected.
         psnr: of G(w) against that part, in dB.
         perceptual: distance of the two; what it is measured with, the folder tells.
+        strangeness: of the features of G(w), see `Inverted`.
         trusted: whether labels of the photo may be learned at w.
         w: float32 [num_ws, w_dim].
     """
@@ -46,6 +47,7 @@ class Projection:
     crop: Crop
     psnr: float
     perceptual: float
+    strangeness: float
     trusted: bool
     w: np.ndarray = field(compare=False, repr=False)
 

@@ -29,12 +29,12 @@ def write_projections_report(samples: SampleSet) -> Path:
     assert samples.projecting is not None
     ranked = sorted(samples.samples, key=_quality)
     trusted = sum(sample.is_trusted for sample in ranked)
-    min_quality = samples.projecting['min_quality']
+    min_quality, max_strangeness = (samples.projecting[name] for name in ('min_quality', 'max_strangeness'))
     more = f' The {SHOWN} worst of them are shown.' if len(ranked) > SHOWN else ''
     page = Template(PAGE.read_text(encoding='utf-8')).substitute(
         title=escape(f'Photos projected into {samples.network}'),
-        summary=f'{len(ranked)} photos, {trusted} of them trusted: their PSNR is at least {min_quality:g} dB. Labels '
-        f'of the others are not learned.{more}',
+        summary=f'{len(ranked)} photos, {trusted} of them trusted: their PSNR is at least {min_quality:g} dB, and '
+        f'their strangeness at most {max_strangeness:g}. Labels of the others are not learned.{more}',
         perceptual=PERCEPTUAL[samples.projecting['perceptual']],
         figures=''.join(_figure(samples, sample) for sample in ranked[:SHOWN]),
     )
@@ -43,9 +43,9 @@ def write_projections_report(samples: SampleSet) -> Path:
     return path
 
 
-def _quality(sample: Sample) -> tuple[float, str]:
+def _quality(sample: Sample) -> tuple[bool, float, str]:
     assert sample.projection is not None
-    return sample.projection.psnr, sample.name
+    return sample.is_trusted, sample.projection.psnr, sample.name
 
 
 def _figure(samples: SampleSet, sample: Sample) -> str:
@@ -57,7 +57,8 @@ def _figure(samples: SampleSet, sample: Sample) -> str:
     doubt = '' if sample.is_trusted else ' class="doubtful"'
     return (
         f'<figure{doubt}><div>{pictures}</div><figcaption>{escape(sample.projection.file)}<br>'
-        f'{sample.projection.psnr:.1f} dB, {sample.projection.perceptual:.3f}'
+        f'{sample.projection.psnr:.1f} dB, {sample.projection.perceptual:.3f}, strangeness '
+        f'{sample.projection.strangeness:.1f}'
         f'{"" if sample.is_trusted else ", not trusted"}</figcaption></figure>\n'
     )
 

@@ -64,6 +64,15 @@ def test_the_pull_keeps_w_among_those_of_the_network(generator, monkeypatch):
     assert squares(1.0) < 0.3 < 1 < squares(0.0)
 
 
+def test_random_images_are_usual_and_others_strange(generator):
+    inversion = Inversion(generator, SamplingOptions(), steps=1)
+    usual = inversion._strangeness(generator.synthesize(range(1000, 1050), SamplingOptions()).features)
+    assert np.mean(usual) == pytest.approx(1, abs=0.3)
+    ws = 20 * generator.ws([1000], SamplingOptions())
+    (strange,) = inversion._strangeness(generator.synthesize([0], SamplingOptions(), lambda ids: ws).features)
+    assert strange > 2 * max(usual)
+
+
 def test_axes_of_a_distribution():
     random = torch.Generator().manual_seed(0)
     vectors = torch.randn(5000, 3, generator=random) @ torch.tensor([[3.0, 1, 0], [0, 0.2, 0], [0, 0, 1]])

@@ -60,7 +60,9 @@ def photos(generator, tmp_path):
 
 @pytest.fixture
 def projector(inversion, photos, tmp_path):
-    return PhotoProjector(inversion, find_photos([photos]), tmp_path / 'out', min_quality=0, batch=2)
+    return PhotoProjector(
+        inversion, find_photos([photos]), tmp_path / 'out', min_quality=0, max_strangeness=1e9, batch=2
+    )
 
 
 def test_the_folder_is_one_of_samples(generator, projector, photos):
@@ -78,7 +80,9 @@ def test_the_folder_is_one_of_samples(generator, projector, photos):
         samples.check_image(sample, made)
     rows = [json.loads(line) for line in (projector.outdir / 'projections.jsonl').read_text().splitlines()]
     assert [row['file'] for row in rows] == [f'{name}.png' for name in 'abcde']
-    assert all(set(row) == {'file', 'name', 'psnr', 'perceptual', 'trusted'} and row['trusted'] for row in rows)
+    assert all(
+        set(row) == {'file', 'name', 'psnr', 'perceptual', 'strangeness', 'trusted'} and row['trusted'] for row in rows
+    )
     # as upstream's projector.py writes w
     latents = ProjectedLatents.read(projector.outdir / 'projected_w.npz', generator.num_ws, generator.w_dim)
     assert np.array_equal(latents.ws([3])[0].numpy(), samples.samples[3].projection.w)
@@ -126,6 +130,10 @@ def test_photos_below_the_quality_are_not_trusted(projector):
     samples = replace(projector, min_quality=limit)(progress=False).samples  # nothing is projected again
     assert [sample.is_trusted for sample in samples.samples] == [value >= limit for value in psnr]
     assert [sample.projection.psnr for sample in samples.samples] == psnr
+    strangeness = [sample.projection.strangeness for sample in samples.samples]
+    limit = sorted(strangeness)[2]
+    samples = replace(projector, max_strangeness=limit)(progress=False).samples
+    assert [sample.is_trusted for sample in samples.samples] == [value <= limit for value in strangeness]
 
 
 def test_other_options_and_other_folders_are_refused(projector, generator, tmp_path):
