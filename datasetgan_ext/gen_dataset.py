@@ -15,6 +15,7 @@ import click
 
 from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import PROJECTION
 from datasetgan_ext.options import (
     ClassPixels,
     Command,
@@ -53,7 +54,15 @@ log = logging.getLogger(__name__)
     '--projected-w',
     type=click.Path(path_type=Path),
     metavar='NPZ',
-    help="Label the images of a projected_w.npz of upstream's projector.py, in place of --seeds",
+    help="In place of --seeds: label the images of a projected_w.npz, of upstream's projector.py or datasetgan project",
+)
+@click.option(
+    '--projected-photo',
+    'projected_photos',
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar='FILE',
+    help='With --projected-w: the photo of each row, in the same order; tells how far the image is from it',
 )
 @click.option(
     '--keep',
@@ -132,6 +141,7 @@ def main(
     class_idx,
     mix_styles,
     projected_w,
+    projected_photos,
     keep,
     min_pixels,
     balance_classes,
@@ -178,7 +188,7 @@ def main(
     \b
     # A photo of your own, once upstream's projector.py has found its w
     datasetgan generate --network=car.pkl --interpreter=interpreter.safetensors --outdir=out/photo \\
-        --projected-w=projected_w.npz
+        --projected-w=projected_w.npz --projected-photo=target.png
     """
     import torch
 
@@ -216,6 +226,8 @@ def main(
     )
     labeler = Labeler(generator, loaded, options=spec.options, batch=spec.batch, latents=spec.latents)
     ids = seeds or labeler.latents.ids
+    if projected_photos:
+        _tell_distances(labeler, list(ids), projected_photos)
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     pixels = len(ids) * math.prod(loaded.image_hw)
@@ -260,6 +272,34 @@ def _reasons(summary):
     }
     counts = ', '.join(f'{count} {words[reason]}' for reason, count in summary.dropped.items() if count)
     return f' ({counts})' if counts else ''
+
+
+def _tell_distances(labeler, rows, photos):
+    """Print how far the image of each row of a projected_w.npz is from its photo."""
+    from datasetgan_ext.core.crops import crop_of
+    from datasetgan_ext.core.images import read_rgb
+    from datasetgan_ext.generator.projected_samples import MIN_QUALITY
+    from datasetgan_ext.generator.sampling import center_crop
+    from datasetgan_ext.metrics.pictures import psnr
+
+    if labeler.latents.id_name != PROJECTION:
+        raise UserError('--projected-photo has no meaning without --projected-w; leave it out')
+    if len(rows) != len(photos):
+        raise UserError(
+            f'--projected-photo is given {len(photos)} times, and --projected-w has {len(rows)} rows; give the photo '
+            'of each, in their order'
+        )
+    full_hw = labeler.generator.image_hw
+    part = center_crop(full_hw, labeler.options.crop_hw)
+    for row, path in zip(rows, photos):
+        photo = read_rgb(path)
+        photo = crop_of('center-crop', photo.shape[:2], full_hw).picture(photo)[part]
+        made = labeler.generator.synthesize([row], labeler.options, labeler.latents.ws).images[0].cpu().numpy()
+        if made.shape[2] == 1:
+            photo = photo.mean(axis=2, keepdims=True)
+        quality = psnr(photo, made)
+        doubt = f', below {MIN_QUALITY:g}: look at it before its labels are used' if quality < MIN_QUALITY else ''
+        print(f'{labeler.latents.name(row)}: {quality:.1f} dB from {path}{doubt}')
 
 
 def _check_source(seeds, projected_w, given):

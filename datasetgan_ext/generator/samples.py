@@ -210,7 +210,9 @@ class SampleSet:
         # of w vectors that are given, truncation and class have decided nothing
         first = next((one for one in sets if one.projecting is None), sets[0])
         for one in sets:
-            if one.fingerprint != first.fingerprint:
+            if not (
+                same_network(one.fingerprint, first.fingerprint) or same_network(first.fingerprint, one.fingerprint)
+            ):
                 raise UserError(
                     f'`samples`={one.folder} and {first.folder} are of two networks, {one.network} and '
                     f'{first.network} ({how_networks_differ(one.fingerprint, first.fingerprint)})'
