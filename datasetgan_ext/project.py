@@ -54,6 +54,13 @@ SHOWN = 10
 @click.option('--noise-mode', type=click.Choice([mode for mode in NOISE_MODES if mode != 'random']), default='const')
 @click.option('--steps', type=click.IntRange(min=1), metavar='N', help='Of the optimisation  [default: 250]')
 @click.option(
+    '--encoder-images',
+    type=click.IntRange(min=0),
+    metavar='N',
+    help='Generated images from which an encoder learns to guess where to begin; 0 = the best of some random latents  '
+    '[default: 6000; on a CPU as many as take some minutes]',
+)
+@click.option(
     '--min-quality',
     type=float,
     metavar='DB',
@@ -81,6 +88,7 @@ def main(
     class_idx,
     noise_mode,
     steps,
+    encoder_images,
     min_quality,
     max_strangeness,
     batch,
@@ -124,7 +132,7 @@ def main(
     generator = load_generator(network, device, allow_pickle_code, upstream)
     options = generator.check_options(SamplingOptions(noise_mode=noise_mode, class_idx=class_idx, crop_hw=crop_hw))
     discriminator = load_discriminator(network, upstream)
-    inversion = Inversion(generator, options, discriminator, steps or STEPS)
+    inversion = Inversion(generator, options, discriminator, steps or STEPS, encoder_images)
     projector = PhotoProjector(
         inversion=inversion,
         files=files,

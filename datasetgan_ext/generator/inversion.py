@@ -1,7 +1,7 @@
 """GAN inversion: the w vectors, one for each layer, whose image is most like a photo.
 
-By optimisation in W+ (Abdal et al., Image2StyleGAN, arXiv 1904.03189), from the best of many random w. What is moved
-is w in standard deviations along the axes of its distribution, so that one step size suits all axes.
+By optimisation in W+ (Abdal et al., Image2StyleGAN, arXiv 1904.03189), from the guess of an encoder or the best of some
+random w. What is moved is w in standard deviations along the axes of its distribution, so that one step size suits all.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from datasetgan_ext.generator.encoder import Encoder, images_for, look, train_encoder
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.generator.upstream import plain_warnings
@@ -71,6 +73,15 @@ class Usual(NamedTuple):
     deviation: torch.Tensor
 
 
+class Space(NamedTuple):
+    """The distribution of a network's w: its mean [w_dim], the matrices of `axes_of`, and some w [N, w_dim]."""
+
+    mean: torch.Tensor
+    whiten: torch.Tensor
+    color: torch.Tensor
+    starts: torch.Tensor
+
+
 class Inversion:
     """Finds the w vectors of photos, several at once.
 
@@ -79,15 +90,25 @@ class Inversion:
             its features, scaled to length 1 at each pixel as in LPIPS (Zhang et al., arXiv 1801.03924); without one,
             'ssim', 1 - SSIM.
         image_hw: height and width of the images, cropped.
+        encoder_images: see `__init__`.
     """
 
-    def __init__(self, generator: Generator, options: SamplingOptions, discriminator: Any = None, steps: int = STEPS):
+    def __init__(
+        self,
+        generator: Generator,
+        options: SamplingOptions,
+        discriminator: Any = None,
+        steps: int = STEPS,
+        encoder_images: int | None = None,
+    ):
         """
         Args:
             generator: the network.
             options: class, noise mode and crop of the images, checked; photos are as large as the crop.
             discriminator: upstream's, of the same snapshot; None = images are compared by pixels alone.
             steps: of the optimisation.
+            encoder_images: that an encoder learns from, which makes the first guess; 0 = the best of some random w is
+                taken; None = as many as are made in some minutes, see `images_for`.
         """
         self.generator = generator
         self.options = options
@@ -96,11 +117,23 @@ class Inversion:
         self._discriminator = None if discriminator is None else discriminator.to(generator.device)
         self._rows, self._columns = center_crop(generator.image_hw, options.crop_hw)
         self.image_hw = (self._rows.stop - self._rows.start, self._columns.stop - self._columns.start)
-        ws = self._random_ws()
-        self._mean = ws.mean(dim=0)
-        self._whiten, self._color = axes_of(ws - self._mean)
-        self._starts = ws[:START_SEEDS]
-        self._small, self._usual = self._look_at_random()
+        self.encoder_images = images_for(generator) if encoder_images is None else encoder_images
+        self._encoder: Encoder | None = None
+        self._untruncated = replace(options, trunc=1.0, trunc_cutoff=None, mix_styles=0.0)
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """Makes the first guesses; trained when it is first asked for, unless one was given. None = there is none."""
+        if self._encoder is None and self.encoder_images:
+            space = self._space
+            self._encoder = train_encoder(
+                self.generator, self._untruncated, space.whiten, space.mean, self.encoder_images
+            )
+        return self._encoder
+
+    def use_encoder(self, encoder: Encoder) -> None:
+        """Take one that was trained before, for the same network, options and number of images."""
+        self._encoder = encoder.to(self.generator.device)
 
     def __call__(self, photos: Sequence[np.ndarray]) -> list[Inverted]:
         """The w vectors of photos.
@@ -110,8 +143,7 @@ class Inversion:
         """
         targets = torch.stack([torch.from_numpy(photo).permute(2, 0, 1) for photo in photos])
         targets = targets.to(self.generator.device, torch.float32) / 127.5 - 1
-        distances = (shrink(targets)[:, None] - self._small[None]).abs().mean(dim=(2, 3, 4))
-        found = self._optimize(targets, self._starts[distances.argmin(dim=1)])
+        found = self._optimize(targets, self._guess(targets))
         made = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)])
         with torch.no_grad():
             perceptual = self._perceptual(made.images, targets)
@@ -122,12 +154,30 @@ class Inversion:
             )
         ]
 
-    def _random_ws(self) -> torch.Tensor:
-        """float32 [STATISTICS_SEEDS, w_dim]: w of seeds, without truncation."""
-        options = replace(self.options, trunc=1.0, trunc_cutoff=None, mix_styles=0.0)
+    @cached_property
+    def _space(self) -> Space:
         seeds = range(STATISTICS_SEEDS)
-        parts = [self.generator.ws(seeds[i : i + 256], options)[:, 0] for i in range(0, len(seeds), 256)]
-        return torch.cat(parts).float()
+        parts = [self.generator.ws(seeds[i : i + 256], self._untruncated)[:, 0] for i in range(0, len(seeds), 256)]
+        ws = torch.cat(parts).float()
+        mean = ws.mean(dim=0)
+        whiten, color = axes_of(ws - mean)
+        return Space(mean, whiten, color, ws[:START_SEEDS])
+
+    @torch.no_grad()
+    def _guess(self, targets: torch.Tensor) -> torch.Tensor:
+        """Where to begin with each photo: float32 [N, w_dim]."""
+        if self.encoder is not None:
+            return self._space.mean + self.encoder(look(targets)) @ self._space.color
+        distances = (shrink(targets)[:, None] - self._random[0][None]).abs().mean(dim=(2, 3, 4))
+        return self._space.starts[distances.argmin(dim=1)]
+
+    def _whole(self, images: torch.Tensor) -> torch.Tensor:
+        """The network's whole image, black where the photo is not: it is the middle."""
+        if images.shape[2:] == self.generator.image_hw:
+            return images
+        whole = images.new_full((*images.shape[:2], *self.generator.image_hw), -1)
+        whole[:, :, self._rows, self._columns] = images
+        return whole
 
     def _synthesize(self, ws: torch.Tensor) -> torch.Tensor:
         """float32 [N, C, H, W], about -1..1, cropped; in 32 bits everywhere, for the gradient's sake."""
@@ -135,11 +185,13 @@ class Inversion:
             images = self.generator.network.synthesis(ws, noise_mode=self.options.noise_mode, force_fp32=True)
         return images[:, :, self._rows, self._columns]
 
-    def _look_at_random(self) -> tuple[torch.Tensor, list[Usual]]:
+    @cached_property
+    def _random(self) -> tuple[torch.Tensor, list[Usual]]:
         """The images of the starts when small, float32 [N, C, h, w], -1..1; and what is usual in each layer."""
         small, activity = [], []
-        for number in range(0, len(self._starts), AT_ONCE):
-            part = self._starts[number : number + AT_ONCE, None].expand(-1, self.generator.num_ws, -1)
+        starts = self._space.starts
+        for number in range(0, len(starts), AT_ONCE):
+            part = starts[number : number + AT_ONCE, None].expand(-1, self.generator.num_ws, -1)
             made = self.generator.synthesize(range(len(part)), self.options, lambda ids, part=part: part[list(ids)])
             small.append(shrink(made.images.permute(0, 3, 1, 2).float() / 127.5 - 1))
             activity.append([activity_of(maps) for maps in made.features])
@@ -150,7 +202,7 @@ class Inversion:
         """Of each image, from its feature maps."""
         layers = [
             ((activity_of(maps) - usual.mean) / usual.deviation.clamp_min(1e-6)).square().mean(dim=1)
-            for maps, usual in zip(features, self._usual)
+            for maps, usual in zip(features, self._random[1])
         ]
         return torch.stack(layers).mean(dim=0).tolist()
 
@@ -158,8 +210,8 @@ class Inversion:
         """float32 [N, num_ws, w_dim]."""
         with torch.inference_mode(False), torch.enable_grad():
             targets, starts = targets.clone(), starts.clone()
-            mean, color = self._mean.clone(), self._color.clone()
-            moved = ((starts - mean) @ self._whiten.clone())[:, None].repeat(1, self.generator.num_ws, 1)
+            mean, whiten, color = (part.clone() for part in self._space[:3])
+            moved = ((starts - mean) @ whiten)[:, None].repeat(1, self.generator.num_ws, 1)
             moved.requires_grad_()
             features = None if self._discriminator is None else self._features(targets)
             optimizer = torch.optim.Adam([moved])
@@ -178,10 +230,7 @@ class Inversion:
     def _features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """What the discriminator's blocks give, scaled to length 1 at each pixel: [N, C_l, h_l, w_l] each."""
         network = self._discriminator
-        full = images
-        if images.shape[2:] != self.generator.image_hw:
-            full = images.new_full((*images.shape[:2], *self.generator.image_hw), -1)
-            full[:, :, self._rows, self._columns] = images
+        full = self._whole(images)
         features = []
         x = None
         for resolution in network.block_resolutions:

@@ -31,6 +31,7 @@ from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.locks import locked
 from datasetgan_ext.core.photo_files import PhotoFile
 from datasetgan_ext.formats.png import write_image
+from datasetgan_ext.generator.encoder import Encoder
 from datasetgan_ext.generator.inversion import Inversion, Inverted
 from datasetgan_ext.generator.projections import Projection, pixel_sha256, read_pixels
 from datasetgan_ext.generator.samples import SAMPLES_FILE, Sample, SampleSet
@@ -38,6 +39,7 @@ from datasetgan_ext.generator.samples import SAMPLES_FILE, Sample, SampleSet
 PROJECTIONS_FILE = 'projections.jsonl'
 FAILED_FILE = 'failed.jsonl'
 LATENTS_FILE = 'projected_w.npz'
+ENCODER_FILE = 'encoder.safetensors'
 IMAGES, PROJECTED, LATENTS = 'images', 'projections', 'latents'
 """Folders of the photos' parts, of what the network makes for them, and of their w vectors."""
 MIN_QUALITY = 23.0
@@ -149,6 +151,7 @@ class PhotoProjector:
             with writing(self.outdir):
                 for folder in (IMAGES, PROJECTED, LATENTS):
                     shutil.rmtree(inside(self.outdir, folder), ignore_errors=True)
+                (self.outdir / ENCODER_FILE).unlink(missing_ok=True)
             self._set(()).write()
             return {}
         there.check(self.inversion.generator, self.inversion.options)
@@ -166,6 +169,7 @@ class PhotoProjector:
         return {
             'transform': self.transform,
             'steps': self.inversion.steps,
+            'encoder_images': self.inversion.encoder_images,
             'batch': self.batch,
             'perceptual': self.inversion.perceptual_kind,
             'min_quality': self.min_quality,
@@ -199,6 +203,7 @@ class PhotoProjector:
                 failed += failures
                 samples = [known.get(photo.file.file) for photo in photos]
                 if not all(self._is_whole(photo, sample) for photo, sample in zip(photos, samples)):
+                    self._have_encoder()
                     found = self.inversion([photo.picture for photo in photos])
                     samples = [self._write(photo, inverted) for photo, inverted in zip(photos, found)]
                 for photo, sample in zip(photos, samples):
@@ -219,6 +224,14 @@ class PhotoProjector:
         ws = np.stack([sample.projection.w for sample in samples.samples if sample.projection is not None])
         save_atomically(self.outdir / LATENTS_FILE, partial(_save_w, ws=ws))
         return Projected(samples, failed)
+
+    def _have_encoder(self) -> None:
+        """The encoder is kept in the folder: a run that goes on takes the same, and does not train it again."""
+        path = self.outdir / ENCODER_FILE
+        if path.exists() and self.inversion.encoder_images:
+            self.inversion.use_encoder(Encoder.load(path))
+        elif self.inversion.encoder is not None:
+            self.inversion.encoder.save(path)
 
     def _read(self, ids: Sequence[int]) -> tuple[list[ReadPhoto], list[dict]]:
         photos, failures = [], []

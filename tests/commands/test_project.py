@@ -42,6 +42,7 @@ def projected(tmp_path, photos, *more):
         f'--images={photos}',
         f'--outdir={tmp_path}/projected',
         '--steps=2',
+        '--encoder-images=0',
         '--min-quality=0',
         '--max-strangeness=1e9',
         *more,

@@ -22,7 +22,7 @@ def images_of(generator, seeds, options=None):
 
 def test_images_of_the_network_are_found_again(generator):
     photos = images_of(generator, [100_000, 100_001])  # not among those that it starts from
-    found = Inversion(generator, SamplingOptions(), steps=150)(photos)
+    found = Inversion(generator, SamplingOptions(), steps=150, encoder_images=0)(photos)
     assert all(one.psnr > 25 for one in found)
     assert all(np.array_equal(one.psnr, psnr(photo, one.image)) for one, photo in zip(found, photos))
     again = generator.synthesize([0], SamplingOptions(), lambda ids: torch.from_numpy(found[1].w)[None])
@@ -32,7 +32,9 @@ def test_images_of_the_network_are_found_again(generator):
 def test_more_steps_find_more_and_gradients_leave_the_network_alone(generator):
     before = {name: tensor.clone() for name, tensor in generator.network.state_dict().items()}
     photos = images_of(generator, [100_002])
-    few, many = (Inversion(generator, SamplingOptions(), steps=steps)(photos)[0].psnr for steps in (5, 100))
+    few, many = (
+        Inversion(generator, SamplingOptions(), steps=steps, encoder_images=0)(photos)[0].psnr for steps in (5, 100)
+    )
     assert many > few + 3
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.network.state_dict().items())
     assert not any(parameter.requires_grad for parameter in generator.network.parameters())
@@ -40,7 +42,7 @@ def test_more_steps_find_more_and_gradients_leave_the_network_alone(generator):
 
 def test_only_the_crop_counts(generator):
     options = SamplingOptions(crop_hw=(8, 12))
-    inversion = Inversion(generator, options, steps=150)
+    inversion = Inversion(generator, options, steps=150, encoder_images=0)
     assert inversion.image_hw == (8, 12)
     photos = images_of(generator, [100_003], options)
     (found,) = inversion(photos)
@@ -49,7 +51,7 @@ def test_only_the_crop_counts(generator):
 
 def test_gray_networks():
     generator = Generator(make_network(img_channels=1), 'gray.pkl')
-    (found,) = Inversion(generator, SamplingOptions(), steps=150)(images_of(generator, [100_004]))
+    (found,) = Inversion(generator, SamplingOptions(), steps=150, encoder_images=0)(images_of(generator, [100_004]))
     assert found.image.shape == (16, 16, 1) and found.psnr > 25
 
 
@@ -58,15 +60,15 @@ def test_the_pull_keeps_w_among_those_of_the_network(generator, monkeypatch):
 
     def squares(pull):
         monkeypatch.setattr('datasetgan_ext.generator.inversion.PULL', pull)
-        inversion = Inversion(generator, SamplingOptions(), steps=40)
+        inversion = Inversion(generator, SamplingOptions(), steps=40, encoder_images=0)
         w = torch.from_numpy(inversion([photo])[0].w)
-        return float(((w - inversion._mean) @ inversion._whiten).square().mean())
+        return float(((w - inversion._space.mean) @ inversion._space.whiten).square().mean())
 
     assert squares(1.0) < 0.3 < 1 < squares(0.0)
 
 
 def test_random_images_are_usual_and_others_strange(generator):
-    inversion = Inversion(generator, SamplingOptions(), steps=1)
+    inversion = Inversion(generator, SamplingOptions(), steps=1, encoder_images=0)
     usual = inversion._strangeness(generator.synthesize(range(1000, 1050), SamplingOptions()).features)
     assert np.mean(usual) == pytest.approx(1, abs=0.3)
     features = generator.synthesize([1000], SamplingOptions()).features

@@ -38,7 +38,7 @@ def generator():
 
 @pytest.fixture(scope='module')
 def inversion(generator):
-    return Inversion(generator, SamplingOptions(), steps=3)
+    return Inversion(generator, SamplingOptions(), steps=3, encoder_images=0)
 
 
 def photo_of(generator, seed):
@@ -141,10 +141,10 @@ def test_other_options_and_other_folders_are_refused(projector, generator, tmp_p
     with pytest.raises(UserError, match='other options .transform: center-crop, now stretch.*`overwrite`'):
         replace(projector, transform='stretch')(progress=False)
     with pytest.raises(UserError, match='steps: 3, now 4'):
-        replace(projector, inversion=Inversion(generator, SamplingOptions(), steps=4))(progress=False)
+        replace(projector, inversion=Inversion(generator, SamplingOptions(), steps=4, encoder_images=0))(progress=False)
     other = Generator(make_network(seed=1), 'other.pkl')
     with pytest.raises(UserError, match='is not the network that made'):
-        replace(projector, inversion=Inversion(other, SamplingOptions(), steps=3))(progress=False)
+        replace(projector, inversion=Inversion(other, SamplingOptions(), steps=3, encoder_images=0))(progress=False)
     anew = replace(projector, transform='stretch')(overwrite=True, progress=False).samples
     assert anew.samples[0].projection.crop.box == (0, 0, 60, 40)
     generate_samples(generator, SamplingOptions(), [0], tmp_path / 'generated', progress=False)
@@ -155,6 +155,20 @@ def test_other_options_and_other_folders_are_refused(projector, generator, tmp_p
     with pytest.raises(UserError, match='is not empty'):
         replace(projector, outdir=tmp_path / 'mine')(overwrite=True, progress=False)
     assert (tmp_path / 'mine' / 'notes.txt').exists()
+
+
+def test_the_encoder_is_kept(projector, generator, monkeypatch):
+    first = Inversion(generator, SamplingOptions(), steps=3, encoder_images=64)
+    samples = replace(projector, inversion=first)(progress=False).samples
+    assert (projector.outdir / 'encoder.safetensors').exists()
+    (projector.outdir / 'images' / 'a.png').unlink()
+
+    def fails(*_, **__):
+        raise AssertionError('it was trained again')
+
+    monkeypatch.setattr('datasetgan_ext.generator.inversion.train_encoder', fails)
+    again = Inversion(generator, SamplingOptions(), steps=3, encoder_images=64)
+    assert replace(projector, inversion=again)(progress=False).samples == samples
 
 
 def test_photos_that_cannot_be_read_are_rows(projector, photos):

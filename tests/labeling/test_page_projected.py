@@ -23,7 +23,7 @@ def projected(demo_generator, tmp_path, monkeypatch):
     monkeypatch.setattr(inversion, 'START_SEEDS', 2)
     (tmp_path / 'photos').mkdir()
     PIL.Image.new('RGB', (SIDE, SIDE), 'white').save(tmp_path / 'photos' / f'{FIRST}.png')
-    found = inversion.Inversion(demo_generator, SamplingOptions(), steps=1)
+    found = inversion.Inversion(demo_generator, SamplingOptions(), steps=1, encoder_images=0)
     return PhotoProjector(found, find_photos([tmp_path / 'photos']), tmp_path / 'projected')(progress=False).samples
 
 
