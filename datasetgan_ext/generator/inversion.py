@@ -26,7 +26,7 @@ STEPS = 250
 LEARNING_RATE = 0.2
 RAMP_UP, RAMP_DOWN = 0.05, 0.25
 """Shares of the steps in which the learning rate rises and falls, as in upstream's projector.py."""
-PULL = 0.001
+PULL = 0.005
 """Weight of the mean square of w in standard deviations along each axis: 1 for a random w."""
 SMOOTHING = 0.1
 """Difference of an image's values, which are in -1..1, up to which it counts by its square (Charbonnier's loss)."""
