@@ -125,11 +125,11 @@ class Learner:
 
     def stale(self) -> list[str]:
         """Names of labelled images whose labels have changed since they were gathered."""
-        return [labels.name for labels in self.store.annotations() if not self._is_gathered(labels)]
+        return [labels.name for labels in self._trusted() if not self._is_gathered(labels)]
 
     def gather(self, name: str) -> None:
         """Gather what there is to learn from an image, as it is labelled now."""
-        for labels in self.store.annotations():
+        for labels in self._trusted():
             if labels.name == name and not self._is_gathered(labels):
                 self._gather(labels)
 
@@ -145,7 +145,7 @@ class Learner:
             NothingToLearn: there is too little to learn from.
             UserError: a picture is not the one that was labelled.
         """
-        annotations = [labels for labels in self.store.annotations() if not (without and labels.name == asked)]
+        annotations = [labels for labels in self._trusted() if not (without and labels.name == asked)]
         found = self.store.classes(labels.name for labels in annotations)
         placed = {
             labels.name
@@ -157,7 +157,9 @@ class Learner:
             missing = 'place keypoints on another image first'
             if self.store.task.classes:
                 missing = 'label at least two classes first, background among them ("Rest is background")'
-            raise NothingToLearn(f'Nothing to learn from yet: {missing}')
+            doubtful = len(self.store.annotations()) - len(self._trusted())
+            note = f'; {doubtful} of the labelled photos are not trusted, see report.html' if doubtful else ''
+            raise NothingToLearn(f'Nothing to learn from yet: {missing}{note}')
         for labels in annotations:
             if not self._is_gathered(labels):
                 self._gather(labels)
@@ -251,6 +253,10 @@ class Learner:
     def _corner(self) -> Sequence[int]:
         """Row and column of the whole image at which the picture begins."""
         return [part.start for part in center_crop(self.generator.image_hw, self.options.crop_hw)]
+
+    def _trusted(self) -> list[Annotation]:
+        """The labels that may be learned: not those of photos that the network cannot show."""
+        return [labels for labels in self.store.annotations() if self.store.samples[labels.name].is_trusted]
 
     def _maps(self, name: str) -> Maps:
         return self.maps(self.store.samples[name])

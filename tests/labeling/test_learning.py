@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from datasetgan_ext.core.crops import Crop
+from datasetgan_ext.generator.projections import Projection
 from datasetgan_ext.labeling import maps as maps_module
 from datasetgan_ext.labeling.learning import Learner, NothingToLearn
 from datasetgan_ext.labeling.live import ENOUGH_STEPS, FIRST_STEPS, Pupil
@@ -152,3 +155,28 @@ def test_the_helper_steps_back_and_the_rest_does_not():
     thread.join()
     assert seen == [min(19, before + NICENESS)]
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_photos_that_are_not_trusted_teach_nothing(demo_generator, demo_samples, demo_task, tmp_path):
+    doubtful = Projection(
+        image=demo_samples.samples[0].image,
+        sha256=demo_samples.samples[0].sha256,
+        latent='latents/a.npz',
+        file='a.jpg',
+        file_sha256='',
+        crop=Crop((SIDE, SIDE), (0, 0, SIDE, SIDE), (SIDE, SIDE)),
+        psnr=12.0,
+        perceptual=0.9,
+        strangeness=1.0,
+        trusted=False,
+        w=demo_generator.ws([0], demo_samples.options)[0].numpy(),
+    )
+    first, *others = demo_samples.samples
+    samples = replace(demo_samples, samples=(replace(first, projection=doubtful), *others), projecting={})
+    with open_store(samples, demo_task.only(classes=True, keypoints=False), tmp_path / 'labels') as store:
+        learner = Learner(demo_generator, store)
+        store.save_mask(FIRST, truth(FIRST).tobytes())
+        with pytest.raises(NothingToLearn, match='1 of the labelled photos are not trusted'):
+            learner.lesson(SECOND)
+        store.save_mask(SECOND, truth(SECOND).tobytes())
+        assert learner.lesson(SECOND).images == (SECOND,)
