@@ -25,6 +25,9 @@ from datasetgan_ext.interpreter.training_options import TrainingOptions
 log = logging.getLogger(__name__)
 
 LARGE_GIB = 8
+PHOTO_BALANCE = 0.1
+"""Share of a projected photo's pixels that is spread evenly over its classes, at most. Its labels are a little beside
+what the network shows; where small classes are drawn often, the ensemble then sees them everywhere."""
 
 
 class TrainingSet:
@@ -199,16 +202,18 @@ def choose_labeled(
         options: how many pixels, and of which.
         sigma: width of the keypoints' Gaussians in pixels.
         seed: of the image; with that of the options it decides what is drawn.
-        wrong: bool [H, W], where the network shows something else than was labelled; None = nowhere.
+        wrong: of a projected photo, bool [H, W]: where the network shows something else; None = it was generated.
 
     Returns:
         int64 [P], indices into the flattened mask.
     """
     rng = np.random.RandomState([options.seed, seed])
+    balance = options.balance
     if wrong is not None:
         mask = np.where(wrong, IGNORE, mask)
+        balance = min(balance, PHOTO_BALANCE)
     if annotation.keypoints is None:
-        return choose_pixels(mask, options.pixels_per_image, options.balance, rng)
+        return choose_pixels(mask, options.pixels_per_image, balance, rng)
     # where keypoints are labelled, every pixel is: with a class, or with being on no keypoint
     strata = mask
     if annotation.mask is None:
@@ -216,7 +221,7 @@ def choose_labeled(
     near = near_keypoints(annotation.keypoints, mask.shape, sigma)
     if wrong is not None:
         near &= ~wrong
-    return choose_pixels(strata, options.pixels_per_image, options.balance, rng, near)
+    return choose_pixels(strata, options.pixels_per_image, balance, rng, near)
 
 
 def gather_labeled(
