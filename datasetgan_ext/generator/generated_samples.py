@@ -47,6 +47,8 @@ def generate_samples(
                     f'`outdir`={outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder'
                 )
             samples = SampleSet.read(outdir)
+            if samples.projecting is not None:
+                raise UserError(f'`outdir`={outdir} holds projected photos; give another folder for generated images')
             samples.check(generator, options)
         for place in (outdir, inside(outdir, 'images')):
             remove_leftovers(place)

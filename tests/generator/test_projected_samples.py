@@ -150,6 +150,8 @@ def test_other_options_and_other_folders_are_refused(projector, generator, tmp_p
     generate_samples(generator, SamplingOptions(), [0], tmp_path / 'generated', progress=False)
     with pytest.raises(UserError, match='holds generated samples; give another folder'):
         replace(projector, outdir=tmp_path / 'generated')(progress=False)
+    with pytest.raises(UserError, match='holds projected photos; give another folder'):
+        generate_samples(generator, SamplingOptions(), [9], projector.outdir, progress=False)
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'notes.txt').touch()
     with pytest.raises(UserError, match='is not empty'):
