@@ -70,8 +70,8 @@ SHOWN = 10
     '--max-strangeness',
     type=float,
     metavar='S',
-    help='Up to which it is trusted: 1 is usual for the network, larger where it was driven to show what it has not '
-    'learned  [default: 5]',
+    help='Up to which it is trusted: the images of the network itself are around 1 and below, pictures of other things '
+    'far above  [default: 4.5]',
 )
 @click.option('--batch', type=click.IntRange(min=1), metavar='N', help='Photos at once  [default: 8]')
 @click.option('--allow-failures', is_flag=True, help='End with status 0 even if some photos could not be read')

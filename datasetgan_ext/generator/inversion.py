@@ -36,7 +36,9 @@ LEVELS = 4
 STATISTICS_SEEDS = 4096
 """Random w of which mean and covariance are taken."""
 START_SEEDS = 256
-"""Of them, those whose images are compared with the photo for a start, and whose features are what is usual."""
+"""Of them, those whose images are made: to compare them with the photo for a start, or to see what is usual."""
+USUAL = 0.95
+"""Share of the network's own images that are less strange than 1."""
 START_SIDE = 16
 """Pixels of these images' longer side."""
 AT_ONCE = 8
@@ -54,23 +56,17 @@ class Inverted:
         image: uint8 [H, W, C], its image, cropped.
         psnr: of the image against the photo, in dB.
         perceptual: distance of the two, see `Inversion.perceptual_kind`.
-        strangeness: how unusual the features are from which the network makes the image: of the mean and the deviation
-            of each channel, the mean square in standard deviations among random images. It is 1 for those, and larger
-            where w has been driven to a picture that the network was not trained to make.
+        strangeness: how much less the encoder understands the photo than the network's own images: the distance between
+            its guess of w for the photo and for what the network makes of that guess, in units that a twentieth of the
+            network's own images exceed. A network can be driven to pictures of things that it never saw, with features
+            that mean nothing; the encoder cannot. None = there is no encoder.
     """
 
     w: np.ndarray
     image: np.ndarray
     psnr: float
     perceptual: float
-    strangeness: float
-
-
-class Usual(NamedTuple):
-    """What is usual of a layer: mean and standard deviation over random images, of what `activity_of` gives."""
-
-    mean: torch.Tensor
-    deviation: torch.Tensor
+    strangeness: float | None
 
 
 class Space(NamedTuple):
@@ -144,13 +140,13 @@ class Inversion:
         targets = torch.stack([torch.from_numpy(photo).permute(2, 0, 1) for photo in photos])
         targets = targets.to(self.generator.device, torch.float32) / 127.5 - 1
         found = self._optimize(targets, self._guess(targets))
-        made = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)])
+        made = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)]).images
         with torch.no_grad():
-            perceptual = self._perceptual(made.images, targets)
+            perceptual = self._perceptual(made, targets)
         return [
             Inverted(w.cpu().numpy(), image, psnr(photo, image), distance, strangeness)
             for w, image, photo, distance, strangeness in zip(
-                found, made.images.cpu().numpy(), photos, perceptual, self._strangeness(made.features)
+                found, made.cpu().numpy(), photos, perceptual, self._strangeness(targets)
             )
         ]
 
@@ -168,7 +164,7 @@ class Inversion:
         """Where to begin with each photo: float32 [N, w_dim]."""
         if self.encoder is not None:
             return self._space.mean + self.encoder(look(targets)) @ self._space.color
-        distances = (shrink(targets)[:, None] - self._random[0][None]).abs().mean(dim=(2, 3, 4))
+        distances = (shrink(targets)[:, None] - self._small_starts[None]).abs().mean(dim=(2, 3, 4))
         return self._space.starts[distances.argmin(dim=1)]
 
     def _whole(self, images: torch.Tensor) -> torch.Tensor:
@@ -186,25 +182,35 @@ class Inversion:
         return images[:, :, self._rows, self._columns]
 
     @cached_property
-    def _random(self) -> tuple[torch.Tensor, list[Usual]]:
-        """The images of the starts when small, float32 [N, C, h, w], -1..1; and what is usual in each layer."""
-        small, activity = [], []
-        starts = self._space.starts
-        for number in range(0, len(starts), AT_ONCE):
-            part = starts[number : number + AT_ONCE, None].expand(-1, self.generator.num_ws, -1)
-            made = self.generator.synthesize(range(len(part)), self.options, lambda ids, part=part: part[list(ids)])
-            small.append(shrink(made.images.permute(0, 3, 1, 2).float() / 127.5 - 1))
-            activity.append([activity_of(maps) for maps in made.features])
-        layers = [torch.cat(parts) for parts in zip(*activity)]
-        return torch.cat(small), [Usual(layer.mean(dim=0), layer.std(dim=0)) for layer in layers]
+    def _small_starts(self) -> torch.Tensor:
+        """The images of the starts when small: float32 [N, C, h, w], -1..1."""
+        return torch.cat([shrink(self._images_of(part)) for part in self._space.starts.split(AT_ONCE)])
 
-    def _strangeness(self, features: list[torch.Tensor]) -> list[float]:
-        """Of each image, from its feature maps."""
-        layers = [
-            ((activity_of(maps) - usual.mean) / usual.deviation.clamp_min(1e-6)).square().mean(dim=1)
-            for maps, usual in zip(features, self._random[1])
-        ]
-        return torch.stack(layers).mean(dim=0).tolist()
+    def _images_of(self, ws: torch.Tensor) -> torch.Tensor:
+        """What the network makes of some w, float32 [N, w_dim]: float32 [N, C, H, W], -1..1, cropped."""
+        whole = ws[:, None].expand(-1, self.generator.num_ws, -1)
+        made = self.generator.synthesize(range(len(ws)), self.options, lambda ids: whole[list(ids)])
+        return made.images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    @torch.no_grad()
+    def _misunderstood(self, images: torch.Tensor) -> torch.Tensor:
+        """How far the encoder's guess is from its guess of what the network makes of it: [N, C, H, W] -> [N], the mean
+        square in standard deviations of w."""
+        assert self.encoder is not None
+        guessed = self.encoder(look(images))
+        again = self.encoder(look(self._images_of(self._space.mean + guessed @ self._space.color)))
+        return (guessed - again).square().mean(dim=1)
+
+    @cached_property
+    def _usual(self) -> torch.Tensor:
+        """Above what value a twentieth of the network's own images is misunderstood."""
+        parts = [self._misunderstood(self._images_of(part)) for part in self._space.starts.split(AT_ONCE)]
+        return torch.cat(parts).quantile(USUAL)
+
+    def _strangeness(self, targets: torch.Tensor) -> list[float | None]:
+        if self.encoder is None:
+            return [None] * len(targets)
+        return (self._misunderstood(targets) / self._usual).tolist()
 
     def _optimize(self, targets: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
         """float32 [N, num_ws, w_dim]."""
@@ -266,12 +272,6 @@ def axes_of(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     variances, axes = torch.linalg.eigh((centered.T.double() @ centered.double() / len(centered)).cpu())
     deviations = variances.clamp_min(SMALLEST_VARIANCE * variances.max()).sqrt()
     return (axes / deviations).float().to(centered.device), (axes * deviations).T.float().to(centered.device)
-
-
-def activity_of(maps: torch.Tensor) -> torch.Tensor:
-    """Mean and standard deviation of each channel: [N, C, H, W] -> float32 [N, 2 C]."""
-    maps = maps.float()
-    return torch.cat([maps.mean(dim=(2, 3)), maps.std(dim=(2, 3))], dim=1)
 
 
 def shrink(images: torch.Tensor) -> torch.Tensor:

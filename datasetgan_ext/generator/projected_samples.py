@@ -44,7 +44,7 @@ IMAGES, PROJECTED, LATENTS = 'images', 'projections', 'latents'
 """Folders of the photos' parts, of what the network makes for them, and of their w vectors."""
 MIN_QUALITY = 23.0
 """PSNR in dB from which a projection is trusted."""
-MAX_STRANGENESS = 5.0
+MAX_STRANGENESS = 4.5
 """From which it is not, whatever the PSNR."""
 BATCH = 8
 
@@ -95,8 +95,7 @@ class PhotoProjector:
         outdir: the folder.
         transform: one of TRANSFORMS: how a photo becomes as large as the network's images.
         min_quality: PSNR in dB from which a projection is trusted.
-        max_strangeness: from which it is not: the network can be driven to pictures of things that it was not trained
-            on, with features that mean nothing.
+        max_strangeness: from which it is not, see `Inverted`.
         batch: photos at once. Larger ones are faster on a GPU; the last bits depend on it.
     """
 
@@ -287,7 +286,7 @@ class PhotoProjector:
             crop=photo.crop,
             psnr=round(found.psnr, 3),
             perceptual=round(found.perceptual, 5),
-            strangeness=round(found.strangeness, 3),
+            strangeness=None if found.strangeness is None else round(found.strangeness, 3),
             trusted=False,
             w=found.w,
         )
@@ -295,7 +294,8 @@ class PhotoProjector:
 
     def _judged(self, sample: Sample) -> Sample:
         assert sample.projection is not None
-        trusted = sample.projection.psnr >= self.min_quality and sample.projection.strangeness <= self.max_strangeness
+        strangeness = sample.projection.strangeness or 0
+        trusted = sample.projection.psnr >= self.min_quality and strangeness <= self.max_strangeness
         return replace(sample, projection=replace(sample.projection, trusted=trusted))
 
     def _after(self, waiting: dict[str, Sample], number: int) -> list[Sample]:

@@ -34,7 +34,7 @@ class Projection:
         crop: the part of the photo that was projected.
         psnr: of G(w) against that part, in dB.
         perceptual: distance of the two; what it is measured with, the folder tells.
-        strangeness: of the features of G(w), see `Inverted`.
+        strangeness: of the photo to the network, see `Inverted`; None = unknown.
         trusted: whether labels of the photo may be learned at w.
         w: float32 [num_ws, w_dim].
     """
@@ -47,7 +47,7 @@ class Projection:
     crop: Crop
     psnr: float
     perceptual: float
-    strangeness: float
+    strangeness: float | None
     trusted: bool
     w: np.ndarray = field(compare=False, repr=False)
 

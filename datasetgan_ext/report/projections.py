@@ -54,11 +54,12 @@ def _figure(samples: SampleSet, sample: Sample) -> str:
         f'<img src="{_thumbnail(path)}" alt="{what}">'
         for what, path in (('photo', samples.path(sample)), ('projection', samples.projection_path(sample)))
     )
+    strangeness = sample.projection.strangeness
+    strangeness = '' if strangeness is None else f', strangeness {strangeness:.1f}'
     doubt = '' if sample.is_trusted else ' class="doubtful"'
     return (
         f'<figure{doubt}><div>{pictures}</div><figcaption>{escape(sample.projection.file)}<br>'
-        f'{sample.projection.psnr:.1f} dB, {sample.projection.perceptual:.3f}, strangeness '
-        f'{sample.projection.strangeness:.1f}'
+        f'{sample.projection.psnr:.1f} dB, {sample.projection.perceptual:.3f}{strangeness}'
         f'{"" if sample.is_trusted else ", not trusted"}</figcaption></figure>\n'
     )
 

@@ -130,10 +130,7 @@ def test_photos_below_the_quality_are_not_trusted(projector):
     samples = replace(projector, min_quality=limit)(progress=False).samples  # nothing is projected again
     assert [sample.is_trusted for sample in samples.samples] == [value >= limit for value in psnr]
     assert [sample.projection.psnr for sample in samples.samples] == psnr
-    strangeness = [sample.projection.strangeness for sample in samples.samples]
-    limit = sorted(strangeness)[2]
-    samples = replace(projector, max_strangeness=limit)(progress=False).samples
-    assert [sample.is_trusted for sample in samples.samples] == [value <= limit for value in strangeness]
+    assert all(sample.projection.strangeness is None for sample in samples.samples)  # nothing judges it
 
 
 def test_other_options_and_other_folders_are_refused(projector, generator, tmp_path):
@@ -163,6 +160,10 @@ def test_the_encoder_is_kept(projector, generator, monkeypatch):
     first = Inversion(generator, SamplingOptions(), steps=3, encoder_images=64)
     samples = replace(projector, inversion=first)(progress=False).samples
     assert (projector.outdir / 'encoder.safetensors').exists()
+    strangeness = [sample.projection.strangeness for sample in samples.samples]
+    limit = sorted(strangeness)[2]
+    judged = replace(projector, inversion=first, max_strangeness=limit)(progress=False).samples
+    assert [sample.is_trusted for sample in judged.samples] == [value <= limit for value in strangeness]
     (projector.outdir / 'images' / 'a.png').unlink()
 
     def fails(*_, **__):
