@@ -15,6 +15,7 @@ import click
 
 from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.seeds import format_seeds
 from datasetgan_ext.options import (
     ClassPixels,
     Command,
@@ -63,6 +64,13 @@ log = logging.getLogger(__name__)
     metavar='SHARE',
     callback=check_share,
     help='Share of the images that is kept; the others, the most uncertain ones, are marked as dropped',
+)
+@click.option(
+    '--hand-labels/--no-hand-labels',
+    default=True,
+    show_default=True,
+    help="Images that a person labelled get that person's labels, which are in the interpreter's file, in place of the "
+    "ensemble's; they have no uncertainty, and --keep leaves them alone",
 )
 @click.option(
     '--min-pixels',
@@ -133,6 +141,7 @@ def main(
     mix_styles,
     projected_w,
     keep,
+    hand_labels,
     min_pixels,
     balance_classes,
     drop,
@@ -210,12 +219,15 @@ def main(
         options=replace(loaded.options, mix_styles=mix_styles, **given),
         batch=batch or (DEFAULT_BATCH[machines.device] if machines else None),
         latents=ProjectedLatents.read(projected_w, generator.num_ws, generator.w_dim) if projected_w else None,
+        hand_labels=hand_labels,
         device=device,
         allow_pickle_code=allow_pickle_code,
         upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    labeler = Labeler(generator, loaded, options=spec.options, batch=spec.batch, latents=spec.latents)
+    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels)
     ids = seeds or labeler.latents.ids
+    if hand_labels:
+        _tell_of_missing_hand_labels(loaded, ids, spec)
     if keep < 1 and loaded.ensemble.members == 1:
         log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
     pixels = len(ids) * math.prod(loaded.image_hw)
@@ -243,11 +255,25 @@ def main(
     print(
         f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
         f'{summary.samples - summary.kept} {"deleted" if drop else "marked as dropped in manifest.jsonl"}'
-        f'{_reasons(summary)}'
+        f'{_reasons(summary)}{f"; {summary.by_hand} labelled by hand" if summary.by_hand else ""}'
     )
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
     if destination is not None:
         print(f'Copied to {destination.url}')
+
+
+def _tell_of_missing_hand_labels(interpreter, ids, spec):
+    """Warn of images that were labelled by hand, where the interpreter's file does not have these labels."""
+    same = spec.latents is None and replace(spec.options, mix_styles=interpreter.options.mix_styles) == (
+        interpreter.options
+    )
+    labeled = sorted(set(interpreter.training.get('seeds', ())).intersection(ids)) if same else []
+    if labeled and not interpreter.hand_labels:
+        log.warning(
+            'Seeds %s were labelled by hand, but the interpreter was trained by a version that did not keep these '
+            'labels in its file: they get predicted ones. Trained again, it has them',
+            format_seeds(labeled),
+        )
 
 
 def _reasons(summary):

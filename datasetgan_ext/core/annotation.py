@@ -14,6 +14,9 @@ from datasetgan_ext.core.task import Task
 IGNORE = 255
 """Value of mask pixels that carry no label: left out of training and of scores."""
 
+HAND, PARTLY_HAND = 'hand', 'partly hand'
+"""Whose labels a sample has, as the manifest of a dataset says: a person's, or in part a person's and for the rest the
+ensemble's. Where it says nothing they are the ensemble's."""
 
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
 """Visibility of a keypoint, as in COCO: not in the image, hidden at a known place, to be seen."""

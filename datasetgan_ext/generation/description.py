@@ -15,6 +15,7 @@ from datasetgan_ext.core.version import __version__
 from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generator.identity import same_network
+from datasetgan_ext.interpreter import by_hand
 from datasetgan_ext.interpreter.labeler import Labeler
 
 COMPUTING = ('batch', 'device')
@@ -38,6 +39,7 @@ def describe(
         'version': FORMAT_VERSION,
         'options': {
             **_sampling(labeler, ids),
+            'hand-labels': by_hand.digest(labeler.hand_labels),
             **curation.to_json(task),
             'compression': compression,
         },

@@ -51,7 +51,7 @@ class Encoder:
         Raises:
             UserError: network or interpreter gave no numbers for it.
         """
-        if not math.isfinite(sample.uncertainty):
+        if sample.uncertainty is not None and not math.isfinite(sample.uncertainty):
             raise UserError(
                 f'`interpreter`: the uncertainty of {sample.name} is {sample.uncertainty}: network or interpreter '
                 'have weights that are no numbers, or too large; train the interpreter anew, or take another checkpoint'
@@ -69,7 +69,9 @@ class Encoder:
             record['mixed_from_w'] = sample.mixing.first_w
         if sample.halved_batch is not None:
             record[HALVED] = sample.halved_batch
-        record['uncertainty'] = round(sample.uncertainty, 6)
+        if sample.labels is not None:
+            record['labels'] = sample.labels
+        record['uncertainty'] = None if sample.uncertainty is None else round(sample.uncertainty, 6)
         record['pixels_per_class'] = pixels_per_class
         if sample.keypoints is not None:
             record |= _keypoint_record(sample)

@@ -54,6 +54,24 @@ class Prediction:
     keypoints: PredictedKeypoints | None
     threshold: float
 
+    def uncertainty_beside(self, index: int, labeled: np.ndarray | None, with_keypoints: bool) -> float:
+        """The uncertainty of what is left of an image to the ensemble.
+
+        Args:
+            index: of the image.
+            labeled: bool [H, W], pixels that a person labelled; None = not one.
+            with_keypoints: whether a person labelled its keypoints.
+        """
+        total = 0.0
+        if self.pixel_uncertainty is not None:
+            pixels = self.pixel_uncertainty[index]
+            if labeled is not None:
+                pixels = pixels.masked_fill(torch.from_numpy(labeled).to(pixels.device), 0)
+            total += float(image_uncertainty(pixels[None]))
+        if self.keypoints is not None and not with_keypoints:
+            total += float(self.keypoints.uncertainty[index].mean())
+        return total
+
     def keypoint_labels(self, index: int) -> Keypoints:
         """The keypoints of an image as labels, on the CPU: visible where present, else absent."""
         present = (self.keypoints.confidence[index] >= self.threshold).cpu().numpy()

@@ -35,9 +35,12 @@ which it gives the images and labels.
 ## How it was made
 {option_rows}
 
-The labels were predicted by an ensemble trained on {labeled} hand-labelled images and contain errors.
+The labels were predicted by an ensemble trained on {labeled} hand-labelled images and contain errors.{by_hand}
 
 {license}"""
+BY_HAND = """\
+ {count} images have the labels
+of a person instead: `"labels": "hand"` in the manifest, and no uncertainty."""
 CLASS_TABLE = """\
 | id | class | share of pixels | images with it |
 |---|---|---|---|
@@ -108,6 +111,7 @@ def write_card(info: dict, summary: Summary) -> str:
         files=(MASK_FILES if class_rows else IMAGE_FILES) + (KEYPOINT_FILES if keypoint_rows else ''),
         reading=(READ_MASK if class_rows else '') + (READ_KEYPOINTS if keypoint_rows else ''),
         labeled=info['labelled_images'],
+        by_hand=BY_HAND.format(count=summary.by_hand) if summary.by_hand else '',
         license=LICENSE,
         option_rows='\n'.join(f'- {name}: {markdown(value)}' for name, value in info['options'].items()),
     )

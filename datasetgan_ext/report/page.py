@@ -22,7 +22,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import Summary, name_of_record, read_manifest
 from datasetgan_ext.formats.png import png_bytes
 from datasetgan_ext.report.preview import keypoint_colors
-from datasetgan_ext.report.strata import DROPPED, Score, read_scores, stratify
+from datasetgan_ext.report.strata import DROPPED, Score, read_by_hand, read_scores, stratify
 
 PAGE = Path(__file__).with_name('page.html')
 SHOWN = 8
@@ -79,7 +79,7 @@ def write_report(
     words = words or Words.of_generated(info)
     task = Task.from_json(info, path)
     scores = read_scores(manifest)
-    strata = stratify(scores, SHOWN)
+    strata = stratify(scores, SHOWN, read_by_hand(manifest))
     worst = scores[: -SHOWN - 1 : -1]
     wanted = {score.id for score in worst}
     for part in strata.values():
@@ -147,7 +147,9 @@ def _figure(record: dict, image: np.ndarray, mask: np.ndarray | None, task: Task
         pictures += f'<img class="mask" src="{overlay}" alt="mask of {name}">'
     if task.keypoints:
         pictures += _keypoints(record, task, width, height)
-    caption = f'{name}<br>{record["uncertainty"]:.4f}' + ('' if record['kept'] else f', {DROPPED}')
+    told = [] if record['uncertainty'] is None else [f'{record["uncertainty"]:.4f}']
+    told += [f'{labels} labelled' for labels in (record.get('labels'),) if labels]
+    caption = f'{name}<br>' + ', '.join([*told, *([] if record['kept'] else [DROPPED])])
     style = '' if record['kept'] else f' class="{DROPPED}"'
     return (
         f'<figure><div class="picture" style="aspect-ratio: {width} / {height}">{pictures}</div>'
@@ -186,6 +188,7 @@ def _facts(info: dict, summary: Summary, reasons: Counter, task: Task) -> str:
         'classes': len(task.classes),
         'keypoints': len(task.keypoints),
         'hand-labelled images': info['labelled_images'],
+        'of them in the dataset': summary.by_hand,
     }
     return ''.join(
         f'<div><dt>{escape(name)}</dt><dd>{escape(f"{value:,}" if isinstance(value, int) else value)}</dd></div>'
@@ -254,11 +257,15 @@ def _uncertainty_text(summary: Summary, words: Words) -> str:
             f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '
             f'{summary.samples - summary.kept:,} of {summary.samples:,} are dropped.'
         )
+    if summary.by_hand:
+        text += f' {summary.by_hand:,} images have the labels of a person, and no uncertainty.'
     return text
 
 
 def _histogram(scores: list[Score], summary: Summary) -> str:
     """How many samples have which uncertainty, the dropped ones above the kept ones."""
+    if not scores:
+        return ''
     width, height = CHART_WH
     highest = max(scores[-1].uncertainty, 1e-6)
     kept_counts, _ = np.histogram([score.uncertainty for score in scores if score.kept], BINS, (0, highest))

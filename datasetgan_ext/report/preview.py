@@ -98,9 +98,10 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             if sample.keypoints is not None and title in ('overlay', 'keypoints'):
                 draw_keypoints(tile, sample.keypoints, task, scale)
             sheet.paste(tile, (x, top))
+        uncertainty = '' if sample.uncertainty is None else f' ({sample.uncertainty:.4f})'
         draw.text(
             (left, top + tile_wh[1] + 2),
-            f'{stratum}: {sample.id_name} {sample.id} ({sample.uncertainty:.4f})',
+            f'{stratum}: {sample.id_name} {sample.id}{uncertainty}',
             RED if stratum == DROPPED else DIM,
             font,
         )
