@@ -13,7 +13,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS
+from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, SCORES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import format_seeds
 from datasetgan_ext.options import (
@@ -64,6 +64,13 @@ log = logging.getLogger(__name__)
     metavar='SHARE',
     callback=check_share,
     help='Share of the images that is kept; the others, the most uncertain ones, are marked as dropped',
+)
+@click.option(
+    '--score',
+    type=click.Choice(SCORES),
+    help='What --keep goes by: labels, how unsure the ensemble is of the pixels that are not background (on the '
+    "mean, their entropy plus the members' Jensen-Shannon distance); paper, the mean divergence of the most uncertain "
+    'tenth of all pixels, in nats  [default: labels; paper for an interpreter of --preset=reference]',
 )
 @click.option(
     '--hand-labels/--no-hand-labels',
@@ -141,6 +148,7 @@ def main(
     mix_styles,
     projected_w,
     keep,
+    score,
     hand_labels,
     min_pixels,
     balance_classes,
@@ -220,11 +228,12 @@ def main(
         batch=batch or (DEFAULT_BATCH[machines.device] if machines else None),
         latents=ProjectedLatents.read(projected_w, generator.num_ws, generator.w_dim) if projected_w else None,
         hand_labels=hand_labels,
+        score=score,
         device=device,
         allow_pickle_code=allow_pickle_code,
         upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels)
+    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels, score)
     ids = seeds or labeler.latents.ids
     if hand_labels:
         _tell_of_missing_hand_labels(loaded, ids, spec)

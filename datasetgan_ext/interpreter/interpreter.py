@@ -92,10 +92,15 @@ class Interpreter:
                 'Train one for this network with datasetgan train'
             )
 
-    def fused_for(self, generator: Generator) -> FusedEnsemble:
-        """The ensemble made ready for a generator's feature maps, on its device."""
+    @property
+    def score(self) -> str:
+        """What an image's uncertainty is unless told, a name in `uncertainty.SCORES`: the paper's for its preset."""
+        return 'paper' if self.training.get('preset') == 'reference' else 'labels'
+
+    def fused_for(self, generator: Generator, score: str | None = None) -> FusedEnsemble:
+        """The ensemble made ready for a generator's feature maps, on its device; `score` in place of `self.score`."""
         self.check_generator(generator)
-        return fuse(self.ensemble, generator, self.options, self._heads, self.difference_layers)
+        return fuse(self.ensemble, generator, self.options, self._heads, self.difference_layers, score or self.score)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
@@ -218,9 +223,10 @@ def fuse(
     options: SamplingOptions,
     heads: HeadLayout,
     difference_layers: Sequence[int] = (),
+    score: str = 'labels',
 ) -> FusedEnsemble:
-    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped, and
-    `difference_layers` which layers' differences it reads."""
+    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped,
+    `difference_layers` which layers' differences it reads, and `score` what an image's uncertainty is."""
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
     return FusedEnsemble(
         ensemble=ensemble,
@@ -231,4 +237,5 @@ def fuse(
         device=generator.device,
         heads=heads,
         difference_layers=difference_layers,
+        score=score,
     )

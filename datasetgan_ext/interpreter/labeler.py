@@ -54,8 +54,7 @@ class LabeledSample:
         name: of its files, without the suffix.
         image: uint8 [H, W, C], RGB (C = 3) or grey (C = 1).
         mask: uint8 [H, W], class ids; None where the interpreter has no classes.
-        uncertainty: mean of the most uncertain tenth of the pixels, in nats, plus that of the keypoints; of what the
-            ensemble labelled alone, and None where a person labelled all.
+        uncertainty: see `Prediction`; of what the ensemble labelled alone, and None where a person labelled all.
         pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats; None without classes.
         keypoints: None where the interpreter has none.
         mixing: the second seed that gave the styles of the later layers, if there was one.
@@ -63,6 +62,7 @@ class LabeledSample:
         halved_batch: images in its forward pass, where the GPU's memory was too small for the batch; else None. Its
             last bits may be others than in a whole batch.
         labels: `HAND` or `PARTLY_HAND` where a person labelled the image or a part of it; else None.
+        pixel_entropy: float32 [H, W], of the ensemble's mean class probabilities, in nats; None without classes.
     """
 
     id: int
@@ -76,6 +76,7 @@ class LabeledSample:
     id_name: str = SEED
     halved_batch: int | None = None
     labels: str | None = None
+    pixel_entropy: np.ndarray | None = None
 
     @property
     def seed(self) -> int:
@@ -106,6 +107,7 @@ class Labeler:
         batch: int | None = None,
         latents: Latents | None = None,
         hand_labels: bool = False,
+        score: str | None = None,
     ):
         """
         Args:
@@ -117,6 +119,7 @@ class Labeler:
             latents: what the images are made from; None = seeds.
             hand_labels: give the images that a person labelled that person's labels, from the interpreter's file, where
                 `options` make these very images.
+            score: what an image's uncertainty is, a name in `uncertainty.SCORES`; None = `interpreter.score`.
 
         Raises:
             UserError: the interpreter belongs to another network, or the options do not suit this one.
@@ -131,7 +134,8 @@ class Labeler:
         self.hand_labels: dict[int, HandLabel] = {}
         if hand_labels and self._makes_labeled_images():
             self.hand_labels = interpreter.hand_labels
-        self._fused = interpreter.fused_for(generator)
+        self.score = score or interpreter.score
+        self._fused = interpreter.fused_for(generator, self.score)
 
     def _makes_labeled_images(self) -> bool:
         """Whether a seed's image is that of the interpreter's samples, unless styles are mixed into it."""
@@ -183,6 +187,7 @@ class Labeler:
         uncertainty = prediction.uncertainty.cpu().tolist()
         masks = _each(prediction.masks, len(ids))
         pixel_uncertainty = _each(prediction.pixel_uncertainty, len(ids))
+        pixel_entropy = _each(prediction.pixel_entropy, len(ids))
         samples = [
             LabeledSample(
                 id=number,
@@ -191,6 +196,7 @@ class Labeler:
                 mask=masks[index],
                 uncertainty=uncertainty[index],
                 pixel_uncertainty=pixel_uncertainty[index],
+                pixel_entropy=pixel_entropy[index],
                 keypoints=_keypoints(prediction, index),
                 mixing=self.latents.mixing(number),
                 id_name=self.latents.id_name,
@@ -269,7 +275,7 @@ class LabelerSpec:
     Attributes:
         network: see `load_generator`; or the content of such a file.
         interpreter: see `Interpreter.load`; or the content of such a file.
-        options, batch, latents, hand_labels: see `Labeler`.
+        options, batch, latents, hand_labels, score: see `Labeler`.
         device: where it computes; None = the first GPU, or the CPU where there is none.
         allow_pickle_code, upstream: see `load_generator`; `upstream` is an absolute path, the same on all machines.
     """
@@ -280,6 +286,7 @@ class LabelerSpec:
     batch: int | None = None
     latents: Latents | None = None
     hand_labels: bool = False
+    score: str | None = None
     device: torch.device | str | None = None
     allow_pickle_code: bool = False
     upstream: Path | None = None
@@ -311,6 +318,7 @@ class LabelerSpec:
                 self.batch,
                 self.latents,
                 self.hand_labels,
+                self.score,
             )
 
 

@@ -59,8 +59,27 @@ class Words:
             title=f'Labelled images from {info["sources"]["network"]}',
             samples="From the ensemble's most certain sample to its least certain one; below each picture its name and "
             'uncertainty.',
-            uncertainty="How far the ensemble's members disagree about an image.",
+            uncertainty=uncertainty_words(info),
         )
+
+
+def uncertainty_words(info: dict) -> str:
+    """What the uncertainty of generated images is; `info` is the content of dataset.json."""
+    score = info['options'].get('score', 'paper') if info.get('classes') else None
+    parts = {
+        'labels': "How unsure the ensemble is of an image's labels: the mean over all pixels that are not background "
+        'of the entropy of their classes (in nats) plus the Jensen-Shannon distance of the members; 0 = sure. Of an '
+        'image that is all background, the mean of the most uncertain tenth.',
+        'paper': "How far the ensemble's members disagree about an image: the mean Jensen-Shannon divergence of the "
+        'most uncertain tenth of its pixels, in nats.',
+    }
+    found = [parts[score]] if score in parts else []
+    if info.get('keypoints'):
+        found.append(
+            f'{"Added to it is" if found else "It is"} how far the members disagree about where keypoints are, a mean '
+            'in 0..1.'
+        )
+    return ' '.join(found)
 
 
 def write_report(
