@@ -80,6 +80,12 @@ log = logging.getLogger(__name__)
     "ensemble's; they have no uncertainty, and --keep leaves them alone",
 )
 @click.option(
+    '--ignore-pixels',
+    metavar='SHARE|above:LEVEL',
+    help='Leave pixels without a label (255) of which the ensemble is unsure: the most doubtful share of each image, '
+    'such as 0.05, or all above a level of entropy plus Jensen-Shannon distance, such as above:0.8; not for COCO, YOLO',
+)
+@click.option(
     '--min-pixels',
     type=ClassPixels(),
     multiple=True,
@@ -150,6 +156,7 @@ def main(
     keep,
     score,
     hand_labels,
+    ignore_pixels,
     min_pixels,
     balance_classes,
     drop,
@@ -207,6 +214,7 @@ def main(
     from datasetgan_ext.generation.upload import Destination
     from datasetgan_ext.generator.checkpoint import DEMO, load_generator
     from datasetgan_ext.generator.latents import ProjectedLatents
+    from datasetgan_ext.interpreter.doubt import Doubtful
     from datasetgan_ext.interpreter.interpreter import Interpreter
     from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, LabelerSpec
 
@@ -229,11 +237,12 @@ def main(
         latents=ProjectedLatents.read(projected_w, generator.num_ws, generator.w_dim) if projected_w else None,
         hand_labels=hand_labels,
         score=score,
+        ignore=Doubtful.parse(ignore_pixels) if ignore_pixels else None,
         device=device,
         allow_pickle_code=allow_pickle_code,
         upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels, score)
+    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels, score, spec.ignore)
     ids = seeds or labeler.latents.ids
     if hand_labels:
         _tell_of_missing_hand_labels(loaded, ids, spec)

@@ -41,6 +41,7 @@ def describe(
             **_sampling(labeler, ids),
             'hand-labels': by_hand.digest(labeler.hand_labels),
             'score': labeler.score if task.classes else None,
+            'ignore-pixels': None if labeler.ignore is None else str(labeler.ignore),
             **curation.to_json(task),
             'compression': compression,
         },

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasetgan_ext.core.annotation import ABSENT, object_box
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, object_box
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import projected_name, sample_id, sample_name
 from datasetgan_ext.core.task import Task
@@ -62,7 +62,8 @@ class Encoder:
         if sample.mask is not None:
             names['mask'] = f'masks/{sample.name}.png'
             contents['mask'] = png_bytes(write_mask, sample.mask, self.task.flat_palette, self.compression)
-            pixels_per_class = np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist()
+            labeled = sample.mask[sample.mask != IGNORE]
+            pixels_per_class = np.bincount(labeled, minlength=len(self.task.classes)).tolist()
         record = {sample.id_name: sample.id, **names}
         if sample.mixing is not None:
             record['mixed_with'] = sample.mixing.seed

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 TOP_SHARE = 0.1
+
+T = TypeVar('T', torch.Tensor, np.ndarray)
 
 
 def majority_vote(probabilities: torch.Tensor) -> torch.Tensor:
@@ -83,6 +87,12 @@ def _foreground_mean(pixels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.where(count > 0, mean, top_tenth(pixels[None])[0])
 
 
+def pixel_doubt(divergence: T, entropies: T) -> T:
+    """How unsure the ensemble is of a pixel: the entropy of its class (in nats) plus the members' Jensen-Shannon
+    distance, the root of their divergence. Tensors or arrays, float32 [...]; 0 where all are sure of the same."""
+    return entropies + divergence**0.5
+
+
 def of_labels(masks: torch.Tensor, divergence: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:
     """What tells that an image's labels are wrong: the foreground's mean entropy plus its mean Jensen-Shannon distance,
     which is the root of the divergence. So odd backgrounds do not count.
@@ -97,7 +107,7 @@ def of_labels(masks: torch.Tensor, divergence: torch.Tensor, entropies: torch.Te
     Returns:
         float32 [N], 0 where the ensemble is sure.
     """
-    return foreground_mean(entropies + divergence.sqrt(), masks)
+    return foreground_mean(pixel_doubt(divergence, entropies), masks)
 
 
 def of_paper(masks: torch.Tensor, divergence: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from string import Template
 import numpy as np
 import PIL.Image
 
-from datasetgan_ext.core.annotation import ABSENT
+from datasetgan_ext.core.annotation import ABSENT, IGNORE
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.core.task import Task
@@ -142,7 +142,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[str, str | None]:
-    """Addresses of an image (JPEG) and its mask (PNG, background transparent), scaled down to THUMBNAIL if larger."""
+    """Addresses of an image (JPEG) and its mask (PNG, transparent where nothing is), scaled down to THUMBNAIL."""
     height, width = image.shape[:2]
     scale = min(1, THUMBNAIL / max(height, width))
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -151,7 +151,8 @@ def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[
     picture.resize(size_wh, PIL.Image.Resampling.BOX).save(buffer, 'JPEG', quality=JPEG_QUALITY, subsampling=0)
     if mask is None:
         return data_uri('jpeg', buffer.getvalue()), None
-    small = PIL.Image.fromarray(mask).resize(size_wh, PIL.Image.Resampling.NEAREST)
+    clear = np.where(mask == IGNORE, 0, mask).astype(np.uint8)
+    small = PIL.Image.fromarray(clear).resize(size_wh, PIL.Image.Resampling.NEAREST)
     small.putpalette(task.flat_palette)
     content = png_bytes(lambda file: small.save(file, 'PNG', transparency=0, optimize=True))
     return data_uri('jpeg', buffer.getvalue()), data_uri('png', content)

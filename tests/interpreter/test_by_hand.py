@@ -17,7 +17,8 @@ from datasetgan_ext.formats.png import read_image, read_mask
 from datasetgan_ext.generator.latents import ProjectedLatents
 from datasetgan_ext.interpreter.by_hand import HandLabel, digest, look_of
 from datasetgan_ext.interpreter.interpreter import METADATA_KEY, Interpreter
-from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
+from datasetgan_ext.interpreter.labeler import Labeler
+from datasetgan_ext.interpreter.stream import LabeledImages
 from tests.generation.test_keypoints import labeler as labeler_with_keypoints  # noqa: F401 (a fixture)
 
 
