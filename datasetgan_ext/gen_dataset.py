@@ -246,8 +246,8 @@ def main(
     ids = seeds or labeler.latents.ids
     if hand_labels:
         _tell_of_missing_hand_labels(loaded, ids, spec)
-    if keep < 1 and loaded.ensemble.members == 1:
-        log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
+    if keep < 1 and loaded.ensemble.members == 1 and (labeler.score == 'paper' or not loaded.task.classes):
+        log.warning('An ensemble of one never disagrees: which images --keep=%s drops is left to chance', keep)
     pixels = len(ids) * math.prod(loaded.image_hw)
     devices = worker_devices(device, workers, most=pixels // PIXELS_PER_CPU_WORKER)
     options = {'val': val, 'shard_size': shard_size, 'segmentation': segmentation}
