@@ -159,7 +159,8 @@ def mean_iou(confusions: Sequence[np.ndarray]) -> float:
 
 
 def worth(confusions: Sequence[np.ndarray], scores: Sequence[float]) -> dict:
-    """What a score is worth on some images: its rank correlation with their mIoU, and the points gained by dropping."""
+    """What a score is worth on some images: its rank correlation with their mIoU (nan if it is the same for all), and
+    the points gained by dropping."""
     own = [mean_iou([confusion]) for confusion in confusions]
     order = np.argsort(scores, kind='stable')
     everything = mean_iou(confusions)
@@ -167,11 +168,17 @@ def worth(confusions: Sequence[np.ndarray], scores: Sequence[float]) -> dict:
     for share in DROPPED:
         kept = order[: math.ceil((1 - share) * len(order) - 1e-9)]
         gains[str(share)] = 100 * (mean_iou([confusions[index] for index in kept]) - everything)
-    return {'correlation': float(np.corrcoef(rankdata(scores), rankdata(own))[0, 1]), 'gain': gains}
+    alike = len(set(scores)) == 1
+    correlation = math.nan if alike else float(np.corrcoef(rankdata(scores), rankdata(own))[0, 1])
+    return {'correlation': correlation, 'gain': gains}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def summary_of(runs: Sequence[list[tuple]]) -> dict:
-    """Mean and standard deviation over the training seeds of what each score is worth."""
+    """Mean and standard deviation over the training seeds of what each score is worth; None where it is nan for one."""
     rows = {}
     for name in (*SCORES, TRUE):
         found = []
@@ -182,7 +189,7 @@ def summary_of(runs: Sequence[list[tuple]]) -> dict:
         flat = {'correlation': [one['correlation'] for one in found]}
         flat |= {share: [one['gain'][share] for one in found] for share in map(str, DROPPED)}
         rows[name] = {
-            key: {'mean': float(np.mean(values)), 'std': float(np.std(values, ddof=1)) if len(values) > 1 else None}
+            key: {'mean': _number(np.mean(values)), 'std': _number(np.std(values, ddof=1)) if len(values) > 1 else None}
             for key, values in flat.items()
         }
     return rows
@@ -220,7 +227,8 @@ def main(smoke, interpreters):
         print(f'{name}: {len(sets[name][0])} images')
         for score, row in of_set.items():
             gains = ', '.join(f'{row[str(share)]["mean"]:+.2f}' for share in DROPPED)
-            print(f'  {score}: {row["correlation"]["mean"]:.3f}; {gains}')
+            correlation = row['correlation']['mean']
+            print(f'  {score}: {"the same for all" if correlation is None else f"{correlation:.3f}"}; {gains}')
     if not smoke:
         images = {name: len(runs[0]) for name, runs in sets.items()}
         write_result('image_score', {'seeds': list(seeds), 'images': images, 'chosen': CHOSEN, 'sets': rows})

@@ -61,6 +61,10 @@ def demo_keypoints(result: dict) -> str:
 
 
 def image_score(result: dict) -> str:
+    def correlation(row: dict) -> str:
+        found = row['correlation']
+        return '–' if found['mean'] is None else f'{found["mean"]:.2f} ± {found["std"]:.2f}'
+
     sets = {'more': 'images that chose', 'held out': 'held-out images'}
     rows = [
         '| score | '
@@ -75,12 +79,11 @@ def image_score(result: dict) -> str:
         cells = []
         for name in sets:
             row = result['sets'][name][title]
-            cells.append(f'{row["correlation"]["mean"]:.2f} ± {row["correlation"]["std"]:.2f}')
+            cells.append(correlation(row))
             cells += [f'{row[share]["mean"]:+.2f} ± {row[share]["std"]:.2f}' for share in ('0.05', '0.1', '0.2')]
-        folds = result['sets']['cross-validation'][title]['correlation']
-        cells.append(f'{folds["mean"]:.2f} ± {folds["std"]:.2f}')
+        cells.append(correlation(result['sets']['cross-validation'][title]))
         name = f'**{title}**' if title == result['chosen'] else title
-        rows.append(f'| {name} | {" | ".join(cells)} |'.replace('+-', '-'))
+        rows.append(f'| {name} | {" | ".join(cells)} |')
     return '\n'.join(rows)
 
 

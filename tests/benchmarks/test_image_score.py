@@ -63,3 +63,9 @@ def test_means_over_the_seeds():
     row = summary_of([run, run, other])['divergence, foreground']['correlation']
     assert row['mean'] == pytest.approx(-1 / 3) and row['std'] == pytest.approx(2 / 3**0.5)
     assert summary_of([run, other])[TRUE]['correlation'] == {'mean': pytest.approx(-1), 'std': pytest.approx(0)}
+
+
+def test_a_score_that_says_the_same_of_all_images():
+    assert np.isnan(worth([confusion(10, 0), confusion(10, 5)], [1, 1])['correlation'])
+    row = summary_of([[(confusion(10, 0), dict.fromkeys(SCORES, 1)), (confusion(10, 5), dict.fromkeys(SCORES, 1))]])
+    assert row['divergence, foreground']['correlation'] == {'mean': None, 'std': None}
