@@ -131,7 +131,7 @@ def _check_record(record: object, finished: bool) -> None:
     if not _are_numbers(record['pixels_per_class']):
         raise ValueError('its pixels_per_class are no numbers')
     if 'keypoints' in record:
-        box = record.get('box')
+        box = record.get('box') or []
         if not _are_numbers(record['keypoints']) or not _are_numbers(box) or len(box) != 4:
             raise ValueError('its keypoints or its box are no numbers')
 
@@ -378,7 +378,7 @@ def _is_plain(path: Path) -> bool:
     """Whether every program shows a photo's file alike."""
     with open_image(path) as image:
         upright = image.getexif().get(PIL.ExifTags.Base.Orientation, 1) == 1
-        common = path.suffix.lower() in PLAIN_FORMATS.get(image.format, ())
+        common = path.suffix.lower() in PLAIN_FORMATS.get(image.format or '', ())
         return upright and common and image.mode in ('RGB', 'L') and not image.has_transparency_data
 
 
