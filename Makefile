@@ -35,6 +35,7 @@ benchmarks: .venv/ready
 	$(BIN)/python benchmarks/demo_accuracy.py
 	$(BIN)/python benchmarks/demo_keypoints.py
 	$(BIN)/python benchmarks/demo_memory.py
+	$(BIN)/python benchmarks/image_score.py
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/preset_cost.py
 	$(PIP) --editable '.[benchmarks]'

@@ -31,7 +31,7 @@ from datasetgan_ext import Labeler
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.interpreter import Interpreter
-from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
+from datasetgan_ext.interpreter.uncertainty import jensen_shannon, majority_vote, top_tenth
 
 OURS, PLAIN, BARE = 'ours', 'plain', 'bare generator'
 # resolution, members, classes, images per forward pass
@@ -77,7 +77,7 @@ def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]
                     )
             probabilities.append(x.softmax(dim=1).T)
         probabilities = torch.stack(probabilities)
-        image_uncertainty(jensen_shannon(probabilities).reshape(1, *generator.image_hw))
+        top_tenth(jensen_shannon(probabilities).reshape(1, *generator.image_hw))
         masks.append(majority_vote(probabilities).reshape(generator.image_hw).byte().cpu().numpy())
     return np.stack(masks)
 

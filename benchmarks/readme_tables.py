@@ -60,6 +60,33 @@ def demo_keypoints(result: dict) -> str:
     )
 
 
+def image_score(result: dict) -> str:
+    def correlation(row: dict) -> str:
+        found = row['correlation']
+        return '–' if found['mean'] is None else f'{found["mean"]:.2f} ± {found["std"]:.2f}'
+
+    sets = {'more': 'images that chose', 'held out': 'held-out images'}
+    rows = [
+        '| score | '
+        + ' | '.join(
+            f'{title} ({result["images"][name]}): rank correlation | 5 % dropped | 10 % | 20 %'
+            for name, title in sets.items()
+        )
+        + ' | cross-validation (16): rank correlation |',
+        '|---' * 10 + '|',
+    ]
+    for title in result['sets']['more']:
+        cells = []
+        for name in sets:
+            row = result['sets'][name][title]
+            cells.append(correlation(row))
+            cells += [f'{row[share]["mean"]:+.2f} ± {row[share]["std"]:.2f}' for share in ('0.05', '0.1', '0.2')]
+        cells.append(correlation(result['sets']['cross-validation'][title]))
+        name = f'**{title}**' if title == result['chosen'] else title
+        rows.append(f'| {name} | {" | ".join(cells)} |')
+    return '\n'.join(rows)
+
+
 def inference(result: dict) -> str:
     rows = [
         '| image | members | classes | batch | bare generator | ours | plain | plain / ours | memory, ours / plain |',
@@ -230,6 +257,7 @@ TABLES = {
     'gpu_inference': gpu_inference,
     'gpu_labels': gpu_labels,
     'gpu_speed': gpu_speed,
+    'image_score': image_score,
     'inference': inference,
     'labelling': labeling,
     'measured': measured,

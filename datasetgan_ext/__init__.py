@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from datasetgan_ext.generator.checkpoint import load_generator
     from datasetgan_ext.generator.sampling import SamplingOptions
     from datasetgan_ext.interpreter.interpreter import Interpreter
-    from datasetgan_ext.interpreter.labeler import LabeledImages, LabeledSample, Labeler
+    from datasetgan_ext.interpreter.labeler import LabeledSample, Labeler
+    from datasetgan_ext.interpreter.stream import LabeledImages
 
     load_interpreter = Interpreter.load
 
@@ -37,7 +38,7 @@ __all__ = [
 
 _MODULES = {
     'Interpreter': 'interpreter.interpreter',
-    'LabeledImages': 'interpreter.labeler',
+    'LabeledImages': 'interpreter.stream',
     'LabeledSample': 'interpreter.labeler',
     'Labeler': 'interpreter.labeler',
     'SamplingOptions': 'generator.sampling',

@@ -13,9 +13,9 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS
+from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, SCORES
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.seeds import PROJECTION
+from datasetgan_ext.core.seeds import PROJECTION, format_seeds
 from datasetgan_ext.options import (
     ClassPixels,
     Command,
@@ -72,6 +72,26 @@ log = logging.getLogger(__name__)
     metavar='SHARE',
     callback=check_share,
     help='Share of the images that is kept; the others, the most uncertain ones, are marked as dropped',
+)
+@click.option(
+    '--score',
+    type=click.Choice(SCORES),
+    help='What --keep goes by: labels, how unsure the ensemble is of the pixels that are not background (on the '
+    "mean, their entropy plus the members' Jensen-Shannon distance); paper, the mean divergence of the most uncertain "
+    'tenth of all pixels, in nats  [default: labels; paper for an interpreter of --preset=reference]',
+)
+@click.option(
+    '--hand-labels/--no-hand-labels',
+    default=True,
+    show_default=True,
+    help="Images that a person labelled get that person's labels, which are in the interpreter's file, in place of the "
+    "ensemble's; they have no uncertainty, and --keep leaves them alone",
+)
+@click.option(
+    '--ignore-pixels',
+    metavar='SHARE|above:LEVEL',
+    help='Leave pixels without a label (255) of which the ensemble is unsure: the most doubtful share of each image, '
+    'such as 0.05, or all above a level of entropy plus Jensen-Shannon distance, such as above:0.8; not for COCO, YOLO',
 )
 @click.option(
     '--min-pixels',
@@ -143,6 +163,9 @@ def main(
     projected_w,
     projected_photos,
     keep,
+    score,
+    hand_labels,
+    ignore_pixels,
     min_pixels,
     balance_classes,
     drop,
@@ -200,6 +223,7 @@ def main(
     from datasetgan_ext.generation.upload import Destination
     from datasetgan_ext.generator.checkpoint import DEMO, load_generator
     from datasetgan_ext.generator.latents import ProjectedLatents
+    from datasetgan_ext.interpreter.doubt import Doubtful
     from datasetgan_ext.interpreter.interpreter import Interpreter
     from datasetgan_ext.interpreter.labeler import DEFAULT_BATCH, Labeler, LabelerSpec
 
@@ -220,16 +244,21 @@ def main(
         options=replace(loaded.options, mix_styles=mix_styles, **given),
         batch=batch or (DEFAULT_BATCH[machines.device] if machines else None),
         latents=ProjectedLatents.read(projected_w, generator.num_ws, generator.w_dim) if projected_w else None,
+        hand_labels=hand_labels,
+        score=score,
+        ignore=Doubtful.parse(ignore_pixels) if ignore_pixels else None,
         device=device,
         allow_pickle_code=allow_pickle_code,
         upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    labeler = Labeler(generator, loaded, options=spec.options, batch=spec.batch, latents=spec.latents)
+    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels, score, spec.ignore)
     ids = seeds or labeler.latents.ids
     if projected_photos:
         _tell_distances(labeler, list(ids), projected_photos)
-    if keep < 1 and loaded.ensemble.members == 1:
-        log.warning('An ensemble of one is never unsure: which images --keep=%s drops is left to chance', keep)
+    if hand_labels:
+        _tell_of_missing_hand_labels(loaded, ids, spec)
+    if keep < 1 and loaded.ensemble.members == 1 and (labeler.score == 'paper' or not loaded.task.classes):
+        log.warning('An ensemble of one never disagrees: which images --keep=%s drops is left to chance', keep)
     pixels = len(ids) * math.prod(loaded.image_hw)
     devices = worker_devices(device, workers, most=pixels // PIXELS_PER_CPU_WORKER)
     options = {'val': val, 'shard_size': shard_size, 'segmentation': segmentation}
@@ -255,11 +284,25 @@ def main(
     print(
         f'{summary.samples} labelled images in {outdir}: {summary.kept} kept, '
         f'{summary.samples - summary.kept} {"deleted" if drop else "marked as dropped in manifest.jsonl"}'
-        f'{_reasons(summary)}'
+        f'{_reasons(summary)}{f"; {summary.by_hand} labelled by hand" if summary.by_hand else ""}'
     )
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
     if destination is not None:
         print(f'Copied to {destination.url}')
+
+
+def _tell_of_missing_hand_labels(interpreter, ids, spec):
+    """Warn of images that were labelled by hand, where the interpreter's file does not have these labels."""
+    same = spec.latents is None and replace(spec.options, mix_styles=interpreter.options.mix_styles) == (
+        interpreter.options
+    )
+    labeled = sorted(set(interpreter.training.get('seeds', ())).intersection(ids)) if same else []
+    if labeled and not interpreter.hand_labels:
+        log.warning(
+            'Seeds %s were labelled by hand, but the interpreter was trained by a version that did not keep these '
+            'labels in its file: they get predicted ones. Trained again, it has them',
+            format_seeds(labeled),
+        )
 
 
 def _reasons(summary):

@@ -14,6 +14,9 @@ from datasetgan_ext.core.task import Task
 IGNORE = 255
 """Value of mask pixels that carry no label: left out of training and of scores."""
 
+HAND, PARTLY_HAND = 'hand', 'partly hand'
+"""Whose labels a sample has, as the manifest of a dataset says: a person's, or in part a person's and for the rest the
+ensemble's. Where it says nothing they are the ensemble's."""
 
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
 """Visibility of a keypoint, as in COCO: not in the image, hidden at a known place, to be seen."""
@@ -90,14 +93,15 @@ def object_box(mask: np.ndarray | None, points: np.ndarray) -> np.ndarray:
     """The box of all that is not background or, without a mask, of the points.
 
     Args:
-        mask: uint8 [H, W], class ids.
+        mask: uint8 [H, W], class ids; pixels of value IGNORE are not looked at.
         points: float [J, 2], x and y of the keypoints that are there.
 
     Returns:
         float64 [2, 2], upper left and lower right corner (x, y) in pixels; zeros where there is nothing.
     """
-    if mask is not None and mask.any():
-        rows, columns = np.nonzero(mask)
+    objects = None if mask is None else (mask != 0) & (mask != IGNORE)
+    if objects is not None and objects.any():
+        rows, columns = np.nonzero(objects)
         return np.array([[columns.min(), rows.min()], [columns.max() + 1, rows.max() + 1]], dtype=float)
     if len(points):
         return np.array([points.min(axis=0), points.max(axis=0)], dtype=float)

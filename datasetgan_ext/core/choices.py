@@ -29,6 +29,9 @@ PIXELS_PER_IMAGE = 4096
 SIGMA_SHARE = 0.03
 """Standard deviation of a keypoint's heatmap, as a share of the image's longer side."""
 
+SCORES = ('labels', 'paper')
+"""What an image's uncertainty is: the names in `interpreter.uncertainty.SCORES`."""
+
 FOLDS = 5
 """Of the images that networks are scored on (DatasetGAN, section 4.2)."""
 ARCHITECTURE = 'deeplabv3_resnet101'

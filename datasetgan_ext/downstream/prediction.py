@@ -20,7 +20,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.downstream.batches import normalize, to_input
 from datasetgan_ext.downstream.model import DownstreamModel
-from datasetgan_ext.interpreter.uncertainty import image_uncertainty
+from datasetgan_ext.interpreter.uncertainty import foreground_mean
 
 OFFSETS = ((0, 0), (4, 0), (-2, 3), (-2, -3))
 """Rows and columns by which the views are shifted, in pixels of the network's images; in all, they are not."""
@@ -52,8 +52,9 @@ class LabeledPhoto:
         image: uint8 [H, W, 3], RGB.
         mask: uint8 [H, W], class ids, IGNORE where the network is too unsure; None where it has no classes.
         keypoints: in pixels of the photo; None where the network has none.
-        uncertainty: 0..1. Of classes, the mean over the most uncertain tenth of the pixels of the entropy of the class
-            probabilities, divided by the highest that can be; of keypoints, the mean entropy of whether each is there;
+        uncertainty: 0..1. Of classes, the mean over the pixels that are not background (of a photo without such, over
+            the most uncertain tenth) of the entropy of the class probabilities, divided by the highest that can be;
+            of keypoints, the mean entropy of whether each is there;
             where the network has both, the mean of the two.
         pixel_uncertainty: float32 [h, w], the entropy of each pixel, 0..1, at the network's size; None without classes.
         look: uint8 [4, 4, 3], RGB, a small copy.
@@ -176,7 +177,8 @@ class UndecidedPhoto:
         task = self.model.task
         with torch.inference_mode():
             pixels = _entropy(self.classes[None]) if task.classes else None
-            uncertainty = _uncertainty(pixels, self.heats[None] if task.keypoints else None).item()
+            masks = self.classes[None].argmax(dim=1) if task.classes else None
+            uncertainty = _uncertainty(pixels, masks, self.heats[None] if task.keypoints else None).item()
             found = self.model.decide(self.classes, self.heats, image.shape[:2], self.ignore_below)
             keypoints = None
             if found.keypoints is not None:
@@ -379,11 +381,11 @@ def _entropy(classes: torch.Tensor) -> torch.Tensor:
     return -(logs.exp() * logs).sum(dim=1).clamp(max=0) / np.log(classes.shape[1])
 
 
-def _uncertainty(pixels: torch.Tensor | None, heats: torch.Tensor | None) -> torch.Tensor:
+def _uncertainty(pixels: torch.Tensor | None, masks: torch.Tensor | None, heats: torch.Tensor | None) -> torch.Tensor:
     """float32 [N]: see `LabeledPhoto`."""
     parts = []
     if pixels is not None:
-        parts.append(image_uncertainty(pixels))
+        parts.append(foreground_mean(pixels, masks))
     if heats is not None:
         peaks = heats.sigmoid().flatten(2).amax(dim=2)
         both = torch.stack([peaks, 1 - peaks])

@@ -194,8 +194,10 @@ def check_conversion(conversion: Conversion, info: dict, folder: Path) -> None:
 
 
 def _check_ignore(conversion: Conversion, info: dict) -> None:
-    if info['options'].get('ignore-below') and not conversion.holds_ignore:
-        raise UserError(
-            f'`format`={conversion.name} cannot say of pixels that they have no label, and `ignore_below`='
-            f'{info["options"]["ignore-below"]} leaves some without; give 0, or another format'
-        )
+    for option in ('ignore-below', 'ignore-pixels'):
+        value = info['options'].get(option)
+        if value and not conversion.holds_ignore:
+            raise UserError(
+                f'`format`={conversion.name} cannot say of pixels that they have no label, and '
+                f'`{option.replace("-", "_")}`={value} leaves some without; give it no such option, or another format'
+            )

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import PIL.ExifTags
 
-from datasetgan_ext.core.annotation import IGNORE
+from datasetgan_ext.core.annotation import HAND, IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256, inside, is_inside
 from datasetgan_ext.core.images import open_image, read_rgb
@@ -48,11 +48,12 @@ class Summary:
 
     Attributes:
         samples, kept: numbers of images, all and not dropped.
-        uncertainty_cut: the highest uncertainty that was not too high, in nats.
+        uncertainty_cut: the highest uncertainty that was not too high; 0 where no image has one.
         class_pixels: share of all pixels that each class has, kept samples only; sums to 1.
         class_images: number of kept images in which each class occurs.
         keypoint_images: number of kept images in which each keypoint is present.
         dropped: number of images that were dropped, by the reason (curation.REASONS).
+        by_hand: number of images that a person labelled whole; they have no uncertainty.
     """
 
     samples: int
@@ -62,6 +63,7 @@ class Summary:
     class_images: list[int]
     keypoint_images: list[int]
     dropped: dict[str, int] = field(default_factory=dict)
+    by_hand: int = 0
 
 
 def read_manifest(path: Path, damaged: Callable[[str], object] | None = None) -> Iterator[dict]:
@@ -72,7 +74,7 @@ def read_manifest(path: Path, damaged: Callable[[str], object] | None = None) ->
         damaged: called with a message for each line that is no record, which then is passed over; None = an error.
 
     Raises:
-        UserError: a line in the middle is no record.
+        UserError: see `records_in`.
     """
     with path.open('rb') as lines:
         yield from records_in(lines, str(path), damaged)
@@ -87,7 +89,7 @@ def records_in(lines: Iterable[bytes], source: str, damaged: Callable[[str], obj
         damaged: see `read_manifest`.
 
     Raises:
-        UserError: see `read_manifest`.
+        UserError: a line in the middle is no record.
     """
     finished = source.endswith(MANIFEST)
     for number, line in enumerate(lines, 1):
@@ -124,13 +126,13 @@ def _check_record(record: object, finished: bool) -> None:
                 missing.append(f'{kind}_sha256')
     if missing:
         raise ValueError(f'it has no right {", ".join(missing)}')
-    if not _are_numbers([record['uncertainty']]):
+    if not (_are_numbers([record['uncertainty']]) or (record['uncertainty'] is None and record.get('labels') == HAND)):
         raise ValueError(f'its uncertainty is {record["uncertainty"]!r}')
     if not _are_numbers(record['pixels_per_class']):
         raise ValueError('its pixels_per_class are no numbers')
     if 'keypoints' in record:
-        boxes = record.get('box')
-        if not _are_numbers(record['keypoints']) or not _are_numbers(boxes) or not boxes or len(boxes) != 4:
+        box = record.get('box') or []
+        if not _are_numbers(record['keypoints']) or not _are_numbers(box) or len(box) != 4:
             raise ValueError('its keypoints or its box are no numbers')
 
 
@@ -240,8 +242,7 @@ class FolderDataset:
         Args:
             settings: the format, and what it was told.
         """
-        manifest_sha256 = file_sha256(self.folder / MANIFEST)
-        return {**self.info, CONVERSION: {**settings, 'manifest_sha256': manifest_sha256}}
+        return {**self.info, CONVERSION: {**settings, 'manifest_sha256': file_sha256(self.folder / MANIFEST)}}
 
     def outdated_conversions(self) -> Iterator[tuple[str, dict]]:
         """Folders in this one that hold the dataset in another format as it once was: name, format and settings."""
@@ -255,8 +256,7 @@ class FolderDataset:
     def problems(self) -> Iterator[str]:
         """What is wrong with the dataset, in words: each file against its hash, each mask against the class list, the
         number of samples against the summary, files that belong to no sample, and outdated conversions."""
-        known = set()
-        samples = kept = 0
+        known, samples, kept = set(), 0, 0
         if self.task.keypoints and not (self.folder / KEYPOINTS_FILE).is_file():
             yield f'{KEYPOINTS_FILE}: is missing'
         damaged: list[str] = []
@@ -369,16 +369,16 @@ def is_conversion(folder: Path) -> bool:
     """Whether a folder holds a dataset of ours in another format."""
     try:
         read_info(folder, converted=True)
+        return True
     except UserError:
         return False
-    return True
 
 
 def _is_plain(path: Path) -> bool:
     """Whether every program shows a photo's file alike."""
     with open_image(path) as image:
         upright = image.getexif().get(PIL.ExifTags.Base.Orientation, 1) == 1
-        common = image.format in PLAIN_FORMATS and path.suffix.lower() in PLAIN_FORMATS[image.format]
+        common = path.suffix.lower() in PLAIN_FORMATS.get(image.format or '', ())
         return upright and common and image.mode in ('RGB', 'L') and not image.has_transparency_data
 
 

@@ -72,18 +72,22 @@ class Curation:
             'balance-classes': self.balance,
         }
 
-    def dropped(self, ids: Sequence[int], pixels: Callable[[int], list[int]]) -> dict[int, str]:
+    def dropped(
+        self, ids: Sequence[int], pixels: Callable[[int], list[int]], by_hand: Sequence[int] = ()
+    ) -> dict[int, str]:
         """The samples that are dropped, by their ids, and why.
 
-        Of `keep`, `ceil(keep * number)` are certain enough, at least one.
+        Of `keep`, `ceil(keep * number)` are certain enough, at least one. What a person labelled is certain, and does
+        not count there; the other two look at classes alone, and at these images too.
 
         Args:
             ids: from the most certain to the most uncertain.
             pixels: of each class in a sample's image.
+            by_hand: other samples, which a person labelled.
         """
         certain = max(1, math.ceil(self.keep * len(ids) - 1e-9))
         dropped = dict.fromkeys(ids[certain:], UNCERTAINTY)
-        left = ids[:certain]
+        left = [*by_hand, *ids[:certain]]
         if not self.min_pixels and self.balance is None:
             return dropped
         counts = np.array([pixels(id) for id in left], dtype=np.int32)

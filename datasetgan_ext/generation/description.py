@@ -15,6 +15,7 @@ from datasetgan_ext.core.version import __version__
 from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generator.identity import same_network
+from datasetgan_ext.interpreter import by_hand
 from datasetgan_ext.interpreter.labeler import Labeler
 
 COMPUTING = ('batch', 'device')
@@ -38,6 +39,9 @@ def describe(
         'version': FORMAT_VERSION,
         'options': {
             **_sampling(labeler, ids),
+            'hand-labels': by_hand.digest(labeler.hand_labels),
+            'score': labeler.score if task.classes else None,
+            'ignore-pixels': None if labeler.ignore is None else str(labeler.ignore),
             **curation.to_json(task),
             'compression': compression,
         },
@@ -87,10 +91,15 @@ def differences(found: dict, now: dict, but: tuple[str, ...] = ()) -> list[str]:
         but: names of those that may differ.
     """
     return [
-        f'`{name.replace("-", "_")}` was {found.get(name)}, now {value}'
+        f'`{name.replace("-", "_")}` was {_before(found, name, value)}, now {value}'
         for name, value in now.items()
-        if name not in but and not _same(name, found.get(name), value)
+        if name not in but and not _same(name, _before(found, name, value), value)
     ]
+
+
+def _before(found: dict, name: str, now: object) -> object:
+    """An option of a dataset; there was one score only before there was a choice."""
+    return found.get(name, 'paper' if name == 'score' and now is not None else None)
 
 
 def _same(name: str, found: object, now: object) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasetgan_ext.core.annotation import ABSENT, object_box
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, object_box
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import projected_name, sample_id, sample_name
 from datasetgan_ext.core.task import Task
@@ -51,7 +51,7 @@ class Encoder:
         Raises:
             UserError: network or interpreter gave no numbers for it.
         """
-        if not math.isfinite(sample.uncertainty):
+        if sample.uncertainty is not None and not math.isfinite(sample.uncertainty):
             raise UserError(
                 f'`interpreter`: the uncertainty of {sample.name} is {sample.uncertainty}: network or interpreter '
                 'have weights that are no numbers, or too large; train the interpreter anew, or take another checkpoint'
@@ -62,14 +62,17 @@ class Encoder:
         if sample.mask is not None:
             names['mask'] = f'masks/{sample.name}.png'
             contents['mask'] = png_bytes(write_mask, sample.mask, self.task.flat_palette, self.compression)
-            pixels_per_class = np.bincount(sample.mask.reshape(-1), minlength=len(self.task.classes)).tolist()
+            labeled = sample.mask[sample.mask != IGNORE]
+            pixels_per_class = np.bincount(labeled, minlength=len(self.task.classes)).tolist()
         record = {sample.id_name: sample.id, **names}
         if sample.mixing is not None:
             record['mixed_with'] = sample.mixing.seed
             record['mixed_from_w'] = sample.mixing.first_w
         if sample.halved_batch is not None:
             record[HALVED] = sample.halved_batch
-        record['uncertainty'] = round(sample.uncertainty, 6)
+        if sample.labels is not None:
+            record['labels'] = sample.labels
+        record['uncertainty'] = None if sample.uncertainty is None else round(sample.uncertainty, 6)
         record['pixels_per_class'] = pixels_per_class
         if sample.keypoints is not None:
             record |= _keypoint_record(sample)

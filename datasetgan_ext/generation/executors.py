@@ -16,6 +16,7 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generation.encoding import Encoded
+from datasetgan_ext.interpreter import by_hand
 from datasetgan_ext.interpreter.labeler import Labeler
 
 ATTEMPTS = 3
@@ -91,11 +92,13 @@ class Fingerprints(NamedTuple):
 
     network: str
     interpreter: str
+    hand_labels: str | None = None
 
     @classmethod
     def of(cls, labeler: Labeler) -> Fingerprints:
         """Those of a labeler."""
-        return cls(labeler.generator.fingerprint, labeler.interpreter.fingerprint)
+        hand_labels = by_hand.digest(labeler.hand_labels)
+        return cls(labeler.generator.fingerprint, labeler.interpreter.fingerprint, hand_labels)
 
     def check(self, labeler: Labeler) -> None:
         """Raises UserError unless a labeler has the generator and the interpreter that the run has."""

@@ -44,7 +44,7 @@ class RunManifest:
         self._final = folder / MANIFEST
         self._partial = folder / PARTIAL
         self._offsets: dict[int, int] = {}
-        self._uncertainty: dict[int, float] = {}
+        self._uncertainty: dict[int, float | None] = {}
         self.without_files: set[int] = set()
         self._records_alone = records_alone
 
@@ -93,11 +93,12 @@ class RunManifest:
         """Those of `ids`, all of them done, that are dropped, and why.
 
         Of two equally uncertain samples the one with the lower id counts as the more certain one. The order in which
-        samples were made has no part in it.
+        samples were made has no part in it. Those without an uncertainty, which a person labelled, come first.
         """
-        order = sorted(ids, key=lambda id: (self._uncertainty[id], id))
+        by_hand = [id for id in ids if self._uncertainty[id] is None]
+        order = sorted(set(ids).difference(by_hand), key=lambda id: (self._uncertainty[id], id))
         with self._partial.open('rb') as partial:
-            return curation.dropped(order, lambda id: self._read(partial, id)['pixels_per_class'])
+            return curation.dropped(order, lambda id: self._read(partial, id)['pixels_per_class'], sorted(by_hand))
 
     def finish(self, ids: Sequence[int], dropped: Mapping[int, str]) -> Summary:
         """Write manifest.jsonl in the order of `ids`, each record with `kept`, and the reason if it is `dropped`."""
@@ -116,14 +117,17 @@ class RunManifest:
         save_atomically(self._final, write_final)
         self._partial.unlink()
         reasons = list(dropped.values())
+        found = {id: self._uncertainty[id] for id in ids}
+        certain = [value for id, value in found.items() if value is not None and dropped.get(id) != UNCERTAINTY]
         return Summary(
             samples=len(ids),
             kept=len(ids) - len(dropped),
-            uncertainty_cut=max(self._uncertainty[id] for id in ids if dropped.get(id) != UNCERTAINTY),
+            uncertainty_cut=max(certain, default=0.0),
             class_pixels=(counts.pixels / max(1, counts.pixels.sum())).round(6).tolist(),
             class_images=counts.images.tolist(),
             keypoint_images=counts.keypoints.tolist(),
             dropped={reason: reasons.count(reason) for reason in REASONS},
+            by_hand=list(found.values()).count(None),
         )
 
     def _read(self, partial: BinaryIO, id: int) -> dict:

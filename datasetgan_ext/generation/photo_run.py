@@ -132,6 +132,7 @@ class PhotoRun:
                 'images': photos_fingerprint(self.files),
                 'views': self.labeler.views,
                 'ignore-below': self.labeler.ignore_below,
+                'score': 'labels' if self.labeler.model.task.classes else None,
                 'copy-images': self.copy_images,
                 'compression': self.compression,
             },

@@ -135,15 +135,16 @@ class GpuEnsemble:
 
     def __call__(
         self, features: list[torch.Tensor]
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         """Label images from their feature maps.
 
         Args:
             features: one [N, C_l, h_l, w_l] map per layer.
 
         Returns:
-            uint8 [N, H, W], the members' vote; float32 [N, H, W], their Jensen-Shannon divergence in nats; and
-            float32 [N, M, J, H, W], their heatmaps in 0..1. None for what there is no head for.
+            uint8 [N, H, W], the members' vote; float32 [N, H, W], their Jensen-Shannon divergence in nats; float32
+            [N, H, W], the entropy of their mean; and float32 [N, M, J, H, W], their heatmaps in 0..1. None for what
+            there is no head for.
         """
         with torch.cuda.device_of(features[0]):  # where Triton launches
             return self._label(features)
@@ -154,6 +155,7 @@ class GpuEnsemble:
         device = features[0].device
         masks = torch.empty(count, height, width, dtype=torch.uint8, device=device)
         divergences = torch.empty(count, height, width, device=device)
+        entropies = torch.empty(count, height, width, device=device)
         heat = torch.empty(count, self._members, self._keypoints, height, width, device=device)
         lengths = [count * size.side**2 for size in self._smaller]
         products = torch.empty(sum(lengths), self._members * self._hidden, dtype=torch.float16, device=device)
@@ -168,6 +170,7 @@ class GpuEnsemble:
             *self._weights,
             masks,
             divergences,
+            entropies,
             heat,
             len(self._largest.means),
             self._members,
@@ -191,6 +194,7 @@ class GpuEnsemble:
         return (
             masks if self._classes else None,
             divergences if self._classes else None,
+            entropies if self._classes else None,
             heat if self._keypoints else None,
         )
 

@@ -96,6 +96,7 @@ if triton:
         third_bias,
         masks,
         divergences,
+        entropies,
         heat,
         channels,
         members,
@@ -193,4 +194,5 @@ if triton:
             label = tl.argmax(tl.where(is_class, votes + 0.5 * mean, -1), axis=1)
             tl.store(masks + place, label.to(tl.uint8), mask=inside)
             of_mean = tl.sum(tl.where(mean > 0, -mean * tl.log(tl.where(mean > 0, mean, 1)), 0), axis=1)
+            tl.store(entropies + place, of_mean, mask=inside)
             tl.store(divergences + place, tl.maximum(of_mean - entropy / members, 0), mask=inside)

@@ -22,7 +22,7 @@ from datasetgan_ext.interpreter.differences import by_size, neighbor_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.gpu import GpuEnsemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
-from datasetgan_ext.interpreter.uncertainty import image_uncertainty, jensen_shannon, majority_vote
+from datasetgan_ext.interpreter.uncertainty import SCORES, divergence_and_entropy, majority_vote
 from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, bilinear_weights
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
@@ -40,19 +40,42 @@ class Prediction:
     """Labels of a batch of images.
 
     Attributes:
-        uncertainty: float32 [N]: the mean Jensen-Shannon divergence of each image's most uncertain tenth of pixels,
-            plus the mean uncertainty of its keypoints.
+        uncertainty: float32 [N]: that of the classes, one of `uncertainty.SCORES`, plus the mean uncertainty of the
+            keypoints.
         masks: uint8 [N, H, W], class ids; None without classes.
         pixel_uncertainty: float32 [N, H, W], Jensen-Shannon divergence in nats; None without classes.
+        pixel_entropy: float32 [N, H, W], of the mean class probabilities, in nats; None without classes.
         keypoints: where the ensemble finds them; None without keypoints.
         threshold: confidence from which a keypoint counts as present.
+        score: a name in `uncertainty.SCORES`.
     """
 
     uncertainty: torch.Tensor
     masks: torch.Tensor | None
     pixel_uncertainty: torch.Tensor | None
+    pixel_entropy: torch.Tensor | None
     keypoints: PredictedKeypoints | None
     threshold: float
+    score: str
+
+    def uncertainty_beside(self, index: int, labeled: np.ndarray | None, with_keypoints: bool) -> float:
+        """The uncertainty of what is left of an image to the ensemble.
+
+        Args:
+            index: of the image.
+            labeled: bool [H, W], pixels that a person labelled; None = not one.
+            with_keypoints: whether a person labelled its keypoints.
+        """
+        total = 0.0
+        if self.masks is not None:
+            maps = [maps[index, None] for maps in (self.pixel_uncertainty, self.pixel_entropy)]
+            if labeled is not None:
+                known = torch.from_numpy(labeled).to(self.masks.device)
+                maps = [one.masked_fill(known, 0) for one in maps]
+            total += float(SCORES[self.score](self.masks[index, None], *maps))
+        if self.keypoints is not None and not with_keypoints:
+            total += float(self.keypoints.uncertainty[index].mean())
+        return total
 
     def keypoint_labels(self, index: int) -> Keypoints:
         """The keypoints of an image as labels, on the CPU: visible where present, else absent."""
@@ -90,6 +113,7 @@ class FusedEnsemble:
         device: torch.device | str = 'cpu',
         heads: HeadLayout | None = None,
         difference_layers: Sequence[int] = (),
+        score: str = 'labels',
     ):
         """
         Args:
@@ -100,7 +124,9 @@ class FusedEnsemble:
             device: where to compute.
             heads: what the outputs mean; None = all are classes.
             difference_layers: indices of the layers whose differences end the hypercolumn, in that order.
+            score: what an image's uncertainty is, a name in `uncertainty.SCORES`.
         """
+        self._score = score
         self._heads = heads or HeadLayout(ensemble.outputs)
         layers_of_members = [(weight.to(device), bias.to(device)) for weight, bias in ensemble.folded()]
         first, first_bias = layers_of_members[0]
@@ -146,29 +172,30 @@ class FusedEnsemble:
             self._label([maps[start : start + together] for maps in features])
             for start in range(0, len(features[0]), together)
         ]
-        masks = pixel_uncertainty = keypoints = None
+        masks = pixel_uncertainty = pixel_entropy = keypoints = None
         uncertainty = 0
         if self._heads.classes:
-            masks = torch.cat([masks_of_part for masks_of_part, _, _ in parts])
-            pixel_uncertainty = torch.cat([uncertainty_of_part for _, uncertainty_of_part, _ in parts])
-            uncertainty = image_uncertainty(pixel_uncertainty)
+            masks, pixel_uncertainty, pixel_entropy = (torch.cat([part[kind] for part in parts]) for kind in range(3))
+            uncertainty = SCORES[self._score](masks, pixel_uncertainty, pixel_entropy)
         if self._heads.keypoints:
-            keypoints = PredictedKeypoints.concatenated([found for _, _, found in parts])
+            keypoints = PredictedKeypoints.concatenated([part[3] for part in parts])
             uncertainty = uncertainty + keypoints.uncertainty.mean(dim=1)
         return Prediction(
             uncertainty=uncertainty,
             masks=masks,
             pixel_uncertainty=pixel_uncertainty,
+            pixel_entropy=pixel_entropy,
             keypoints=keypoints,
             threshold=self._heads.threshold,
+            score=self._score,
         )
 
     def _check_gpu(self, features: list[torch.Tensor]) -> None:
         """Label one image in both ways, and go on without the GPU kernel if it fails or its labels differ."""
         self._gpu_is_checked = True
         try:
-            masks, _, heat = self._gpu(features)
-            plain_masks, _, plain_heat = self._label_by_tiles(features)
+            masks, _, _, heat = self._gpu(features)
+            plain_masks, _, _, plain_heat = self._label_by_tiles(features)
             equal_masks = masks is None or (masks == plain_masks).float().mean() >= EQUAL_LABELS
             equal_heat = heat is None or (heat - plain_heat).abs().mean() <= 1 - EQUAL_LABELS
             reason = ''
@@ -184,28 +211,32 @@ class FusedEnsemble:
             tell_once(log, f'The Triton kernel does not work here, so labelling takes several times as long. {reason}')
 
     def _label(self, features: list[torch.Tensor]) -> tuple:
-        """Masks, pixel uncertainty and keypoints of some images; None for what there is no head for."""
-        masks, uncertainties, heat = (self._gpu or self._label_by_tiles)(features)
+        """Masks, pixel uncertainty and entropy, and keypoints of some images; None for what there is no head for."""
+        masks, uncertainties, entropies, heat = (self._gpu or self._label_by_tiles)(features)
         found = None
         if heat is not None:
             found = find_keypoints(heat, self._heads.sigma, self._heads.threshold)
-        return masks, uncertainties, found
+        return masks, uncertainties, entropies, found
 
     def _label_by_tiles(self, features: list[torch.Tensor]) -> tuple:
-        """Mask, pixel uncertainty and heatmaps of one image; None for what there is no head for."""
+        """Mask, pixel uncertainty and entropy, and heatmaps of one image; None for what there is no head for."""
         masks: list[torch.Tensor] = []
         uncertainties: list[torch.Tensor] = []
+        entropies: list[torch.Tensor] = []
         heat: list[torch.Tensor] = []
         for outputs in self.logit_tiles([maps[0] for maps in features]):
             if self._heads.classes:
                 probabilities = outputs[:, : self._heads.classes].softmax(dim=1)
                 masks.append(majority_vote(probabilities).to(torch.uint8))
-                uncertainties.append(jensen_shannon(probabilities))
+                divergence, entropy = divergence_and_entropy(probabilities)
+                uncertainties.append(divergence)
+                entropies.append(entropy)
             if self._heads.keypoints:
                 heat.append(outputs[:, self._heads.classes :].clamp(0, 1))
         return (
             torch.cat(masks).reshape(1, *self.out_hw) if masks else None,
             torch.cat(uncertainties).reshape(1, *self.out_hw) if masks else None,
+            torch.cat(entropies).reshape(1, *self.out_hw) if masks else None,
             torch.cat(heat, dim=2).unflatten(2, self.out_hw)[None] if heat else None,
         )
 

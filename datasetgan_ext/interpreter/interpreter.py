@@ -19,6 +19,8 @@ from datasetgan_ext.generator.features import MAX_SIDE, Layer
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.identity import how_networks_differ, same_network, state_fingerprint
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
+from datasetgan_ext.interpreter import by_hand
+from datasetgan_ext.interpreter.by_hand import HandLabel
 from datasetgan_ext.interpreter.differences import hypercolumn_length
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout
@@ -45,6 +47,7 @@ class Interpreter:
         training: options and results of the training, for the record.
         keypoint_threshold: confidence, in 0..1, from which a keypoint counts as present.
         difference_layers: indices of the layers whose differences end the hypercolumn.
+        hand_labels: the labels that it was trained on, by seed; empty in files that were written before they were kept.
     """
 
     ensemble: Ensemble
@@ -57,6 +60,7 @@ class Interpreter:
     training: dict
     keypoint_threshold: float = DEFAULT_THRESHOLD
     difference_layers: list[int] = field(default_factory=list)
+    hand_labels: dict[int, HandLabel] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -88,10 +92,15 @@ class Interpreter:
                 'Train one for this network with datasetgan train'
             )
 
-    def fused_for(self, generator: Generator) -> FusedEnsemble:
-        """The ensemble made ready for a generator's feature maps, on its device."""
+    @property
+    def score(self) -> str:
+        """What an image's uncertainty is unless told, a name in `uncertainty.SCORES`: the paper's for its preset."""
+        return 'paper' if self.training.get('preset') == 'reference' else 'labels'
+
+    def fused_for(self, generator: Generator, score: str | None = None) -> FusedEnsemble:
+        """The ensemble made ready for a generator's feature maps, on its device; `score` in place of `self.score`."""
         self.check_generator(generator)
-        return fuse(self.ensemble, generator, self.options, self._heads, self.difference_layers)
+        return fuse(self.ensemble, generator, self.options, self._heads, self.difference_layers, score or self.score)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
@@ -107,6 +116,7 @@ class Interpreter:
             'network_fingerprint': self.network_fingerprint,
             'ensemble': {'members': self.ensemble.members, 'hidden': list(self.ensemble.hidden)},
             'training': self.training,
+            'hand_labels': by_hand.to_json(self.hand_labels),
         }
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.ensemble.state_dict().items()}
         write_atomically(Path(path), save(state, metadata={METADATA_KEY: json.dumps(content)}))
@@ -136,17 +146,21 @@ class Interpreter:
             with torch.random.fork_rng(devices=[]):
                 ensemble = Ensemble(*arguments)
             ensemble.load_state_dict(state)
+            image_hw = tuple(_size(side) for side in content['image_hw'])
+            if len(image_hw) != 2:
+                raise ValueError('no size of the images')
             interpreter = cls(
                 ensemble=ensemble.eval().requires_grad_(False),
                 task=task,
                 layers=layers,
                 options=SamplingOptions.from_json(content['options']),
-                image_hw=tuple(_size(side) for side in content['image_hw']),
+                image_hw=image_hw,
                 network=content['network'],
                 network_fingerprint=content['network_fingerprint'],
                 training=content['training'],
                 keypoint_threshold=content.get('keypoint_threshold', DEFAULT_THRESHOLD),
                 difference_layers=difference_layers,
+                hand_labels=by_hand.from_json(content.get('hand_labels', {}), task, image_hw),
             )
             interpreter.check()
             return interpreter
@@ -159,8 +173,8 @@ class Interpreter:
                 results are no numbers.
         """
         texts = (self.network, self.network_fingerprint)
-        if len(self.image_hw) != 2 or not all(type(text) is str for text in texts):
-            raise ValueError('no size of the images, or no network')
+        if not all(type(text) is str for text in texts):
+            raise ValueError('no network')
         if type(self.training) is not dict or type(self.training['images']) is not int:
             raise ValueError('no record of the training')
         if not 0 <= _number(self.keypoint_threshold) <= 1:
@@ -209,9 +223,10 @@ def fuse(
     options: SamplingOptions,
     heads: HeadLayout,
     difference_layers: Sequence[int] = (),
+    score: str = 'labels',
 ) -> FusedEnsemble:
-    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped, and
-    `difference_layers` which layers' differences it reads."""
+    """An ensemble made ready for the feature maps of a generator, on its device; `options` say what is cropped,
+    `difference_layers` which layers' differences it reads, and `score` what an image's uncertainty is."""
     rows, columns = center_crop(generator.image_hw, options.crop_hw)
     return FusedEnsemble(
         ensemble=ensemble,
@@ -222,4 +237,5 @@ def fuse(
         device=generator.device,
         heads=heads,
         difference_layers=difference_layers,
+        score=score,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,15 +13,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datasetgan_ext.core.annotation import Keypoints
+from datasetgan_ext.core.annotation import ABSENT, HAND, IGNORE, PARTLY_HAND, Keypoints
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import SEED
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
 from datasetgan_ext.generator.download import local_file
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.latents import Latents, SeedLatents
 from datasetgan_ext.generator.sampling import Mixing, SamplingOptions
+from datasetgan_ext.interpreter.by_hand import HandLabel
+from datasetgan_ext.interpreter.doubt import Doubtful
 from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.interpreter.interpreter import Interpreter
+from datasetgan_ext.interpreter.uncertainty import pixel_doubt
 
 log = logging.getLogger(__name__)
 
@@ -51,26 +55,30 @@ class LabeledSample:
         id: what it was made from: a seed; of a projected image, its row in the file.
         name: of its files, without the suffix.
         image: uint8 [H, W, C], RGB (C = 3) or grey (C = 1).
-        mask: uint8 [H, W], class ids; None where the interpreter has no classes.
-        uncertainty: mean of the most uncertain tenth of the pixels, in nats, plus that of the keypoints.
+        mask: uint8 [H, W], class ids, IGNORE where it is too doubtful; None where the interpreter has no classes.
+        uncertainty: see `Prediction`; of what the ensemble labelled alone, and None where a person labelled all.
         pixel_uncertainty: float32 [H, W], Jensen-Shannon divergence of the ensemble, in nats; None without classes.
         keypoints: None where the interpreter has none.
         mixing: the second seed that gave the styles of the later layers, if there was one.
         id_name: what `id` is, 'seed' or 'projection'.
         halved_batch: images in its forward pass, where the GPU's memory was too small for the batch; else None. Its
             last bits may be others than in a whole batch.
+        labels: `HAND` or `PARTLY_HAND` where a person labelled the image or a part of it; else None.
+        pixel_entropy: float32 [H, W], of the ensemble's mean class probabilities, in nats; None without classes.
     """
 
     id: int
     name: str
     image: np.ndarray
     mask: np.ndarray | None
-    uncertainty: float
+    uncertainty: float | None
     pixel_uncertainty: np.ndarray | None
     keypoints: FoundKeypoints | None
     mixing: Mixing | None
     id_name: str = SEED
     halved_batch: int | None = None
+    labels: str | None = None
+    pixel_entropy: np.ndarray | None = None
 
     @property
     def seed(self) -> int:
@@ -100,6 +108,9 @@ class Labeler:
         options: SamplingOptions | None = None,
         batch: int | None = None,
         latents: Latents | None = None,
+        hand_labels: bool = False,
+        score: str | None = None,
+        ignore: Doubtful | None = None,
     ):
         """
         Args:
@@ -109,6 +120,10 @@ class Labeler:
                 interpreter's.
             batch: images per forward pass; None = 1 on a CPU, 8 on a GPU.
             latents: what the images are made from; None = seeds.
+            hand_labels: give the images that a person labelled that person's labels, from the interpreter's file, where
+                `options` make these very images.
+            score: what an image's uncertainty is, a name in `uncertainty.SCORES`; None = `interpreter.score`.
+            ignore: which pixels get IGNORE in place of the ensemble's class; None = none of them.
 
         Raises:
             UserError: the interpreter belongs to another network, or the options do not suit this one.
@@ -120,7 +135,21 @@ class Labeler:
         )
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
         self.latents = latents or SeedLatents(generator, self.options)
-        self._fused = interpreter.fused_for(generator)
+        self.hand_labels: dict[int, HandLabel] = {}
+        if hand_labels and self._makes_labeled_images():
+            self.hand_labels = interpreter.hand_labels
+        if ignore is not None and not interpreter.task.classes:
+            raise UserError('`ignore_pixels` is of no use: this interpreter has keypoints alone; leave it out')
+        self.ignore = ignore
+        self.score = score or interpreter.score
+        self._fused = interpreter.fused_for(generator, self.score)
+
+    def _makes_labeled_images(self) -> bool:
+        """Whether a seed's image is that of the interpreter's samples, unless styles are mixed into it."""
+        labeled = replace(self.interpreter.options, mix_styles=self.options.mix_styles)
+        return isinstance(self.latents, SeedLatents) and all(
+            replace(options, crop_hw=labeled.crop_hw) == labeled for options in (self.options, self.latents.options)
+        )
 
     @property
     def device(self) -> torch.device:
@@ -165,7 +194,8 @@ class Labeler:
         uncertainty = prediction.uncertainty.cpu().tolist()
         masks = _each(prediction.masks, len(ids))
         pixel_uncertainty = _each(prediction.pixel_uncertainty, len(ids))
-        return [
+        pixel_entropy = _each(prediction.pixel_entropy, len(ids))
+        samples = [
             LabeledSample(
                 id=number,
                 name=self.latents.name(number),
@@ -173,12 +203,57 @@ class Labeler:
                 mask=masks[index],
                 uncertainty=uncertainty[index],
                 pixel_uncertainty=pixel_uncertainty[index],
+                pixel_entropy=pixel_entropy[index],
                 keypoints=_keypoints(prediction, index),
                 mixing=self.latents.mixing(number),
                 id_name=self.latents.id_name,
             )
             for index, number in enumerate(ids)
         ]
+        samples = [self._by_hand(sample, prediction, index) for index, sample in enumerate(samples)]
+        return samples if self.ignore is None else [self._without_doubtful(sample) for sample in samples]
+
+    def _by_hand(self, sample: LabeledSample, prediction: Prediction, index: int) -> LabeledSample:
+        """A sample with a person's labels, if there are such of its image; what they leave out stays the ensemble's."""
+        label = self.hand_labels.get(sample.id)
+        if label is None or sample.mixing is not None:
+            return sample
+        if not label.is_of(sample.image):
+            raise UserError(
+                f'the image of seed {sample.id} is not the one that was labelled by hand, though network and options '
+                'are the same: perhaps this device draws other noise. Give `no_hand_labels`, which predicts its labels '
+                'too, or the `device` that the interpreter was trained on'
+            )
+        mask, keypoints, known = sample.mask, sample.keypoints, None
+        if label.mask is not None:
+            known = label.mask != IGNORE
+            mask = np.where(known, label.mask, sample.mask)
+        if label.keypoints is not None:
+            present = label.keypoints.visibility != ABSENT
+            keypoints = FoundKeypoints(
+                points=label.keypoints.points * present[:, None],
+                visibility=label.keypoints.visibility,
+                confidence=present.astype(np.float32),
+                spread=np.zeros(len(present), np.float32),
+            )
+        whole = (mask is None or (known is not None and known.all())) and (
+            keypoints is None or label.keypoints is not None
+        )
+        return replace(
+            sample,
+            mask=mask,
+            keypoints=keypoints,
+            uncertainty=None if whole else prediction.uncertainty_beside(index, known, label.keypoints is not None),
+            labels=HAND if whole else PARTLY_HAND,
+        )
+
+    def _without_doubtful(self, sample: LabeledSample) -> LabeledSample:
+        """A sample whose doubtful pixels have no label, as far as a person gave them none."""
+        doubt = pixel_doubt(sample.pixel_uncertainty, sample.pixel_entropy)
+        label = self.hand_labels.get(sample.id) if sample.labels else None
+        if label is not None and label.mask is not None:
+            doubt = np.where(label.mask == IGNORE, doubt, 0)
+        return replace(sample, mask=np.where(self.ignore.of(doubt), np.uint8(IGNORE), sample.mask))
 
     @contextmanager
     def same_sums(self) -> Iterator[None]:
@@ -216,7 +291,7 @@ class LabelerSpec:
     Attributes:
         network: see `load_generator`; or the content of such a file.
         interpreter: see `Interpreter.load`; or the content of such a file.
-        options, batch, latents: see `Labeler`.
+        options, batch, latents, hand_labels, score, ignore: see `Labeler`.
         device: where it computes; None = the first GPU, or the CPU where there is none.
         allow_pickle_code, upstream: see `load_generator`; `upstream` is an absolute path, the same on all machines.
     """
@@ -226,6 +301,9 @@ class LabelerSpec:
     options: SamplingOptions | None = None
     batch: int | None = None
     latents: Latents | None = None
+    hand_labels: bool = False
+    score: str | None = None
+    ignore: Doubtful | None = None
     device: torch.device | str | None = None
     allow_pickle_code: bool = False
     upstream: Path | None = None
@@ -256,6 +334,9 @@ class LabelerSpec:
                 self.options,
                 self.batch,
                 self.latents,
+                self.hand_labels,
+                self.score,
+                self.ignore,
             )
 
 
@@ -270,55 +351,3 @@ def _file(source: str | bytes, place: Path) -> str:
         return source
     place.write_bytes(source)
     return str(place)
-
-
-class LabeledImages(torch.utils.data.IterableDataset):
-    """An endless stream (four billion seeds) of images and labels for a DataLoader, with no disk in between.
-
-    The workers of a DataLoader share the seeds out, none comes twice; in distributed training give each rank a
-    `first_seed` of its own. Workers compute on the labeler's device: with a CUDA device use num_workers=0, or
-    multiprocessing_context='spawn'.
-
-    Example:
-        >>> dataset = LabeledImages(Labeler(load_generator('demo'), load_interpreter('demo')))
-        >>> images, masks = next(iter(torch.utils.data.DataLoader(dataset, batch_size=4)))
-    """
-
-    def __init__(
-        self,
-        labeler: Labeler,
-        first_seed: int = 0,
-        max_uncertainty: float | None = None,
-        transform: Callable[..., object] | None = None,
-    ):
-        """
-        Args:
-            labeler: makes the samples.
-            first_seed: seeds rise from here.
-            max_uncertainty: samples above it are left out; `uncertainty_cut` in a dataset.json is a good value.
-            transform: called with what would be yielded; its result is yielded instead.
-        """
-        super().__init__()
-        self.labeler = labeler
-        self.first_seed = first_seed
-        self.max_uncertainty = max_uncertainty
-        self.transform = transform
-
-    def __iter__(self) -> Iterator:
-        """Yields (image, mask), (image, mask, keypoints) or (image, keypoints), after what the interpreter has: uint8
-        [C, H, W]; int64 [H, W], class ids; float32 [J, 3], x and y in pixels and visibility."""
-        worker = torch.utils.data.get_worker_info()
-        number, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for sample in self.labeler(self.labeler.latents.ids[self.first_seed + number :: step]):
-            if self.max_uncertainty is None or sample.uncertainty <= self.max_uncertainty:
-                image = torch.from_numpy(sample.image).permute(2, 0, 1).contiguous()
-                item = [image]
-                if sample.mask is not None:
-                    item.append(torch.from_numpy(sample.mask).to(torch.int64))
-                if sample.keypoints is not None:
-                    item.append(
-                        torch.from_numpy(
-                            np.column_stack([sample.keypoints.points, sample.keypoints.visibility]).astype(np.float32)
-                        )
-                    )
-                yield self.transform(*item) if self.transform else tuple(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datasetgan_ext.interpreter.by_hand import hand_labels_of
 from datasetgan_ext.interpreter.calibration import calibrate_threshold
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
@@ -44,4 +45,5 @@ def train_interpreter(training_set: TrainingSet, progress: bool = True) -> Inter
         },
         keypoint_threshold=keypoint_threshold,
         difference_layers=training_set.difference_layers,
+        hand_labels=hand_labels_of(training_set.generator, training_set.samples.options, training_set.pairs),
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 TOP_SHARE = 0.1
+
+T = TypeVar('T', torch.Tensor, np.ndarray)
 
 
 def majority_vote(probabilities: torch.Tensor) -> torch.Tensor:
@@ -25,6 +29,11 @@ def majority_vote(probabilities: torch.Tensor) -> torch.Tensor:
     return (votes + 0.5 * probabilities.mean(dim=0)).max(dim=0).indices
 
 
+def entropy(probabilities: torch.Tensor) -> torch.Tensor:
+    """Of class probabilities, natural logarithm: float32 [..., K, P] to [..., P], from 0 to ln(K)."""
+    return -torch.special.xlogy(probabilities, probabilities).sum(dim=-2)
+
+
 def jensen_shannon(probabilities: torch.Tensor) -> torch.Tensor:
     """Jensen-Shannon divergence of the members: H(mean p) - mean H(p), natural logarithm.
 
@@ -34,15 +43,17 @@ def jensen_shannon(probabilities: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 [P], from 0 (all agree) to at most ln(min(M, K)).
     """
-
-    def entropy(p: torch.Tensor) -> torch.Tensor:
-        return -torch.special.xlogy(p, p).sum(dim=-2)
-
-    return (entropy(probabilities.mean(dim=0)) - entropy(probabilities).mean(dim=0)).clamp_(min=0)
+    return divergence_and_entropy(probabilities)[0]
 
 
-def image_uncertainty(pixels: torch.Tensor) -> torch.Tensor:
-    """One figure per image: the mean of the most uncertain tenth of its pixels (at least one).
+def divergence_and_entropy(probabilities: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """`jensen_shannon` of the members and the `entropy` of their mean, float32 [P] each."""
+    of_mean = entropy(probabilities.mean(dim=0))
+    return (of_mean - entropy(probabilities).mean(dim=0)).clamp_(min=0), of_mean
+
+
+def top_tenth(pixels: torch.Tensor) -> torch.Tensor:
+    """One figure per image: the mean of the highest tenth of its pixels (at least one).
 
     Args:
         pixels: float32 [N, H, W].
@@ -53,3 +64,57 @@ def image_uncertainty(pixels: torch.Tensor) -> torch.Tensor:
     flat = pixels.flatten(1)
     count = max(1, math.ceil(flat.shape[1] * TOP_SHARE))
     return flat.topk(count, dim=1).values.mean(dim=1)
+
+
+def foreground_mean(pixels: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """One figure per image: the mean over the pixels that are not background; where all are, `top_tenth`.
+
+    Args:
+        pixels: float32 [N, H, W].
+        masks: uint8 [N, H, W], class ids, 0 = background.
+
+    Returns:
+        float32 [N].
+    """
+    # an image at a time, so that its sum does not depend on its neighbours
+    return torch.stack([_foreground_mean(one, mask) for one, mask in zip(pixels, masks)])
+
+
+def _foreground_mean(pixels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    foreground = mask != 0
+    count = foreground.sum()
+    mean = (pixels * foreground).sum() / count.clamp(min=1)
+    return torch.where(count > 0, mean, top_tenth(pixels[None])[0])
+
+
+def pixel_doubt(divergence: T, entropies: T) -> T:
+    """How unsure the ensemble is of a pixel: the entropy of its class (in nats) plus the members' Jensen-Shannon
+    distance, the root of their divergence. Tensors or arrays, float32 [...]; 0 where all are sure of the same."""
+    return entropies + divergence**0.5
+
+
+def of_labels(masks: torch.Tensor, divergence: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:
+    """What tells that an image's labels are wrong: the foreground's mean entropy plus its mean Jensen-Shannon distance,
+    which is the root of the divergence. So odd backgrounds do not count.
+
+    benchmarks/image_score.py chose it.
+
+    Args:
+        masks: uint8 [N, H, W], class ids, 0 = background.
+        divergence: float32 [N, H, W], of the members.
+        entropies: float32 [N, H, W], of the members' mean.
+
+    Returns:
+        float32 [N], 0 where the ensemble is sure.
+    """
+    return foreground_mean(pixel_doubt(divergence, entropies), masks)
+
+
+def of_paper(masks: torch.Tensor, divergence: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:
+    """As in the paper: the mean divergence of the most uncertain tenth of all pixels, in nats; arguments as of
+    `of_labels`."""
+    return top_tenth(divergence)
+
+
+SCORES = {'labels': of_labels, 'paper': of_paper}
+"""An image's uncertainty, by name."""

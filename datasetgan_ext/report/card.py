@@ -5,6 +5,7 @@ from __future__ import annotations
 from datasetgan_ext.core.markup import markdown
 from datasetgan_ext.formats.folder import MANIFEST, Summary
 from datasetgan_ext.formats.huggingface import LICENSE, front_matter
+from datasetgan_ext.report.page import uncertainty_words
 
 CARD = """# Labelled images from {network}
 
@@ -35,9 +36,14 @@ which it gives the images and labels.
 ## How it was made
 {option_rows}
 
-The labels were predicted by an ensemble trained on {labeled} hand-labelled images and contain errors.
+The labels were predicted by an ensemble trained on {labeled} hand-labelled images and contain errors.{by_hand}
+
+Uncertainty: {uncertainty}
 
 {license}"""
+BY_HAND = """\
+ {count} images have the labels
+of a person instead: `"labels": "hand"` in the manifest, and no uncertainty."""
 CLASS_TABLE = """\
 | id | class | share of pixels | images with it |
 |---|---|---|---|
@@ -52,8 +58,7 @@ KEYPOINT_TABLE = """\
 """
 MASK_FILES = """\
 - `images/`, `masks/`: PNG files of the same name; a mask's pixel value is the class id (8-bit palette PNG).
-- `manifest.jsonl`: a line per image: seed, files and their sha256, uncertainty (mean Jensen-Shannon divergence of the
-  most uncertain tenth of the pixels, in nats), pixels per class, kept.
+- `manifest.jsonl`: a line per image: seed, files and their sha256, uncertainty, pixels per class, kept.
 """
 IMAGE_FILES = """\
 - `images/`: PNG files.
@@ -62,8 +67,7 @@ IMAGE_FILES = """\
 KEYPOINT_FILES = """\
 - `keypoints.json`: the kept images' keypoints in COCO's format; the centre of the first pixel is (0.5, 0.5). Each is
   visible (2) or absent (0). The manifest has them too, for all images, with confidence (how sure the ensemble is that
-  the keypoint is there, 0..1) and spread (distance of the ensemble's members, in pixels). Their disagreement on places
-  is part of the uncertainty.
+  the keypoint is there, 0..1) and spread (distance of the ensemble's members, in pixels).
 """
 READ_MASK = """\
     mask = np.asarray(PIL.Image.open(record['mask']))     # uint8 [H, W], class ids
@@ -108,6 +112,8 @@ def write_card(info: dict, summary: Summary) -> str:
         files=(MASK_FILES if class_rows else IMAGE_FILES) + (KEYPOINT_FILES if keypoint_rows else ''),
         reading=(READ_MASK if class_rows else '') + (READ_KEYPOINTS if keypoint_rows else ''),
         labeled=info['labelled_images'],
+        uncertainty=uncertainty_words(info),
+        by_hand=BY_HAND.format(count=summary.by_hand) if summary.by_hand else '',
         license=LICENSE,
         option_rows='\n'.join(f'- {name}: {markdown(value)}' for name, value in info['options'].items()),
     )

@@ -15,14 +15,14 @@ from string import Template
 import numpy as np
 import PIL.Image
 
-from datasetgan_ext.core.annotation import ABSENT
+from datasetgan_ext.core.annotation import ABSENT, IGNORE
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import Summary, name_of_record, read_manifest
 from datasetgan_ext.formats.png import png_bytes
 from datasetgan_ext.report.preview import keypoint_colors
-from datasetgan_ext.report.strata import DROPPED, Score, read_scores, stratify
+from datasetgan_ext.report.strata import DROPPED, Score, read_by_hand, read_scores, stratify
 
 PAGE = Path(__file__).with_name('page.html')
 SHOWN = 8
@@ -59,8 +59,27 @@ class Words:
             title=f'Labelled images from {info["sources"]["network"]}',
             samples="From the ensemble's most certain sample to its least certain one; below each picture its name and "
             'uncertainty.',
-            uncertainty="How far the ensemble's members disagree about an image.",
+            uncertainty=uncertainty_words(info),
         )
+
+
+def uncertainty_words(info: dict) -> str:
+    """What the uncertainty of generated images is; `info` is the content of dataset.json."""
+    score = info['options'].get('score', 'paper') if info.get('classes') else None
+    parts = {
+        'labels': "How unsure the ensemble is of an image's labels: the mean over all pixels that are not background "
+        'of the entropy of their classes (in nats) plus the Jensen-Shannon distance of the members; 0 = sure. Of an '
+        'image that is all background, the mean of the most uncertain tenth.',
+        'paper': "How far the ensemble's members disagree about an image: the mean Jensen-Shannon divergence of the "
+        'most uncertain tenth of its pixels, in nats.',
+    }
+    found = [parts[score]] if score in parts else []
+    if info.get('keypoints'):
+        found.append(
+            f'{"Added to it is" if found else "It is"} how far the members disagree about where keypoints are, a mean '
+            'in 0..1.'
+        )
+    return ' '.join(found)
 
 
 def write_report(
@@ -79,7 +98,7 @@ def write_report(
     words = words or Words.of_generated(info)
     task = Task.from_json(info, path)
     scores = read_scores(manifest)
-    strata = stratify(scores, SHOWN)
+    strata = stratify(scores, SHOWN, read_by_hand(manifest))
     worst = scores[: -SHOWN - 1 : -1]
     wanted = {score.id for score in worst}
     for part in strata.values():
@@ -123,7 +142,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[str, str | None]:
-    """Addresses of an image (JPEG) and its mask (PNG, background transparent), scaled down to THUMBNAIL if larger."""
+    """Addresses of an image (JPEG) and its mask (PNG, transparent where nothing is), scaled down to THUMBNAIL."""
     height, width = image.shape[:2]
     scale = min(1, THUMBNAIL / max(height, width))
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -132,7 +151,8 @@ def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[
     picture.resize(size_wh, PIL.Image.Resampling.BOX).save(buffer, 'JPEG', quality=JPEG_QUALITY, subsampling=0)
     if mask is None:
         return data_uri('jpeg', buffer.getvalue()), None
-    small = PIL.Image.fromarray(mask).resize(size_wh, PIL.Image.Resampling.NEAREST)
+    clear = np.where(mask == IGNORE, 0, mask).astype(np.uint8)
+    small = PIL.Image.fromarray(clear).resize(size_wh, PIL.Image.Resampling.NEAREST)
     small.putpalette(task.flat_palette)
     content = png_bytes(lambda file: small.save(file, 'PNG', transparency=0, optimize=True))
     return data_uri('jpeg', buffer.getvalue()), data_uri('png', content)
@@ -147,7 +167,9 @@ def _figure(record: dict, image: np.ndarray, mask: np.ndarray | None, task: Task
         pictures += f'<img class="mask" src="{overlay}" alt="mask of {name}">'
     if task.keypoints:
         pictures += _keypoints(record, task, width, height)
-    caption = f'{name}<br>{record["uncertainty"]:.4f}' + ('' if record['kept'] else f', {DROPPED}')
+    told = [] if record['uncertainty'] is None else [f'{record["uncertainty"]:.4f}']
+    told += [f'{labels} labelled' for labels in (record.get('labels'),) if labels]
+    caption = f'{name}<br>' + ', '.join([*told, *([] if record['kept'] else [DROPPED])])
     style = '' if record['kept'] else f' class="{DROPPED}"'
     return (
         f'<figure><div class="picture" style="aspect-ratio: {width} / {height}">{pictures}</div>'
@@ -186,6 +208,7 @@ def _facts(info: dict, summary: Summary, reasons: Counter, task: Task) -> str:
         'classes': len(task.classes),
         'keypoints': len(task.keypoints),
         'hand-labelled images': info['labelled_images'],
+        'of them in the dataset': summary.by_hand,
     }
     return ''.join(
         f'<div><dt>{escape(name)}</dt><dd>{escape(f"{value:,}" if isinstance(value, int) else value)}</dd></div>'
@@ -254,11 +277,15 @@ def _uncertainty_text(summary: Summary, words: Words) -> str:
             f' The most uncertain kept image has {summary.uncertainty_cut:.4f}, the dashed line; '
             f'{summary.samples - summary.kept:,} of {summary.samples:,} are dropped.'
         )
+    if summary.by_hand:
+        text += f' {summary.by_hand:,} images have the labels of a person, and no uncertainty.'
     return text
 
 
 def _histogram(scores: list[Score], summary: Summary) -> str:
     """How many samples have which uncertainty, the dropped ones above the kept ones."""
+    if not scores:
+        return ''
     width, height = CHART_WH
     highest = max(scores[-1].uncertainty, 1e-6)
     kept_counts, _ = np.histogram([score.uncertainty for score in scores if score.kept], BINS, (0, highest))

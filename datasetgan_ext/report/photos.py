@@ -49,8 +49,9 @@ def publish_photos(
         title=f'Labels of photos by {info["sources"]["model"]}',
         samples='From the photo that the network is most certain of to the one that it is least certain of; below each '
         'picture its name and uncertainty.',
-        uncertainty='How unsure the network is of a photo: the mean entropy of the most uncertain tenth of its pixels, '
-        'as a share of the highest that can be; of keypoints, the entropy of whether each is there.',
+        uncertainty='How unsure the network is of what it found in a photo: the mean entropy of the pixels that it '
+        'does not call background, as a share of the highest that can be (of a photo without such pixels, of its most '
+        'uncertain tenth); of keypoints, the entropy of whether each is there.',
     )
     write_report(
         folder / REPORT_FILE, info, summary, folder / MANIFEST, lambda record: _pictures(folder, record), words

@@ -11,7 +11,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from datasetgan_ext.core.annotation import ABSENT, Keypoints
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, Keypoints
 from datasetgan_ext.core.files import save_atomically
 from datasetgan_ext.core.palette import spread_colors
 from datasetgan_ext.core.task import Task
@@ -31,8 +31,10 @@ RED = (190, 30, 30)
 
 
 def color_mask(mask: np.ndarray, task: Task) -> np.ndarray:
-    """uint8 [H, W] class ids to uint8 [H, W, 3] colours."""
-    return np.array(task.palette, dtype=np.uint8)[mask]
+    """uint8 [H, W] class ids to uint8 [H, W, 3] colours, white where there is no label."""
+    palette = np.full((IGNORE + 1, 3), 255, np.uint8)
+    palette[: len(task.classes)] = task.palette
+    return palette[mask]
 
 
 def overlay(image: np.ndarray, mask: np.ndarray, task: Task) -> np.ndarray:
@@ -98,9 +100,10 @@ def draw_preview(path: Path, samples: Sequence[tuple[LabeledSample, str]], task:
             if sample.keypoints is not None and title in ('overlay', 'keypoints'):
                 draw_keypoints(tile, sample.keypoints, task, scale)
             sheet.paste(tile, (x, top))
+        uncertainty = '' if sample.uncertainty is None else f' ({sample.uncertainty:.4f})'
         draw.text(
             (left, top + tile_wh[1] + 2),
-            f'{stratum}: {sample.id_name} {sample.id} ({sample.uncertainty:.4f})',
+            f'{stratum}: {sample.id_name} {sample.id}{uncertainty}',
             RED if stratum == DROPPED else DIM,
             font,
         )

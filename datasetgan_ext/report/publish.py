@@ -15,7 +15,7 @@ from datasetgan_ext.interpreter.labeler import Labeler
 from datasetgan_ext.report.card import write_card
 from datasetgan_ext.report.page import write_report
 from datasetgan_ext.report.preview import draw_preview
-from datasetgan_ext.report.strata import read_scores, stratify
+from datasetgan_ext.report.strata import read_by_hand, read_scores, stratify
 
 PREVIEW_FILE = 'preview.png'
 REPORT_FILE = 'report.html'
@@ -46,7 +46,8 @@ def publish(folder: Path, info: dict, summary: Summary, *, labeler: Labeler, ids
 
 def write_preview(folder: Path, labeler: Labeler) -> None:
     """Draw a few samples of each stratum into preview.png."""
-    strata = stratify(read_scores(folder / MANIFEST), PREVIEW_SAMPLES)
+    manifest = folder / MANIFEST
+    strata = stratify(read_scores(manifest), PREVIEW_SAMPLES, read_by_hand(manifest))
     shown = [(score.id, name) for name, part in strata.items() for score in part]
     with labeler.same_sums():
         samples = list(labeler(number for number, _ in shown))

@@ -1,7 +1,9 @@
-"""Which samples of a dataset are shown: of the most certain, the middling, the most uncertain and the dropped ones."""
+"""Which samples of a dataset are shown: the most certain, the middling, the most uncertain and the dropped ones, and
+those that a person labelled."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ from datasetgan_ext.core.seeds import sample_id
 from datasetgan_ext.formats.folder import read_manifest
 
 DROPPED = 'dropped'
+BY_HAND = 'labelled by hand'
 
 
 class Score(NamedTuple):
@@ -22,16 +25,24 @@ class Score(NamedTuple):
 
 
 def read_scores(manifest: Path) -> list[Score]:
-    """The scores of all samples, from the most certain to the most uncertain one."""
-    return sorted(Score(record['uncertainty'], sample_id(record), record['kept']) for record in read_manifest(manifest))
+    """The scores of all samples that have an uncertainty, from the most certain to the most uncertain one."""
+    records = (record for record in read_manifest(manifest) if record['uncertainty'] is not None)
+    return sorted(Score(record['uncertainty'], sample_id(record), record['kept']) for record in records)
 
 
-def stratify(scores: list[Score], count: int) -> dict[str, list[Score]]:
+def read_by_hand(manifest: Path) -> list[Score]:
+    """The kept samples that a person labelled whole, by their ids. They have no uncertainty; here it is 0."""
+    records = (record for record in read_manifest(manifest) if record['uncertainty'] is None)
+    return sorted(Score(0.0, sample_id(record), True) for record in records if record['kept'])
+
+
+def stratify(scores: list[Score], count: int, by_hand: Sequence[Score] = ()) -> dict[str, list[Score]]:
     """Choose at most `count` samples of each stratum; of kept samples none is in two of them.
 
     Args:
         scores: sorted.
         count: how many to show.
+        by_hand: samples that a person labelled, a stratum of their own.
 
     Returns:
         The chosen samples, sorted, by the name of their stratum; strata without a sample are left out.
@@ -47,4 +58,5 @@ def stratify(scores: list[Score], count: int) -> dict[str, list[Score]]:
     steps = np.linspace(0, len(dropped) - 1, min(count, len(dropped))).round().astype(int)
     strata = dict(zip(('most certain', 'median', 'most uncertain'), parts))
     strata[DROPPED] = [dropped[step] for step in steps]
+    strata[BY_HAND] = list(by_hand[:count])
     return {name: part for name, part in strata.items() if part}

@@ -18,7 +18,7 @@ from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.helpers.commands import ROOT, invoke, train_arguments
 from tests.helpers.trees import manifest, tree
 
-SEEDS = '0-15'
+SEEDS = '10-25'
 """Of a run that is stopped after the first few."""
 
 
@@ -86,11 +86,11 @@ def test_projected_w_of_another_shape_or_kind(save, message, tmp_path):
 
 def test_projected_w_is_labeled_as_its_seed_would_be(tmp_path):
     generator, options = load_generator('demo'), Interpreter.load('demo').options
-    np.savez(tmp_path / 'w.npz', w=np.concatenate([generator.ws([seed], options).numpy() for seed in (5, 3)]))
-    for name, source in (('seeds', '--seeds=5,3'), ('projected', f'--projected-w={tmp_path}/w.npz')):
+    np.savez(tmp_path / 'w.npz', w=np.concatenate([generator.ws([seed], options).numpy() for seed in (105, 103)]))
+    for name, source in (('seeds', '--seeds=105,103'), ('projected', f'--projected-w={tmp_path}/w.npz')):
         result = invoke(gen_dataset.main, '--network=demo', f'--outdir={tmp_path}/{name}', source)
         assert result.exit_code == 0, result.output
-    for seed, row in ((5, 0), (3, 1)):
+    for seed, row in ((105, 0), (103, 1)):
         for kind in ('images', 'masks'):
             projected = (tmp_path / 'projected' / kind / f'proj{row:07d}.png').read_bytes()
             assert projected == (tmp_path / 'seeds' / kind / f'seed{seed:07d}.png').read_bytes()
@@ -114,16 +114,15 @@ def test_mixed_styles_are_recorded(tmp_path):
     assert 0 < sum(mixing is not None for mixing in mixings) < 8
 
 
-def test_a_single_member_is_told_to_be_never_unsure(tmp_path, caplog):
+def test_a_single_member_is_told_never_to_disagree(tmp_path, caplog):
     assert invoke(train_interpreter.main, *train_arguments(tmp_path)).exit_code == 0
-    invoke(
-        gen_dataset.main,
-        '--network=demo',
-        f'--interpreter={tmp_path}/interpreter.safetensors',
-        f'--outdir={tmp_path}/out',
-        '--seeds=0-1',
-    )
-    assert 'never unsure' in caplog.text
+    arguments = ('--network=demo', f'--interpreter={tmp_path}/interpreter.safetensors', '--seeds=100-101')
+    invoke(gen_dataset.main, *arguments, f'--outdir={tmp_path}/out')
+    assert 'never disagrees' not in caplog.text
+    assert all(record['uncertainty'] > 0 for record in manifest(tmp_path / 'out'))
+    invoke(gen_dataset.main, *arguments, f'--outdir={tmp_path}/paper', '--score=paper')
+    assert 'never disagrees' in caplog.text
+    assert [record['uncertainty'] for record in manifest(tmp_path / 'paper')] == [0, 0]
 
 
 @pytest.fixture(scope='module')

@@ -63,6 +63,7 @@ def test_from_labelled_photos_to_a_dataset(photos, tmp_path):
     (out,) = (one.partition('=')[2] for one in arguments if one.startswith('--out='))
     training = Interpreter.load(out).training
     assert training['seeds'] == [] and len(training['photos']) == 3
+    assert Interpreter.load(out).hand_labels == {}
     dataset = output_of(
         gen_dataset.main,
         '--network=demo',
@@ -90,6 +91,8 @@ def test_photos_and_samples_together(photos, tmp_path):
     result = output_of(train_interpreter.main, *arguments, f'--samples={SAMPLES}', f'--labels={MASKS}')
     assert 'Labels: 3 of 3 samples' in result and 'Labels: 2 of 40 samples' in result
     assert '5 labelled images' in result
+    (out,) = (one.partition('=')[2] for one in arguments if one.startswith('--out='))
+    assert set(Interpreter.load(out).hand_labels) == {0, 1}
     refused = invoke(train_interpreter.main, *arguments, f'--samples={SAMPLES}', '--overwrite')
     assert refused.exit_code == 1 and '--labels is given 1 times and --samples 2 times' in refused.output
 

@@ -102,7 +102,7 @@ def test_a_mirror_image_is_labelled_as_the_mirror_image():
     assert np.allclose(one.keypoints.points[[1, 0, 2], 0], HW[1] - other.keypoints.points[:, 0], atol=1e-3)
 
 
-def test_uncertainty_is_the_entropy_of_the_most_uncertain_tenth():
+def test_uncertainty_is_the_entropy_of_the_foreground_or_of_the_most_uncertain_tenth():
     task = Task(('background', 'body'), ((0, 0, 0), (1, 0, 0)))
 
     class Sides(torch.nn.Module):
@@ -115,7 +115,8 @@ def test_uncertainty_is_the_entropy_of_the_most_uncertain_tenth():
         def forward(self, images):
             logits = torch.zeros(len(images), 2, 10, 10)
             logits[:, 0, :, :9] = 50.0
-            return logits + self.weight
+            logits[:, 1, :, : int(self.weight)] = 100.0
+            return logits + 0 * self.weight
 
     model = DownstreamModel(Sides(), 'small-unet', task, (10, 10))
     (labeled,) = predict(model, [photo(10, 10)])
@@ -124,6 +125,9 @@ def test_uncertainty_is_the_entropy_of_the_most_uncertain_tenth():
     assert labeled.pixel_uncertainty[:, :9] == pytest.approx(0, abs=1e-6)
     (labeled,) = predict(model, [photo(10, 10)], ignore_below=0.6)
     assert (labeled.mask[:, 9] == IGNORE).all() and (labeled.mask[:, :9] == 0).all()
+    model.network.weight.data += 2  # two columns of a body, of which it is sure
+    (labeled,) = predict(model, [photo(10, 10)])
+    assert labeled.uncertainty == pytest.approx(0, abs=1e-6) and labeled.pixel_uncertainty[:, 9] == pytest.approx(1)
 
 
 def test_what_cannot_be_read_is_told_apart(tmp_path):

@@ -92,3 +92,12 @@ def test_classes_that_are_not_there():
         Curation.of(TASK, 0.9, [('Wheel', 4)])
     with pytest.raises(UserError, match='`balance_classes` counts pixels of classes'):
         Curation.of(Task((), (), ('nose',)), 0.9, balance=0.2)
+
+
+def test_what_a_person_labelled_is_certain_and_does_not_count():
+    order, by_hand = [5, 3, 1, 2], [0, 7]
+    assert Curation(0.5).dropped(order, lambda _: [], by_hand) == {1: 'uncertainty', 2: 'uncertainty'}
+    pixels = {0: [9, 0, 0], 7: [5, 4, 0], 5: [5, 4, 0], 3: [5, 4, 0]}
+    curation = Curation.of(TASK, 0.5, [('wheel', 1)])
+    assert curation.dropped(order, pixels.get, by_hand) == {1: 'uncertainty', 2: 'uncertainty', 0: 'min-pixels'}
+    assert Curation(0.5).dropped([], lambda _: [], by_hand) == {}

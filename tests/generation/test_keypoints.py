@@ -13,7 +13,8 @@ from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generation.curation import Curation
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generator.generator import Generator
-from datasetgan_ext.interpreter.labeler import LabeledImages, Labeler
+from datasetgan_ext.interpreter.labeler import Labeler
+from datasetgan_ext.interpreter.stream import LabeledImages
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet

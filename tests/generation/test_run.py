@@ -1,5 +1,6 @@
 import copy
 import json
+import math
 import os
 import shutil
 import sys
@@ -722,3 +723,34 @@ def test_a_network_with_other_settings_does_not_go_on(make_run, tmp_path):
     run.labeler.generator.fingerprint = network_fingerprint(network)
     with pytest.raises(UserError, match='`network` was'):
         run()
+
+
+def test_a_dataset_with_the_papers_score_goes_on_with_it_alone(make_run, generator, interpreter, tmp_path):
+    """Versions without a choice had no other."""
+
+    def run(score, seeds):
+        labeler = Labeler(generator, interpreter, batch=1, score=score)
+        return Run(labeler, seeds, tmp_path / 'dataset', Curation(0.5))
+
+    run('paper', range(3))()
+    path = tmp_path / 'dataset' / 'dataset.json'
+    info = json.loads(path.read_text())
+    assert info['options'].pop('score') == 'paper'
+    path.write_text(json.dumps(info))
+    with pytest.raises(UserError, match='`score` was paper, now labels'):
+        make_run(seeds=range(6))()
+    run('paper', range(6))()
+    records = manifest(tmp_path / 'dataset')
+    for record, sample in zip(records, run('paper', range(6)).labeler(range(6))):
+        count = math.ceil(0.1 * sample.pixel_uncertainty.size)
+        expected = np.sort(sample.pixel_uncertainty.ravel())[-count:].mean()
+        assert record['uncertainty'] == pytest.approx(expected, abs=1e-5)
+    for sample in Labeler(generator, interpreter)(range(6)):
+        of_pixels = sample.pixel_entropy + np.sqrt(sample.pixel_uncertainty)
+        assert sample.uncertainty == pytest.approx(of_pixels[sample.mask != 0].mean(), abs=1e-5)
+
+
+def test_the_reference_preset_has_the_papers_score(interpreter):
+    assert interpreter.score == 'labels'
+    interpreter.training['preset'] = 'reference'
+    assert interpreter.score == 'paper'

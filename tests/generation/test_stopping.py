@@ -17,7 +17,7 @@ from tests.helpers.commands import invoke
 from tests.helpers.trees import tree
 
 ROOT = Path(datasetgan_ext.__file__).parents[1]
-ARGUMENTS = ['--network=demo', '--device=cpu', '--seeds=0-5', '--keep=0.5', '--drop', '--format=voc']
+ARGUMENTS = ['--network=demo', '--device=cpu', '--seeds=100-105', '--keep=0.5', '--drop', '--format=voc']
 
 # One process that imports everything and then goes through its steps: a run in a fork of it, or a line for the shell.
 # A run may send itself a signal before the N-th call of a function: [owner, name, N, signal].

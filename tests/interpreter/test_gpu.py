@@ -71,7 +71,7 @@ def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, c
     )
     device = default_device()
     kernel = gpu.GpuEnsemble(ensemble, LAYERS, (32, 32), rows, columns, device, classes, keypoints, difference_layers)
-    masks, divergences, heat = (
+    masks, divergences, entropies, heat = (
         part if part is None else part.cpu() for part in kernel([maps.to(device) for maps in features])
     )
     for index in range(2):
@@ -79,10 +79,11 @@ def test_kernel_labels_as_the_plain_way_does(rows, columns, difference_layers, c
         if classes:
             assert (masks[index] == plain[0][0]).float().mean() > 0.995
             assert torch.allclose(divergences[index], plain[1][0], atol=2e-3)
+            assert torch.allclose(entropies[index], plain[2][0], atol=5e-3)
         else:
-            assert masks is None and divergences is None
+            assert masks is None and divergences is None and entropies is None
         if keypoints:
-            assert torch.allclose(heat[index], plain[2][0], atol=1e-2)
+            assert torch.allclose(heat[index], plain[3][0], atol=1e-2)
         else:
             assert heat is None
 
@@ -110,7 +111,8 @@ class Broken:
     def __call__(self, features):
         if self.error:
             raise self.error
-        return torch.full((len(features[0]), 32, 32), 4, dtype=torch.uint8), torch.zeros(len(features[0]), 32, 32), None
+        nothing = torch.zeros(len(features[0]), 32, 32)
+        return torch.full((len(features[0]), 32, 32), 4, dtype=torch.uint8), nothing, nothing, None
 
 
 @pytest.mark.parametrize(

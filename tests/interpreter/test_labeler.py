@@ -22,7 +22,7 @@ def test_samples(labeler):
         assert sample.image.shape == (16, 16, 3) and sample.image.dtype == np.uint8
         assert sample.mask.shape == (16, 16) and sample.mask.dtype == np.uint8 and sample.mask.max() <= 2
         assert sample.pixel_uncertainty.shape == (16, 16) and sample.pixel_uncertainty.dtype == np.float32
-        assert 0 <= sample.uncertainty <= np.log(3)
+        assert 0 <= sample.uncertainty <= np.log(3) + np.sqrt(np.log(3))
 
 
 def test_a_seed_does_not_depend_on_its_neighbors(labeler):

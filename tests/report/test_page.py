@@ -34,6 +34,7 @@ def write(folder, task=TASK, pictures=None) -> str:
     info = {**dataset.info, **INFO}
 
     summary = SimpleNamespace(
+        by_hand=0,
         samples=20,
         kept=18,
         uncertainty_cut=0.95,

@@ -1,0 +1,65 @@
+"""What pays: leaving doubtful pixels without a label, dropping images, or neither.
+
+    python benchmarks/doubtful_pixels.py --miniature
+
+mIoU on drawings of a network that was trained on the demo's generated images, with the labels as the ensemble gives
+them; without the most uncertain images; and with the most doubtful share of each image's pixels ignored.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from benchmarks.tables import FIRST_GENERATED, Row, measure, show, table_options
+from datasetgan_ext import gen_dataset
+from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.generator.checkpoint import DEMO
+
+DROPPED = (0.1, 0.2)
+IGNORED = (0.01, 0.02, 0.05, 0.1)
+ROWS = (
+    Row('all images and pixels', 'generated'),
+    *(Row(f'without the most uncertain {share:.0%} of the images', f'without {share}') for share in DROPPED),
+    *(Row(f'without the most doubtful {share:.0%} of the pixels', f'ignoring {share}') for share in IGNORED),
+)
+
+
+def without_the_doubtful(generated: Path) -> dict[str, Path]:
+    """The generated dataset without a share of its images, and anew without a share of its pixels."""
+    count = len((generated / 'manifest.jsonl').read_text().splitlines())
+    found = {}
+    cases = {f'without {share}': [f'--keep={1 - share}', f'--reuse={generated}'] for share in DROPPED}
+    cases |= {f'ignoring {share}': ['--keep=1', f'--ignore-pixels={share}'] for share in IGNORED}
+    for name, options in cases.items():
+        folder = found[name] = generated.with_name(name.replace(' ', '-'))
+        seeds = f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}'
+        gen_dataset.main([f'--network={DEMO}', seeds, f'--outdir={folder}', *options], standalone_mode=False)
+    return found
+
+
+def table(content: dict) -> str:
+    """The rows as Markdown."""
+    return '\n'.join(
+        [
+            f'| trained on, of {content["settings"]["images"]} generated images | mIoU on drawings, % |',
+            '|---|---|',
+            *(f'| {title} | {show(row["mean_iou"], 1)} |' for title, row in content['rows'].items()),
+        ]
+    )
+
+
+@click.command(help=__doc__)
+@table_options
+def main(**options):
+    if options['generated'] is not None:
+        raise UserError('--generated: the datasets are made from the demo, with and without doubtful pixels')
+    print(table(measure('doubtful_pixels', ROWS, 'classes', options, derive=without_the_doubtful)))
+
+
+if __name__ == '__main__':
+    main()
