@@ -126,13 +126,13 @@ def train_encoder(
     for first in tqdm(range(0, count, AT_ONCE), desc='images for the encoder', unit_scale=AT_ONCE, disable=hidden):
         seeds = range(FIRST_SEED + first, FIRST_SEED + min(first + AT_ONCE, count))
         ws = generator.ws(seeds, options)
-        images = generator.synthesize(seeds, options, lambda ids, ws=ws: ws).images
+        images = generator.synthesize(seeds, options).images
         pictures.append(look(images.permute(0, 3, 1, 2).float() / 127.5 - 1).half())
         guesses.append((ws[:, 0].float() - mean) @ whiten)
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         seen, wanted = torch.cat(pictures).clone(), torch.cat(guesses).clone()
-        encoder = Encoder(seen.shape[1], tuple(seen.shape[2:]), wanted.shape[1]).to(device)
+        encoder = Encoder(seen.shape[1], (seen.shape[2], seen.shape[3]), wanted.shape[1]).to(device)
         optimizer = torch.optim.AdamW(encoder.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         batches = max(1, count // BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * batches)

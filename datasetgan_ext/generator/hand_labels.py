@@ -260,7 +260,8 @@ def _as_of_sample(annotation: Annotation, sample: Sample, is_mask: bool, labels_
     crop = sample.projection.crop
     if labels_of == 'samples' or crop.photo_hw == crop.image_hw:
         return annotation
-    told = {hw for hw in (annotation.image_hw, annotation.mask.shape if is_mask else None) if hw is not None}
+    mask_hw = annotation.mask.shape if is_mask and annotation.mask is not None else None
+    told = {hw for hw in (annotation.image_hw, mask_hw) if hw is not None}
     if told == {crop.photo_hw} or (labels_of == 'photos' and not told):
         return crop.annotation(annotation)
     if labels_of == 'auto' and told == {crop.image_hw}:

@@ -235,7 +235,7 @@ class Inversion:
 
     def _features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """What the discriminator's blocks give, scaled to length 1 at each pixel: [N, C_l, h_l, w_l] each."""
-        network = self._discriminator
+        network: Any = self._discriminator
         full = self._whole(images)
         features = []
         x = None

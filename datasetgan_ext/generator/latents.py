@@ -28,8 +28,10 @@ class Latents(Protocol):
         id_name: what such a number is called in a manifest, `SEED` or `PROJECTION`.
     """
 
-    ids: Sequence[int]
     id_name: str
+
+    @property
+    def ids(self) -> Sequence[int]: ...
 
     def ws(self, ids: Sequence[int]) -> torch.Tensor:
         """The w vectors that the images are made from: float32 [N, num_ws, w_dim]."""

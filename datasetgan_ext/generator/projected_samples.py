@@ -218,11 +218,11 @@ class PhotoProjector:
                 f'`images`: not one of {len(self.files)} photos could be read; {self.outdir / FAILED_FILE} says why'
             )
         self._record(list(done.values()))
-        self._remove_strangers(done.values())
-        samples = self._set(list(done.values()))
-        ws = np.stack([sample.projection.w for sample in samples.samples if sample.projection is not None])
+        projected = self._set(list(done.values()))
+        self._remove_strangers(projected.samples)
+        ws = np.stack([sample.projection.w for sample in projected.samples if sample.projection is not None])
         save_atomically(self.outdir / LATENTS_FILE, partial(_save_w, ws=ws))
-        return Projected(samples, failed)
+        return Projected(projected, failed)
 
     def _have_encoder(self) -> None:
         """The encoder is kept in the folder: a run that goes on takes the same, and does not train it again."""

@@ -65,14 +65,15 @@ class Projection:
             ValueError, KeyError, TypeError, OSError: it is damaged, or w is missing.
         """
         fields = dict(fields)
-        photo_hw, box = (tuple(map(int, fields.pop(name))) for name in ('photo_hw', 'box'))
-        left, top, right, bottom = box
-        if not (0 <= left < right <= photo_hw[1] and 0 <= top < bottom <= photo_hw[0]):
-            raise ValueError(f'the box {box} of {fields["file"]} is not inside the photo')
+        height, width = map(int, fields.pop('photo_hw'))
+        left, top, right, bottom = map(int, fields.pop('box'))
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+            raise ValueError(f'the box of {fields["file"]} is not inside the photo')
+        crop = Crop((height, width), (left, top, right, bottom), image_hw)
         with np.load(inside(folder, fields['latent']), allow_pickle=False) as file:
             (w,) = file['w'].astype(np.float32)
         inside(folder, fields['image'])
-        return cls(**fields, crop=Crop(photo_hw, box, image_hw), w=w)
+        return cls(**fields, crop=crop, w=w)
 
 
 def wrong_pixels(photo: np.ndarray, projected: np.ndarray) -> np.ndarray:

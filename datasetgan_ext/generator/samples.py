@@ -189,7 +189,7 @@ class SampleSet:
         """What the samples are made from, by their `seed`."""
         if self.projecting is None:
             return SeedLatents(generator, self.options)
-        return ProjectedLatents(np.stack([sample.projection.w for sample in self.samples]))
+        return ProjectedLatents(np.stack([sample.projection.w for sample in self.samples if sample.projection]))
 
     def check(self, generator: Generator, options: SamplingOptions) -> None:
         """Raises UserError when the images come from another network, or were made with other options."""
