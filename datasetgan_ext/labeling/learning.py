@@ -24,6 +24,7 @@ from datasetgan_ext.interpreter.trainer import train_ensemble
 from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
 from datasetgan_ext.interpreter.training_set import choose_labeled, labeled_pixels
 from datasetgan_ext.labeling.maps import MapCache, Maps
+from datasetgan_ext.labeling.selection import Look, look_of
 from datasetgan_ext.labeling.store import LabelStore
 
 log = logging.getLogger(__name__)
@@ -240,9 +241,9 @@ class Learner:
             for (x, y), seen in zip(points, found.visibility)
         ]
 
-    def style(self, name: str) -> np.ndarray:
-        """Style of an image: float32 [w_dim], the mean of its w vectors."""
-        return self.generator.ws([self.store.samples[name].seed], self.options).mean(dim=1)[0].cpu().numpy()
+    def look(self, name: str) -> Look:
+        """What an image looks like to its generator: see `look_of`."""
+        return look_of(self.maps.once(self.store.samples[name]).features)
 
     @property
     def _corner(self) -> Sequence[int]:
