@@ -29,7 +29,7 @@ from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.encoder import Encoder
-from datasetgan_ext.generator.hand_labels import read_hand_labels
+from datasetgan_ext.generator.hand_labels import read_sample_labels
 from datasetgan_ext.generator.inversion import Inversion
 from datasetgan_ext.generator.projected_samples import ENCODER_FILE, PhotoProjector
 from datasetgan_ext.generator.samples import SampleSet
@@ -123,7 +123,9 @@ class Demo:
         self.of_drawings = self._labels(projected, DEMO_FOLDER / 'real')
 
     def _labels(self, samples: SampleSet, folder: Path) -> list:
-        return read_hand_labels(samples, self.task, folder / 'masks', folder / 'keypoints.json').pairs
+        read = read_sample_labels(samples, self.task, folder / 'masks', folder / 'keypoints.json')
+        names = {sample.name for sample in samples.samples}
+        return samples.pair([one for one in read.annotations if one.name in names], self.task)
 
     def score(self, drawings: int, generated: int, seed: int) -> dict:
         """mIoU and PCK on the held-out samples of an interpreter that has learned from some labels."""

@@ -193,7 +193,11 @@ def labeling(result: dict) -> str:
         ('pixels to draw from nothing', 'random', 'pixels_from_nothing', 1),
         ('keypoints to place or move after a suggestion', 'random', 'keypoints', 1),
         ('keypoints to place from nothing', 'random', 'keypoints_from_nothing', 1),
-        ("mIoU, %, in the page's order", 'uncertainty', 'mean_iou', 100),
+        *(
+            (f'mIoU, %, {title}', order, 'mean_iou', 100)
+            for order, title in (('diverse', "in the page's order"), ('uncertainty', 'uncertain and far apart first'))
+            if order in orders
+        ),
         ('mIoU, %, at random', 'random', 'mean_iou', 100),
     ):
         cells = [f'{factor * row[key]["mean"]:.1f} ± {factor * row[key]["std"]:.1f}' for row in orders[order]]
@@ -244,6 +248,55 @@ def measured(names: list[str]) -> str:
     return '\n'.join(rows)
 
 
+def selection(result: dict) -> str:
+    """mIoU of the choice that sees labels, and how far from it the blind ones are."""
+    rows: dict[tuple, dict[str, dict]] = {}
+    for truncation, world in result['worlds'].items():
+        for score in world['scores']:
+            rows.setdefault((score['tasks'], score['labelled'], truncation), {})[score['order']] = score
+    sighted, *blind = next(iter(rows.values()))
+    lines = [
+        f'| tasks | labelled | truncation | {sighted}, mIoU, % | {" | ".join(blind)} |',
+        '|---' * (4 + len(blind)) + '|',
+    ]
+    for (tasks, labeled, truncation), orders in sorted(rows.items()):
+        cells = [f'{100 * orders[name]["ahead"]:+.1f} ± {100 * orders[name]["std_of_mean"]:.1f}' for name in blind]
+        lines.append(
+            f'| {tasks} | {labeled} | {truncation} | {100 * orders[sighted]["mean_iou"]:.1f} | {" | ".join(cells)} |'
+        )
+    return '\n'.join(lines)
+
+
+def interpreter_trials(result: dict) -> str:
+    """Mean over the seeds that ran, and how many these are."""
+    strengths = [f'{strength:g}' for strength in result['strengths']]
+    lines = [f'| mIoU, %, with `unbalance` of | {" | ".join(strengths)} |', '|---' * (1 + len(strengths)) + '|']
+    for way, sets in result['ways'].items():
+        for name, of_seeds in sets.items():
+            if of_seeds:
+                cells = [f'{100 * statistics.mean(scores):.1f}' for scores in zip(*of_seeds)]
+                lines.append(f'| {way}, {name} ({len(of_seeds)}) | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def few_labels(result: dict) -> str:
+    """mIoU by the number of labelled images; a number in brackets tells of fewer than three runs."""
+    counts = sorted({row['labelled'] for rows in result['presets'].values() for row in rows})
+    lines = [f'| mIoU, %, labelled images | {" | ".join(map(str, counts))} |', '|---' * (1 + len(counts)) + '|']
+    for preset, rows in result['presets'].items():
+        of_counts = {row['labelled']: row for row in rows}
+        cells = []
+        for count in counts:
+            row = of_counts.get(count)
+            if row is None:
+                cells.append('')
+                continue
+            spread = '' if row['std'] is None else f' ± {100 * row["std"]:.1f}'
+            cells.append(f'{100 * row["mean_iou"]:.1f}{spread}' + (f' ({row["runs"]})' if row['runs'] < 3 else ''))
+        lines.append(f'| {preset} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
 def methods(result: dict) -> str:
     rows = ['| method | mIoU on real test images, % |', '|---|---|']
     rows += [f'| {title} | {table1.show(row["mean_iou"], 1)} |' for title, row in result['rows'].items()]
@@ -254,15 +307,18 @@ TABLES = {
     'demo_accuracy': demo_accuracy,
     'demo_keypoints': demo_keypoints,
     'demo_memory': demo_memory,
+    'few_labels': few_labels,
     'gpu_inference': gpu_inference,
     'gpu_labels': gpu_labels,
     'gpu_speed': gpu_speed,
     'image_score': image_score,
     'inference': inference,
+    'interpreter_trials': interpreter_trials,
     'labelling': labeling,
     'measured': measured,
     'methods': methods,
     'preset_cost': preset_cost,
+    'selection': selection,
     'suggestion_time': suggestion_time,
     'table1': table1.table,
     'table2': table2.table,

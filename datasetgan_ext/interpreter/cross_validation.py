@@ -88,6 +88,7 @@ def predict_left_out(
     ensemble, _ = train_ensemble(
         training_set.pixels_without(left_out), len(task.classes), len(task.keypoints), options, progress=False
     )
+    training_set.undo_balance(ensemble, options, left_out)
     fused = fuse(
         ensemble.cpu(),
         generator,

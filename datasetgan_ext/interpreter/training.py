@@ -24,6 +24,7 @@ def train_interpreter(training_set: TrainingSet, progress: bool = True) -> Inter
     """
     task, options = training_set.task, training_set.options
     ensemble, report = train_ensemble(training_set.pixels, len(task.classes), len(task.keypoints), options, progress)
+    training_set.undo_balance(ensemble, options)
     keypoint_threshold = DEFAULT_THRESHOLD
     if task.keypoints:
         keypoint_threshold = calibrate_threshold(training_set, progress)

@@ -14,6 +14,8 @@ class TrainingOptions:
         models: members of the ensemble.
         pixels_per_image: pixels drawn from each labelled image; None = all.
         balance: share of them that is spread evenly over the image's classes.
+        unbalance: how far to undo, in the trained members, that the classes were drawn evenly: 0 = not, 1 = wholly. It
+            pays where few of an image's pixels are drawn: see the module `class_shares`.
         min_class_pixels: a class with fewer pixels in an image becomes background there; 0 = off.
         differences: give the members the differences of neighbouring pixels, too: see the module `differences`.
         first_width: of the first hidden layer, as a share of the released DatasetGAN's; what it saves pays for the
@@ -41,6 +43,7 @@ class TrainingOptions:
     models: int = 10
     pixels_per_image: int | None = 4096
     balance: float = 0.5
+    unbalance: float = 0.0
     min_class_pixels: int = 0
     differences: bool = True
     first_width: float = 0.5

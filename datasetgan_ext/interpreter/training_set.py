@@ -16,7 +16,9 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.generator.sampling import center_crop
+from datasetgan_ext.interpreter.class_shares import count_classes, undo_balance
 from datasetgan_ext.interpreter.differences import hypercolumn_length, layers_with_differences
+from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import HeadLayout
 from datasetgan_ext.interpreter.keypoints import heat_targets, heatmap_sigma, near_keypoints
 from datasetgan_ext.interpreter.pixels import NO_CLASS, PixelSet, choose_pixels, gather_hypercolumns
@@ -88,6 +90,7 @@ class TrainingSet:
         if task.keypoints:
             self._check_keypoints()
         self.pixels = self._gather(masks, progress)
+        self._counts = count_classes(masks, len(task.classes))
 
     def _gather(self, masks: list[np.ndarray], progress: bool) -> PixelSet:
         """Pixels of all images; `masks` are what of each image's mask is learned."""
@@ -125,6 +128,14 @@ class TrainingSet:
         """The pixels of all images but those at the indices `left_out` of `pairs`."""
         left_out = torch.tensor(left_out, device=self.pixels.images.device)
         return self.pixels.select(~torch.isin(self.pixels.images, left_out))
+
+    def undo_balance(self, ensemble: Ensemble, options: TrainingOptions, left_out: Sequence[int] = ()) -> None:
+        """Have an ensemble, which was trained on the pixels of all images but those at the indices `left_out`, expect
+        classes as often as they occur in these: see `class_shares.undo_balance`."""
+        if self.task.classes and options.unbalance:
+            kept = [index for index in range(len(self.pairs)) if index not in set(left_out)]
+            drawn = self.pixels.classes[~torch.isin(self.pixels.images, torch.tensor(left_out).to(self.pixels.images))]
+            undo_balance(ensemble, drawn, self._counts[kept], options.unbalance)
 
     def head_layout(self, keypoint_threshold: float) -> HeadLayout:
         """What the outputs of an ensemble that is trained on this set mean."""

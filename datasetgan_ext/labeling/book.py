@@ -10,7 +10,7 @@ import numpy as np
 from datasetgan_ext.interpreter.inference import Prediction
 from datasetgan_ext.labeling.learning import LIVE, Learner
 from datasetgan_ext.labeling.live import Pupil
-from datasetgan_ext.labeling.selection import label_order
+from datasetgan_ext.labeling.selection import Look, choose_diverse
 from datasetgan_ext.labeling.store import LabelStore
 from datasetgan_ext.labeling.suggestion import Box, Suggestion
 
@@ -22,7 +22,6 @@ class Book:
         glance_hw: height and width of `Suggestion.glance`.
         uncertainty: of the images predicted so far, by name, by whichever weights were the last to see them.
         order: names of the images that are not finished, most worth labelling first; empty before `put_in_order`.
-        ordered: generation of the weights by which the order is.
     """
 
     def __init__(self, learner: Learner, store: LabelStore):
@@ -31,7 +30,10 @@ class Book:
         self._places = learner.places()
         self.glance_hw = tuple(int(places[-1]) - int(places[0]) + 1 for places in self._places)
         self._lock = threading.Lock()
-        self._styles: dict[str, np.ndarray] = {}
+        self._looks: dict[str, Look] = {}
+        self._finished: set[str] | None = None
+        self._ordered_changes: int | None = None
+        self.order: list[str] = []
         self._serial = 0
         self.forget()
 
@@ -40,8 +42,6 @@ class Book:
         with self._lock:
             self._suggestions: dict[str, Suggestion] = {}
             self.uncertainty: dict[str, float] = {}
-            self.order: list[str] = []
-            self.ordered: int | None = None
 
     def find(self, name: str) -> Suggestion | None:
         """The suggestion for an image, if there is one whose labels are there still."""
@@ -74,16 +74,12 @@ class Book:
     def note(self, name: str, pupil: Pupil) -> None:
         """Predict an image."""
         prediction = self._learner.predict(pupil.fused(self._learner), name)
-        style = self._styles.get(name)
-        if style is None:
-            style = self._learner.style(name)
         mask = uncertainty = None
         if prediction.masks is not None:
             mask = prediction.masks[0].cpu().numpy()
             uncertainty = self._in_bytes(prediction)
         with self._lock:
             self._serial += 1
-            self._styles[name] = style
             self.uncertainty = {**self.uncertainty, name: float(prediction.uncertainty[0])}
             self._suggestions[name] = Suggestion(
                 name=name,
@@ -120,12 +116,26 @@ class Book:
                 self._serial += 1
                 suggestion.serial = self._serial
 
-    def put_in_order(self, pupil: Pupil) -> None:
-        """Put the images that are not finished in an order, once all have been predicted."""
-        finished = [name for name in self._store.samples if self._store.is_finished(name)]
-        order = label_order(
-            {name: value for name, value in self.uncertainty.items() if name not in finished}, self._styles, finished
-        )
-        with self._lock:
-            self.order = order
-            self.ordered = pupil.generation
+    def unseen(self) -> list[str]:
+        """Names of images that `look_at` has not been called for."""
+        return [name for name in self._store.samples if name not in self._looks]
+
+    def look_at(self, name: str) -> None:
+        """Note what an image looks like to its generator."""
+        self._looks[name] = self._learner.look(name)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the order is of the labels of now."""
+        return self._ordered_changes == self._store.changes
+
+    def put_in_order(self) -> None:
+        """Put the images that are not finished in an order, once all have been looked at; it changes when another image
+        is finished."""
+        self._ordered_changes = self._store.changes
+        finished = {name for name in self._store.samples if self._store.is_finished(name)}
+        if finished != self._finished:
+            self._finished = finished
+            order = choose_diverse(self._looks, sorted(finished))
+            with self._lock:
+                self.order = order

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from datasetgan_ext.interpreter.trainer import train_ensemble
 from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
 from datasetgan_ext.interpreter.training_set import choose_labeled, labeled_pixels
 from datasetgan_ext.labeling.maps import MapCache, Maps
+from datasetgan_ext.labeling.selection import Look, look_of
 from datasetgan_ext.labeling.store import LabelStore
 
 log = logging.getLogger(__name__)
@@ -243,11 +243,9 @@ class Learner:
             for (x, y), seen in zip(points, found.visibility)
         ]
 
-    def style(self, name: str) -> np.ndarray:
-        """Style of an image: float32 [w_dim], the mean of its w vectors."""
-        sample = self.store.samples[name]
-        ws_of = sample.ws_of or partial(self.generator.ws, options=self.options)
-        return ws_of([sample.seed]).mean(dim=1)[0].cpu().numpy()
+    def look(self, name: str) -> Look:
+        """What an image looks like to its generator: see `look_of`."""
+        return look_of(self.maps.once(self.store.samples[name]).features)
 
     @property
     def _corner(self) -> Sequence[int]:

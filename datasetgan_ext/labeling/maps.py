@@ -94,6 +94,10 @@ class MapCache:
                 self._kept.popitem(last=False)
         return found
 
+    def once(self, sample: Sample) -> Maps:
+        """Maps of a sample, made if need be; they are kept only where there is room."""
+        return self(sample) if self.has(sample.name) or self.has_room else self._made(sample)
+
     @torch.inference_mode()
     def _made(self, sample: Sample) -> Maps:
         synthesis = self._generator.synthesize([sample.seed], self._options, sample.ws_of)

@@ -136,13 +136,13 @@ class Suggester:
         """What the thread is doing, JSON-ready: `phase`; `error`; `lacks`, what has to be labelled before there can be
         suggestions; `ready`, the name of the image asked for last, once its suggestion is there; `serials`, of each
         suggestion that is there, by name, a number that rises when it is renewed; `progress`, 0..1, how far the labels
-        are learned; `uncertainty` of the images measured so far, by name; `order`, once all are measured, the names of
-        those that are not finished, most worth labelling first; `unchecked`, how many images are still to be checked;
-        `doubts`, of the images checked, how many pixels are perhaps labelled wrongly, by name."""
+        are learned; `uncertainty` of the images measured so far, by name; `order`, once all have been looked at, the
+        names of those that are not finished, most worth labelling first; `unchecked`, how many images are still to be
+        checked; `doubts`, of the images checked, how many pixels are perhaps labelled wrongly, by name."""
         with self._condition:
             valid = self._book.serials()
             return {
-                'phase': self._phase,
+                'phase': 'looking' if self._phase == 'idle' and self._looks_around else self._phase,
                 'error': self._error,
                 'lacks': self._lacks,
                 'uncertainty': self._book.uncertainty,
@@ -166,6 +166,11 @@ class Suggester:
         """Where an image's labels are perhaps mistakes, as of the last check; largest region first."""
         with self._condition:
             return self._label_errors.get(name, [])
+
+    @property
+    def _looks_around(self) -> bool:
+        """Whether images are still to be looked at, or put in an order."""
+        return self._prefetches and not self._book.is_ordered
 
     @property
     def _is_wished(self) -> bool:
@@ -212,8 +217,7 @@ class Suggester:
         unmeasured = self._unmeasured()
         if unmeasured:
             return partial(self._measure, unmeasured[0])
-        if self._book.ordered != self._pupil.generation and len(self._book.uncertainty) == len(self._store.samples):
-            return self._put_in_order
+        self._measures_all = False
         return None
 
     def _next_silent_job(self) -> Callable[[], None] | None:
@@ -227,6 +231,11 @@ class Suggester:
         for name in [name for name in (self._open, *self._next) if name] + list(self._store.samples):
             if self._prefetches and not maps.has(name) and maps.has_room:
                 return partial(maps, self._store.samples[name])
+        unseen = self._book.unseen() if self._prefetches else []
+        if unseen:
+            return partial(self._book.look_at, unseen[0])
+        if self._looks_around and changes == self._ready_changes:
+            return self._book.put_in_order
         return None
 
     def _unmeasured(self) -> list[str]:
@@ -330,11 +339,6 @@ class Suggester:
         with self._condition:
             name, box = self._open, self._box
         self._book.refine(name, box, self._pupil)
-
-    def _put_in_order(self) -> None:
-        self._book.put_in_order(self._pupil)
-        with self._condition:
-            self._measures_all = False
 
     def _check(self, name: str) -> None:
         self._set('checking')

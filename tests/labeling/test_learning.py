@@ -82,9 +82,11 @@ def test_maps_are_kept_and_made_once(demo_generator, demo_samples, monkeypatch):
     narrow = MapCache(demo_generator, demo_samples.options, most_bytes=cache(one).bytes + 1)
     narrow(one)
     assert not narrow.has_room
+    assert narrow.once(one) is narrow(one)
+    assert narrow.once(other).image.shape == cache(one).image.shape and narrow.has(one.name)
     narrow(other)
     assert narrow.has(other.name) and not narrow.has(one.name)
-    assert made == [[one.seed], [one.seed], [other.seed]]
+    assert made == [[one.seed], [one.seed], [other.seed], [other.seed]]
 
 
 def test_large_maps_are_kept_smaller(demo_generator, demo_samples, store, monkeypatch):

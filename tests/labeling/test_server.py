@@ -25,6 +25,7 @@ from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
+from datasetgan_ext.labeling.selection import choose_diverse, look_of
 from datasetgan_ext.labeling.server import FILES
 from tests.helpers.serving import Client, saved, serving, serving_process
 
@@ -390,6 +391,22 @@ def test_suggestions_come_by_themselves_and_are_renewed(samples, task, folder, g
         still = wait_for(client, lambda state: state['phase'] == 'idle')
         time.sleep(0.3)
         assert json.loads(client('GET', '/api/suggest')[1])['serials'] == still['serials']
+
+
+def test_an_order_is_there_before_the_first_label_and_follows_what_is_finished(
+    samples, task, folder, generator, labels
+):
+    looks = {
+        sample.name: look_of([maps.half() for maps in generator.synthesize([sample.seed], samples.options).features])
+        for sample in samples.samples
+    }
+    with serving(samples, task.only(True, False), folder, generator) as server:
+        client = Client(server.port, server.token)
+        first = wait_for(client, lambda state: state['phase'] == 'idle')['order']
+        assert first == choose_diverse(looks, []) and sorted(first) == store_names(samples)
+        client('PUT', f'/api/samples/{first[1]}/mask', read_mask(labels / f'{first[1]}.png').tobytes())
+        later = wait_for(client, lambda state: len(state['order']) == 3)['order']
+        assert later == choose_diverse(looks, [first[1]])
 
 
 def store_names(samples):

@@ -1,0 +1,286 @@
+"""Ways to a better interpreter of the same size, each scored on two sets of images that may choose.
+
+Four-fold cross-validation of the demo's 16 training images; and 16 images of `demo/more`, drawn anew for each seed,
+scored on 25 others. Three training seeds, small ensembles (`SMALL`). Of each way, the mIoU with some shares of the
+drawn balance undone (`class_shares`). One file a way in --work; the same command goes on with those that are lacking.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from benchmarks.measure import one_thread_each, write_result
+from datasetgan_ext import load_generator
+from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.mask_folder import read_mask_folder
+from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.interpreter.class_shares import count_classes, undo_balance
+from datasetgan_ext.interpreter.differences import layers_with_differences
+from datasetgan_ext.interpreter.ensemble import Ensemble
+from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout
+from datasetgan_ext.interpreter.interpreter import fuse
+from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels
+from datasetgan_ext.interpreter.trainer import _Trainer, train_ensemble
+from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
+from datasetgan_ext.interpreter.training_set import TrainingSet, labeled_pixels
+
+SMALL = {'models': 3, 'lr': 2e-3, 'max_steps': 1200}
+STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8)
+SEEDS = range(3)
+TRAINED_ON, MORE, UNLABELED = range(16), range(3000, 3100), range(5000, 5032)
+FOLDS, SCORED_OF_MORE = 4, 25
+PSEUDO_PIXELS = 1024
+Train = Callable[['Trials', PixelSet, TrainingOptions], Ensemble]
+
+
+def plain(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+    return train_ensemble(pixels, trials.classes, 0, options, progress=False)[0]
+
+
+def with_batches(draw: Callable[[_Trainer], Iterator[torch.Tensor]]) -> Train:
+    """Members whose batches are drawn in another way."""
+
+    def train(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+        with mock.patch.object(_Trainer, '_batches', draw):
+            return plain(trials, pixels, options)
+
+    return train
+
+
+def with_losses(losses: Callable[[_Trainer, torch.Tensor], torch.Tensor]) -> Train:
+    """Members that learn by another loss."""
+
+    def train(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+        with mock.patch.object(_Trainer, '_member_losses', losses):
+            return plain(trials, pixels, options)
+
+    return train
+
+
+def with_options(**changes) -> Train:
+    def train(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+        return plain(trials, pixels, replace(options, **changes))
+
+    return train
+
+
+def bootstrapped(self: _Trainer) -> Iterator[torch.Tensor]:
+    """Each member sees its own draw of the images, with repetition."""
+    images = self.pixels.images[self.training]
+    parts = [self.training[images == image] for image in images.unique()]
+    pools = [
+        torch.cat([parts[index] for index in torch.randint(0, len(parts), (len(parts),)).tolist()])
+        for _ in range(self.options.models)
+    ]
+    while True:
+        yield torch.stack([pool[torch.randint(0, len(pool), (self.batch,))] for pool in pools])
+
+
+def soft_losses(self: _Trainer, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy [M] of logits [M, B, K] with smoothed targets [M, B, K]."""
+    smooth = self.options.label_smoothing
+    targets = targets * (1 - smooth) + smooth / self.classes
+    return -(targets * outputs.log_softmax(dim=2)).sum(dim=2).mean(dim=1)
+
+
+def noisy(share: float) -> Train:
+    """Noise of a share of each channel's deviation on the hypercolumns."""
+
+    def losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
+        self.ensemble.train()
+        values = self.pixels.batch(chosen)
+        values = values + share * self.ensemble.input_std * torch.randn_like(values)
+        return soft_losses(self, self.ensemble(values), F.one_hot(self.pixels.classes[chosen], self.classes).float())
+
+    return with_losses(losses)
+
+
+def mixed(alpha: float) -> Train:
+    """Pairs of pixels mixed, and their labels (Zhang et al. 2018, arXiv 1710.09412)."""
+
+    def losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
+        self.ensemble.train()
+        values = self.pixels.batch(chosen)
+        targets = F.one_hot(self.pixels.classes[chosen], self.classes).float()
+        share = torch.distributions.Beta(alpha, alpha).sample((len(chosen), 1, 1))
+        other = torch.randperm(chosen.shape[1])
+        values, targets = (share * part + (1 - share) * part[:, other] for part in (values, targets))
+        return soft_losses(self, self.ensemble(values), targets)
+
+    return with_losses(losses)
+
+
+def distilled(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+    """A second ensemble, half of whose batches are pixels of unlabelled images with the mean of the first one's
+    probabilities."""
+    unlabeled, targets = trials.pseudo(plain(trials, pixels, options), options)
+    count = len(pixels)
+    smooth = options.label_smoothing
+    hard = F.one_hot(pixels.classes, trials.classes) * (1 - smooth) + smooth / trials.classes
+    targets = torch.cat([hard, targets])
+
+    def batches(self: _Trainer) -> Iterator[torch.Tensor]:
+        parts = [self.training[self.training < count], self.training[self.training >= count]]
+        size = (self.options.models, self.batch // 2)
+        while True:
+            yield torch.cat([part[torch.randint(0, len(part), size)] for part in parts], dim=1)
+
+    def losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
+        self.ensemble.train()
+        outputs = self.ensemble(self.pixels.batch(chosen))
+        return -(targets[chosen] * outputs.log_softmax(dim=2)).sum(dim=2).mean(dim=1)
+
+    with (
+        mock.patch.object(_Trainer, '_batches', batches),
+        mock.patch.object(_Trainer, '_member_losses', losses),
+    ):
+        return plain(trials, PixelSet.concatenated([pixels, unlabeled]), options)
+
+
+WAYS: dict[str, Train] = {
+    'the default preset': plain,
+    'a quarter of the pixels drawn': plain,
+    'no label smoothing': with_options(label_smoothing=0.0),
+    'taught by itself on 32 unlabelled images': distilled,
+    'noise of 0.3 deviations on the features': noisy(0.3),
+    'pairs of pixels mixed (Beta 0.3)': mixed(0.3),
+    "each member's own draw of the images": with_batches(bootstrapped),
+}
+PIXELS = {'a quarter of the pixels drawn': 1024}
+
+
+class Trials:
+    """The demo's images, with one training set for each seed."""
+
+    def __init__(self, folder: Path):
+        self.generator = load_generator(DEMO, 'cpu')
+        task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
+        self.classes = len(task.classes)
+        options = SampleSet.read(DEMO_FOLDER / 'samples').options
+        self.samples = generate_samples(self.generator, options, [*TRAINED_ON, *MORE], folder, progress=False)
+        masks = [one for part in ('samples', 'more') for one in read_mask_folder(DEMO_FOLDER / part / 'masks', task)]
+        names = {sample.name for sample in self.samples.samples}
+        self.pairs = self.samples.pair([mask for mask in masks if mask.name in names], task)
+        self.task = task
+        self.counts = count_classes([labels.mask for _, labels in self.pairs], self.classes)
+        self.seeds = [sample.seed for sample, _ in self.pairs]
+
+    def splits(self, seed: int) -> Iterator[tuple[str, list[int], list[int]]]:
+        """Indices into `pairs` of images to train and to score on."""
+        order = np.random.RandomState(7).permutation(TRAINED_ON).tolist()
+        for fold in range(FOLDS):
+            scored = order[fold::FOLDS]
+            yield 'cross-validation', [index for index in TRAINED_ON if index not in scored], scored
+        drawn = np.random.RandomState(100 + seed).permutation(MORE)[: len(TRAINED_ON) + SCORED_OF_MORE]
+        places = [self.seeds.index(one) for one in drawn]
+        yield 'more', places[: len(TRAINED_ON)], places[len(TRAINED_ON) :]
+
+    def run(self, way: str) -> dict[str, list[list[float]]]:
+        """mIoU for each strength and seed, of both sets."""
+        scores: dict[str, list[list[float]]] = {'cross-validation': [], 'more': []}
+        for seed in SEEDS:
+            options = options_from('default', seed=seed, pixels_per_image=PIXELS.get(way), **SMALL)
+            training_set = TrainingSet(self.generator, self.samples, self.pairs, self.task, options, progress=False)
+            confusions = {name: np.zeros((len(STRENGTHS), self.classes, self.classes), int) for name in scores}
+            for name, trained, scored in self.splits(seed):
+                pixels = training_set.pixels.select(torch.isin(training_set.pixels.images, torch.tensor(trained)))
+                ensemble = WAYS[way](self, pixels, options)
+                confusions[name] += self.confusions(ensemble, pixels, trained, scored)
+            for name, of_strengths in confusions.items():
+                scores[name].append([_mean_iou(confusion) for confusion in of_strengths])
+        return scores
+
+    def confusions(self, ensemble: Ensemble, pixels: PixelSet, trained: list[int], scored: list[int]) -> np.ndarray:
+        """Of each strength: int64 [S, K, K]."""
+        found = np.zeros((len(STRENGTHS), self.classes, self.classes), int)
+        before = ensemble.biases[-1].detach().clone()
+        for which, strength in enumerate(STRENGTHS):
+            ensemble.biases[-1].data.copy_(before)
+            undo_balance(ensemble, pixels.classes, self.counts[trained], strength)
+            fused = self.fused(ensemble)
+            for index in scored:
+                predicted = fused(self.features(self.seeds[index])).masks[0].numpy()
+                np.add.at(found[which], (self.pairs[index][1].mask, predicted), 1)
+        return found
+
+    def pseudo(self, ensemble: Ensemble, options: TrainingOptions) -> tuple[PixelSet, torch.Tensor]:
+        """Pixels of unlabelled images, and the ensemble's mean probabilities of them, float32 [P, K]."""
+        fused, parts, targets = self.fused(ensemble), [], []
+        for seed in UNLABELED:
+            features = [maps[0] for maps in self.features(seed)]
+            logits = torch.cat([tile.clone() for tile in fused.logit_tiles(features)], dim=2)
+            probabilities = logits.softmax(dim=1).mean(dim=0)
+            mask = probabilities.argmax(dim=0).reshape(self.samples.image_hw).byte().numpy()
+            chosen = choose_pixels(mask, PSEUDO_PIXELS, options.balance, np.random.RandomState([options.seed, seed]))
+            parts.append(
+                labeled_pixels(
+                    features=features,
+                    task=self.task,
+                    mask=mask,
+                    keypoints=None,
+                    chosen=chosen,
+                    sigma=1.5,
+                    full_hw=self.generator.image_hw,
+                    crop_hw=None,
+                    difference_layers=layers_with_differences(self.generator.layers),
+                )
+            )
+            targets.append(probabilities[:, chosen].T)
+        return PixelSet.concatenated(parts), torch.cat(targets)
+
+    def fused(self, ensemble: Ensemble) -> FusedEnsemble:
+        layers = layers_with_differences(self.generator.layers)
+        return fuse(ensemble, self.generator, self.samples.options, HeadLayout(self.classes), layers)
+
+    def features(self, seed: int) -> list[torch.Tensor]:
+        return self.generator.synthesize([seed], self.samples.options).features
+
+
+def _mean_iou(confusion: np.ndarray) -> float:
+    hit = np.diag(confusion)
+    return float((hit / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1) - hit, 1)).mean())
+
+
+def run_into(path: Path, way: str) -> None:
+    """Do a way whose file is not there yet."""
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            scores = Trials(Path(folder) / 'samples').run(way)
+        write_atomically(path, json.dumps(scores).encode())
+    for name, of_seeds in json.loads(path.read_text()).items():
+        means = ', '.join(f'{100 * mean:.1f}' for mean in np.mean(of_seeds, axis=0))
+        print(f'{way}, {name}: mIoU {means} %', flush=True)
+
+
+@click.command(help=__doc__)
+@click.option('--work', type=click.Path(path_type=Path), default='out/trials', show_default=True, help='Scores')
+@click.option('--processes', type=int, help='At a time  [default: as many as there are cores]')
+@click.option('--train/--no-train', default=True, help='Or only write what is there')
+def main(work, processes, train):
+    paths = {way: work / f'{index}.json' for index, way in enumerate(WAYS)}
+    if train:
+        work.mkdir(parents=True, exist_ok=True)
+        with one_thread_each(processes) as pool:
+            for _ in pool.map(run_into, paths.values(), paths):
+                pass
+    ways = {way: json.loads(path.read_text()) for way, path in paths.items() if path.exists()}
+    write_result('interpreter_trials', {'strengths': STRENGTHS, 'seeds': list(SEEDS), 'ways': ways})
+
+
+if __name__ == '__main__':
+    main()
