@@ -162,6 +162,14 @@ def joined(*options):
     return decorate
 
 
+photos_option = click.option(
+    '--images',
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar='DIR|FILE',
+    required=True,
+    help='Photos of any size: a folder, with those below it, or a file; may be given several times',
+)
 network_option = click.option(
     '--network',
     metavar='PKL|URL|demo',

@@ -13,7 +13,7 @@ import click
 
 from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, VIEWS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.options import Command, Device, executor_options, start_logging
+from datasetgan_ext.options import Command, Device, executor_options, photos_option, start_logging
 
 PHOTOS_PER_CPU_WORKER = 64
 """What keeps a process busy for longer than it takes to start."""
@@ -29,14 +29,7 @@ SHOWN = 10
     required=True,
     help='Network of datasetgan train-downstream or train-semi-supervised',
 )
-@click.option(
-    '--images',
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar='DIR|FILE',
-    required=True,
-    help='Photos of any size: a folder, with those below it, or a file; may be given several times',
-)
+@photos_option
 @click.option(
     '--outdir', type=click.Path(file_okay=False, path_type=Path), metavar='DIR', required=True, help='Where to write'
 )

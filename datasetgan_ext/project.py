@@ -12,7 +12,7 @@ import click
 
 from datasetgan_ext.core.choices import NOISE_MODES
 from datasetgan_ext.core.crops import TRANSFORMS
-from datasetgan_ext.options import Command, Size, network_options, start_logging
+from datasetgan_ext.options import Command, Size, network_options, photos_option, start_logging
 
 SHOWN = 10
 """Photos that could not be read, of which the command itself tells."""
@@ -20,14 +20,7 @@ SHOWN = 10
 
 @click.command(cls=Command)
 @network_options
-@click.option(
-    '--images',
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar='DIR|FILE',
-    required=True,
-    help='Photos of any size: a folder, with those below it, or a file; may be given several times',
-)
+@photos_option
 @click.option(
     '--outdir',
     type=click.Path(file_okay=False, path_type=Path),
@@ -111,8 +104,8 @@ def main(
         --classes=classes.txt --out=out/interpreter.safetensors
 
     \b
-    # The embedded demo and drawings that it has not seen
-    datasetgan project --network=demo --images=datasetgan_ext/demo/real/images --outdir=out/projected
+    # The embedded demo and a drawing that it has not seen
+    datasetgan project --network=demo --images=datasetgan_ext/demo/real/images/drawing0000.png --outdir=out/projected
     """
     from datasetgan_ext.core.photo_files import find_photos
     from datasetgan_ext.generator.checkpoint import load_discriminator, load_generator

@@ -27,6 +27,7 @@ SMALLER = {
     'train': ['--models=1', '--pixels-per-image=200', '--seeds=0-3'],
     'generate': ['--seeds=0-3'],
     'evaluate': ['--seeds=16-17'],
+    'project': ['--steps=1', '--encoder-images=0'],
     'train-downstream': ['--steps=2', '--every=1'],
     'train-semi-supervised': ['--steps=2', '--every=1'],
 }
