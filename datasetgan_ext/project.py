@@ -10,8 +10,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.choices import NOISE_MODES
-from datasetgan_ext.core.crops import TRANSFORMS
+from datasetgan_ext.core.choices import NOISE_MODES, TRANSFORMS
 from datasetgan_ext.options import Command, Size, network_options, photos_option, start_logging
 
 SHOWN = 10

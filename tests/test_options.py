@@ -30,6 +30,7 @@ ARGUMENTS = {
     'label': [f'--samples={SAMPLES}', f'--classes={DEMO_FOLDER}/task.json', '--labels=labels'],
     'generate': ['--outdir=out', '--seeds=0'],
     'evaluate': [],
+    'project': [f'--images={DEMO_FOLDER}/real/images', '--outdir=out'],
 }
 """Of commands with --network=demo, enough to make them load it."""
 

@@ -33,7 +33,7 @@ DATA = (
     r'demo/samples/(images|masks)/seed\d{7}\.png',
     r'labeling/page/[a-z-]+\.(js|css|html|json)',
     r'patches/\d{4}-[a-z0-9.-]+\.ed',
-    r'report/page\.html',
+    r'report/(page|projections)\.html',
 )
 """All files of the wheel that are no modules, each of which some module reads."""
 

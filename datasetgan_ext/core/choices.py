@@ -42,3 +42,7 @@ VIEWS = (1, 2, 8)
 """Of a photo, whose predictions are averaged: itself; its mirror image too; both also shifted three ways."""
 DISCRIMINATOR_WIDTH = 64
 """Channels of the first layer of the semi-supervised baseline's discriminator."""
+TRANSFORMS = ('center-crop', 'center-crop-wide', 'stretch')
+"""How a photo becomes as large as a network's images. `center-crop`: the largest part in the middle that has the
+image's shape. `center-crop-wide`: as upstream's transform of that name, for photos as wide as the network's images.
+`stretch`: the whole photo, as upstream does without any."""

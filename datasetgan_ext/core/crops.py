@@ -11,11 +11,8 @@ import numpy as np
 import PIL.Image
 
 from datasetgan_ext.core.annotation import ABSENT, Annotation, Keypoints, size_text
+from datasetgan_ext.core.choices import TRANSFORMS
 from datasetgan_ext.core.errors import UserError
-
-TRANSFORMS = ('center-crop', 'center-crop-wide', 'stretch')
-"""`center-crop`: the largest part in the middle that has the image's shape. `center-crop-wide`: as upstream's transform
-of that name, for photos as wide as the network's images. `stretch`: the whole photo, as upstream does without any."""
 
 
 @dataclass(frozen=True)

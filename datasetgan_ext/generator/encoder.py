@@ -142,8 +142,8 @@ def train_encoder(
                 loss = F.mse_loss(
                     encoder(images + NOISE * torch.randn(images.shape).to(device)), wanted[part.to(device)]
                 )
-                optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
+                optimizer.zero_grad()
                 schedule.step()
     return encoder.eval().requires_grad_(False)

@@ -228,9 +228,9 @@ class Inversion:
                 if features is not None:
                     loss = loss + PERCEPTUAL_WEIGHT * distance_of(self._features(images), features).sum()
                 loss = loss + PULL * moved.square().mean(dim=(1, 2)).sum()
-                optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
+                optimizer.zero_grad()
             return (mean + moved @ color).detach()
 
     def _features(self, images: torch.Tensor) -> list[torch.Tensor]:

@@ -16,7 +16,8 @@ import numpy as np
 import PIL.Image
 from tqdm import tqdm
 
-from datasetgan_ext.core.crops import TRANSFORMS, Crop, crop_of
+from datasetgan_ext.core.choices import TRANSFORMS
+from datasetgan_ext.core.crops import Crop, crop_of
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import (
     file_sha256,

@@ -22,9 +22,9 @@ def test_cross_validation_never_scores_an_image_it_trained_on(generator, samples
         trained.append(set(pixels.images.tolist()))
         return train_ensemble(pixels, *rest, **named)
 
-    def watched_synthesize(self, seeds, options):
+    def watched_synthesize(self, seeds, *rest):
         scored.append(seeds[0])
-        return synthesize(self, seeds, options)
+        return synthesize(self, seeds, *rest)
 
     monkeypatch.setattr(cross_validation, 'train_ensemble', watched_train)
     monkeypatch.setattr(Generator, 'synthesize', watched_synthesize)

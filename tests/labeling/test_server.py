@@ -486,7 +486,7 @@ def test_settled_labels_are_made_ready_and_gathered_once(samples, task, folder, 
 
 
 def wait_for(client, condition) -> dict:
-    for _ in range(600):
+    for _ in range(1200):
         state = json.loads(client('GET', '/api/suggest')[1])
         if condition(state):
             return state
@@ -548,7 +548,7 @@ def test_the_command_that_the_page_shows_trains(demo, tmp_path):
     program, verb, *arguments = shlex.split(state['command'])
     context = main.get_command(None, verb).make_context(verb, arguments)
     assert program == 'datasetgan' and context.params['network'] == 'demo'
-    assert context.params['labels'] == str(tmp_path / 'demo' / 'labels')
+    assert context.params['labels'] == (str(tmp_path / 'demo' / 'labels'),)
 
 
 def test_ctrl_c_ends_it_in_the_middle_of_a_training(demo):
