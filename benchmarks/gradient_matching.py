@@ -144,7 +144,8 @@ class Demo:
 
     Attributes:
         drawings: float32 [N, 3, H, W] in -1..1, those beyond the first `TUNED_ON`; `masks`: int64 [N, H, W].
-        pool: generated images, float32 [P, 3, H, W].
+        pool: generated images, float32 [P, 3, H, W]. Their maps are averaged to half the image's size, that of the
+            segmenter's labels.
     """
 
     def __init__(self) -> None:
@@ -168,7 +169,8 @@ class Demo:
         for maps in features:
             mean = maps.float().mean(dim=(0, 2, 3), keepdim=True)
             self.scales.append((mean, maps.float().std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)))
-        self._features = features
+        side = self.pool.shape[2] // 2
+        self._features = [F.avg_pool2d(maps.float(), 2).half() if maps.shape[2] > side else maps for maps in features]
         self._kept: dict[range, tuple[torch.Tensor, list[torch.Tensor]]] = {}
 
     def _made(self, seeds: Sequence[int]) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -281,9 +283,7 @@ class Learning:
             for step in range(max(self.settings.kept_at) + 1):
                 if step in self.settings.kept_at:
                     parts = [self._labeled_gradients() for _ in range(AVERAGED)]
-                    kept.append(
-                        (deepcopy(self.segmenter), [torch.stack(part).mean(dim=0) for part in zip(*parts)])
-                    )
+                    kept.append((deepcopy(self.segmenter), [torch.stack(part).mean(dim=0) for part in zip(*parts)]))
                 self._update_segmenter(self._labeled_gradients())
         return kept
 
@@ -306,7 +306,7 @@ class Learning:
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of the segmenter at half the size, to soft labels, float [N, K, H, W]."""
         said = self.segmenter(images).log_softmax(dim=1)
-        return -(F.avg_pool2d(labels, 2) * said * self.weights[:, None, None]).sum(dim=1).mean()
+        return -(F.adaptive_avg_pool2d(labels, said.shape[2:]) * said * self.weights[:, None, None]).sum(dim=1).mean()
 
     def _generated_gradients(self, chosen: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The segmenter's from generated images with the annotator's labels, on which they depend."""
@@ -337,7 +337,7 @@ class Learning:
             with torch.no_grad():
                 labels = sum(one(self.demo.pool[chosen]).softmax(dim=1) for one in teachers) / len(teachers)
             said = self.annotator(self.demo.pool_features(chosen))
-            yield F.cross_entropy(said, F.interpolate(labels, said.shape[2:], mode='bilinear'))
+            yield F.cross_entropy(said, labels)
 
     def _of_true_masks(self) -> Iterator[torch.Tensor]:
         _, features, masks = self.demo.labeled_generated(self.settings.labels)
@@ -381,3 +381,33 @@ class Learning:
             'last_loss': statistics.mean(losses[-50:]),
             'cpu_seconds': time.process_time() - started,
         }
+
+
+KEPT_AT = (0, 10, 30, 60, 100, 200, 400)
+MATCHED = Settings(distance='layers', steps=240, lr=2e-3, kept_at=KEPT_AT, trainings=1)
+ROWS = {
+    'gradient matching, kept segmenters': MATCHED,
+    'gradient matching, alternating': replace(MATCHED, segmenter='alternates'),
+    'distilled': replace(MATCHED, method='distilled', lr=3e-3),
+    'distilled, then gradient matching': replace(MATCHED, warm=240, steps=120, lr=3e-3),
+    '16 generated images': Settings(method='generated', steps=150, lr=3e-3, batch=4),
+}
+
+
+@click.command(help=__doc__)
+@click.option('--seeds', type=click.IntRange(min=1), default=3, show_default=True)
+def main(seeds):
+    torch.set_num_threads(1)
+    demo = Demo()
+    content = {'scored_on': list(HELD_OUT), 'chosen_on': list(CHOSEN_ON), 'rows': {}}
+    for seed in range(seeds):
+        for title, settings in ROWS.items():
+            run = Learning(demo, replace(settings, seed=seed)).run(60)
+            row = content['rows'].setdefault(title, {'settings': asdict(settings), 'runs': []})
+            row['runs'].append({'seed': seed, **run})
+            print(seed, title, {name: run[name] for name in ('mean_iou', 'chosen_on', 'segmenter')}, flush=True)
+            write_result('gradient_matching', content)
+
+
+if __name__ == '__main__':
+    main()
