@@ -4,7 +4,8 @@ python benchmarks/gradient_matching.py    # half an hour of one CPU core
 
 An annotator labels generated images from the generator's features. It learns so that a segmenter gets the same gradient
 from them as from labelled drawings, which nobody projects. It is scored on the demo's held-out generated samples, as
-`projection.py` scores interpreters. Nothing is taken from the released code: sections 3 and 4 of the paper were read.
+`projection.py` scores interpreters. Nothing is taken from the released code. It was
+written from what the abstract and reviews tell of the algorithm: networks and constants are not the paper's.
 """
 
 from __future__ import annotations
