@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import table1, table2
+from benchmarks import projection, table1, table2
 from benchmarks.measure import RESULTS, ROOT
 
 
@@ -318,6 +318,7 @@ TABLES = {
     'measured': measured,
     'methods': methods,
     'preset_cost': preset_cost,
+    'projection': projection.table,
     'selection': selection,
     'suggestion_time': suggestion_time,
     'table1': table1.table,
