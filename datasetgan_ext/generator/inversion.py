@@ -20,7 +20,7 @@ from datasetgan_ext.generator.encoder import Encoder, images_for, look, train_en
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.generator.upstream import plain_warnings
-from datasetgan_ext.metrics.pictures import psnr, ssim
+from datasetgan_ext.metrics.pictures import explained, psnr, ssim
 
 STEPS = 250
 LEARNING_RATE = 0.2
@@ -55,6 +55,7 @@ class Inverted:
         w: float32 [num_ws, w_dim].
         image: uint8 [H, W, C], its image, cropped.
         psnr: of the image against the photo, in dB.
+        explained: share of the photo's variance that the image explains: 0 where it is no better than one flat colour.
         perceptual: distance of the two, see `Inversion.perceptual_kind`.
         strangeness: how much less the encoder understands the photo than the network's own images: the distance between
             its guess of w for the photo and for what the network makes of that guess, in units that a twentieth of the
@@ -65,6 +66,7 @@ class Inverted:
     w: np.ndarray
     image: np.ndarray
     psnr: float
+    explained: float
     perceptual: float
     strangeness: float | None
 
@@ -144,7 +146,7 @@ class Inversion:
         with torch.no_grad():
             perceptual = self._perceptual(made, targets)
         return [
-            Inverted(w.cpu().numpy(), image, psnr(photo, image), distance, strangeness)
+            Inverted(w.cpu().numpy(), image, psnr(photo, image), explained(photo, image), distance, strangeness)
             for w, image, photo, distance, strangeness in zip(
                 found, made.cpu().numpy(), photos, perceptual, self._strangeness(targets)
             )

@@ -45,6 +45,8 @@ IMAGES, PROJECTED, LATENTS = 'images', 'projections', 'latents'
 """Folders of the photos' parts, of what the network makes for them, and of their w vectors."""
 MIN_QUALITY = 23.0
 """PSNR in dB from which a projection is trusted."""
+MIN_EXPLAINED = 0.7
+"""Share of a photo's variance that a trusted projection explains: a gray, noisy picture has a good PSNR for nothing."""
 MAX_STRANGENESS = 4.5
 """From which it is not, whatever the PSNR."""
 BATCH = 8
@@ -286,6 +288,7 @@ class PhotoProjector:
             file_sha256=photo.sha256,
             crop=photo.crop,
             psnr=round(found.psnr, 3),
+            explained=round(found.explained, 4),
             perceptual=round(found.perceptual, 5),
             strangeness=None if found.strangeness is None else round(found.strangeness, 3),
             trusted=False,
@@ -296,7 +299,8 @@ class PhotoProjector:
     def _judged(self, sample: Sample) -> Sample:
         assert sample.projection is not None
         strangeness = sample.projection.strangeness or 0
-        trusted = sample.projection.psnr >= self.min_quality and strangeness <= self.max_strangeness
+        alike = sample.projection.psnr >= self.min_quality and sample.projection.explained >= MIN_EXPLAINED
+        trusted = alike and strangeness <= self.max_strangeness
         return replace(sample, projection=replace(sample.projection, trusted=trusted))
 
     def _after(self, waiting: dict[str, Sample], number: int) -> list[Sample]:

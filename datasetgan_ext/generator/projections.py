@@ -33,6 +33,7 @@ class Projection:
         file_sha256: of the photo's file.
         crop: the part of the photo that was projected.
         psnr: of G(w) against that part, in dB.
+        explained: share of that part's variance that G(w) explains.
         perceptual: distance of the two; what it is measured with, the folder tells.
         strangeness: of the photo to the network, see `Inverted`; None = unknown.
         trusted: whether labels of the photo may be learned at w.
@@ -46,6 +47,7 @@ class Projection:
     file_sha256: str
     crop: Crop
     psnr: float
+    explained: float
     perceptual: float
     strangeness: float | None
     trusted: bool

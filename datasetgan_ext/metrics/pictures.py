@@ -15,6 +15,17 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, 0.25)))
 
 
+def explained(picture: np.ndarray, other: np.ndarray) -> float:
+    """Share of a picture's variance that another explains (R²): 1 = all, 0 = no more than the mean colour does.
+
+    Args:
+        picture, other: uint8 [H, W, C].
+    """
+    error = np.square(picture.astype(np.float64) - other).sum()
+    variance = np.square(picture - picture.mean(axis=(0, 1), dtype=np.float64)).sum()
+    return float(1 - error / max(variance, 1e-9))
+
+
 def ssim(one: np.ndarray, other: np.ndarray) -> float:
     """Structural similarity of two images (Wang et al. 2004), the mean over pixels and channels: 1 = equal.
 

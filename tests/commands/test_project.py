@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext import check_labels, evaluate, gen_dataset, project, train_interpreter
-from datasetgan_ext.generator import inversion
+from datasetgan_ext.generator import inversion, projected_samples
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from tests.helpers.commands import MASKS, SAMPLES, SIDE, invoke, output_of, train_arguments
@@ -22,6 +22,7 @@ def photos(tmp_path, monkeypatch):
     """Three drawings twice as wide as the network's images, with the labels of the whole; little is known of w."""
     monkeypatch.setattr(inversion, 'STATISTICS_SEEDS', 256)
     monkeypatch.setattr(inversion, 'START_SEEDS', 8)
+    monkeypatch.setattr(projected_samples, 'MIN_EXPLAINED', -1e9)
     for kind in ('images', 'masks'):
         (tmp_path / kind).mkdir()
     for path in sorted((REAL / 'images').iterdir())[:3]:

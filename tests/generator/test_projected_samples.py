@@ -41,6 +41,12 @@ def inversion(generator):
     return Inversion(generator, SamplingOptions(), steps=3, encoder_images=0)
 
 
+@pytest.fixture(autouse=True)
+def explains_little(monkeypatch):
+    """Three steps of a tiny network explain little of a photo."""
+    monkeypatch.setattr('datasetgan_ext.generator.projected_samples.MIN_EXPLAINED', -1e9)
+
+
 def photo_of(generator, seed):
     """A photo whose middle is what the network makes of a seed."""
     made = generator.synthesize([seed], SamplingOptions()).images[0].numpy()
@@ -131,6 +137,14 @@ def test_photos_below_the_quality_are_not_trusted(projector):
     assert [sample.is_trusted for sample in samples.samples] == [value >= limit for value in psnr]
     assert [sample.projection.psnr for sample in samples.samples] == psnr
     assert all(sample.projection.strangeness is None for sample in samples.samples)  # nothing judges it
+
+
+def test_a_projection_that_explains_little_is_not_trusted(projector, monkeypatch):
+    explained = [sample.projection.explained for sample in projector(progress=False).samples.samples]
+    limit = sorted(explained)[2]
+    monkeypatch.setattr('datasetgan_ext.generator.projected_samples.MIN_EXPLAINED', limit)
+    judged = projector(progress=False).samples
+    assert [sample.is_trusted for sample in judged.samples] == [value >= limit for value in explained]
 
 
 def test_other_options_and_other_folders_are_refused(projector, generator, tmp_path):
