@@ -15,7 +15,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks.tables import FIRST_GENERATED, Row, measure, show, table_options
+from benchmarks.ablations import datasets_table
+from benchmarks.tables import FIRST_GENERATED, Row, measure, table_options
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import DEMO
@@ -42,23 +43,12 @@ def without_the_doubtful(generated: Path) -> dict[str, Path]:
     return found
 
 
-def table(content: dict) -> str:
-    """The rows as Markdown."""
-    return '\n'.join(
-        [
-            f'| trained on, of {content["settings"]["images"]} generated images | mIoU on drawings, % |',
-            '|---|---|',
-            *(f'| {title} | {show(row["mean_iou"], 1)} |' for title, row in content['rows'].items()),
-        ]
-    )
-
-
 @click.command(help=__doc__)
 @table_options
 def main(**options):
     if options['generated'] is not None:
         raise UserError('--generated: the datasets are made from the demo, with and without doubtful pixels')
-    print(table(measure('doubtful_pixels', ROWS, 'classes', options, derive=without_the_doubtful)))
+    print(datasets_table(measure('doubtful_pixels', ROWS, 'classes', options, derive=without_the_doubtful)))
 
 
 if __name__ == '__main__':

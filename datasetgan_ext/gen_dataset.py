@@ -13,7 +13,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, SCORES
+from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, MIN_QUALITY, SCORES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import PROJECTION, format_seeds
 from datasetgan_ext.options import (
@@ -321,7 +321,6 @@ def _tell_distances(labeler, rows, photos):
     """Print how far the image of each row of a projected_w.npz is from its photo."""
     from datasetgan_ext.core.crops import crop_of
     from datasetgan_ext.core.images import read_rgb
-    from datasetgan_ext.generator.projected_samples import MIN_QUALITY
     from datasetgan_ext.generator.sampling import center_crop
     from datasetgan_ext.metrics.pictures import psnr
 
@@ -336,10 +335,8 @@ def _tell_distances(labeler, rows, photos):
     part = center_crop(full_hw, labeler.options.crop_hw)
     for row, path in zip(rows, photos):
         photo = read_rgb(path)
-        photo = crop_of('center-crop', photo.shape[:2], full_hw).picture(photo)[part]
+        photo = crop_of('center-crop', photo.shape[:2], full_hw).picture(photo, labeler.generator.image_channels)[part]
         made = labeler.generator.synthesize([row], labeler.options, labeler.latents.ws).images[0].cpu().numpy()
-        if made.shape[2] == 1:
-            photo = photo.mean(axis=2, keepdims=True)
         quality = psnr(photo, made)
         doubt = f', below {MIN_QUALITY:g}: look at it before its labels are used' if quality < MIN_QUALITY else ''
         print(f'{labeler.latents.name(row)}: {quality:.1f} dB from {path}{doubt}')

@@ -17,6 +17,9 @@ from datasetgan_ext.core.choices import LABEL_FORMATS, LABELS_OF, MASK_VALUES, N
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import parse_seeds
 
+SHOWN_FAILURES = 10
+"""Photos that could not be read, of which a command itself tells."""
+
 log = logging.getLogger(__name__)
 
 
@@ -331,6 +334,35 @@ executor_options = joined(
         help='A worker that has not answered for so long is replaced, and its batch done again',
     ),
 )
+
+
+allow_failures_option = click.option(
+    '--allow-failures', is_flag=True, help='End with status 0 even if some photos could not be read'
+)
+
+
+def tell_failures(failures: list[dict], path: Path, done: str, allowed: bool) -> None:
+    """Tell of photos for which something could not be done.
+
+    Args:
+        failures: `file` and `reason` of each.
+        path: the file that lists them all.
+        done: what could not be done, such as 'read'.
+        allowed: whether it is no error.
+
+    Raises:
+        UserError: there are some, and that is not allowed.
+    """
+    if not failures:
+        return
+    lines = [f'{failure["file"]}: {failure["reason"]}' for failure in failures[:SHOWN_FAILURES]]
+    if len(failures) > SHOWN_FAILURES:
+        lines.append(f'... and {len(failures) - SHOWN_FAILURES} more')
+    listed = ''.join(f'\n  {line}' for line in lines)
+    message = f'{len(failures)} photos could not be {done} ({path}):{listed}'
+    if not allowed:
+        raise UserError(f'{message}\nMend them and give the same command again, or give --allow-failures')
+    print(message)
 
 
 def start_logging() -> None:

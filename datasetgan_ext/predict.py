@@ -13,12 +13,18 @@ import click
 
 from datasetgan_ext.core.choices import COMPRESSION, DATASET_FORMATS, VIEWS
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.options import Command, Device, executor_options, photos_option, start_logging
+from datasetgan_ext.options import (
+    Command,
+    Device,
+    allow_failures_option,
+    executor_options,
+    photos_option,
+    start_logging,
+    tell_failures,
+)
 
 PHOTOS_PER_CPU_WORKER = 64
 """What keeps a process busy for longer than it takes to start."""
-SHOWN = 10
-"""Photos that could not be read, of which the command itself tells."""
 
 
 @click.command(cls=Command)
@@ -50,7 +56,7 @@ SHOWN = 10
 )
 @click.option('--order', is_flag=True, help='Also write order.txt: which photos to label next, the most useful first')
 @click.option('--copy-images', is_flag=True, help='Copy the photos into DIR  [default: DIR holds links to them]')
-@click.option('--allow-failures', is_flag=True, help='End with status 0 even if some photos could not be read')
+@allow_failures_option
 @click.option(
     '--format',
     'formats',
@@ -115,10 +121,10 @@ def main(
     """
     import torch
 
-    from datasetgan_ext.core.photo_files import find_photos
+    from datasetgan_ext.core.photo_files import FAILED_FILE, find_photos
     from datasetgan_ext.formats.conversions import make_conversion
     from datasetgan_ext.generation.cluster import connect
-    from datasetgan_ext.generation.photo_run import PhotoRun
+    from datasetgan_ext.generation.photo_run import PhotoRun, read_failures
     from datasetgan_ext.generation.photos import PhotoLabelerSpec
     from datasetgan_ext.generation.placement import choose_executor, worker_devices
     from datasetgan_ext.generation.upload import Destination
@@ -157,27 +163,13 @@ def main(
     print(f'Preview: {outdir / "preview.png"}, more: {outdir / "report.html"}')
     if upload:
         print(f'Copied to {upload}')
-    if labeled.failed:
-        message = _failures(outdir, labeled.failed)
-        if not allow_failures:
-            raise UserError(f'{message}\nMend them and give the same command again, or give --allow-failures')
-        print(message)
+    tell_failures(read_failures(outdir), outdir / FAILED_FILE, 'read', allow_failures)
 
 
 def _batch(machines, labeler):
     from datasetgan_ext.downstream.prediction import DEFAULT_BATCH
 
     return DEFAULT_BATCH[machines.device] if machines else labeler.batch
-
-
-def _failures(outdir, count):
-    from datasetgan_ext.generation.photo_run import FAILED_FILE, read_failures
-
-    lines = [f'{found["file"]}: {found["reason"]}' for found in read_failures(outdir)[:SHOWN]]
-    if count > SHOWN:
-        lines.append(f'... and {count - SHOWN} more')
-    listed = ''.join(f'\n  {line}' for line in lines)
-    return f'{count} photos could not be read ({outdir / FAILED_FILE}):{listed}'
 
 
 if __name__ == '__main__':

@@ -10,11 +10,23 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.choices import NOISE_MODES, TRANSFORMS
-from datasetgan_ext.options import Command, Size, network_options, photos_option, start_logging
-
-SHOWN = 10
-"""Photos that could not be read, of which the command itself tells."""
+from datasetgan_ext.core.choices import (
+    MAX_STRANGENESS,
+    MIN_QUALITY,
+    NOISE_MODES,
+    PROJECTION_BATCH,
+    PROJECTION_STEPS,
+    TRANSFORMS,
+)
+from datasetgan_ext.options import (
+    Command,
+    Size,
+    allow_failures_option,
+    network_options,
+    photos_option,
+    start_logging,
+    tell_failures,
+)
 
 
 @click.command(cls=Command)
@@ -43,8 +55,21 @@ SHOWN = 10
     '[default: the whole image]',
 )
 @click.option('--class', 'class_idx', type=int, metavar='INT', help='Class of a class-conditional network')
-@click.option('--noise-mode', type=click.Choice([mode for mode in NOISE_MODES if mode != 'random']), default='const')
-@click.option('--steps', type=click.IntRange(min=1), metavar='N', help='Of the optimisation  [default: 250]')
+@click.option(
+    '--noise-mode',
+    type=click.Choice([mode for mode in NOISE_MODES if mode != 'random']),
+    default='const',
+    show_default=True,
+    help='Noise of the synthesis layers',
+)
+@click.option(
+    '--steps',
+    type=click.IntRange(min=1),
+    default=PROJECTION_STEPS,
+    show_default=True,
+    metavar='N',
+    help='Of the optimisation',
+)
 @click.option(
     '--encoder-images',
     type=click.IntRange(min=0),
@@ -55,18 +80,29 @@ SHOWN = 10
 @click.option(
     '--min-quality',
     type=float,
+    default=MIN_QUALITY,
+    show_default=True,
     metavar='DB',
-    help='PSNR from which a projection is trusted: labels of the other photos are not learned  [default: 23]',
+    help='PSNR from which a projection is trusted: labels of the other photos are not learned',
 )
 @click.option(
     '--max-strangeness',
     type=float,
+    default=MAX_STRANGENESS,
+    show_default=True,
     metavar='S',
     help='Up to which it is trusted: the images of the network itself are around 1 and below, pictures of other things '
-    'far above  [default: 4.5]',
+    'far above',
 )
-@click.option('--batch', type=click.IntRange(min=1), metavar='N', help='Photos at once  [default: 8]')
-@click.option('--allow-failures', is_flag=True, help='End with status 0 even if some photos could not be read')
+@click.option(
+    '--batch',
+    type=click.IntRange(min=1),
+    default=PROJECTION_BATCH,
+    show_default=True,
+    metavar='N',
+    help='Photos at once',
+)
+@allow_failures_option
 @click.option('--overwrite', is_flag=True, help='Delete what is in the folder, and start anew')
 def main(
     network,
@@ -106,16 +142,10 @@ def main(
     # The embedded demo and a drawing that it has not seen
     datasetgan project --network=demo --images=datasetgan_ext/demo/real/images/drawing0000.png --outdir=out/projected
     """
-    from datasetgan_ext.core.photo_files import find_photos
+    from datasetgan_ext.core.photo_files import FAILED_FILE, find_photos
     from datasetgan_ext.generator.checkpoint import load_discriminator, load_generator
-    from datasetgan_ext.generator.inversion import STEPS, Inversion
-    from datasetgan_ext.generator.projected_samples import (
-        BATCH,
-        FAILED_FILE,
-        MAX_STRANGENESS,
-        MIN_QUALITY,
-        PhotoProjector,
-    )
+    from datasetgan_ext.generator.inversion import Inversion
+    from datasetgan_ext.generator.projected_samples import PhotoProjector
     from datasetgan_ext.generator.sampling import SamplingOptions
     from datasetgan_ext.report.projections import REPORT_FILE, write_projections_report
 
@@ -124,15 +154,15 @@ def main(
     generator = load_generator(network, device, allow_pickle_code, upstream)
     options = generator.check_options(SamplingOptions(noise_mode=noise_mode, class_idx=class_idx, crop_hw=crop_hw))
     discriminator = load_discriminator(network, upstream)
-    inversion = Inversion(generator, options, discriminator, steps or STEPS, encoder_images)
+    inversion = Inversion(generator, options, discriminator, steps, encoder_images)
     projector = PhotoProjector(
         inversion=inversion,
         files=files,
         outdir=outdir,
         transform=transform,
-        min_quality=MIN_QUALITY if min_quality is None else min_quality,
-        max_strangeness=MAX_STRANGENESS if max_strangeness is None else max_strangeness,
-        batch=batch or BATCH,
+        min_quality=min_quality,
+        max_strangeness=max_strangeness,
+        batch=batch,
     )
     projected = projector(overwrite)
     write_projections_report(projected.samples)
@@ -146,12 +176,7 @@ def main(
             f'{projector.max_strangeness:g}: their labels are not learned'
         )
     print(f'Look at {outdir / REPORT_FILE}')
-    if projected.failed:
-        print(f'{len(projected.failed)} photos could not be projected, see {outdir / FAILED_FILE}:', file=sys.stderr)
-        for row in projected.failed[:SHOWN]:
-            print(f'  {row["file"]}: {row["reason"]}', file=sys.stderr)
-        if not allow_failures:
-            sys.exit(1)
+    tell_failures(projected.failed, outdir / FAILED_FILE, 'projected', allow_failures)
 
 
 if __name__ == '__main__':

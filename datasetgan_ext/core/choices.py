@@ -46,3 +46,11 @@ TRANSFORMS = ('center-crop', 'center-crop-wide', 'stretch')
 """How a photo becomes as large as a network's images. `center-crop`: the largest part in the middle that has the
 image's shape. `center-crop-wide`: as upstream's transform of that name, for photos as wide as the network's images.
 `stretch`: the whole photo, as upstream does without any."""
+PROJECTION_STEPS = 250
+"""Of the optimisation that projects a photo."""
+PROJECTION_BATCH = 8
+"""Photos that are projected at once."""
+MIN_QUALITY = 23.0
+"""PSNR in dB from which a projection is trusted."""
+MAX_STRANGENESS = 4.5
+"""Of a photo, from which its projection is not, whatever the PSNR: see `generator.inversion.Inverted`."""

@@ -29,24 +29,19 @@ class Crop:
     box: tuple[int, int, int, int]
     image_hw: tuple[int, int]
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is cut off."""
-        height, width = self.photo_hw
-        return self.box == (0, 0, width, height)
-
-    def picture(self, photo: np.ndarray) -> np.ndarray:
+    def picture(self, photo: np.ndarray, channels: int = 3) -> np.ndarray:
         """The image: cut out and resized with Lanczos' filter, as upstream's dataset_tool.py does.
 
         Args:
             photo: uint8 [H, W, 3] of `photo_hw`.
+            channels: of the image: 3, or 1 for gray.
 
         Returns:
-            uint8 [h, w, 3] of `image_hw`.
+            uint8 [h, w, channels] of `image_hw`.
         """
         height, width = self.image_hw
-        part = PIL.Image.fromarray(photo).crop(self.box)
-        return np.array(part.resize((width, height), PIL.Image.Resampling.LANCZOS))
+        part = PIL.Image.fromarray(photo).crop(self.box).resize((width, height), PIL.Image.Resampling.LANCZOS)
+        return np.array(part.convert('L' if channels == 1 else 'RGB')).reshape(height, width, channels)
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """A photo's mask as the image's: each pixel has the class at its centre.

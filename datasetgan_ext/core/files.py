@@ -144,6 +144,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     save_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
+def json_lines(rows: Iterable[dict]) -> bytes:
+    """A line of JSON for each row."""
+    return ''.join(f'{json.dumps(row)}\n' for row in rows).encode()
+
+
 def save_atomically(path: Path, save: Callable[[Path], object], durable: bool = True) -> None:
     """Let `save` write a temporary file beside `path`, then rename it to `path`.
 

@@ -14,6 +14,8 @@ from datasetgan_ext.core.images import IMAGE_SUFFIXES
 
 OTHER_SUFFIXES = ('.gif', '.avif', '.heic', '.heif', '.jp2', '.dng')
 """Of files that are photos too; those that Pillow cannot read are told of."""
+FAILED_FILE = 'failed.jsonl'
+"""Of a folder that is made of photos: a line for each photo that could not be read, its file and the reason."""
 JOINT = '__'
 """Between the folders and the name of a photo, in the name of its mask."""
 LONGEST_NAME = 180

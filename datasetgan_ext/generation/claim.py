@@ -8,14 +8,13 @@ from pathlib import Path
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import holds_files, write_atomically
+from datasetgan_ext.core.photo_files import FAILED_FILE
 from datasetgan_ext.formats.conversions import CONVERSIONS, remove_conversion
 from datasetgan_ext.formats.folder import DATASET_FILE, KEYPOINTS_FILE, MANIFEST, PARTIAL, read_info
 from datasetgan_ext.generation.description import check_same
 from datasetgan_ext.generation.upload import Destination
 from datasetgan_ext.report.publish import PUBLISHED
 
-FAILED_FILE = 'failed.jsonl'
-"""Of a run over photos: a line for each that could not be read."""
 ORDER_FILE = 'order.txt'
 """Of a run over photos: which to label next."""
 OURS = ('images', 'masks', MANIFEST, PARTIAL, KEYPOINTS_FILE, *PUBLISHED, FAILED_FILE, ORDER_FILE)

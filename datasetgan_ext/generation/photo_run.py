@@ -21,14 +21,14 @@ from tqdm import tqdm
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import file_sha256, save_atomically, write_atomically, writing
 from datasetgan_ext.core.locks import locked
-from datasetgan_ext.core.photo_files import PhotoFile, photos_fingerprint
+from datasetgan_ext.core.photo_files import FAILED_FILE, PhotoFile, photos_fingerprint
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.version import __version__
 from datasetgan_ext.downstream.prediction import PhotoLabeler
 from datasetgan_ext.formats.conversions import check_conversion, convert_within
 from datasetgan_ext.formats.folder import FORMAT, FORMAT_VERSION, MANIFEST, Conversion, FolderDataset, Summary
 from datasetgan_ext.formats.png import COMPRESSION
-from datasetgan_ext.generation.claim import FAILED_FILE, ORDER_FILE, check_destination, claim_folder, write_info
+from datasetgan_ext.generation.claim import ORDER_FILE, check_destination, claim_folder, write_info
 from datasetgan_ext.generation.executors import Executor, ThisProcess
 from datasetgan_ext.generation.folder import FolderWriter
 from datasetgan_ext.generation.manifest import RunManifest

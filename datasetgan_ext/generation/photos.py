@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ import torch
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, object_box
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.files import json_lines
 from datasetgan_ext.core.photo_files import PhotoFile
 from datasetgan_ext.core.seeds import PHOTO
 from datasetgan_ext.core.task import Task
@@ -213,8 +213,5 @@ def _one_line(text: str) -> str:
 
 def failure_lines(records: Iterable[dict]) -> bytes:
     """Content of failed.jsonl: a line for each photo that could not be read, in the order of their ids."""
-    lines = [
-        json.dumps({'file': record['file'], 'reason': record[FAILED]})
-        for record in sorted(records, key=lambda record: record[PHOTO])
-    ]
-    return ''.join(f'{line}\n' for line in lines).encode()
+    ordered = sorted(records, key=lambda record: record[PHOTO])
+    return json_lines({'file': record['file'], 'reason': record[FAILED]} for record in ordered)

@@ -86,8 +86,25 @@ class Encoder(nn.Module):
 
 
 def look(images: torch.Tensor) -> torch.Tensor:
-    """Images as an encoder sees them: [N, C, H, W] -> [N, C, h, w], by the mean of what each pixel covers."""
-    return F.avg_pool2d(images, max(1, max(images.shape[2:]) // SIDE))
+    """Images as an encoder sees them: [N, C, H, W] -> [N, C, h, w]."""
+    return shrunk(images, SIDE)
+
+
+def shrunk(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Images whose longer side is about so many pixels, each the mean of what it covers: [N, C, H, W] -> [N, C, h, w].
+    Smaller ones stay as they are."""
+    return F.avg_pool2d(images, max(1, max(images.shape[2:]) // side))
+
+
+def to_values(images: torch.Tensor) -> torch.Tensor:
+    """uint8 [N, H, W, C] -> float32 [N, C, H, W], -1..1."""
+    return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def values_of(generator: Generator, ws: torch.Tensor, options: SamplingOptions) -> torch.Tensor:
+    """What a network makes of w vectors, float32 [N, num_ws, w_dim]: float32 [N, C, H, W], -1..1, cropped, in steps of
+    8 bits."""
+    return to_values(generator.synthesize(range(len(ws)), options, lambda ids: ws[list(ids)]).images)
 
 
 def images_for(generator: Generator) -> int:
@@ -126,8 +143,7 @@ def train_encoder(
     for first in tqdm(range(0, count, AT_ONCE), desc='images for the encoder', unit_scale=AT_ONCE, disable=hidden):
         seeds = range(FIRST_SEED + first, FIRST_SEED + min(first + AT_ONCE, count))
         ws = generator.ws(seeds, options)
-        images = generator.synthesize(seeds, options).images
-        pictures.append(look(images.permute(0, 3, 1, 2).float() / 127.5 - 1).half())
+        pictures.append(look(values_of(generator, ws, options)).half())
         guesses.append((ws[:, 0].float() - mean) @ whiten)
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from datasetgan_ext.generator.encoder import Encoder, images_for, look, train_encoder
+from datasetgan_ext.core.choices import PROJECTION_STEPS
+from datasetgan_ext.generator.encoder import Encoder, images_for, look, shrunk, to_values, train_encoder, values_of
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions, center_crop
 from datasetgan_ext.generator.upstream import plain_warnings
 from datasetgan_ext.metrics.pictures import explained, psnr, ssim
 
-STEPS = 250
 LEARNING_RATE = 0.2
 RAMP_UP, RAMP_DOWN = 0.05, 0.25
 """Shares of the steps in which the learning rate rises and falls, as in upstream's projector.py."""
@@ -96,7 +96,7 @@ class Inversion:
         generator: Generator,
         options: SamplingOptions,
         discriminator: Any = None,
-        steps: int = STEPS,
+        steps: int = PROJECTION_STEPS,
         encoder_images: int | None = None,
     ):
         """
@@ -139,16 +139,19 @@ class Inversion:
         Args:
             photos: uint8 [H, W, C] each, of the size and the channels of the generator's images, cropped.
         """
-        targets = torch.stack([torch.from_numpy(photo).permute(2, 0, 1) for photo in photos])
-        targets = targets.to(self.generator.device, torch.float32) / 127.5 - 1
+        targets = to_values(torch.from_numpy(np.stack(photos)).to(self.generator.device))
         found = self._optimize(targets, self._guess(targets))
         made = self.generator.synthesize(range(len(photos)), self.options, lambda ids: found[list(ids)]).images
-        with torch.no_grad():
-            perceptual = self._perceptual(made, targets)
+        images = made.cpu().numpy()
+        if self._discriminator is None:
+            perceptual = [1 - ssim(photo, image) for photo, image in zip(photos, images)]
+        else:
+            with torch.no_grad():
+                perceptual = distance_of(self._features(to_values(made)), self._features(targets)).tolist()
         return [
             Inverted(w.cpu().numpy(), image, psnr(photo, image), explained(photo, image), distance, strangeness)
             for w, image, photo, distance, strangeness in zip(
-                found, made.cpu().numpy(), photos, perceptual, self._strangeness(targets)
+                found, images, photos, perceptual, self._strangeness(targets)
             )
         ]
 
@@ -166,7 +169,7 @@ class Inversion:
         """Where to begin with each photo: float32 [N, w_dim]."""
         if self.encoder is not None:
             return self._space.mean + self.encoder(look(targets)) @ self._space.color
-        distances = (shrink(targets)[:, None] - self._small_starts[None]).abs().mean(dim=(2, 3, 4))
+        distances = (shrunk(targets, START_SIDE)[:, None] - self._small_starts[None]).abs().mean(dim=(2, 3, 4))
         return self._space.starts[distances.argmin(dim=1)]
 
     def _whole(self, images: torch.Tensor) -> torch.Tensor:
@@ -186,13 +189,11 @@ class Inversion:
     @cached_property
     def _small_starts(self) -> torch.Tensor:
         """The images of the starts when small: float32 [N, C, h, w], -1..1."""
-        return torch.cat([shrink(self._images_of(part)) for part in self._space.starts.split(AT_ONCE)])
+        return torch.cat([shrunk(self._images_of(part), START_SIDE) for part in self._space.starts.split(AT_ONCE)])
 
     def _images_of(self, ws: torch.Tensor) -> torch.Tensor:
-        """What the network makes of some w, float32 [N, w_dim]: float32 [N, C, H, W], -1..1, cropped."""
-        whole = ws[:, None].expand(-1, self.generator.num_ws, -1)
-        made = self.generator.synthesize(range(len(ws)), self.options, lambda ids: whole[list(ids)])
-        return made.images.permute(0, 3, 1, 2).float() / 127.5 - 1
+        """See `values_of`; the same w for each layer, float32 [N, w_dim]."""
+        return values_of(self.generator, ws[:, None].expand(-1, self.generator.num_ws, -1), self.options)
 
     @torch.no_grad()
     def _misunderstood(self, images: torch.Tensor) -> torch.Tensor:
@@ -246,14 +247,6 @@ class Inversion:
             features.append(F.normalize(x, dim=1))
         return features
 
-    def _perceptual(self, images: torch.Tensor, targets: torch.Tensor) -> list[float]:
-        """Distance of images, uint8 [N, H, W, C], from the photos, float32 [N, C, H, W]."""
-        if self._discriminator is None:
-            photos = ((targets + 1) * 127.5).round().permute(0, 2, 3, 1).cpu().numpy()
-            return [1 - ssim(one, other) for one, other in zip(images.cpu().numpy(), photos)]
-        made = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        return distance_of(self._features(made), self._features(targets)).tolist()
-
 
 def rate(progress: float) -> float:
     """Share of the learning rate when a share of the steps is done: it rises, stays, and falls as a cosine."""
@@ -274,12 +267,6 @@ def axes_of(centered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     variances, axes = torch.linalg.eigh((centered.T.double() @ centered.double() / len(centered)).cpu())
     deviations = variances.clamp_min(SMALLEST_VARIANCE * variances.max()).sqrt()
     return (axes / deviations).float().to(centered.device), (axes * deviations).T.float().to(centered.device)
-
-
-def shrink(images: torch.Tensor) -> torch.Tensor:
-    """Images with a longer side of START_SIDE, by the mean of what each pixel covers."""
-    factor = max(1, max(images.shape[2:]) // START_SIDE)
-    return F.avg_pool2d(images, factor)
 
 
 def pyramid_distance(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

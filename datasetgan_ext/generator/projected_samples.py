@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import PIL.Image
 from tqdm import tqdm
 
-from datasetgan_ext.core.choices import TRANSFORMS
+from datasetgan_ext.core.choices import MAX_STRANGENESS, MIN_QUALITY, PROJECTION_BATCH, TRANSFORMS
 from datasetgan_ext.core.crops import Crop, crop_of
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import (
     file_sha256,
     holds_files,
     inside,
+    json_lines,
     remove_leftovers,
     save_atomically,
     write_atomically,
@@ -30,31 +28,22 @@ from datasetgan_ext.core.files import (
 )
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.locks import locked
-from datasetgan_ext.core.photo_files import PhotoFile
+from datasetgan_ext.core.photo_files import FAILED_FILE, PhotoFile
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.encoder import Encoder
 from datasetgan_ext.generator.inversion import Inversion, Inverted
-from datasetgan_ext.generator.projections import Projection, pixel_sha256, read_pixels
+from datasetgan_ext.generator.projections import Projection, pixel_sha256
 from datasetgan_ext.generator.samples import SAMPLES_FILE, Sample, SampleSet
 
 PROJECTIONS_FILE = 'projections.jsonl'
-FAILED_FILE = 'failed.jsonl'
 LATENTS_FILE = 'projected_w.npz'
 ENCODER_FILE = 'encoder.safetensors'
 IMAGES, PROJECTED, LATENTS = 'images', 'projections', 'latents'
 """Folders of the photos' parts, of what the network makes for them, and of their w vectors."""
-MIN_QUALITY = 23.0
-"""PSNR in dB from which a projection is trusted."""
 MIN_EXPLAINED = 0.7
 """Share of a photo's variance that a trusted projection explains: a gray, noisy picture has a good PSNR for nothing."""
-MAX_STRANGENESS = 4.5
-"""From which it is not, whatever the PSNR."""
-BATCH = 8
-
 JUDGING = ('min_quality', 'max_strangeness')
 """Options that may be others when photos are added."""
-
-log = logging.getLogger(__name__)
 
 
 class ReadPhoto(NamedTuple):
@@ -108,7 +97,7 @@ class PhotoProjector:
     transform: str = TRANSFORMS[0]
     min_quality: float = MIN_QUALITY
     max_strangeness: float = MAX_STRANGENESS
-    batch: int = BATCH
+    batch: int = PROJECTION_BATCH
 
     def __call__(self, overwrite: bool = False, progress: bool = True) -> Projected:
         """Project the photos, or what is missing of them.
@@ -193,39 +182,43 @@ class PhotoProjector:
     def _fill(self, known: dict[str, Sample], progress: bool) -> Projected:
         for folder in (self.outdir, *(inside(self.outdir, name) for name in (IMAGES, PROJECTED, LATENTS))):
             remove_leftovers(folder)
-        done: dict[int, Sample] = {}
         failed = []
-        # samples that a stopped run left stay on record until their photos have had their turn
-        waiting = dict(known)
+        # what a stopped run left stays on record until its photo has had its turn
+        samples = {
+            file.file: replace(known[file.file], seed=number)
+            for number, file in enumerate(self.files)
+            if file.file in known
+        }
         bar = tqdm(total=len(self.files), desc='projecting', unit='photo', disable=None if progress else True)
         with bar:
             for first in range(0, len(self.files), self.batch):
                 ids = range(first, min(first + self.batch, len(self.files)))
                 photos, failures = self._read(ids)
                 failed += failures
-                samples = [known.get(photo.file.file) for photo in photos]
-                if not all(self._is_whole(photo, sample) for photo, sample in zip(photos, samples)):
-                    self._have_encoder()
-                    found = self.inversion([photo.picture for photo in photos])
-                    samples = [self._write(photo, inverted) for photo, inverted in zip(photos, found)]
-                for photo, sample in zip(photos, samples):
-                    assert sample is not None
-                    done[photo.id] = self._judged(replace(sample, seed=photo.id))
-                for number in ids:
-                    waiting.pop(self.files[number].file, None)
-                self._record([*done.values(), *self._after(waiting, ids.stop)])
+                there = [samples.pop(self.files[number].file, None) for number in ids]
+                found = self._samples_of(photos, [there[photo.id - first] for photo in photos])
+                samples.update({photo.file.file: self._judged(sample) for photo, sample in zip(photos, found)})
+                self._record(samples.values())
                 bar.update(len(ids))
-        write_atomically(self.outdir / FAILED_FILE, ''.join(f'{json.dumps(row)}\n' for row in failed).encode())
-        if not done:
+        write_atomically(self.outdir / FAILED_FILE, json_lines(failed))
+        if not samples:
             raise UserError(
                 f'`images`: not one of {len(self.files)} photos could be read; {self.outdir / FAILED_FILE} says why'
             )
-        self._record(list(done.values()))
-        projected = self._set(list(done.values()))
+        projected = self._set(in_order(samples.values()))
         self._remove_strangers(projected.samples)
         ws = np.stack([sample.projection.w for sample in projected.samples if sample.projection is not None])
         save_atomically(self.outdir / LATENTS_FILE, partial(_save_w, ws=ws))
         return Projected(projected, failed)
+
+    def _samples_of(self, photos: list[ReadPhoto], there: list[Sample | None]) -> list[Sample]:
+        """Samples of a batch of photos: those that are there, if all are whole, or new ones."""
+        whole = [sample for photo, sample in zip(photos, there) if sample and self._is_whole(photo, sample)]
+        if len(whole) == len(photos):
+            return whole
+        self._have_encoder()
+        found = self.inversion([photo.picture for photo in photos])
+        return [self._write(photo, inverted) for photo, inverted in zip(photos, found)]
 
     def _have_encoder(self) -> None:
         """The encoder is kept in the folder: a run that goes on takes the same, and does not train it again."""
@@ -251,28 +244,14 @@ class PhotoProjector:
         sha256 = file_sha256(file.path)
         photo = read_rgb(file.path)
         crop = crop_of(self.transform, photo.shape[:2], self.inversion.image_hw)
-        picture = crop.picture(photo)
-        if self.inversion.generator.image_channels == 1:
-            picture = np.array(PIL.Image.fromarray(picture).convert('L'))[:, :, None]
+        picture = crop.picture(photo, self.inversion.generator.image_channels)
         return ReadPhoto(number, file, sha256, crop, picture)
 
-    def _is_whole(self, photo: ReadPhoto, sample: Sample | None) -> bool:
-        """Whether a photo is in the folder, with all that belongs to it."""
-        if sample is None or sample.projection is None or sample.projection.file_sha256 != photo.sha256:
-            return False
-        if sample.name != photo.file.name:
-            return False
-        try:
-            pictures = (
-                (self.outdir / sample.image, sample.sha256),
-                (
-                    self.outdir / sample.projection.image,
-                    sample.projection.sha256,
-                ),
-            )
-            return all(pixel_sha256(read_pixels(path)) == sha256 for path, sha256 in pictures)
-        except UserError:
-            return False
+    def _is_whole(self, photo: ReadPhoto, sample: Sample) -> bool:
+        """Whether a sample is of a photo as it is now, and its pictures are there."""
+        assert sample.projection is not None
+        is_of_it = sample.projection.file_sha256 == photo.sha256 and sample.name == photo.file.name
+        return is_of_it and self._set(()).holds(sample)
 
     def _write(self, photo: ReadPhoto, found: Inverted) -> Sample:
         name = photo.file.name
@@ -303,32 +282,24 @@ class PhotoProjector:
         trusted = alike and strangeness <= self.max_strangeness
         return replace(sample, projection=replace(sample.projection, trusted=trusted))
 
-    def _after(self, waiting: dict[str, Sample], number: int) -> list[Sample]:
-        """Samples of an earlier run whose photos have not had their turn, numbered as those will be."""
-        numbers = {file.file: place for place, file in enumerate(self.files)}
-        return [
-            replace(sample, seed=numbers[file]) for file, sample in waiting.items() if numbers.get(file, -1) >= number
-        ]
-
-    def _record(self, samples: list[Sample]) -> None:
+    def _record(self, samples: Iterable[Sample]) -> None:
         """Write samples.json and PROJECTIONS_FILE."""
-        self._set(samples).write()
-        lines = []
-        for sample in samples:
+        ordered = in_order(samples)
+        self._set(ordered).write()
+        rows = []
+        for sample in ordered:
             assert sample.projection is not None
-            lines.append(
-                json.dumps(
-                    {
-                        'file': sample.projection.file,
-                        'name': sample.name,
-                        'psnr': sample.projection.psnr,
-                        'perceptual': sample.projection.perceptual,
-                        'strangeness': sample.projection.strangeness,
-                        'trusted': sample.projection.trusted,
-                    }
-                )
+            rows.append(
+                {
+                    'file': sample.projection.file,
+                    'name': sample.name,
+                    'psnr': sample.projection.psnr,
+                    'perceptual': sample.projection.perceptual,
+                    'strangeness': sample.projection.strangeness,
+                    'trusted': sample.projection.trusted,
+                }
             )
-        write_atomically(self.outdir / PROJECTIONS_FILE, ''.join(f'{line}\n' for line in lines).encode())
+        write_atomically(self.outdir / PROJECTIONS_FILE, json_lines(rows))
 
     def _remove_strangers(self, samples: Sequence[Sample]) -> None:
         """Delete the pictures of photos that are not there any more."""
@@ -338,6 +309,11 @@ class PhotoProjector:
                 for path in inside(self.outdir, folder).glob('*'):
                     if path.stem not in names and path.suffix in ('.png', '.npz'):
                         path.unlink()
+
+
+def in_order(samples: Iterable[Sample]) -> list[Sample]:
+    """By their numbers."""
+    return sorted(samples, key=lambda sample: sample.seed)
 
 
 def _save_w(path: Path, ws: np.ndarray) -> None:

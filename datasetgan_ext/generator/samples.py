@@ -176,14 +176,18 @@ class SampleSet:
         return self.path(sample) if sample.projection is None else inside(sample.folder, sample.projection.image)
 
     def holds(self, sample: Sample) -> bool:
-        """Whether a sample's image is there, with the recorded pixels."""
+        """Whether a sample's image is there, and its projection if it is a photo's, with the recorded pixels."""
         try:
-            with open_image(self.path(sample)) as image:
-                return (image.height, image.width) == self.image_hw and (
-                    pixel_sha256(np.asarray(image)) == sample.sha256
-                )
+            pictures = [(self.path(sample), sample.sha256)]
+            if sample.projection is not None:
+                pictures.append((self.projection_path(sample), sample.projection.sha256))
+            return all(self._is_picture(path, sha256) for path, sha256 in pictures)
         except UserError:
             return False
+
+    def _is_picture(self, path: Path, sha256: str) -> bool:
+        with open_image(path) as image:
+            return (image.height, image.width) == self.image_hw and pixel_sha256(np.asarray(image)) == sha256
 
     def latents(self, generator: Generator) -> Latents:
         """What the samples are made from, by their `seed`."""

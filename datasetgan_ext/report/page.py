@@ -143,19 +143,31 @@ def data_uri(kind: str, content: bytes) -> str:
 
 def thumbnails(image: np.ndarray, mask: np.ndarray | None, task: Task) -> tuple[str, str | None]:
     """Addresses of an image (JPEG) and its mask (PNG, transparent where nothing is), scaled down to THUMBNAIL."""
-    height, width = image.shape[:2]
-    scale = min(1, THUMBNAIL / max(height, width))
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    buffer = io.BytesIO()
-    picture.resize(size_wh, PIL.Image.Resampling.BOX).save(buffer, 'JPEG', quality=JPEG_QUALITY, subsampling=0)
+    picture = thumbnail(image)
     if mask is None:
-        return data_uri('jpeg', buffer.getvalue()), None
+        return picture, None
+    size_wh = _thumbnail_size(image)
     clear = np.where(mask == IGNORE, 0, mask).astype(np.uint8)
     small = PIL.Image.fromarray(clear).resize(size_wh, PIL.Image.Resampling.NEAREST)
     small.putpalette(task.flat_palette)
     content = png_bytes(lambda file: small.save(file, 'PNG', transparency=0, optimize=True))
-    return data_uri('jpeg', buffer.getvalue()), data_uri('png', content)
+    return picture, data_uri('png', content)
+
+
+def thumbnail(image: np.ndarray) -> str:
+    """Address of an image, uint8 [H, W, C], as a JPEG that is scaled down to THUMBNAIL."""
+    picture = PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    resized = picture.resize(_thumbnail_size(image), PIL.Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    resized.save(buffer, 'JPEG', quality=JPEG_QUALITY, subsampling=0)
+    return data_uri('jpeg', buffer.getvalue())
+
+
+def _thumbnail_size(image: np.ndarray) -> tuple[int, int]:
+    """Width and height."""
+    height, width = image.shape[:2]
+    scale = min(1, THUMBNAIL / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _figure(record: dict, image: np.ndarray, mask: np.ndarray | None, task: Task) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from html import escape
 from pathlib import Path
 from string import Template
 
-import PIL.Image
-
 from datasetgan_ext.core.files import write_atomically
-from datasetgan_ext.core.images import open_image
+from datasetgan_ext.generator.projections import read_pixels
 from datasetgan_ext.generator.samples import Sample, SampleSet
-from datasetgan_ext.report.page import JPEG_QUALITY, THUMBNAIL, data_uri
+from datasetgan_ext.report.page import thumbnail
 from datasetgan_ext.report.publish import REPORT_FILE
 
 PAGE = Path(__file__).with_name('projections.html')
@@ -51,7 +48,7 @@ def _quality(sample: Sample) -> tuple[bool, float, str]:
 def _figure(samples: SampleSet, sample: Sample) -> str:
     assert sample.projection is not None
     pictures = ''.join(
-        f'<img src="{_thumbnail(path)}" alt="{what}">'
+        f'<img src="{thumbnail(read_pixels(path))}" alt="{what}">'
         for what, path in (('photo', samples.path(sample)), ('projection', samples.projection_path(sample)))
     )
     strangeness = sample.projection.strangeness
@@ -62,12 +59,3 @@ def _figure(samples: SampleSet, sample: Sample) -> str:
         f'{sample.projection.psnr:.1f} dB, {sample.projection.perceptual:.3f}{strangeness}'
         f'{"" if sample.is_trusted else ", not trusted"}</figcaption></figure>\n'
     )
-
-
-def _thumbnail(path: Path) -> str:
-    with open_image(path) as image:
-        small = image.convert('RGB')
-        small.thumbnail((THUMBNAIL, THUMBNAIL), PIL.Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    small.save(content, 'JPEG', quality=JPEG_QUALITY)
-    return data_uri('image/jpeg', content.getvalue())
