@@ -45,7 +45,7 @@ def labeled_seeds(count: int, seed: int) -> list[int]:
 def score(preset: str, count: int, seed: int) -> float:
     """mIoU after so many labelled images. The reference preset runs without its label clean-up, as in
     demo_accuracy.py."""
-    generator = load_generator(DEMO, 'cpu')
+    generator = load_generator(DEMO)
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     heldout = SampleSet.read(DEMO_FOLDER / 'samples')
     truth = {

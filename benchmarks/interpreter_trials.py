@@ -117,7 +117,7 @@ def mixed(alpha: float) -> Train:
         self.ensemble.train()
         values = self.pixels.batch(chosen)
         targets = F.one_hot(self.pixels.classes[chosen], self.classes).float()
-        share = torch.distributions.Beta(alpha, alpha).sample((len(chosen), 1, 1))
+        share = torch.distributions.Beta(alpha, alpha).sample((len(chosen), 1, 1)).to(values)
         other = torch.randperm(chosen.shape[1])
         values, targets = (share * part + (1 - share) * part[:, other] for part in (values, targets))
         return soft_losses(self, self.ensemble(values), targets)
@@ -168,7 +168,7 @@ class Trials:
     """The demo's images, with one training set for each seed."""
 
     def __init__(self, folder: Path):
-        self.generator = load_generator(DEMO, 'cpu')
+        self.generator = load_generator(DEMO)
         task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
         self.classes = len(task.classes)
         options = SampleSet.read(DEMO_FOLDER / 'samples').options
@@ -198,7 +198,9 @@ class Trials:
             training_set = TrainingSet(self.generator, self.samples, self.pairs, self.task, options, progress=False)
             confusions = {name: np.zeros((len(STRENGTHS), self.classes, self.classes), int) for name in scores}
             for name, trained, scored in self.splits(seed):
-                pixels = training_set.pixels.select(torch.isin(training_set.pixels.images, torch.tensor(trained)))
+                pixels = training_set.pixels.select(
+                    torch.isin(training_set.pixels.images, torch.tensor(trained).to(training_set.pixels.images))
+                )
                 ensemble = WAYS[way](self, pixels, options)
                 confusions[name] += self.confusions(ensemble, pixels, trained, scored)
             for name, of_strengths in confusions.items():
@@ -214,7 +216,7 @@ class Trials:
             undo_balance(ensemble, pixels.classes, self.counts[trained], strength)
             fused = self.fused(ensemble)
             for index in scored:
-                predicted = fused(self.features(self.seeds[index])).masks[0].numpy()
+                predicted = fused(self.features(self.seeds[index])).masks[0].cpu().numpy()
                 np.add.at(found[which], (self.pairs[index][1].mask, predicted), 1)
         return found
 
@@ -225,7 +227,7 @@ class Trials:
             features = [maps[0] for maps in self.features(seed)]
             logits = torch.cat([tile.clone() for tile in fused.logit_tiles(features)], dim=2)
             probabilities = logits.softmax(dim=1).mean(dim=0)
-            mask = probabilities.argmax(dim=0).reshape(self.samples.image_hw).byte().numpy()
+            mask = probabilities.argmax(dim=0).reshape(self.samples.image_hw).byte().cpu().numpy()
             chosen = choose_pixels(mask, PSEUDO_PIXELS, options.balance, np.random.RandomState([options.seed, seed]))
             parts.append(
                 labeled_pixels(
