@@ -24,11 +24,13 @@ import torch.nn.functional as F
 
 from benchmarks.measure import one_thread_each, write_result
 from datasetgan_ext import load_generator
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.class_shares import count_classes, undo_balance
 from datasetgan_ext.interpreter.differences import layers_with_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
@@ -45,6 +47,8 @@ SEEDS = range(3)
 TRAINED_ON, MORE, UNLABELED = range(16), range(3000, 3100), range(5000, 5032)
 FOLDS, SCORED_OF_MORE = 4, 25
 PSEUDO_PIXELS = 1024
+NEIGHBORS, NEIGHBOR_STEP = 3, 0.1
+"""How many of each image, and how far: in standard deviations of w in each channel."""
 Train = Callable[['Trials', PixelSet, TrainingOptions], Ensemble]
 
 
@@ -152,6 +156,28 @@ def distilled(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ens
         return plain(trials, PixelSet.concatenated([pixels, unlabeled]), options)
 
 
+def with_neighbors(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+    """A second ensemble, which learns from neighbours in W of the labelled images, too: a small step leaves a mask
+    nearly as it is, and where the first ensemble finds the labelled class there, its pixels are taken."""
+    fused = trials.fused(plain(trials, pixels, options))
+    parts, sampling = [pixels], trials.samples.options
+    deviation = torch.cat([trials.generator.ws([seed], sampling)[:, 0] for seed in trials.seeds]).std(dim=0)
+    for index in pixels.images.unique().tolist():
+        rng = np.random.RandomState([options.seed, trials.seeds[index]])
+        mask = trials.pairs[index][1].mask
+        center = trials.generator.ws([trials.seeds[index]], sampling)
+        for _ in range(NEIGHBORS):
+            step = torch.from_numpy(rng.randn(1, 1, center.shape[2]).astype(np.float32)).to(center)
+            moved = center + NEIGHBOR_STEP * deviation * step
+            found = trials.generator.synthesize([0], sampling, lambda _, ws=moved: ws).features
+            agreed = np.where(fused(found).masks[0].cpu().numpy() == mask, mask, IGNORE).astype(np.uint8)
+            chosen = choose_pixels(agreed, PSEUDO_PIXELS, options.balance, rng)
+            part = trials.labeled([maps[0] for maps in found], agreed, chosen)
+            part.images[:] = index
+            parts.append(part)
+    return plain(trials, PixelSet.concatenated(parts), options)
+
+
 WAYS: dict[str, Train] = {
     'the default preset': plain,
     'a quarter of the pixels drawn': plain,
@@ -160,6 +186,7 @@ WAYS: dict[str, Train] = {
     'noise of 0.3 deviations on the features': noisy(0.3),
     'pairs of pixels mixed (Beta 0.3)': mixed(0.3),
     "each member's own draw of the images": with_batches(bootstrapped),
+    'three neighbours in W of each labelled image': with_neighbors,
 }
 PIXELS = {'a quarter of the pixels drawn': 1024}
 
@@ -229,21 +256,23 @@ class Trials:
             probabilities = logits.softmax(dim=1).mean(dim=0)
             mask = probabilities.argmax(dim=0).reshape(self.samples.image_hw).byte().cpu().numpy()
             chosen = choose_pixels(mask, PSEUDO_PIXELS, options.balance, np.random.RandomState([options.seed, seed]))
-            parts.append(
-                labeled_pixels(
-                    features=features,
-                    task=self.task,
-                    mask=mask,
-                    keypoints=None,
-                    chosen=chosen,
-                    sigma=1.5,
-                    full_hw=self.generator.image_hw,
-                    crop_hw=None,
-                    difference_layers=layers_with_differences(self.generator.layers),
-                )
-            )
+            parts.append(self.labeled(features, mask, chosen))
             targets.append(probabilities[:, chosen].T)
         return PixelSet.concatenated(parts), torch.cat(targets)
+
+    def labeled(self, features: list[torch.Tensor], mask: np.ndarray, chosen: np.ndarray) -> PixelSet:
+        """Chosen pixels of an image, given as one map [C_l, h_l, w_l] for each layer."""
+        return labeled_pixels(
+            features=features,
+            task=self.task,
+            mask=mask,
+            keypoints=None,
+            chosen=chosen,
+            sigma=1.5,
+            full_hw=self.generator.image_hw,
+            crop_hw=None,
+            difference_layers=layers_with_differences(self.generator.layers),
+        )
 
     def fused(self, ensemble: Ensemble) -> FusedEnsemble:
         layers = layers_with_differences(self.generator.layers)
