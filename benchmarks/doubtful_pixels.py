@@ -16,7 +16,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import click
 
 from benchmarks.ablations import datasets_table
-from benchmarks.tables import FIRST_GENERATED, Row, measure, table_options
+from benchmarks.table_runs import Row
+from benchmarks.tables import FIRST_GENERATED, measure, table_options
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import DEMO
@@ -48,7 +49,7 @@ def without_the_doubtful(generated: Path) -> dict[str, Path]:
 def main(**options):
     if options['generated'] is not None:
         raise UserError('--generated: the datasets are made from the demo, with and without doubtful pixels')
-    print(datasets_table(measure('doubtful_pixels', ROWS, 'classes', options, derive=without_the_doubtful)))
+    print(datasets_table(measure('doubtful_pixels', ROWS, 'classes', options, without_the_doubtful, search=False)))
 
 
 if __name__ == '__main__':
