@@ -17,10 +17,11 @@ from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import TEMPORARY_SUFFIX
 from datasetgan_ext.downstream import fitting, semi_supervised, training
+from datasetgan_ext.downstream.batches import normalize, stack
 from datasetgan_ext.downstream.fitting import checkpoints_of
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.learners import FitOptions, Supervised
-from datasetgan_ext.downstream.losses import dice_loss, heatmap_loss
+from datasetgan_ext.downstream.losses import dice_loss, heatmap_errors, heatmap_loss, true_heatmaps
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL
 from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
@@ -205,6 +206,27 @@ def test_heatmap_loss():
     for said, expected in (([1, 0], 0), ([1, math.nan], 0), ([math.nan, 0], 0)):
         assert heatmap_loss(maps, points, torch.tensor([said]), 1.5).item() == pytest.approx(expected, abs=1e-3)
     assert heatmap_loss(maps, points, torch.tensor([[1.0, 1.0]]), 1.5).item() > 1
+
+
+def test_errors_of_heatmaps():
+    """Of a right map, an empty one whose keypoint is there, one that is half everywhere, and one that nobody knows."""
+    points = torch.tensor([[[20.5, 15.5], [16.0, 16.0], [0.0, 0.0], [1.0, 1.0]]])
+    present = torch.tensor([[1, 1, 0, math.nan]])
+    right = true_heatmaps(points, present, 1.5, (32, 40))
+    assert right.shape == (1, 4, 32, 40) and right[0, 0, 15, 20] == 1 and not right[0, 2:].any()
+    maps = torch.stack([right[0, 0], torch.zeros(32, 40), torch.full((32, 40), 0.5), right[0, 3]])[None]
+    errors = heatmap_errors(maps.clamp(1e-7, 1 - 1e-7).logit(), points, present, 1.5)[0].tolist()
+    assert errors[:3] == pytest.approx([0, math.pi * 1.5**2 / (32 * 40), 0.25], abs=1e-6) and math.isnan(errors[3])
+
+
+def test_scores_hold_the_errors_of_heatmaps(trained, others):
+    model = DownstreamModel.load(trained[0])
+    found = model.score(others.take(range(3))).keypoints.to_json()['heatmap_mse']
+    batch = stack([others[index] for index in range(3)], (16, 16), others.task.keypoints)
+    heats = model.split(model.logits(normalize(batch.images).to(model.device)))[1].cpu()
+    assert found == pytest.approx(heatmap_errors(heats, batch.points, batch.present, model.sigma).mean().item())
+    empty = math.pi * model.sigma**2 / 256
+    assert 0 < found < empty, 'it learned something'
 
 
 def test_true_maps_have_no_holes():
