@@ -58,9 +58,9 @@ STUDIES = {
     ],
 }
 ROWS = (
-    *(Row(f'{name} of the images', 'generated', share=share) for name, share in SHARES.items()),
-    Row('all of the images', 'generated'),
-    *(Row(f'without the most uncertain {share:.0%}', f'without {share}') for share in DROPPED),
+    *(Row(f'{name} of the images', 'generated', share=share, pretrained='imagenet') for name, share in SHARES.items()),
+    Row('all of the images', 'generated', pretrained='imagenet'),
+    *(Row(f'without the most uncertain {share:.0%}', f'without {share}', pretrained='imagenet') for share in DROPPED),
 )
 
 

@@ -25,9 +25,15 @@ from datasetgan_ext.generator.checkpoint import DEMO
 DROPPED = (0.1, 0.2)
 IGNORED = (0.01, 0.02, 0.05, 0.1)
 ROWS = (
-    Row('all images and pixels', 'generated'),
-    *(Row(f'without the most uncertain {share:.0%} of the images', f'without {share}') for share in DROPPED),
-    *(Row(f'without the most doubtful {share:.0%} of the pixels', f'ignoring {share}') for share in IGNORED),
+    Row('all images and pixels', 'generated', pretrained='imagenet'),
+    *(
+        Row(f'without the most uncertain {share:.0%} of the images', f'without {share}', pretrained='imagenet')
+        for share in DROPPED
+    ),
+    *(
+        Row(f'without the most doubtful {share:.0%} of the pixels', f'ignoring {share}', pretrained='imagenet')
+        for share in IGNORED
+    ),
 )
 
 

@@ -16,11 +16,21 @@ from benchmarks.table_runs import SHARE_BESIDE, Row
 from benchmarks.tables import FEW, measure, show, table_options
 
 ROWS = (
-    Row('DatasetGAN', 'generated'),
-    Row(f'DatasetGAN + {FEW} real labels ({SHARE_BESIDE:.0%} of each batch)', 'generated', beside='few'),
-    Row('Semi-Supervised: generated labels, unlabelled real images', 'generated', unlabeled='train'),
+    Row('DatasetGAN', 'generated', pretrained='imagenet'),
+    Row(
+        f'DatasetGAN + {FEW} real labels ({SHARE_BESIDE:.0%} of each batch)',
+        'generated',
+        beside='few',
+        pretrained='imagenet',
+    ),
+    Row(
+        'Semi-Supervised: generated labels, unlabelled real images',
+        'generated',
+        unlabeled='train',
+        pretrained='imagenet',
+    ),
     Row(f'Transfer-Learning from {FEW} real labels', 'few'),
-    Row('Fully-Supervised', 'train'),
+    Row('Fully-Supervised', 'train', pretrained='imagenet'),
 )
 
 

@@ -16,13 +16,13 @@ from benchmarks.table_runs import Row
 from benchmarks.tables import FEW, measure, search_table, show, table_options
 
 ROWS = (
-    Row(f'{FEW} labels only, from random weights', 'labelled', FEW, pretrained=False),
+    Row(f'{FEW} labels only, from random weights', 'labelled', FEW, pretrained='none'),
     Row('Transfer-Learning', 'labelled', FEW),
     Row('Transfer-Learning (in-domain)', 'train', FEW),
     Row('Semi-Supervised', 'labelled', FEW, unlabeled='train'),
     Row('Semi-Supervised (in-domain)', 'train', FEW, unlabeled='train'),
-    Row('DatasetGAN', 'generated'),
-    Row('Fully-Supervised', 'train'),
+    Row('DatasetGAN', 'generated', pretrained='imagenet'),
+    Row('Fully-Supervised', 'train', pretrained='imagenet'),
 )
 FIGURES = ('mean_iou', 'pixel_accuracy', 'mean_boundary_f')
 PAPER_COLUMNS = ('ADE-Car-12', 'ADE-Car-5', 'Car-20', 'CelebA-Mask-8', 'Face-34', 'Bird-11', 'Cat-16', 'Bedroom-19')

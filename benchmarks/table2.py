@@ -16,10 +16,10 @@ from benchmarks.table_runs import Row
 from benchmarks.tables import FEW, measure, search_table, show, table_options
 
 ROWS = (
-    Row(f'{FEW} labels only, from random weights', 'labelled', FEW, pretrained=False),
+    Row(f'{FEW} labels only, from random weights', 'labelled', FEW, pretrained='none'),
     Row('Transfer-Learning', 'labelled', FEW),
-    Row('DatasetGAN', 'generated'),
-    Row('Fully-Supervised', 'train'),
+    Row('DatasetGAN', 'generated', pretrained='imagenet'),
+    Row('Fully-Supervised', 'train', pretrained='imagenet'),
 )
 FIGURES = ('pck_at_25_of_512', 'pck_at_15_of_512', 'pck_at_10_of_512', 'pck_at_5_of_512')
 PAPER_COLUMNS = ('Car-20: PCK-15', '10', '5', 'CUB: PCK-25', '15', '10')

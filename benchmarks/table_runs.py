@@ -40,7 +40,8 @@ class Row:
         unlabelled: source of unlabelled images; with them it is semi-supervised.
         share: of `Settings.images` that it takes, in place of `num`.
         beside: source of further labelled images, which are SHARE_BESIDE of each batch.
-        pretrained: whether it begins with weights that know other things, or with random ones.
+        pretrained: what it begins with, as in the paper: 'coco' or 'imagenet', in whose place the small network has the
+            shapes; or 'none', for random weights.
     """
 
     title: str
@@ -49,18 +50,11 @@ class Row:
     unlabeled: str | None = None
     share: float = 1
     beside: str | None = None
-    pretrained: bool = True
+    pretrained: str = 'coco'
 
     def name(self) -> str:
         """Of its files: equal where two tables train the same."""
-        parts = (
-            self.data,
-            self.num,
-            self.unlabeled,
-            self.share,
-            self.beside,
-            'pretrained' if self.pretrained else None,
-        )
+        parts = (self.data, self.num, self.unlabeled, self.share, self.beside, self.pretrained)
         return re.sub(r'[^a-z0-9.]+', '-', ' '.join(str(part) for part in parts).lower())
 
 
@@ -227,10 +221,8 @@ def train_arguments(place: Place, row: Row, run: int, point: Point) -> list[str]
     """The command line of a row, the same for all but for the data."""
     sources, settings = place.sources, place.settings
     arguments = [f'--data={sources[row.data]}', *_arguments(place, point, run, place.out(row, run, point))]
-    if not row.pretrained:
-        arguments.append('--pretrained=none')
-    elif settings.architecture == SMALL:
-        arguments.append(f'--pretrained={place.pretrained(run)}')
+    shapes = settings.architecture == SMALL and row.pretrained != 'none'
+    arguments.append(f'--pretrained={place.pretrained(run) if shapes else row.pretrained}')
     if row.data == 'labelled' and sources['labelled'] == DEMO_FOLDER / 'samples':
         arguments.append(f'--classes={DEMO_FOLDER / "task.json"}')
     if num := row.num or (round(row.share * settings.images) if row.share < 1 else None):

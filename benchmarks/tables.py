@@ -41,7 +41,7 @@ FIRST_GENERATED = 1000
 PRESETS = {
     'full': Settings(),
     'miniature': Settings(images=1000, real=1000, shapes=1000, steps=600, size='64x64'),
-    'smoke': Settings(images=6, real=20, test=6, shapes=4, steps=2, runs=1),
+    'smoke': Settings(images=6, real=20, test=6, shapes=4, steps=2, runs=1, size='32x32'),
 }
 folder = click.Path(file_okay=False, path_type=Path)
 table_options = joined(

@@ -99,8 +99,9 @@ training_options = joined(
         '--pretrained',
         default='auto',
         show_default=True,
-        metavar='auto|none|FILE',
-        help="Weights to begin with: auto takes torchvision's if they are in torch's folder of downloads",
+        metavar='auto|coco|imagenet|none|FILE',
+        help="Weights to begin with, a network of this command too; coco, imagenet: torchvision's, which must be in "
+        "torch's folder of downloads; auto: one of them if it is there",
     ),
     click.option('--size', type=Size(), help="Resize the images for the network  [default: --data's size]"),
     click.option(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,20 @@ def test_all_methods_are_treated_alike(tables, place):
             rest = [{argument for argument in command if not argument.startswith(names)} for command in commands]
             assert all(other == rest[0] for other in rest) and {'--val=0', '--steps=4000'} <= rest[0]
             for row, command in zip(rows, commands):
-                weights = place.pretrained(1) if row.pretrained else 'none'
-                assert f'--pretrained={weights}' in command and row.pretrained == ('from random' not in row.title)
+                random = 'from random' in row.title
+                assert f'--pretrained={"none" if random else place.pretrained(1)}' in command
                 assert not any(str(place.sources['test']) in argument for argument in command)
+
+
+def test_large_networks_begin_with_what_the_papers_do(place):
+    from benchmarks.table1 import ROWS
+    from benchmarks.table_runs import train_arguments
+
+    place = replace(place, settings=replace(place.settings, architecture='deeplabv3_resnet101'))
+    point = place.settings.points('classes', search=False)[0]
+    found = {row.title: train_arguments(place, row, 0, point) for row in ROWS}
+    for title, weights in (('Semi-Supervised', 'coco'), ('Transfer-Learning', 'coco'), ('DatasetGAN', 'imagenet')):
+        assert f'--pretrained={weights}' in found[title]
 
 
 def test_the_search_is_the_same_for_all(place):
