@@ -4,7 +4,9 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -84,7 +86,9 @@ def test_on_the_demo_in_processes_of_their_own(tables, tmp_path):
 
 
 def test_scripts_run_from_a_checkout(tmp_path):
-    scripts = [f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations')]
+    scripts = [
+        f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations', 'doubtful_pixels')
+    ]
     for script, text in show_help(scripts, tmp_path).items():
         assert '--smoke' in text, script
 
@@ -162,6 +166,18 @@ def test_tables_of_a_result(tables):
     keypoints = {'l2': {'mean': 3e-4, 'std': None}} | dict.fromkeys(table2.FIGURES, figure)
     shown = table2.table({'rows': {'DatasetGAN': {'keypoints': keypoints}}}).splitlines()
     assert len({line.count('|') for line in shown}) == 1 and '| 79.91 | 67.14 | 35.17 | 60.61' in shown[2]
+
+
+def test_pixels_and_table_of_the_in_domain_rows(tables):
+    from benchmarks import in_domain
+
+    images = [SimpleNamespace(mask=np.array([[0, 0], [0, 3]])), SimpleNamespace(mask=np.array([[3, 1], [0, 0]]))]
+    assert in_domain.pixels_of(images)[:5] == [5 / 8, 1 / 8, 0, 2 / 8, 0]
+    parts = dict.fromkeys(in_domain.SMALL_PARTS, 0.25)
+    row = {'mean_iou': 0.5, 'std': None, 'iou': parts, 'pixels': dict.fromkeys(parts, 0.0012)}
+    assert in_domain.table({'rows': {'drawings 0 to 15': row}}).splitlines()[2] == (
+        '| drawings 0 to 15 | 50.0' + 6 * ' | 25 (12)' + ' |'
+    )
 
 
 def test_shapes_have_true_masks(tables, tmp_path):
