@@ -19,7 +19,8 @@ import torch.nn.functional as F
 
 from benchmarks.demo_accuracy import summary_of, train_and_score
 from benchmarks.measure import one_thread_each, write_result
-from benchmarks.tables import FIRST_GENERATED, Row, measure, show, table_options
+from benchmarks.table_runs import Row
+from benchmarks.tables import FIRST_GENERATED, measure, show, table_options
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
@@ -57,9 +58,9 @@ STUDIES = {
     ],
 }
 ROWS = (
-    *(Row(f'{name} of the images', 'generated', share=share) for name, share in SHARES.items()),
-    Row('all of the images', 'generated'),
-    *(Row(f'without the most uncertain {share:.0%}', f'without {share}') for share in DROPPED),
+    *(Row(f'{name} of the images', 'generated', share=share, pretrained='imagenet') for name, share in SHARES.items()),
+    Row('all of the images', 'generated', pretrained='imagenet'),
+    *(Row(f'without the most uncertain {share:.0%}', f'without {share}', pretrained='imagenet') for share in DROPPED),
 )
 
 
@@ -81,10 +82,10 @@ def job(case: Case, seed: int) -> tuple:
     return options, range(case.images), SCORED_ON, upsample_nearest if case.nearest else None
 
 
-def measure_interpreters(runs: int) -> dict:
+def measure_interpreters(runs: int, jobs: int) -> dict:
     """mIoU of every case of every study; a case that several studies share is trained once."""
     jobs = dict.fromkeys(job(case, seed) for cases in STUDIES.values() for case in cases for seed in range(runs))
-    with one_thread_each() as pool:
+    with one_thread_each(jobs) as pool:
         scores = dict(zip(jobs, pool.map(train_and_score, *zip(*jobs))))
     classes = Task.read(DEMO_FOLDER / 'task.json').classes
     return {
@@ -148,10 +149,10 @@ def main(**options):
     """Both parts; with --smoke the interpreters' studies, which know no smaller size, are left out."""
     if options['generated'] is not None:
         raise UserError('--generated: the ablations drop images by their uncertainty, and make them themselves')
-    print(datasets_table(measure('ablation_datasets', ROWS, 'classes', options, derive=without_uncertain)))
+    print(datasets_table(measure('ablation_datasets', ROWS, 'classes', options, without_uncertain, search=False)))
     if options['preset'] != 'smoke':
         runs = options['runs'] or 3
-        studies = measure_interpreters(runs)
+        studies = measure_interpreters(runs, options['jobs'])
         print(interpreters_table(studies))
         write_result('ablation_interpreters', {'runs': runs, 'scored_on': list(SCORED_ON), 'studies': studies})
 

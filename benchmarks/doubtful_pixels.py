@@ -16,7 +16,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import click
 
 from benchmarks.ablations import datasets_table
-from benchmarks.tables import FIRST_GENERATED, Row, measure, table_options
+from benchmarks.table_runs import Row
+from benchmarks.tables import FIRST_GENERATED, measure, table_options
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import DEMO
@@ -24,9 +25,15 @@ from datasetgan_ext.generator.checkpoint import DEMO
 DROPPED = (0.1, 0.2)
 IGNORED = (0.01, 0.02, 0.05, 0.1)
 ROWS = (
-    Row('all images and pixels', 'generated'),
-    *(Row(f'without the most uncertain {share:.0%} of the images', f'without {share}') for share in DROPPED),
-    *(Row(f'without the most doubtful {share:.0%} of the pixels', f'ignoring {share}') for share in IGNORED),
+    Row('all images and pixels', 'generated', pretrained='imagenet'),
+    *(
+        Row(f'without the most uncertain {share:.0%} of the images', f'without {share}', pretrained='imagenet')
+        for share in DROPPED
+    ),
+    *(
+        Row(f'without the most doubtful {share:.0%} of the pixels', f'ignoring {share}', pretrained='imagenet')
+        for share in IGNORED
+    ),
 )
 
 
@@ -48,7 +55,7 @@ def without_the_doubtful(generated: Path) -> dict[str, Path]:
 def main(**options):
     if options['generated'] is not None:
         raise UserError('--generated: the datasets are made from the demo, with and without doubtful pixels')
-    print(datasets_table(measure('doubtful_pixels', ROWS, 'classes', options, derive=without_the_doubtful)))
+    print(datasets_table(measure('doubtful_pixels', ROWS, 'classes', options, without_the_doubtful, search=False)))
 
 
 if __name__ == '__main__':

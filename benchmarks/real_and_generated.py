@@ -1,6 +1,6 @@
 """What a few real labels, or unlabelled real images, add to a generated dataset: mIoU on real test images, five folds.
 
-python benchmarks/real_and_generated.py --miniature    # 15 minutes on two CPU cores
+python benchmarks/real_and_generated.py --miniature    # shares most of its trainings with table1.py
 """
 
 from __future__ import annotations
@@ -12,14 +12,25 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks.tables import FEW, SHARE_BESIDE, Row, measure, show, table_options
+from benchmarks.table_runs import SHARE_BESIDE, Row
+from benchmarks.tables import FEW, measure, show, table_options
 
 ROWS = (
-    Row('DatasetGAN', 'generated'),
-    Row(f'DatasetGAN + {FEW} real labels ({SHARE_BESIDE:.0%} of each batch)', 'generated', beside='few'),
-    Row('Semi-Supervised: generated labels, unlabelled real images', 'generated', unlabeled='train'),
+    Row('DatasetGAN', 'generated', pretrained='imagenet'),
+    Row(
+        f'DatasetGAN + {FEW} real labels ({SHARE_BESIDE:.0%} of each batch)',
+        'generated',
+        beside='few',
+        pretrained='imagenet',
+    ),
+    Row(
+        'Semi-Supervised: generated labels, unlabelled real images',
+        'generated',
+        unlabeled='train',
+        pretrained='imagenet',
+    ),
     Row(f'Transfer-Learning from {FEW} real labels', 'few'),
-    Row('Fully-Supervised', 'train'),
+    Row('Fully-Supervised', 'train', pretrained='imagenet'),
 )
 
 

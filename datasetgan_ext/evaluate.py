@@ -56,7 +56,7 @@ from datasetgan_ext.options import Command, label_options, loading_options, seed
 )
 def main(network, models, data, folds, device, json_path, **options):
     """Score an interpreter on labelled images that it was not trained on, or (--model) networks that were trained on a
-    dataset: IoU and boundary F-score per class, their means, pixel accuracy; of keypoints the mean error, L2 and PCK.
+    dataset: IoU and boundary F-score per class, their means, pixel accuracy; of keypoints their errors and PCK.
 
     Several networks are scored as in the paper: a fifth of the images chooses among them, the other four fifths score
     the chosen one; mean and standard deviation over the five ways to do so.

@@ -12,7 +12,7 @@ if not __package__:
 
 import click
 
-from datasetgan_ext.core.choices import ARCHITECTURE, SMALL_ARCHITECTURE
+from datasetgan_ext.core.choices import ARCHITECTURE, OPTIMIZERS, SMALL_ARCHITECTURE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import MAX_SEED
 from datasetgan_ext.options import Command, Device, Size, check_val, joined, start_logging
@@ -99,8 +99,9 @@ training_options = joined(
         '--pretrained',
         default='auto',
         show_default=True,
-        metavar='auto|none|FILE',
-        help="Weights to begin with: auto takes torchvision's if they are in torch's folder of downloads",
+        metavar='auto|coco|imagenet|none|FILE',
+        help="Weights to begin with, a network of this command too; coco, imagenet: torchvision's, which must be in "
+        "torch's folder of downloads; auto: one of them if it is there",
     ),
     click.option('--size', type=Size(), help="Resize the images for the network  [default: --data's size]"),
     click.option(
@@ -129,7 +130,14 @@ training_options = joined(
         type=click.FloatRange(min=0, min_open=True),
         default=1e-3,
         show_default=True,
-        help="Adam's learning rate at the start",
+        help='Learning rate at the start',
+    ),
+    click.option(
+        '--optimizer',
+        type=click.Choice(OPTIMIZERS),
+        default='adam',
+        show_default=True,
+        help='sgd: with momentum 0.9 and weight decay 5e-4, as DeepLab and s4GAN were trained',
     ),
     click.option(
         '--dice',
@@ -159,6 +167,12 @@ training_options = joined(
         '--keep-checkpoints',
         is_flag=True,
         help='Leave each checkpoint beside --out, for the folds of datasetgan evaluate',
+    ),
+    click.option(
+        '--augment/--no-augment',
+        default=True,
+        show_default=True,
+        help='Train on images that are mirrored, scaled, shifted, recoloured, blurred and made noisy at random',
     ),
     click.option(
         '--mirror/--no-mirror',
@@ -224,6 +238,7 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
     from datasetgan_ext.core.task import Task
     from datasetgan_ext.downstream.labeled_dataset import read_labeled
     from datasetgan_ext.downstream.learners import FitOptions
+    from datasetgan_ext.downstream.semi_supervised import self_trained_share
     from datasetgan_ext.downstream.training import TrainingPlan
 
     task = None if options['classes'] is None else Task.read(options['classes'])
@@ -246,6 +261,7 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
         architecture=options['architecture'],
         pretrained=options['pretrained'],
         mirror=options['mirror'],
+        augment=options['augment'],
         others=others,
         options=FitOptions(
             steps=options['steps'],
@@ -257,6 +273,7 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
             keep_checkpoints=options['keep_checkpoints'],
             workers=options['workers'],
             seed=options['seed'],
+            optimizer=options['optimizer'],
         ),
     )
     try:
@@ -271,6 +288,8 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
     chosen = '' if best['score'] is None else f', score {best["score"]:.4f} on the images that chose it'
     count = len(data) + sum(len(images) for images, _ in others)
     print(f'{count} labelled images, step {best["step"]} of {options["steps"]}: loss {best["loss"]:.4f}{chosen}')
+    if (share := self_trained_share(model.training)) is not None:
+        print(f'Of the unlabelled images shown, {100 * share:.1f} % deceived the discriminator, and taught the network')
     print(f'Network: {options["out"]}')
 
 

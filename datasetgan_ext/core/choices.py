@@ -40,6 +40,8 @@ SMALL_ARCHITECTURE = 'small-unet'
 """One that a CPU trains in minutes."""
 VIEWS = (1, 2, 8)
 """Of a photo, whose predictions are averaged: itself; its mirror image too; both also shifted three ways."""
+OPTIMIZERS = ('adam', 'sgd')
+"""Of networks trained on a dataset; see `downstream.learners`."""
 DISCRIMINATOR_WIDTH = 64
 """Channels of the first layer of the semi-supervised baseline's discriminator."""
 TRANSFORMS = ('center-crop', 'center-crop-wide', 'stretch')

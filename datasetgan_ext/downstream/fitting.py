@@ -111,7 +111,7 @@ class _TrainingState:
         score = None
         if selection is not None:
             score = self.learner.model.score(selection).merit
-        self.history.append({'step': step, 'loss': loss, 'score': score})
+        self.history.append({'step': step, 'loss': loss, 'score': score, **self.learner.figures()})
         better = score is None or self.best is None or score > self.best
         self.stale = 0 if better else self.stale + 1
         self.learner.model.training = self._result(step)
@@ -157,7 +157,9 @@ class _TrainingState:
         begun = state['record']
         now = json.loads(json.dumps(self.record))
         differing = [
-            f'{name} was {begun.get(name)}, now {value}' for name, value in now.items() if begun.get(name) != value
+            f'{name} was {begun.get(name)}, now {now.get(name)}'
+            for name in dict.fromkeys([*now, *begun])
+            if begun.get(name) != now.get(name)
         ]
         if differing:
             raise UserError(

@@ -15,6 +15,8 @@ from datasetgan_ext.downstream.model import DownstreamModel
 
 DECAY = 0.9
 """Power of the learning rate's way down to 0, that of DeepLab (arXiv 1606.00915)."""
+MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
+"""Of plain gradient descent, those of DeepLab and of s4GAN's code."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,14 @@ class FitOptions:
     Attributes:
         steps: updates at most.
         batch: images in each.
-        lr: Adam's learning rate at the start.
+        lr: learning rate at the start.
         dice: weight of the Dice loss beside the cross-entropy of classes.
         every: steps from one checkpoint to the next.
         patience: checkpoints without a better score after which training stops; without a selection set it never does.
         keep_checkpoints: leave every checkpoint beside the result, for the folds of datasetgan evaluate.
         workers: processes that read images; 0 = none but this one.
         seed: of weights, order and augmentation.
+        optimizer: 'adam' or 'sgd'.
     """
 
     steps: int
@@ -41,6 +44,7 @@ class FitOptions:
     keep_checkpoints: bool
     workers: int
     seed: int
+    optimizer: str = 'adam'
 
 
 class Supervised:
@@ -51,11 +55,15 @@ class Supervised:
         self.model = model
         self.options = options
         self.networks: dict[str, nn.Module] = {'network': model.network}
-        self.optimizers = {'network': torch.optim.Adam(model.network.parameters(), lr=options.lr)}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {'network': _optimizer(model.network, options)}
 
     def describe(self) -> dict:
         """What of the method decides the result, as JSON."""
         return {'method': 'supervised'}
+
+    def figures(self) -> dict:
+        """What else there is to tell of the steps since it was last asked, for the history, as JSON."""
+        return {}
 
     def step(self, batches: tuple[Batch, ...], progress: float) -> float:
         """Take a step.
@@ -115,3 +123,9 @@ class Supervised:
         for kind in ('networks', 'optimizers'):
             for name, part in getattr(self, kind).items():
                 part.load_state_dict(state[kind][name])
+
+
+def _optimizer(network: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
+    if options.optimizer == 'sgd':
+        return torch.optim.SGD(network.parameters(), lr=options.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    return torch.optim.Adam(network.parameters(), lr=options.lr)

@@ -34,13 +34,34 @@ def heatmap_loss(logits: torch.Tensor, points: torch.Tensor, present: torch.Tens
         present: float [N, J], 1, 0 or nan.
         sigma: of the Gaussians, in pixels.
     """
-    height, width = logits.shape[2:]
-    x, y = (
-        torch.exp(-0.5 * ((torch.arange(side, device=logits.device) + 0.5 - points[..., axis, None]) / sigma) ** 2)
-        for side, axis in ((width, 0), (height, 1))
-    )
     known = ~present.isnan()
-    target = y[..., :, None] * x[..., None, :] * present.nan_to_num()[..., None, None]
+    target = true_heatmaps(points, present, sigma, logits.shape[2:])
     least = F.binary_cross_entropy(target, target, reduction='none')
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction='none') - least
     return (loss.sum(dim=(2, 3)) * known).sum() / known.sum().clamp(min=1) / (2 * torch.pi * sigma**2)
+
+
+def true_heatmaps(points: torch.Tensor, present: torch.Tensor, sigma: float, image_hw: tuple[int, int]) -> torch.Tensor:
+    """float [N, J, H, W]: Gaussians of height 1 at the keypoints, 0 where a keypoint is not there or nobody said.
+
+    Args:
+        points, present, sigma: see `heatmap_loss`.
+        image_hw: height and width of the maps.
+    """
+    x, y = (
+        torch.exp(-0.5 * ((torch.arange(side, device=points.device) + 0.5 - points[..., axis, None]) / sigma) ** 2)
+        for side, axis in ((image_hw[1], 0), (image_hw[0], 1))
+    )
+    return y[..., :, None] * x[..., None, :] * present.nan_to_num()[..., None, None]
+
+
+def heatmap_errors(logits: torch.Tensor, points: torch.Tensor, present: torch.Tensor, sigma: float) -> torch.Tensor:
+    """float [N, J]: of each heatmap, the mean over its pixels of the squared difference from the true one; nan where
+    nobody said whether the keypoint is there. An empty map of a keypoint that is there has about pi sigma**2 / (H W).
+
+    Args:
+        logits, points, present, sigma: see `heatmap_loss`.
+    """
+    target = true_heatmaps(points, present, sigma, logits.shape[2:])
+    errors = (logits.sigmoid() - target).square().mean(dim=(2, 3))
+    return torch.where(present.isnan(), torch.nan, errors)

@@ -20,8 +20,9 @@ from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import reading_tensors, write_atomically
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.downstream.batches import normalize, to_input
+from datasetgan_ext.downstream.batches import normalize, stack, to_input
 from datasetgan_ext.downstream.labeled_dataset import LabeledDataset, LabeledImage
+from datasetgan_ext.downstream.losses import heatmap_errors
 from datasetgan_ext.downstream.networks import build_network
 from datasetgan_ext.downstream.recognition import Pictures, content_number
 from datasetgan_ext.generator.generator import default_device
@@ -91,9 +92,14 @@ class DownstreamModel:
 
     def predict(self, images: Sequence[np.ndarray]) -> list[Predicted]:
         """Labels of images of any sizes, uint8 [H, W, 3], at their own sizes."""
+        return self._decided(images, *self._outputs(images))
+
+    def _outputs(self, images: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         inputs = normalize(torch.stack([to_input(image, self.image_hw) for image in images]).to(self.device))
+        return self.split(self.logits(inputs))
+
+    def _decided(self, images: Sequence[np.ndarray], classes: torch.Tensor, heats: torch.Tensor) -> list[Predicted]:
         with torch.inference_mode():
-            classes, heats = self.split(self.logits(inputs))
             return [self.decide(classes[index], heats[index], image.shape[:2]) for index, image in enumerate(images)]
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -196,14 +202,24 @@ class DownstreamModel:
             keypoints = Keypoints(points.astype(np.float32), np.where(there, VISIBLE, ABSENT).astype(np.uint8))
         return Predicted(mask, keypoints)
 
+    def _heatmap_errors(self, images: list[LabeledImage], heats: torch.Tensor) -> np.ndarray:
+        """float [N, J] of heatmaps' logits [N, J, *image_hw]; nan where an image's keypoints are not known."""
+        batch = stack(images, self.image_hw, self.task.keypoints).to(heats.device)
+        return heatmap_errors(heats, batch.points, batch.present, self.sigma).cpu().numpy()
+
     def _score_chunk(self, images: list[LabeledImage]) -> Iterator[tuple[int, Score]]:
-        for true, found in zip(images, self.predict([image.image for image in images])):
+        pictures = [image.image for image in images]
+        classes, heats = self._outputs(pictures)
+        if self.task.keypoints:
+            errors = self._heatmap_errors(images, heats)
+        for index, (true, found) in enumerate(zip(images, self._decided(pictures, classes, heats))):
             segmentation = keypoints = None
             if true.mask is not None and found.mask is not None:
                 segmentation = SegmentationScore(len(self.task.classes))
                 segmentation.add(true.mask, found.mask)
             if true.keypoints is not None and found.keypoints is not None:
                 keypoints = KeypointScore(self.image_hw)
+                keypoints.add_heatmaps(errors[index])
                 factor = max(self.image_hw) / max(true.image.shape[:2])
                 keypoints.add(
                     _scaled(true.keypoints, factor),

@@ -118,7 +118,12 @@ def fold_table(result: dict) -> str:
         for name, value, spread in rows
     ]
     if 'keypoints' in mean:
-        lines.append(f'{"L2":{width}}  {_scientific(mean["keypoints"]["l2"])} ± {_scientific(std["keypoints"]["l2"])}')
+        for title, name in (
+            ('mean squared distance, of the side', 'l2'),
+            ('heatmaps, mean squared error', 'heatmap_mse'),
+        ):
+            figures = (_scientific(part['keypoints'][name]) for part in (mean, std))
+            lines.append(f'{title:{width}}  {" ± ".join(figures)}')
     return '\n'.join(lines)
 
 

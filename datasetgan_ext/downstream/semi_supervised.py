@@ -4,6 +4,10 @@ A discriminator sees an image together with its label map. The segmentation netw
 unlabelled images by having the discriminator's features of its label maps match those of true ones; and from its own
 label maps of those unlabelled images that deceive the discriminator. The paper's second branch, a classifier of whole
 images, needs images without some of the classes; DatasetGAN's experiments have none.
+
+Weights, threshold, the discriminator and its optimiser are those of the authors' code (sud0301/semisup-semseg); the
+segmentation network's optimiser, rate and loss of labelled images are those of the options. What differs: the true maps
+are those of the step's labelled images, not of a batch of their own, and have no holes (`_true_maps`).
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from datasetgan_ext.downstream.batches import MEAN, STD, Batch
 from datasetgan_ext.downstream.learners import FitOptions, Supervised
 from datasetgan_ext.downstream.model import DownstreamModel
 
-# those of the paper, sec. 4.1
+# those of the paper, sec. 4.1, and of the authors' code
 MATCHING, SELF_TRAINING = 0.1, 1.0
 THRESHOLD = 0.6
 DISCRIMINATOR_LR, DISCRIMINATOR_BETAS = 1e-4, (0.9, 0.99)
@@ -39,9 +43,10 @@ class Discriminator(nn.Module):
 
     def forward(self, images: torch.Tensor, maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = torch.cat([images, maps], dim=1)
-        for convolution in self.convolutions:
+        for convolution in self.convolutions[:-1]:
             x = F.leaky_relu(convolution(x), 0.2)
             x = F.dropout2d(x, DROPOUT, self.training)
+        x = F.leaky_relu(self.convolutions[-1](x), 0.2)
         features = x.mean(dim=(2, 3))
         return self.judge(features)[:, 0], features
 
@@ -63,9 +68,20 @@ class SemiSupervised(Supervised):
         self.optimizers['discriminator'] = torch.optim.Adam(
             discriminator.parameters(), lr=DISCRIMINATOR_LR, betas=DISCRIMINATOR_BETAS
         )
+        self._seen = self._trusted = self._steps = self._steps_with_trust = 0
 
     def describe(self) -> dict:
         return {'method': 's4gan', 'discriminator_width': self.width}
+
+    def figures(self) -> dict:
+        """Shares of the unlabelled images that taught the network their own label map, and of the steps with any."""
+        steps = max(1, self._steps)
+        found = {
+            'self_trained_share': self._trusted / max(1, self._seen),
+            'self_training_steps': self._steps_with_trust / steps,
+        }
+        self._seen = self._trusted = self._steps = self._steps_with_trust = 0
+        return found
 
     def step(self, batches: tuple[Batch, ...], progress: float) -> float:
         """Take a step of both networks.
@@ -94,26 +110,52 @@ class SemiSupervised(Supervised):
             truth = _true_maps(labeled.masks, labeled_logits.softmax(dim=1))
             _, true_features = discriminator(true_images, truth)
         matching = (features.mean(dim=0) - true_features.mean(dim=0)).abs().mean()
-        self_training = self._self_training(logits, judged.detach().sigmoid())
+        trusted = judged.detach().sigmoid() > THRESHOLD if progress > 0 else torch.zeros_like(judged, dtype=torch.bool)
+        self._count(trusted)
+        self_training = self._self_training(logits, trusted)
         self.update('network', supervised + MATCHING * matching + SELF_TRAINING * self_training)
 
         discriminator.requires_grad_(True)
         true_judged, _ = discriminator(true_images, truth)
         judged, _ = discriminator(images, guesses.detach())
-        self.update(
-            'discriminator',
-            F.binary_cross_entropy_with_logits(true_judged, torch.ones_like(true_judged))
-            + F.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged)),
-        )
+        loss = F.binary_cross_entropy_with_logits(true_judged, torch.ones_like(true_judged))
+        loss = loss + F.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged))
+        self.update('discriminator', loss / 2)
         return supervised.item()
 
+    def _count(self, trusted: torch.Tensor) -> None:
+        count = int(trusted.sum())
+        self._seen += len(trusted)
+        self._trusted += count
+        self._steps += 1
+        self._steps_with_trust += count > 0
+
     @staticmethod
-    def _self_training(logits: torch.Tensor, confidence: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy with the network's own classes, of the images that the discriminator takes for true."""
-        trusted = confidence >= THRESHOLD
+    def _self_training(logits: torch.Tensor, trusted: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy with the network's own classes, of the images that the discriminator takes for true.
+
+        Args:
+            logits: float [N, K, H, W].
+            trusted: bool [N].
+        """
         if not trusted.any():
             return logits.sum() * 0
         return F.cross_entropy(logits[trusted], logits[trusted].detach().argmax(dim=1))
+
+
+def self_trained_share(training: dict) -> float | None:
+    """Share of the unlabelled images shown to a network until its checkpoint that taught it their own label map.
+
+    Args:
+        training: `DownstreamModel.training`; None is returned where the method is another.
+    """
+    before, total = 0, 0.0
+    for row in training['history']:
+        if 'self_trained_share' not in row:
+            return None
+        total += row['self_trained_share'] * (row['step'] - before)
+        before = row['step']
+    return total / before
 
 
 def _true_maps(masks: torch.Tensor, guesses: torch.Tensor) -> torch.Tensor:

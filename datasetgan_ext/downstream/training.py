@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from datasetgan_ext.downstream.recognition import Pictures
 from datasetgan_ext.downstream.weights import use_pretrained
 from datasetgan_ext.generator.generator import default_device
 
+log = logging.getLogger(__name__)
+
 MAX_VAL = 500
 """Images at most that are set apart from the training set to choose a checkpoint."""
 
@@ -37,11 +40,13 @@ class TrainingPlan:
         val: share of `data`, MAX_VAL images at most; 0 = none, the last checkpoint is the result.
         others: further labelled images of the same task, and the share of each batch that they have; `data` has the
             rest. None of them chooses the checkpoint.
-        unlabelled: images for semi-supervised training; None = supervised.
+        unlabelled: images for semi-supervised training; None = supervised. Those that have labels among `data` or
+            `others` are left out.
         image_hw: size to which all are resized; None = the size that all of `data` have.
         architecture, pretrained: see `networks` and `weights`.
         mirror: whether the mirror image of an image is one, too.
         options: of the training.
+        augment: whether images are changed at random; if not, `mirror` does nothing either.
     """
 
     data: LabeledDataset
@@ -54,6 +59,7 @@ class TrainingPlan:
     mirror: bool
     options: FitOptions
     others: tuple[tuple[LabeledDataset, float], ...] = ()
+    augment: bool = True
 
     def train(
         self,
@@ -85,8 +91,10 @@ class TrainingPlan:
         pictures = self.data.pictures()
         train, selection = self._split(pictures)
         seen = [pictures, *(images.pictures() for images, _ in self.others)]
+        unlabeled = None
         if self.unlabeled is not None:
-            seen.append(self.unlabeled.pictures())
+            unlabeled = self._without_labeled(Pictures.merged(seen))
+            seen.append(unlabeled.pictures())
         if self.selection is not None:
             chosen_by = self.selection.pictures()
             if chosen_by.are_among(Pictures.merged(seen)).any():
@@ -99,12 +107,14 @@ class TrainingPlan:
         model = DownstreamModel.build(self.architecture, self.data.task, image_hw)
         begun_with = use_pretrained(model.network, self.architecture, self.pretrained)
         model.network.to(device or default_device())
-        augmentation = Augmentation() if self.mirror else Augmentation(mirror=0)
+        augmentation = None
+        if self.augment:
+            augmentation = Augmentation() if self.mirror else Augmentation(mirror=0)
         options = self.options
         sources = [SharedBatches(train, self.others, image_hw, options.batch, options.seed, augmentation)]
-        if self.unlabeled is not None:
+        if unlabeled is not None:
             other_seed = (options.seed + 1) % (MAX_SEED + 1)
-            sources.append(BatchSource(self.unlabeled, image_hw, options.batch, other_seed, augmentation))
+            sources.append(BatchSource(unlabeled, image_hw, options.batch, other_seed, augmentation))
         model.seen = Pictures.merged(seen)
         learning = learner(model, options)
         record = {
@@ -115,14 +125,31 @@ class TrainingPlan:
             'data': self.data.fingerprint(),
             'val': self.val,
             'selection': self.selection.fingerprint() if self.selection else None,
-            'unlabelled': self.unlabeled.fingerprint() if self.unlabeled else None,
+            'unlabelled': unlabeled.fingerprint() if unlabeled else None,
             'size': size_text(image_hw),
+            'augment': self.augment,
             'mirror': self.mirror,
             **{name: value for name, value in asdict(options).items() if name != 'workers'},
         }
         if self.others:
             record['others'] = [{'data': images.fingerprint(), 'share': share} for images, share in self.others]
         return fit(learning, tuple(sources), out, record, selection, overwrite)
+
+    def _without_labeled(self, labeled: Pictures) -> LabeledDataset:
+        """The unlabelled images that are not among the labelled ones.
+
+        Raises:
+            UserError: none is left.
+        """
+        known = self.unlabeled.pictures().are_among(labeled)
+        if known.all():
+            raise UserError(
+                f'`unlabeled`={self.unlabeled.source}: all of its {len(known)} images have labels in '
+                f'`data`={self.data.source}; give a folder with others'
+            )
+        if known.any():
+            log.info('%d of %d unlabelled images have labels, and are left out', int(known.sum()), len(known))
+        return self.unlabeled.take(np.flatnonzero(~known).tolist())
 
     def _split(self, pictures: Pictures) -> tuple[LabeledDataset, LabeledDataset | None]:
         """What trains, and what chooses the checkpoint. The same picture twice, though it be in another file format,

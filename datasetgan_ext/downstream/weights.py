@@ -17,6 +17,8 @@ from datasetgan_ext.downstream.vision import import_segmentation
 
 PREFIXES = ('', 'network.', 'network.backbone.')
 """Where a file's weights may belong: all names as they are, torchvision's network, or its backbone alone."""
+OFFERS = {'coco': 'COCO, the whole network', 'imagenet': 'ImageNet, its backbone'}
+"""What torchvision's weights were trained on, and what of a network they are."""
 SAFE_TORCH = (2, 6)
 """From this version on, `torch.load(weights_only=True)` runs no code."""
 
@@ -29,35 +31,42 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
     Args:
         network: of `networks.build_network`.
         architecture: its name.
-        pretrained: 'none', 'auto' for torchvision's files in torch's folder of downloads, or a file: a state dict of
-            the network or its backbone, as torch or safetensors save it, or a network of datasetgan train-downstream.
+        pretrained: 'none'; 'coco' or 'imagenet' for torchvision's file in torch's folder of downloads, 'auto' for the
+            first of the two that is there; or a file: a state dict of the network or its backbone, as torch or
+            safetensors save it, or a network of datasetgan train-downstream.
 
     Returns:
         The file that was used; None = none was, and a message of the log says why.
 
     Raises:
-        UserError: the named file cannot be read, or is of another network.
+        UserError: the named file cannot be read, or is of another network; or what was asked for is not there.
     """
     if pretrained == 'none':
         return None
-    if pretrained != 'auto':
+    if pretrained not in ('auto', *OFFERS):
         _check_torch(Path(pretrained))
         _load(network, Path(pretrained))
         return pretrained
+    if pretrained != 'auto' and (architecture == SMALL or architecture.startswith(SMP)):
+        raise UserError(
+            f'`pretrained`={pretrained}: torchvision has no weights for {architecture}; give auto or a file'
+        )
     if architecture == SMALL:
         return None
     if architecture.startswith(SMP):
         log.warning('`pretrained`=auto: %s begins with random weights; `pretrained`=FILE gives it others', architecture)
         return None
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    offers = _offers(architecture)
-    for kind, url in offers:
+    offers = {name: url for name, url in _offers(architecture).items() if pretrained in ('auto', name)}
+    for name, url in offers.items():
         path = folder / url.rpartition('/')[2]
         if path.is_file():
             _load(network, path)
-            log.info('`pretrained`=auto: begins with %s (%s)', path, kind)
+            log.info('`pretrained`=%s: begins with %s (%s)', pretrained, path, OFFERS[name])
             return str(path)
-    wanted = ' or '.join(f'{url} ({kind})' for kind, url in offers)
+    wanted = ' or '.join(f'{url} ({OFFERS[name]})' for name, url in offers.items())
+    if pretrained != 'auto':
+        raise UserError(f'`pretrained`={pretrained}: {folder} does not hold {wanted}; put it there')
     log.warning(
         '`pretrained`=auto: %s holds no weights for %s, so it begins with random ones, and needs more images and '
         'steps. To have it begin as in the paper, put into that folder %s',
@@ -68,15 +77,15 @@ def use_pretrained(network: nn.Module, architecture: str, pretrained: str) -> st
     return None
 
 
-def _offers(architecture: str) -> list[tuple[str, str]]:
-    """What torchvision has for a network: of each, what it was trained on, and its address."""
+def _offers(architecture: str) -> dict[str, str]:
+    """The address of what torchvision has for a network, by the names of `OFFERS`."""
     module = import_segmentation()
     import torchvision.models
 
     own = torchvision.models.get_model_weights(getattr(module, architecture))
     backbone = next(name for name in ('resnet101', 'resnet50', 'mobilenet_v3_large') if architecture.endswith(name))
     encoder = torchvision.models.get_model_weights(backbone)
-    return [('COCO, the whole network', next(iter(own)).url), ('ImageNet, its backbone', encoder.IMAGENET1K_V1.url)]
+    return {'coco': next(iter(own)).url, 'imagenet': encoder.IMAGENET1K_V1.url}
 
 
 def _check_torch(path: Path) -> None:

@@ -27,6 +27,7 @@ class KeypointScore:
         self._object_sides: list[float] = []
         self.absent = 0
         self.absent_called_absent = 0
+        self._heatmap_errors: list[float] = []
 
     def add(self, true: Keypoints, predicted: Keypoints, mask: np.ndarray | None = None) -> None:
         """Count an image.
@@ -45,6 +46,10 @@ class KeypointScore:
         object_side = float(np.ptp(object_box(mask, true.points[there]), axis=0).max())
         self._object_sides += int(there.sum()) * [object_side]
 
+    def add_heatmaps(self, errors: np.ndarray) -> None:
+        """Count mean squared errors of heatmaps, float [J]; nan where there is no true one."""
+        self._heatmap_errors += errors[~np.isnan(errors)].tolist()
+
     @classmethod
     def merged(cls, scores: Iterable[KeypointScore]) -> KeypointScore:
         """The score of all images that were counted in any of `scores`: images of one size; there is one at least."""
@@ -55,6 +60,7 @@ class KeypointScore:
             merged._object_sides += score._object_sides
             merged.absent += score.absent
             merged.absent_called_absent += score.absent_called_absent
+            merged._heatmap_errors += score._heatmap_errors
         return merged
 
     @property
@@ -73,11 +79,19 @@ class KeypointScore:
             return float('nan')
         return float(np.mean(np.array(self._distances) <= OBJECT_SHARE * np.array(self._object_sides)))
 
+    @property
+    def heatmap_mse(self) -> float:
+        """Mean over heatmaps and pixels of the squared error; nan if no heatmap was counted."""
+        return float(np.mean(self._heatmap_errors)) if self._heatmap_errors else float('nan')
+
     def to_json(self) -> dict:
-        """All figures. `l2` is the mean squared distance in units of the image's longer side, which the paper's figures
-        seem to be; `pck_at_*_of_512` has the paper's thresholds, scaled to these images."""
+        """All figures. `l2` is the mean squared distance in units of the image's longer side, of the keypoints found;
+        `heatmap_mse` is there if heatmaps were counted, and is the paper's L2 as far as one can tell;
+        `pck_at_*_of_512` has the paper's thresholds, scaled to these images."""
         found = self.found
+        heatmaps = {'heatmap_mse': self.heatmap_mse} if self._heatmap_errors else {}
         return {
+            **heatmaps,
             'keypoints': len(self._distances),
             'found': len(found),
             'absent': self.absent,
@@ -96,8 +110,10 @@ class KeypointScore:
         score = self.to_json()
         rows = [
             ('mean error, pixels', f'{score["mean_error_px"]:.3f}' if self.found.size else 'none found'),
-            ('L2 (share of the side, squared)', f'{score["l2"]:.2e}' if self.found.size else 'none found'),
+            ('mean squared distance, of the side', f'{score["l2"]:.2e}' if self.found.size else 'none found'),
         ]
+        if self._heatmap_errors:
+            rows.append(('heatmaps, mean squared error', f'{score["heatmap_mse"]:.2e}'))
         rows += [
             (f'PCK within {pixels} of {PAPER_SIDE} pixels', f'{100 * score[f"pck_at_{pixels}_of_{PAPER_SIDE}"]:.2f}')
             for pixels in PAPER_PIXELS

@@ -2,8 +2,11 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -24,12 +27,21 @@ def tables(monkeypatch):
     return tables, table1, table2
 
 
+@pytest.fixture
+def place(tables, tmp_path):
+    """Of a full table, whose folders are names."""
+    from benchmarks.table_runs import Place
+
+    sources = {name: tmp_path / name for name in ('labelled', 'generated', 'train', 'few', 'test', 'shapes')}
+    return Place(tmp_path, tables[0].PRESETS['full'], 'classes', sources)
+
+
 def given_folders(tmp_path) -> list[str]:
     """Squares in place of the demo's cars."""
     sources = {
         'labelled': range(16),
         'generated': range(100, 106),
-        'real-train': range(200, 216),
+        'real-train': range(200, 220),
         'real-test': range(300, 306),
     }
     return [f'--{name}={write_world(tmp_path / name, seeds)}' for name, seeds in sources.items()]
@@ -46,9 +58,17 @@ def test_both_tables_on_given_folders(tables, tmp_path):
     output = run(tables[1], *folders)
     assert '| DatasetGAN |' in output and 'below Fully-Supervised' in output
     content = json.loads((tmp_path / 'work' / 'smoke' / 'table1.json').read_text())
-    assert len(content['rows']) == 6
-    assert all(0 <= row['mean_iou']['mean'] <= 1 and len(row['runs']) == 1 for row in content['rows'].values())
+    assert len(content['rows']) == 7 and len(content['settings']['points']) == 4
+    for title, row in content['rows'].items():
+        assert 0 <= row['mean_iou']['mean'] <= 1 and len(row['runs']) == 1
+        assert sum(row['chosen'].values()) == 5 and set(row['chosen']) <= set(content['settings']['points'])
+        assert row['chosen_updates'] in (1, 1.2, 1.4, 1.6, 1.8, 2)
+        assert (row['cost']['trainings'], row['cost']['updates']) == (4, 8) and row['cost']['seconds'] > 0
+        assert ('self_trained_share' in row) == title.startswith('Semi-Supervised')
+    assert content['pretraining']['trainings'] == 1
     assert 'step' not in run(tables[1], *folders), 'what is there is not trained again'
+    again = json.loads((tmp_path / 'work' / 'smoke' / 'table1.json').read_text())
+    assert again == content
     assert '| Transfer-Learning |' in run(tables[2], *folders)
 
 
@@ -60,29 +80,115 @@ def test_on_the_demo_in_processes_of_their_own(tables, tmp_path):
     work = f'--work={tmp_path}/work'
     assert '| DatasetGAN |' in run(tables[2], work)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / 'work' / 'smoke').glob('*/images/*.png')}
-    assert len(stamps) == 6 + 16 + 6, 'generated, real for training, real for the test'
+    assert len(stamps) == 6 + 20 + 6 + 4, 'generated, real for training, real for the test, shapes'
     assert '| without the most uncertain 30% |' in run(ablations, work, '--jobs=2')
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
 def test_scripts_run_from_a_checkout(tmp_path):
-    scripts = [f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations')]
+    scripts = [
+        f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations', 'doubtful_pixels')
+    ]
     for script, text in show_help(scripts, tmp_path).items():
         assert '--smoke' in text, script
 
 
-def test_all_methods_are_treated_alike(tables, tmp_path):
-    """Their commands differ in the data alone."""
+def test_all_methods_are_treated_alike(tables, place):
+    """Their commands differ in the data alone, and in what they begin with: one row shows what that is worth."""
     from benchmarks import real_and_generated
+    from benchmarks.table_runs import train_arguments
 
-    common, table1, table2 = tables
-    sources = {name: tmp_path / name for name in ('labelled', 'generated', 'train', 'few', 'test')}
+    _, table1, table2 = tables
     for rows in (table1.ROWS, table2.ROWS, real_and_generated.ROWS):
-        commands = [common.train_arguments(row, 0, tmp_path / 'm', common.PRESETS['full'], sources) for row in rows]
-        names = ('--data', '--num', '--unlabeled', '--discriminator-width')
-        rest = [{argument for argument in command if not argument.startswith(names)} for command in commands]
-        assert all(other == rest[0] for other in rest) and {'--val=0', '--steps=4000'} <= rest[0]
-        assert not any(str(sources['test']) in argument for command in commands for argument in command)
+        for point in place.settings.points('classes', search=True):
+            commands = [train_arguments(place, row, 1, point) for row in rows]
+            names = ('--data', '--num', '--unlabeled', '--out', '--pretrained')
+            rest = [{argument for argument in command if not argument.startswith(names)} for command in commands]
+            assert all(other == rest[0] for other in rest) and {'--val=0', '--steps=4000'} <= rest[0]
+            for row, command in zip(rows, commands):
+                random = 'from random' in row.title
+                assert f'--pretrained={"none" if random else place.pretrained(1)}' in command
+                assert not any(str(place.sources['test']) in argument for argument in command)
+
+
+def test_large_networks_begin_with_what_the_papers_do(place):
+    from benchmarks.table1 import ROWS
+    from benchmarks.table_runs import train_arguments
+
+    place = replace(place, settings=replace(place.settings, architecture='deeplabv3_resnet101'))
+    point = place.settings.points('classes', search=False)[0]
+    found = {row.title: train_arguments(place, row, 0, point) for row in ROWS}
+    for title, weights in (('Semi-Supervised', 'coco'), ('Transfer-Learning', 'coco'), ('DatasetGAN', 'imagenet')):
+        assert f'--pretrained={weights}' in found[title]
+
+
+def test_the_search_is_the_same_for_all(place):
+    points = place.settings.points('classes', search=True)
+    assert [(point.lr, point.augment) for point in points] == [(1e-2, True), (3e-3, True), (1e-2, False), (3e-3, False)]
+    assert place.settings.points('keypoints', search=True) == points[:2]
+    assert place.settings.points('classes', search=False) == points[:1]
+    from benchmarks.table1 import ROWS
+
+    outs = {place.out(row, run, point) for row in ROWS for run in range(3) for point in points}
+    assert len(outs) == len(ROWS) * 3 * 4, 'no two trainings share a file'
+
+
+def test_tables_share_what_they_share(place):
+    """Rows of two tables that train the same have the same files."""
+    from benchmarks import ablations, doubtful_pixels, real_and_generated, table1
+
+    names = {row.title: row.name() for row in table1.ROWS}
+    others = {row.title: row.name() for row in real_and_generated.ROWS}
+    shared = ('DatasetGAN', 'Fully-Supervised')
+    assert [names[title] for title in shared] == [others[title] for title in shared]
+    assert names['DatasetGAN'] in {row.name() for row in ablations.ROWS} & {row.name() for row in doubtful_pixels.ROWS}
+
+
+def test_tables_of_a_result(tables):
+    _, table1, table2 = tables
+    figure = {'mean': 0.5, 'std': 0.01}
+    row = dict.fromkeys(table1.FIGURES, figure) | {
+        'chosen': {'0.01, augmented': 9, '0.003, as they are': 6},
+        'chosen_updates': 480.4,
+        'cost': {'trainings': 12, 'updates': 7200, 'seconds': 600},
+    }
+    points = ['0.01, augmented', '0.003, as they are']
+    rows = {'DatasetGAN': row, 'Semi-Supervised': row | {'self_trained_share': 0.135}}
+    content = {'settings': {'points': points}, 'rows': rows}
+    lines = table1.table(content).splitlines()
+    assert [line.split(' | ')[:5] for line in lines[2:]] == [
+        ['| DatasetGAN', '50.00 ± 1.00', '50.00 ± 1.00', '50.00 ± 1.00', '–'],
+        ["| DatasetGAN, NVIDIA's corrected figures", '–', '–', '–', '–'],
+        ['| Semi-Supervised', '50.00 ± 1.00', '50.00 ± 1.00', '50.00 ± 1.00', '13.5'],
+    ]
+    assert '| 47.28; 47.87 | – | 68.41; 67.53 | – | 53.83; 54.55 | – | 31.92; 32.63 | – |' in lines[3]
+    assert tables[0].search_table(content).splitlines()[2] == '| DatasetGAN | 9 | 6 | 480 | 12 | 7200 | 10 |'
+    keypoints = {'l2': {'mean': 3e-4, 'std': None}} | dict.fromkeys(table2.FIGURES, figure)
+    shown = table2.table({'rows': {'DatasetGAN': {'keypoints': keypoints}}}).splitlines()
+    assert len({line.count('|') for line in shown}) == 1 and '| 79.91 | 67.14 | 35.17 | 60.61' in shown[2]
+
+
+def test_pixels_and_table_of_the_in_domain_rows(tables):
+    from benchmarks import in_domain
+
+    images = [SimpleNamespace(mask=np.array([[0, 0], [0, 3]])), SimpleNamespace(mask=np.array([[3, 1], [0, 0]]))]
+    assert in_domain.pixels_of(images)[:5] == [5 / 8, 1 / 8, 0, 2 / 8, 0]
+    parts = dict.fromkeys(in_domain.SMALL_PARTS, 0.25)
+    row = {'mean_iou': 0.5, 'std': None, 'iou': parts, 'pixels': dict.fromkeys(parts, 0.0012)}
+    assert in_domain.table({'rows': {'drawings 0 to 15': row}}).splitlines()[2] == (
+        '| drawings 0 to 15 | 50.0' + 6 * ' | 25 (12)' + ' |'
+    )
+
+
+def test_shapes_have_true_masks(tables, tmp_path):
+    from benchmarks import shapes
+
+    images = read_labeled(tables[0].write_shapes(tmp_path / 'shapes', range(30)))
+    assert len(images) == 30 and images.task.classes == shapes.CLASSES and not images.task.keypoints
+    drawing = shapes.draw(7)
+    assert (images[7].mask == drawing.mask).all() and (images[7].image == drawing.image).all()
+    assert set().union(*(image.mask.ravel().tolist() for image in images)) == set(range(len(shapes.CLASSES)))
+    assert len(set(shapes.PALETTE)) == len(shapes.CLASSES)
 
 
 def test_drawings_are_read_with_their_labels(tables, tmp_path):

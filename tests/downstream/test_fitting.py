@@ -16,15 +16,21 @@ from safetensors.torch import load_file, save_file
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import TEMPORARY_SUFFIX
-from datasetgan_ext.downstream import fitting
+from datasetgan_ext.downstream import fitting, semi_supervised, training
+from datasetgan_ext.downstream.batches import normalize, stack
 from datasetgan_ext.downstream.fitting import checkpoints_of
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.learners import FitOptions, Supervised
-from datasetgan_ext.downstream.losses import dice_loss, heatmap_loss
+from datasetgan_ext.downstream.losses import dice_loss, heatmap_errors, heatmap_loss, true_heatmaps
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL
 from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
-from datasetgan_ext.downstream.semi_supervised import SemiSupervised, _true_maps
+from datasetgan_ext.downstream.semi_supervised import (
+    Discriminator,
+    SemiSupervised,
+    _true_maps,
+    self_trained_share,
+)
 from datasetgan_ext.downstream.training import TrainingPlan
 from tests.helpers.squares import write_world
 from tests.helpers.trees import tree
@@ -202,6 +208,27 @@ def test_heatmap_loss():
     assert heatmap_loss(maps, points, torch.tensor([[1.0, 1.0]]), 1.5).item() > 1
 
 
+def test_errors_of_heatmaps():
+    """Of a right map, an empty one whose keypoint is there, one that is half everywhere, and one that nobody knows."""
+    points = torch.tensor([[[20.5, 15.5], [16.0, 16.0], [0.0, 0.0], [1.0, 1.0]]])
+    present = torch.tensor([[1, 1, 0, math.nan]])
+    right = true_heatmaps(points, present, 1.5, (32, 40))
+    assert right.shape == (1, 4, 32, 40) and right[0, 0, 15, 20] == 1 and not right[0, 2:].any()
+    maps = torch.stack([right[0, 0], torch.zeros(32, 40), torch.full((32, 40), 0.5), right[0, 3]])[None]
+    errors = heatmap_errors(maps.clamp(1e-7, 1 - 1e-7).logit(), points, present, 1.5)[0].tolist()
+    assert errors[:3] == pytest.approx([0, math.pi * 1.5**2 / (32 * 40), 0.25], abs=1e-6) and math.isnan(errors[3])
+
+
+def test_scores_hold_the_errors_of_heatmaps(trained, others):
+    model = DownstreamModel.load(trained[0])
+    found = model.score(others.take(range(3))).keypoints.to_json()['heatmap_mse']
+    batch = stack([others[index] for index in range(3)], (16, 16), others.task.keypoints)
+    heats = model.split(model.logits(normalize(batch.images).to(model.device)))[1].cpu()
+    assert found == pytest.approx(heatmap_errors(heats, batch.points, batch.present, model.sigma).mean().item())
+    empty = math.pi * model.sigma**2 / 256
+    assert 0 < found < empty, 'it learned something'
+
+
 def test_true_maps_have_no_holes():
     masks = torch.tensor([[[0, 1, IGNORE]]])
     guesses = torch.tensor([0.2, 0.8]).view(1, 2, 1, 1).expand(1, 2, 1, 3)
@@ -210,9 +237,77 @@ def test_true_maps_have_no_holes():
 
 def test_self_training_only_on_trusted_images():
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]]).view(2, 2, 1, 1)
-    trusted = SemiSupervised._self_training(logits, torch.tensor([0.9, 0.1])).item()
+    trusted = SemiSupervised._self_training(logits, torch.tensor([True, False])).item()
     assert trusted == pytest.approx(math.log(1 + math.exp(-2)))
-    assert SemiSupervised._self_training(logits, torch.tensor([0.5, 0.1])).item() == 0
+    assert SemiSupervised._self_training(logits, torch.tensor([False, False])).item() == 0
+
+
+@pytest.mark.parametrize('threshold, of_history, in_all', [(-1.0, [0.5, 1, 1], 5 / 6), (1.0, [0, 0, 0], 0)])
+def test_the_share_of_self_trained_images_is_told(threshold, of_history, in_all, world, others, tmp_path, monkeypatch):
+    """All images, but for the first step, or none."""
+    monkeypatch.setattr(semi_supervised, 'THRESHOLD', threshold)
+    plan = make_plan(world.only(True, False), unlabeled=others.without_labels())
+    model = plan.train(tmp_path / 'm.safetensors', SemiSupervised)
+    assert [row['self_trained_share'] for row in model.training['history']] == of_history
+    assert [row['self_training_steps'] for row in model.training['history']] == of_history
+    assert self_trained_share(model.training) == pytest.approx(in_all)
+
+
+def test_the_share_of_self_trained_images_by_hand():
+    history = [{'step': 2, 'self_trained_share': 0.5}, {'step': 5, 'self_trained_share': 1.0}]
+    assert self_trained_share({'history': history}) == pytest.approx((2 * 0.5 + 3 * 1) / 5)
+    assert self_trained_share({'history': [{'step': 2}]}) is None
+
+
+def test_the_discriminator_drops_channels_after_the_first_three_layers_alone(monkeypatch):
+    monkeypatch.setattr(semi_supervised, 'DROPOUT', 1.0)
+    discriminator = Discriminator(3, 4).train()
+    _, features = discriminator(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
+    bias = torch.nn.functional.leaky_relu(discriminator.convolutions[3].bias, 0.2)
+    assert features.shape == (2, 32) and torch.allclose(features, bias.expand(2, -1))
+
+
+def test_unlabelled_images_are_not_the_labelled_ones(world, tmp_path):
+    classes = world.only(True, False)
+    plan = make_plan(classes.take(range(4)), unlabeled=world.without_labels())
+    model = plan.train(tmp_path / 'm.safetensors', SemiSupervised)
+    assert model.training['unlabelled'] == world.take(range(4, 12)).without_labels().fingerprint()
+    assert len(model.seen.numbers) == 12
+    with pytest.raises(UserError, match='all of its 12 images have labels in `data`'):
+        make_plan(classes, unlabeled=world.without_labels()).train(tmp_path / 'n.safetensors', SemiSupervised)
+
+
+@pytest.mark.parametrize('augment, mirror, expected', [(True, True, 0.5), (True, False, 0), (False, True, None)])
+def test_augmentation_can_be_switched_off(augment, mirror, expected, world, others, tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(training, 'fit', lambda learner, sources, *_: found.extend(sources))
+    plan = make_plan(world.only(True, False), unlabeled=others.without_labels(), augment=augment, mirror=mirror)
+    plan.train(tmp_path / 'm.safetensors', SemiSupervised)
+    assert len(found) == 2
+    for source in found:
+        assert (None if source.augmentation is None else source.augmentation.mirror) == expected
+
+
+def test_plain_gradient_descent(world):
+    model = DownstreamModel.build(SMALL, world.task, (16, 16))
+    learner = SemiSupervised(model, replace(OPTIONS, optimizer='sgd', lr=0.25))
+    parameter = next(model.network.parameters())
+    before = parameter.detach().clone()
+    learner.update('network', 3 * parameter.sum())
+    assert torch.allclose(parameter, before - 0.25 * (3 + 5e-4 * before)), 'the gradient, and the decay of weights'
+    learner.update('network', 0 * parameter.sum())
+    assert (parameter < before - 0.25 * (3 + 0.9 * 3) + 0.01).all(), 'momentum'
+    assert isinstance(learner.optimizers['discriminator'], torch.optim.Adam)
+
+
+def test_an_option_that_is_no_longer_given_is_another_training(world, others, tmp_path, monkeypatch):
+    out = tmp_path / 'm.safetensors'
+    with monkeypatch.context() as patch:
+        stopping(patch, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            make_plan(world, others=((others, 0.25),)).train(out)
+    with pytest.raises(UserError, match='others was .*, now None'):
+        make_plan(world).train(out)
 
 
 def test_what_a_killed_training_left_half_written_is_deleted(world, tmp_path):

@@ -73,6 +73,11 @@ def test_a_backbones_file_as_torchvision_has_it(tmp_path, monkeypatch, caplog):
     after = network.state_dict()
     assert all(torch.equal(after[prefix + name], tensor) for name, tensor in backbone.items())
     assert use_pretrained(network, MOBILE, 'none') is None
+    assert use_pretrained(network, MOBILE, 'coco') == str(path)
+    with pytest.raises(UserError, match=r'does not hold .*download.pytorch.org.* \(ImageNet, its backbone\)'):
+        use_pretrained(network, MOBILE, 'imagenet')
+    with pytest.raises(UserError, match='no weights for small-unet'):
+        use_pretrained(build_network(SMALL, 3), SMALL, 'coco')
 
 
 def test_a_network_of_ours_with_other_classes(tmp_path):

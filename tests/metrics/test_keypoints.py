@@ -61,3 +61,14 @@ def test_merged_scores_are_those_of_all_images():
         score.add(*pair)
         together.add(*pair)
     assert KeypointScore.merged(apart).to_json() == together.to_json()
+
+
+def test_errors_of_heatmaps_are_averaged_over_those_that_have_one():
+    first, second = KeypointScore((64, 64)), KeypointScore((64, 64))
+    assert 'heatmap_mse' not in first.to_json() and 'heatmaps' not in first.table()
+    first.add(keypoints((10, 10, VISIBLE)), keypoints((10, 10, VISIBLE)))
+    first.add_heatmaps(np.array([1e-4, np.nan, 2e-4]))
+    second.add_heatmaps(np.array([6e-4]))
+    merged = KeypointScore.merged([first, second])
+    assert merged.to_json()['heatmap_mse'] == pytest.approx(3e-4)
+    assert 'heatmaps, mean squared error' in merged.table() and '3.00e-04' in merged.table()

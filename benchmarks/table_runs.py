@@ -1,0 +1,272 @@
+"""The rows of the paper's tables in miniature: what each trains on, the search, training and scoring."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from datasetgan_ext import train_downstream, train_semi_supervised
+from datasetgan_ext.core.files import write_atomically
+from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, checkpoints_of
+from datasetgan_ext.downstream.labeled_dataset import read_labeled
+from datasetgan_ext.downstream.model import DownstreamModel
+from datasetgan_ext.downstream.networks import SMALL
+from datasetgan_ext.downstream.protocol import score_by_folds
+from datasetgan_ext.downstream.semi_supervised import self_trained_share
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+
+CHECKPOINTS = 5
+SHARE_BESIDE = 0.3
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method: what it trains on, by the names of the sources below.
+
+    Attributes:
+        title: in the table.
+        data: source of its labelled images.
+        num: how many of them it takes, from the first; None = all.
+        unlabelled: source of unlabelled images; with them it is semi-supervised.
+        share: of `Settings.images` that it takes, in place of `num`.
+        beside: source of further labelled images, which are SHARE_BESIDE of each batch.
+        pretrained: what it begins with, as in the paper: 'coco' or 'imagenet', in whose place the small network has the
+            shapes; or 'none', for random weights.
+    """
+
+    title: str
+    data: str
+    num: int | None = None
+    unlabeled: str | None = None
+    share: float = 1
+    beside: str | None = None
+    pretrained: str = 'coco'
+
+    def name(self) -> str:
+        """Of its files: equal where two tables train the same."""
+        parts = (self.data, self.num, self.unlabeled, self.share, self.beside, self.pretrained)
+        return re.sub(r'[^a-z0-9.]+', '-', ' '.join(str(part) for part in parts).lower())
+
+
+@dataclass(frozen=True)
+class Point:
+    """Of the search: Adam's learning rate at the start, and whether images are changed at random."""
+
+    lr: float
+    augment: bool
+
+    def __str__(self) -> str:
+        return f'{self.lr:g}, {"augmented" if self.augment else "as they are"}'
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    Attributes:
+        images: generated ones.
+        real: images of the real training set.
+        test: of the real test set.
+        shapes: pictures of other things to pretrain on.
+        steps: updates of every method.
+        runs: trainings of each, with other seeds.
+        architecture: of all downstream networks.
+        rates: learning rates of the search.
+        size: HxW at which networks see the images; None = as they are. Scored is at the images' own size.
+    """
+
+    images: int = 10_000
+    real: int = 2000
+    test: int = 200
+    shapes: int = 2000
+    steps: int = 4000
+    runs: int = 3
+    architecture: str = SMALL
+    rates: tuple[float, ...] = (1e-2, 3e-3)
+    size: str | None = None
+
+    def points(self, kind: str, search: bool) -> list[Point]:
+        """The grid; for keypoints, whose networks see the same images, of rates alone. Without a search its first."""
+        points = [Point(lr, augment) for augment, lr in product((True, False), self.rates)]
+        if not search:
+            return points[:1]
+        return points if kind == 'classes' else points[: len(self.rates)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table's networks are, and what they learn.
+
+    Attributes:
+        work: folder of data and networks.
+        settings: of the table.
+        kind: 'classes' or 'keypoints'.
+        sources: folder of each kind of images.
+    """
+
+    work: Path
+    settings: Settings
+    kind: str
+    sources: dict[str, Path]
+
+    def out(self, row: Row, run: int, point: Point) -> Path:
+        how = f'{point.lr:g}-{"augmented" if point.augment else "plain"}'
+        return self.work / self.kind / f'{row.name()}-{run}-{how}.safetensors'
+
+    def pretrained(self, run: int) -> Path:
+        return self.work / f'pretrained-{run}.safetensors'
+
+
+def run_rows(place: Place, rows: Sequence[Row], points: Sequence[Point], run: Callable) -> dict:
+    """Train and score.
+
+    Args:
+        place: where.
+        rows: the methods.
+        points: the grid, the same for all.
+        run: like `map`; a pool's, for many at once.
+
+    Returns:
+        What pretraining cost, and the figures of each row by its title, as JSON.
+    """
+    seeds = range(place.settings.runs)
+    pretraining = sum(run(partial(_pretrain, place), seeds)) if place.settings.architecture == SMALL else 0
+    # the longest first, so that none is left alone at the end
+    tasks = sorted(product(rows, seeds, points), key=lambda task: task[0].unlabeled is None)
+    seconds = list(run(partial(_train, place), *zip(*tasks)))
+    pairs = list(product(rows, seeds))
+    scores = list(run(partial(_score, place, points), *zip(*pairs)))
+    found = {}
+    for row in rows:
+        runs = [score for (other, _), score in zip(pairs, scores) if other is row]
+        times = [time for (other, _, _), time in zip(tasks, seconds) if other is row]
+        shares = [score['self_trained_share'] for score in runs]
+        found[row.title] = {
+            'runs': [score['mean'] for score in runs],
+            **_summary([score['mean'] for score in runs]),
+            'chosen': dict(sum((Counter(score['chosen']) for score in runs), Counter())),
+            'chosen_updates': float(np.mean([score['chosen_updates'] for score in runs])),
+            'cost': {
+                'trainings': len(times),
+                'updates': len(times) * place.settings.steps,
+                'seconds': round(sum(times), 1),
+            },
+        }
+        if row.unlabeled:
+            found[row.title]['self_trained_share'] = float(np.mean(shares))
+    return {
+        'pretraining': {'trainings': len(seeds), 'seconds': round(pretraining, 1)} if pretraining else None,
+        'rows': found,
+    }
+
+
+def _pretrain(place: Place, run: int) -> float:
+    """Train a network on the shapes, and tell how many seconds it took."""
+    out = place.pretrained(run)
+    arguments = _arguments(place, place.settings.points('classes', False)[0], run, out)
+    return _timed(train_downstream, [*arguments, f'--data={place.sources["shapes"]}', '--only=classes'], out)
+
+
+def _train(place: Place, row: Row, run: int, point: Point) -> float:
+    """Train a method at a point, and tell how many seconds it took."""
+    out = place.out(row, run, point)
+    command = train_semi_supervised if row.unlabeled else train_downstream
+    extra = [] if row.unlabeled else [f'--only={place.kind}']
+    return _timed(command, [*train_arguments(place, row, run, point), *extra], out)
+
+
+def _timed(command, arguments: list[str], out: Path) -> float:
+    """Run a training that is not there already; the seconds that it took, also when it was there."""
+    seconds = out.with_suffix('.seconds')
+    if not out.exists() or out.with_name(out.name + PARTIAL_SUFFIX).exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        command.main(arguments, standalone_mode=False)
+        write_atomically(seconds, f'{time.perf_counter() - start:.2f}'.encode())
+    return float(seconds.read_text())
+
+
+def _score(place: Place, points: Sequence[Point], row: Row, run: int) -> dict:
+    """Score a method's networks on the test set; what is there already is not done again."""
+    first = place.out(row, run, points[0])
+    scores = first.with_name(f'{first.stem}-of-{len(points)}.json')
+    if not scores.exists():
+        test = read_labeled(place.sources['test'], _task(place.sources))
+        test = test.only(place.kind == 'classes', place.kind == 'keypoints')
+        point_of = {path: point for point in points for path in checkpoints_of(place.out(row, run, point))}
+        result = score_by_folds(list(point_of), test)
+        chosen = [next(path for path in point_of if path.name == fold['chosen']) for fold in result['folds']]
+        training = [DownstreamModel.load(path, 'cpu').training for path in chosen]
+        shares = [self_trained_share(record) for record in training]
+        content = {
+            'mean': result['mean'],
+            'chosen': Counter(str(point_of[path]) for path in chosen),
+            'chosen_updates': float(np.mean([record['step'] for record in training])),
+            'self_trained_share': None if None in shares else float(np.mean(shares)),
+        }
+        write_atomically(scores, json.dumps(content).encode())
+    return json.loads(scores.read_text())
+
+
+def train_arguments(place: Place, row: Row, run: int, point: Point) -> list[str]:
+    """The command line of a row, the same for all but for the data."""
+    sources, settings = place.sources, place.settings
+    arguments = [f'--data={sources[row.data]}', *_arguments(place, point, run, place.out(row, run, point))]
+    shapes = settings.architecture == SMALL and row.pretrained != 'none'
+    arguments.append(f'--pretrained={place.pretrained(run) if shapes else row.pretrained}')
+    if row.data == 'labelled' and sources['labelled'] == DEMO_FOLDER / 'samples':
+        arguments.append(f'--classes={DEMO_FOLDER / "task.json"}')
+    if num := row.num or (round(row.share * settings.images) if row.share < 1 else None):
+        arguments.append(f'--num={num}')
+    if row.beside:
+        arguments.append(f'--data={sources[row.beside]}:{SHARE_BESIDE}')
+    if row.unlabeled:
+        arguments.append(f'--unlabeled={sources[row.unlabeled]}')
+    return arguments
+
+
+def _arguments(place: Place, point: Point, run: int, out: Path) -> list[str]:
+    settings = place.settings
+    arguments = [
+        f'--out={out}',
+        f'--architecture={settings.architecture}',
+        f'--lr={point.lr}',
+        f'--steps={settings.steps}',
+        f'--every={max(1, settings.steps // CHECKPOINTS)}',
+        '--augment' if point.augment else '--no-augment',
+        '--val=0',
+        '--keep-checkpoints',
+        f'--seed={run}',
+    ]
+    return [*arguments, f'--size={settings.size}'] if settings.size else arguments
+
+
+def _task(sources: dict[str, Path]) -> Task | None:
+    """The test set's task where it does not say it itself."""
+    generated = sources['generated'] / 'dataset.json'
+    return Task.read(generated) if generated.is_file() else None
+
+
+def _summary(runs: list[dict]) -> dict:
+    """Mean and standard deviation over the runs of each figure."""
+    found = {}
+    for name in runs[0]:
+        values = [run[name] for run in runs]
+        if isinstance(values[0], dict):
+            found[name] = _summary(values)
+        else:
+            whole = None not in values
+            found[name] = {
+                'mean': float(np.mean(values)) if whole else None,
+                'std': float(np.std(values, ddof=1)) if whole and len(values) > 1 else None,
+            }
+    return found
