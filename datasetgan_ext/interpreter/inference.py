@@ -23,7 +23,7 @@ from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.gpu import GpuEnsemble
 from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD, PredictedKeypoints, find_keypoints
 from datasetgan_ext.interpreter.uncertainty import SCORES, divergence_and_entropy, majority_vote
-from datasetgan_ext.interpreter.upsampling import add_upsampled_rows, bilinear_weights
+from datasetgan_ext.interpreter.upsampling import add_stretched, bilinear_weights, mixed_rows
 
 # first-layer activations of all members that are held at once; 16 MB stay near the CPU's caches
 TILE_FLOATS = {'cpu': 4 * 2**20, 'cuda': 256 * 2**20}
@@ -130,7 +130,7 @@ class FusedEnsemble:
         self._heads = heads or HeadLayout(ensemble.outputs)
         layers_of_members = [(weight.to(device), bias.to(device)) for weight, bias in ensemble.folded()]
         first, first_bias = layers_of_members[0]
-        self._first_bias = first_bias.flatten()[:, None, None]
+        self._first_bias = first_bias.flatten()[:, None]
         self._rest = layers_of_members[1:]
         self._members = ensemble.members
         # [M, h1, C] -> one [M*h1, C] matrix per size of map
@@ -265,36 +265,43 @@ class FusedEnsemble:
 
     def _first_layer(self, groups: list[_Group], y: torch.Tensor) -> torch.Tensor:
         """First layer's output of all members at image rows `y`: float32 [M*h1, len(y) * width]."""
-        # copying an expanded tensor takes a quarter of the time of `repeat`
-        total = self._first_bias.expand(-1, len(y), self._columns.stop - self._columns.start)
-        total = total.clone(memory_format=torch.contiguous_format)
+        columns = self._columns.stop - self._columns.start
+        whole = [group for group in groups if group.hw == self._full_hw]
+        if whole:
+            total = whole[0].product(slice(int(y[0]), int(y[-1]) + 1), self._columns)
+        else:
+            total = self._first_bias.new_zeros(len(self._first_bias), len(y) * columns)
+        mixed = []
         for group in groups:
-            if group.hw == self._full_hw:
-                group.add_product(total, slice(int(y[0]), int(y[-1]) + 1), self._columns)
-            else:
-                low, high, mix = bilinear_weights(y, group.hw[0], self._full_hw[0])
+            if group.hw != self._full_hw:
+                low, high, weight = bilinear_weights(y, group.hw[0], self._full_hw[0])
                 top, bottom = int(low[0]), int(high[-1]) + 1
-                add_upsampled_rows(
-                    total, group.rows(top, bottom), low - top, high - top, mix, self._full_hw[1], self._columns
-                )
-        return total.flatten(1)
+                mixed.append(mixed_rows(group.rows(top, bottom), low - top, high - top, weight))
+        add_stretched(total.view(-1, len(y), columns), mixed, self._full_hw[1], self._columns)
+        return total
 
     def _groups(self, image: list[torch.Tensor]) -> list[_Group]:
         """The maps of each size, with their weights."""
         return [
-            _Group([image[index] for index in size.layers], [image[index] for index in size.difference_layers], weight)
-            for size, weight in self._sizes
+            _Group(
+                maps=[image[index] for index in size.layers],
+                difference_maps=[image[index] for index in size.difference_layers],
+                weight=weight,
+                bias=None if number else self._first_bias,  # upsampled, it is what it was
+            )
+            for number, (size, weight) in enumerate(self._sizes)
         ]
 
 
 @dataclass
 class _Group:
     """The maps of one size ([C_l, h, w] each), those of them that have differences, and their part of the first layer
-    ([M*h1, C])."""
+    ([M*h1, C]); with the layer's bias ([M*h1, 1]) in one of the groups."""
 
     maps: list[torch.Tensor]
     difference_maps: list[torch.Tensor]
     weight: torch.Tensor
+    bias: torch.Tensor | None
 
     @property
     def hw(self) -> tuple[int, int]:
@@ -304,19 +311,18 @@ class _Group:
         """The product for some rows of the maps: float32 [M*h1, bottom - top, w]."""
         if len(self.weight) * self.maps[0][0].numel() <= WHOLE_FLOATS:
             return self._whole[:, top:bottom]
-        return self._product(top, bottom)
+        return self.product(slice(top, bottom), slice(None)).unflatten(1, (bottom - top, -1))
 
     @cached_property
     def _whole(self) -> torch.Tensor:
-        return self._product(0, self.hw[0])
+        return self.product(slice(None), slice(None)).unflatten(1, self.hw)
 
-    def _product(self, top: int, bottom: int) -> torch.Tensor:
-        values = self._values(slice(top, bottom), slice(None))
-        return torch.mm(self.weight, values).reshape(len(self.weight), bottom - top, -1)
-
-    def add_product(self, total: torch.Tensor, rows: slice, columns: slice) -> None:
-        """Add the product for a part of the maps to `total`, float32 [M*h1, rows, columns]."""
-        total.flatten(1).addmm_(self.weight, self._values(rows, columns))
+    def product(self, rows: slice, columns: slice) -> torch.Tensor:
+        """The product for a part of the maps: float32 [M*h1, rows * columns]."""
+        values = self._values(rows, columns)
+        if self.bias is None:
+            return torch.mm(self.weight, values)
+        return torch.addmm(self.bias, self.weight, values)
 
     def _values(self, rows: slice, columns: slice) -> torch.Tensor:
         """All channels of a part of the maps: float32 [C, rows * columns]."""
