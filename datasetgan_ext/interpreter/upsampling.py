@@ -61,22 +61,22 @@ def mixed_rows(rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor, weight
     """Rows of a map that is upsampled along the vertical axis.
 
     Args:
-        rows: float32 [C, h, w], a run of input rows.
+        rows: float [C, h, w], a run of input rows.
         low, high, weight: from `bilinear_weights`, with `low` and `high` counted from the run's start.
 
     Returns:
-        float32 [C, P, w], contiguous.
+        [C, P, w], contiguous, of the same type.
     """
     rows = rows.contiguous()  # selecting from a part of a larger map takes four times as long
-    return rows.index_select(1, low).lerp_(rows.index_select(1, high), weight[:, None])
+    return rows.index_select(1, low).lerp_(rows.index_select(1, high), weight[:, None].to(rows))
 
 
 def add_stretched(total: torch.Tensor, maps: Sequence[torch.Tensor], width: int, columns: slice) -> None:
     """Upsample maps along their last axis, and add all of them to `total`.
 
     Args:
-        total: float32 [C, P, columns], contiguous.
-        maps: float32 [C, P, w] each, contiguous, of any widths.
+        total: float [C, P, columns], contiguous.
+        maps: [C, P, w] each, contiguous, of any widths and of the same type.
         width: of the upsampled maps.
         columns: the part of it that is wanted.
     """
@@ -93,7 +93,8 @@ def add_stretched_cpu(total: torch.Tensor, maps: Sequence[torch.Tensor], width: 
     total = total.view(-1, total.shape[2])
     maps = [one.view(-1, one.shape[2]) for one in maps]
     for wanted, needed, matrix in _stretches(tuple(one.shape[1] for one in maps), width, columns.start, columns.stop):
-        total[:, wanted].addmm_(torch.cat([one[:, part] for one, part in zip(maps, needed)], dim=1), matrix)
+        rows = torch.cat([one[:, part] for one, part in zip(maps, needed)], dim=1)
+        total[:, wanted].addmm_(rows, matrix.to(total))
 
 
 def add_stretched_gpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
