@@ -18,12 +18,6 @@ LAYERS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def in_float32(monkeypatch):
-    """Whatever this processor would take."""
-    monkeypatch.setattr(inference, 'has_bfloat16', lambda: False)
-
-
 def plain_logits(ensemble, features, rows, columns, difference_layers=()):
     """The released algorithm: build every hypercolumn, run the members one after the other. [M, K, pixels]."""
     features = [*features, *(neighbor_differences(features[index]) for index in difference_layers)]
