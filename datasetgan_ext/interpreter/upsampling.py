@@ -7,12 +7,13 @@ antialiasing, for maps both smaller and larger than the target.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 
-BLOCK = 16
-"""Input columns that one matrix product stretches on a CPU: fewer cost more calls, more cost more multiplications."""
+BLOCK = 32
+"""Columns that one matrix product makes on a CPU: fewer cost more calls, more cost more multiplications."""
 
 
 def bilinear_weights(
@@ -56,44 +57,48 @@ def gather_points(feature: torch.Tensor, y: torch.Tensor, x: torch.Tensor, out_h
     return torch.lerp(top, bottom, wy.to(wide)).T
 
 
-def add_upsampled_rows(
-    total: torch.Tensor,
-    rows: torch.Tensor,
-    low: torch.Tensor,
-    high: torch.Tensor,
-    weight: torch.Tensor,
-    out_width: int,
-    columns: slice,
-) -> None:
-    """Add some rows of an upsampled map, from the input rows that they need, to `total`.
+def mixed_rows(rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Rows of a map that is upsampled along the vertical axis.
 
     Args:
-        total: float32 [C, P, columns], contiguous.
-        rows: float32 [C, h, w], a run of input rows.
-        low, high, weight: from `bilinear_weights` along the vertical axis, with `low` and `high` counted from the run's
-            start.
-        out_width: width of the upsampled map.
-        columns: the part of the width that is wanted.
+        rows: float [C, h, w], a run of input rows.
+        low, high, weight: from `bilinear_weights`, with `low` and `high` counted from the run's start.
+
+    Returns:
+        [C, P, w], contiguous, of the same type.
     """
     rows = rows.contiguous()  # selecting from a part of a larger map takes four times as long
-    mixed = rows.index_select(1, low).lerp_(rows.index_select(1, high), weight[:, None])
-    if mixed.device.type == 'cpu':
-        add_stretched_cpu(total, mixed, out_width, columns)
+    return rows.index_select(1, low).lerp_(rows.index_select(1, high), weight[:, None].to(rows))
+
+
+def add_stretched(total: torch.Tensor, maps: Sequence[torch.Tensor], width: int, columns: slice) -> None:
+    """Upsample maps along their last axis, and add all of them to `total`.
+
+    Args:
+        total: float [C, P, columns], contiguous.
+        maps: [C, P, w] each, contiguous, of any widths and of the same type.
+        width: of the upsampled maps.
+        columns: the part of it that is wanted.
+    """
+    if total.device.type == 'cpu':
+        add_stretched_cpu(total, maps, width, columns)
     else:
-        add_stretched_gpu(total, mixed, out_width, columns)
+        for one in maps:
+            add_stretched_gpu(total, one, width, columns)
 
 
-def add_stretched_cpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
-    """Add [C, P, w], interpolated along the last axis to [C, P, width], to `total`: small matrix products add in place,
-    and take half the time of an interpolation and an addition."""
+def add_stretched_cpu(total: torch.Tensor, maps: Sequence[torch.Tensor], width: int, columns: slice) -> None:
+    """By small matrix products that add in place, some columns at a time, of all maps together: `total` is read and
+    written once."""
     total = total.view(-1, total.shape[2])
-    rows = rows.reshape(-1, rows.shape[2])
-    for wanted, needed, matrix in _stretches(rows.shape[1], width, columns.start, columns.stop):
-        total[:, wanted].addmm_(rows[:, needed], matrix)
+    maps = [one.view(-1, one.shape[2]) for one in maps]
+    for wanted, needed, matrix in _stretches(tuple(one.shape[1] for one in maps), width, columns.start, columns.stop):
+        rows = torch.cat([one[:, part] for one, part in zip(maps, needed)], dim=1)
+        total[:, wanted].addmm_(rows, matrix.to(total))
 
 
 def add_stretched_gpu(total: torch.Tensor, rows: torch.Tensor, width: int, columns: slice) -> None:
-    """The same as one tall image, whose pixels CUDA's 2D kernel spreads over its threads."""
+    """As one tall image, whose pixels CUDA's 2D kernel spreads over its threads."""
     tall = F.interpolate(
         rows.reshape(1, 1, -1, rows.shape[2]),
         size=(rows.shape[0] * rows.shape[1], width),
@@ -104,22 +109,27 @@ def add_stretched_gpu(total: torch.Tensor, rows: torch.Tensor, width: int, colum
 
 
 @functools.lru_cache(maxsize=64)
-def _stretches(in_width: int, out_width: int, start: int, stop: int) -> list[tuple[slice, slice, torch.Tensor]]:
-    """Interpolation of a row to columns `start` to `stop` of `out_width`, as matrices on the CPU.
+def _stretches(
+    in_widths: tuple[int, ...], out_width: int, start: int, stop: int
+) -> list[tuple[slice, list[slice], torch.Tensor]]:
+    """Interpolation of rows to columns `start` to `stop` of `out_width`, and their sum, as matrices on the CPU.
 
     Returns:
-        For some columns at a time: these, counted from `start`; the input columns that they need; and the matrix
-        float32 [needed, wanted] that makes the ones from the others.
+        For some columns at a time: these, counted from `start`; the input columns that they need of each row; and the
+        matrix float32 [needed, wanted] that makes the ones from the others.
     """
     stretches = []
-    step = max(BLOCK, BLOCK * out_width // in_width)
-    for first in range(start, stop, step):
-        positions = torch.arange(first, min(first + step, stop))
-        low, high, weight = bilinear_weights(positions, in_width, out_width)
-        needed = slice(int(low[0]), int(high[-1]) + 1)
-        matrix = torch.zeros(needed.stop - needed.start, len(positions))
+    for first in range(start, stop, BLOCK):
+        positions = torch.arange(first, min(first + BLOCK, stop))
         here = torch.arange(len(positions))
-        matrix.index_put_((low - needed.start, here), 1 - weight)
-        matrix.index_put_((high - needed.start, here), weight, accumulate=True)
-        stretches.append((slice(first - start, first - start + len(positions)), needed, matrix))
+        parts, matrices = [], []
+        for in_width in in_widths:
+            low, high, weight = bilinear_weights(positions, in_width, out_width)
+            needed = slice(int(low[0]), int(high[-1]) + 1)
+            matrix = torch.zeros(needed.stop - needed.start, len(positions))
+            matrix.index_put_((low - needed.start, here), 1 - weight)
+            matrix.index_put_((high - needed.start, here), weight, accumulate=True)
+            parts.append(needed)
+            matrices.append(matrix)
+        stretches.append((slice(first - start, first - start + len(positions)), parts, torch.cat(matrices)))
     return stretches

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from datasetgan_ext import Labeler, load_generator, load_interpreter
 from datasetgan_ext.generator.features import Layer
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter import inference
@@ -80,3 +82,25 @@ def test_prediction_of_a_batch():
     alone = fused([maps[1:] for maps in features])
     assert torch.equal(alone.masks[0], prediction.masks[1])
     assert torch.equal(alone.uncertainty[0], prediction.uncertainty[1])
+
+
+@pytest.mark.parametrize('mean', [0.0, 300.0])
+def test_bfloat16_gives_nearly_the_same_logits(mean, monkeypatch):
+    ensemble = make_ensemble(channels=sum(CHANNELS) + difference_count(LAYERS, [2, 4]))
+    ensemble.input_mean[: sum(CHANNELS)] = mean
+    features = [mean + torch.randn(channels, size, size) for channels, size in zip(CHANNELS, SIZES)]
+    monkeypatch.setattr(inference, 'has_bfloat16', lambda: True)
+    fused = FusedEnsemble(ensemble, LAYERS, (16, 16), slice(0, 16), slice(0, 16), difference_layers=[2, 4])
+    logits = torch.cat(list(fused.logit_tiles(features)), dim=2)
+    expected = plain_logits(ensemble, features, slice(0, 16), slice(0, 16), [2, 4])
+    assert logits.dtype == torch.float32
+    assert 0 < (logits - expected).abs().mean() < 0.005 * expected.std()
+
+
+def test_bfloat16_gives_nearly_the_demos_labels(monkeypatch):
+    generator, interpreter = load_generator('demo', 'cpu'), load_interpreter('demo')
+    masks = []
+    for has in (False, True):
+        monkeypatch.setattr(inference, 'has_bfloat16', lambda has=has: has)
+        masks.append(np.stack([sample.mask for sample in Labeler(generator, interpreter)(range(1000, 1004))]))
+    assert (masks[0] == masks[1]).mean() >= 0.9995

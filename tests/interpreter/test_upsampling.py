@@ -3,11 +3,12 @@ import torch
 import torch.nn.functional as F
 
 from datasetgan_ext.interpreter.upsampling import (
+    add_stretched,
     add_stretched_cpu,
     add_stretched_gpu,
-    add_upsampled_rows,
     bilinear_weights,
     gather_points,
+    mixed_rows,
 )
 
 SIZES = [((4, 4), (16, 16)), ((16, 16), (16, 16)), ((8, 4), (24, 20)), ((16, 16), (6, 10)), ((1, 1), (5, 5))]
@@ -31,14 +32,17 @@ def test_rows_equal_full_upsampling(in_hw, out_hw, columns):
     rows, columns = torch.arange(1, out_hw[0] - 1), slice(*columns.indices(out_hw[1])[:2])
     low, high, weight = bilinear_weights(rows, in_hw[0], out_hw[0])
     total = torch.ones(3, len(rows), columns.stop - columns.start)
-    add_upsampled_rows(total, feature, low, high, weight, out_hw[1], columns)
+    add_stretched(total, [mixed_rows(feature, low, high, weight)], out_hw[1], columns)
     assert torch.allclose(total, 1 + interpolated(feature, out_hw)[:, rows, columns], atol=1e-6)
 
 
-@pytest.mark.parametrize('in_width, width', [(7, 20), (7, 4), (40, 160), (84, 64), (1, 9), (128, 256)])
-def test_both_ways_to_stretch_are_the_same(in_width, width):
-    rows, columns = torch.randn(3, 5, in_width), slice(1, width)
+@pytest.mark.parametrize(
+    'in_widths, width', [([7], 20), ([7], 4), ([40, 3], 160), ([84], 64), ([1], 9), ([4, 8, 128], 256), ([33, 3], 41)]
+)
+def test_both_ways_to_stretch_are_the_same(in_widths, width):
+    maps, columns = [torch.randn(3, 5, in_width) for in_width in in_widths], slice(1, width)
     totals = torch.zeros(2, 3, 5, width - 1)
-    add_stretched_cpu(totals[0], rows, width, columns)
-    add_stretched_gpu(totals[1], rows, width, columns)
+    add_stretched_cpu(totals[0], maps, width, columns)
+    for one in maps:
+        add_stretched_gpu(totals[1], one, width, columns)
     assert torch.allclose(*totals, atol=1e-5)
