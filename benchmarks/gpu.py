@@ -46,13 +46,13 @@ class Stage:
 
 STAGES = (
     Stage('plugins', 30, 150),
-    Stage('tests', 60, 220),
     Stage('labels', 30, 100),
-    Stage('inference', 60, 180),
-    Stage('training', 60, 180),
-    Stage('run', 45, 120),
-    Stage('stylegan3', 45, 150, stylegan3=True),
     Stage('project', 30, 150),
+    Stage('stylegan3', 45, 150, stylegan3=True),
+    Stage('inference', 60, 180),
+    Stage('run', 45, 120),
+    Stage('training', 60, 180),
+    Stage('tests', 60, 220),
 )
 BESIDE = Stage('plugins', 0, 300, stylegan3=True)
 """Compiles StyleGAN3's kernels while the stages before its own go on."""

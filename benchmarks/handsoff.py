@@ -20,7 +20,9 @@ import torch
 from benchmarks.demo.rebuild import FIRST_HELD_OUT
 from benchmarks.demo_accuracy import TRAINED_ON
 from benchmarks.projection import labeled_pairs
-from benchmarks.tables import FEW, FIRST_GENERATED, Row, measure, show, table_options, write_drawings
+from benchmarks.table_data import write_drawings
+from benchmarks.table_runs import Row
+from benchmarks.tables import FEW, FIRST_GENERATED, measure, show, table_options
 from datasetgan_ext import gen_dataset, load_generator, project
 from datasetgan_ext.core.choices import PROJECTION_BATCH
 from datasetgan_ext.core.errors import UserError
@@ -37,10 +39,10 @@ DRAWN = range(FIRST_HELD_OUT + 1000, FIRST_HELD_OUT + 1000 + MANY)
 WAYS = {f'{FEW} drawings': (FEW, False), f'{MANY} drawings': (MANY, False), f'{FEW} of each': (FEW, True)}
 """How many drawings an interpreter learns from, and whether from the demo's generated samples, too."""
 ROWS = (
-    Row(f'DatasetGAN: {FEW} labelled generated images', 'generated'),
-    Row(f'HandsOff: {FEW} labelled drawings', f'{FEW} drawings'),
-    Row(f'HandsOff: {MANY} labelled drawings', f'{MANY} drawings'),
-    Row(f'both: {FEW} generated images and {FEW} drawings', f'{FEW} of each'),
+    Row(f'DatasetGAN: {FEW} labelled generated images', 'generated', pretrained='imagenet'),
+    Row(f'HandsOff: {FEW} labelled drawings', f'{FEW} drawings', pretrained='imagenet'),
+    Row(f'HandsOff: {MANY} labelled drawings', f'{MANY} drawings', pretrained='imagenet'),
+    Row(f'both: {FEW} generated images and {FEW} drawings', f'{FEW} of each', pretrained='imagenet'),
     Row(f'the {FEW} labelled drawings alone', 'drawings', FEW),
     Row(f'the {MANY} labelled drawings alone', 'drawings', MANY),
 )
@@ -105,7 +107,8 @@ def main(**options):
     if options['generated'] is not None:
         raise UserError("--generated: the datasets' images are the demo's")
     contents = {
-        kind: measure(f'handsoff_{kind}', ROWS, kind, options, derive=datasets) for kind in ('classes', 'keypoints')
+        kind: measure(f'handsoff_{kind}', ROWS, kind, options, datasets, search=False)
+        for kind in ('classes', 'keypoints')
     }
     print(table(contents))
 
