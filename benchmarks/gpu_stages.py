@@ -167,12 +167,9 @@ def plugins(sizes: Sizes) -> Iterator[dict]:
 def compile_plugin(name: str) -> None:
     """In a process of its own, so that all compile at once. It raises if that fails."""
     module = import_upstream(f'torch_utils.ops.{name}')
-    try:
-        built = module._init()
-    except ModuleNotFoundError as error:  # compiled, but not where StyleGAN3 looks for it: see gpu.environment
-        print(f'{name} is compiled: {error}')
-        built = any(Path(os.environ['TORCH_EXTENSIONS_DIR']).rglob(f'{name}_plugin*.so'))
-    if not built:
+    built = module._init()
+    # StyleGAN3's may be compiled, but not where it looks for it: see gpu.environment
+    if not built and not any(Path(os.environ['TORCH_EXTENSIONS_DIR']).rglob(f'{name}_plugin*.so')):
         raise SystemExit(f'{name} could not be compiled')
 
 

@@ -65,6 +65,12 @@ table_options = joined(
         help='Learning rates of the search; give it several times  [default: 0.01, 0.003; larger networks want less]',
     ),
     click.option(
+        '--search/--no-search',
+        default=True,
+        show_default=True,
+        help='Over the grid, or training at its first point alone, which takes a quarter of the time',
+    ),
+    click.option(
         '--jobs',
         type=click.IntRange(min=1),
         default=os.cpu_count(),
@@ -107,7 +113,7 @@ def measure(
         kind: 'classes' or 'keypoints'.
         options: of the command line.
         derive: makes further sources from the generated dataset.
-        search: over the grid, or train at its first point alone.
+        search: over the grid, unless the command line says otherwise; or train at its first point alone.
     """
     start_logging()
     takes_few = any('few' in (row.data, row.beside) for row in rows)
@@ -132,7 +138,7 @@ def measure(
         sources = _sources(work, settings, given, options['jobs'], takes_few, run)
         if derive is not None:
             sources |= derive(sources['generated'])
-        points = settings.points(kind, search)
+        points = settings.points(kind, search and options['search'])
         place = Place(work, settings, kind, sources)
         content = {
             'settings': {
