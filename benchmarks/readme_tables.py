@@ -1,8 +1,11 @@
-"""Write the tables of README and docs from benchmarks/results/*.json, between their `<!-- table: NAME -->` marks."""
+"""Write the tables of README and docs from benchmarks/results/*.json, between their `<!-- table: NAME -->` marks.
+
+A table says of which commit it is where its result is not of the code that is here, or is a GPU's. One that another
+interpreter or generator than the demo's of now has measured is not written.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import sys
@@ -11,6 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import projection, table1, table2
+from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
 
 
@@ -235,19 +239,6 @@ def gpu_speed(result: dict) -> str:
     return '\n'.join(rows)
 
 
-def measured(names: list[str]) -> str:
-    """Of each result: which table it fills, on what it was measured, and at which commit."""
-    rows = ['| results | machine | PyTorch | version | commit |', '|---' * 5 + '|']
-    for name in names:
-        about = json.loads((RESULTS / f'{name}.json').read_text())
-        machine, versions = about['machine'], about['versions']
-        place = machine['gpu'] or f'{machine["processor"]}, {machine["cores"]} cores'
-        rows.append(
-            f'| `{name}.json` | {place} | {versions["torch"]} | {versions["datasetgan-ext"]} | {versions["commit"]} |'
-        )
-    return '\n'.join(rows)
-
-
 def selection(result: dict) -> str:
     """mIoU of the choice that sees labels, and how far from it the blind ones are."""
     rows: dict[tuple, dict[str, dict]] = {}
@@ -315,7 +306,6 @@ TABLES = {
     'inference': inference,
     'interpreter_trials': interpreter_trials,
     'labelling': labeling,
-    'measured': measured,
     'methods': methods,
     'preset_cost': preset_cost,
     'projection': projection.table,
@@ -327,29 +317,37 @@ TABLES = {
     'writing': writing,
 }
 SOURCES = {'labelling': 'suggestions', 'methods': 'table1', 'gpu_speed': 'gpu_inference'}
+MEASURED = 'measured'
+"""The table of all results."""
 PAGES = ('README.md', 'docs/benchmarks.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
 
 
-def filled(mark: re.Match) -> str:
-    """A table and its marks; the result has the table's name unless `SOURCES` has another."""
-    if mark[2] == 'measured':
-        result = sorted(path.stem for path in RESULTS.glob('*.json'))
-    else:
-        result = json.loads((RESULTS / f'{SOURCES.get(mark[2], mark[2])}.json').read_text())
-    return mark[1] + TABLES[mark[2]](result) + '\n' + mark[3]
-
-
 def main():
     texts = {page: (ROOT / page).read_text() for page in PAGES}
-    lacking = set(TABLES) - {mark[2] for text in texts.values() for mark in MARKED.finditer(text)}
+    lacking = {*TABLES, MEASURED} - {mark[2] for text in texts.values() for mark in MARKED.finditer(text)}
     if lacking:
         raise SystemExit(
             f'{" and ".join(PAGES)} lack the marks "<!-- table: NAME -->" and "<!-- end -->" of '
             f'{", ".join(sorted(lacking))}'
         )
+    marks, refused = Marks(RESULTS), {}
+
+    def filled(mark: re.Match) -> str:
+        """A table and its marks; the result has the table's name unless `SOURCES` has another."""
+        if mark[2] == MEASURED:
+            return f'{mark[1]}{marks.table()}\n{mark[3]}'
+        name = SOURCES.get(mark[2], mark[2])
+        if why := marks.why_refused(name):
+            refused[name] = why
+            return mark[0]
+        table = TABLES[mark[2]](marks.results[name]) if name in marks.results else ''
+        return mark[1] + '\n\n'.join(filter(None, [table, marks.note(name)])) + f'\n{mark[3]}'
+
     for page, text in texts.items():
         (ROOT / page).write_text(MARKED.sub(filled, text))
+    if refused:
+        raise SystemExit('Tables left as they were:\n' + '\n'.join(refused.values()))
 
 
 if __name__ == '__main__':
