@@ -37,7 +37,7 @@ def train_and_score(
     change: Callable[[Generator], None] | None = None,
 ) -> SegmentationScore:
     """Train on some of the demo's samples and score on others; `change` is done to the generator beforehand."""
-    generator = load_generator(DEMO, 'cpu')
+    generator = load_generator(DEMO)
     if change is not None:
         change(generator)
     samples = SampleSet.read(DEMO_FOLDER / 'samples')

@@ -25,7 +25,8 @@ from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import PRESETS, options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet
@@ -45,7 +46,7 @@ def labeled_seeds(count: int, seed: int) -> list[int]:
 def score(preset: str, count: int, seed: int) -> float:
     """mIoU after so many labelled images. The reference preset runs without its label clean-up, as in
     demo_accuracy.py."""
-    generator = load_generator(DEMO, 'cpu')
+    generator = load_generator(DEMO)
     task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
     heldout = SampleSet.read(DEMO_FOLDER / 'samples')
     truth = {

@@ -4,10 +4,12 @@ yields last is the whole result. Without a GPU it all works on the CPU, for rehe
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 import pickle
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmarks import gpu_labels
@@ -26,9 +29,13 @@ from benchmarks.gpu_figures import compare, peak_mib, start_memory
 from benchmarks.inference import BARE, work_of
 from benchmarks.measure import ROOT
 from benchmarks.random_networks import make_generator, make_interpreter, make_stylegan3
-from datasetgan_ext import Labeler
-from datasetgan_ext.formats.png import write_image
+from datasetgan_ext import Labeler, load_generator
+from datasetgan_ext.core.images import open_image
+from datasetgan_ext.core.photo_files import find_photos
+from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator, default_device
+from datasetgan_ext.generator.inversion import Inversion
+from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.generator.upstream import import_upstream
 from datasetgan_ext.interpreter.training_options import options_from
 
@@ -61,7 +68,8 @@ class Sizes:
         training_steps: of an interpreter; None = the preset's.
         architecture, downstream_steps, downstream_images: of the network trained on a dataset.
         run: images of a run with files.
-        photos: to project.
+        photos: drawings to project.
+        inversion: what differs from the defaults of `Inversion`.
     """
 
     tests: tuple[str, ...]
@@ -78,6 +86,7 @@ class Sizes:
     downstream_images: int
     run: int
     photos: int
+    inversion: dict
 
 
 FULL = Sizes(
@@ -104,6 +113,7 @@ FULL = Sizes(
     downstream_images=64,
     run=2000,
     photos=16,
+    inversion={},
 )
 TINY = Sizes(
     tests=('tests/generator/test_sampling.py', 'tests/interpreter/test_upsampling.py'),
@@ -119,7 +129,8 @@ TINY = Sizes(
     downstream_steps=2,
     downstream_images=8,
     run=16,
-    photos=1,
+    photos=2,
+    inversion={'steps': 3, 'encoder_images': 64},
 )
 
 
@@ -340,20 +351,63 @@ def run(sizes: Sizes) -> Iterator[dict]:
 
 
 def project(sizes: Sizes) -> Iterator[dict]:
-    """`datasetgan project` of photos, which here are other images of the network."""
-    help_ = subprocess.run([sys.executable, '-c', COMMAND, 'project', '--help'], capture_output=True)
-    if help_.returncode:
-        raise Skip('there is no datasetgan project')
-    with tempfile.TemporaryDirectory() as folder:
-        network, _, generator = write_networks(sizes.resolution, Path(folder))
-        photos = Path(folder) / 'photos'
-        photos.mkdir()
-        for seed in range(sizes.photos):
-            labeler = Labeler(generator, make_interpreter(generator, 1, CLASSES))
-            write_image(photos / f'{seed}.png', labeler.label([seed])[0].image)
+    """`Inversion` of the demo's drawings on both devices, and of a larger network's own images here."""
+    files = find_photos([DEMO_FOLDER / 'real' / 'images'])[: sizes.photos]
+    drawings = []
+    for file in files:
+        with open_image(file.path) as image:
+            drawings.append(np.array(image.convert('RGB')))
+    encoder, found = None, {}
+    for device in dict.fromkeys((default_device().type, 'cpu')):
+        inversion = Inversion(load_generator(DEMO, device), SamplingOptions(), **sizes.inversion)
+        if encoder is not None:
+            inversion.use_encoder(copy.deepcopy(encoder))
         start_memory()
-        seconds = command('project', f'--network={network}', f'--images={photos}', f'--outdir={folder}/out')
-    yield {'photos': sizes.photos, 'seconds': seconds, 'peak_mib': peak_mib(), 'resolution': sizes.resolution}
+        start = time.perf_counter()
+        encoder = inversion.encoder
+        learned = time.perf_counter()
+        parts = [inversion(drawings[first : first + sizes.batch]) for first in range(0, len(drawings), sizes.batch)]
+        psnr = [one.psnr for part in parts for one in part]
+        found[device] = {
+            'seconds_of_encoder': learned - start,
+            'seconds_of_a_photo': (time.perf_counter() - learned) / len(drawings),
+            'batch': sizes.batch,
+            'median_psnr': statistics.median(psnr),
+            'psnr': psnr,
+            'peak_mib': peak_mib(),
+        }
+        found[device]['steps'] = inversion.steps
+        yield {'drawings': found}
+    one, other = next(iter(found.values())), found['cpu']
+    apart = [abs(a - b) for a, b in zip(one['psnr'], other['psnr'])]
+    result = {
+        'drawings': found,
+        'median_psnr_apart': abs(one['median_psnr'] - other['median_psnr']),
+        'greatest_psnr_apart': max(apart),
+    }
+    yield result
+    larger = []
+    for resolution in sizes.trainings:
+        generator = make_generator(resolution, default_device())
+        inversion = Inversion(generator, SamplingOptions(), **sizes.inversion)
+        photos = list(generator.synthesize(range(1000, 1000 + sizes.batch), SamplingOptions()).images.cpu().numpy())
+        start_memory()
+        start = time.perf_counter()
+        trained = inversion.encoder is not None
+        learned = time.perf_counter()
+        psnr = [one.psnr for one in inversion(photos)]
+        larger.append(
+            {
+                'resolution': resolution,
+                'encoder': trained,
+                'seconds_of_encoder': learned - start,
+                'seconds_of_a_photo': (time.perf_counter() - learned) / len(photos),
+                'batch': sizes.batch,
+                'median_psnr': statistics.median(psnr),
+                'peak_mib': peak_mib(),
+            }
+        )
+        yield {**result, 'random_networks': larger}
 
 
 def write_networks(resolution: int, folder: Path) -> tuple[Path, Path, Generator]:

@@ -24,11 +24,13 @@ import torch.nn.functional as F
 
 from benchmarks.measure import check_parts, one_thread_each, write_result
 from datasetgan_ext import load_generator
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
-from datasetgan_ext.generator.samples import SampleSet, generate_samples
+from datasetgan_ext.generator.generated_samples import generate_samples
+from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.interpreter.class_shares import count_classes, undo_balance
 from datasetgan_ext.interpreter.differences import layers_with_differences
 from datasetgan_ext.interpreter.ensemble import Ensemble
@@ -45,6 +47,8 @@ SEEDS = range(3)
 TRAINED_ON, MORE, UNLABELED = range(16), range(3000, 3100), range(5000, 5032)
 FOLDS, SCORED_OF_MORE = 4, 25
 PSEUDO_PIXELS = 1024
+NEIGHBORS, NEIGHBOR_STEP = 3, 0.1
+"""How many of each image, and how far: in standard deviations of w in each channel."""
 Train = Callable[['Trials', PixelSet, TrainingOptions], Ensemble]
 
 
@@ -117,7 +121,7 @@ def mixed(alpha: float) -> Train:
         self.ensemble.train()
         values = self.pixels.batch(chosen)
         targets = F.one_hot(self.pixels.classes[chosen], self.classes).float()
-        share = torch.distributions.Beta(alpha, alpha).sample((len(chosen), 1, 1))
+        share = torch.distributions.Beta(alpha, alpha).sample((len(chosen), 1, 1)).to(values)
         other = torch.randperm(chosen.shape[1])
         values, targets = (share * part + (1 - share) * part[:, other] for part in (values, targets))
         return soft_losses(self, self.ensemble(values), targets)
@@ -152,6 +156,28 @@ def distilled(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ens
         return plain(trials, PixelSet.concatenated([pixels, unlabeled]), options)
 
 
+def with_neighbors(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+    """A second ensemble, which learns from neighbours in W of the labelled images, too: a small step leaves a mask
+    nearly as it is, and where the first ensemble finds the labelled class there, its pixels are taken."""
+    fused = trials.fused(plain(trials, pixels, options))
+    parts, sampling = [pixels], trials.samples.options
+    deviation = torch.cat([trials.generator.ws([seed], sampling)[:, 0] for seed in trials.seeds]).std(dim=0)
+    for index in pixels.images.unique().tolist():
+        rng = np.random.RandomState([options.seed, trials.seeds[index]])
+        mask = trials.pairs[index][1].mask
+        center = trials.generator.ws([trials.seeds[index]], sampling)
+        for _ in range(NEIGHBORS):
+            step = torch.from_numpy(rng.randn(1, 1, center.shape[2]).astype(np.float32)).to(center)
+            moved = center + NEIGHBOR_STEP * deviation * step
+            found = trials.generator.synthesize([0], sampling, lambda _, ws=moved: ws).features
+            agreed = np.where(fused(found).masks[0].cpu().numpy() == mask, mask, IGNORE).astype(np.uint8)
+            chosen = choose_pixels(agreed, PSEUDO_PIXELS, options.balance, rng)
+            part = trials.labeled([maps[0] for maps in found], agreed, chosen)
+            part.images[:] = index
+            parts.append(part)
+    return plain(trials, PixelSet.concatenated(parts), options)
+
+
 WAYS: dict[str, Train] = {
     'the default preset': plain,
     'a quarter of the pixels drawn': plain,
@@ -160,6 +186,7 @@ WAYS: dict[str, Train] = {
     'noise of 0.3 deviations on the features': noisy(0.3),
     'pairs of pixels mixed (Beta 0.3)': mixed(0.3),
     "each member's own draw of the images": with_batches(bootstrapped),
+    'three neighbours in W of each labelled image': with_neighbors,
 }
 PIXELS = {'a quarter of the pixels drawn': 1024}
 
@@ -168,7 +195,7 @@ class Trials:
     """The demo's images, with one training set for each seed."""
 
     def __init__(self, folder: Path):
-        self.generator = load_generator(DEMO, 'cpu')
+        self.generator = load_generator(DEMO)
         task = Task.read(DEMO_FOLDER / 'task.json').only(classes=True, keypoints=False)
         self.classes = len(task.classes)
         options = SampleSet.read(DEMO_FOLDER / 'samples').options
@@ -198,7 +225,9 @@ class Trials:
             training_set = TrainingSet(self.generator, self.samples, self.pairs, self.task, options, progress=False)
             confusions = {name: np.zeros((len(STRENGTHS), self.classes, self.classes), int) for name in scores}
             for name, trained, scored in self.splits(seed):
-                pixels = training_set.pixels.select(torch.isin(training_set.pixels.images, torch.tensor(trained)))
+                pixels = training_set.pixels.select(
+                    torch.isin(training_set.pixels.images, torch.tensor(trained).to(training_set.pixels.images))
+                )
                 ensemble = WAYS[way](self, pixels, options)
                 confusions[name] += self.confusions(ensemble, pixels, trained, scored)
             for name, of_strengths in confusions.items():
@@ -214,7 +243,7 @@ class Trials:
             undo_balance(ensemble, pixels.classes, self.counts[trained], strength)
             fused = self.fused(ensemble)
             for index in scored:
-                predicted = fused(self.features(self.seeds[index])).masks[0].numpy()
+                predicted = fused(self.features(self.seeds[index])).masks[0].cpu().numpy()
                 np.add.at(found[which], (self.pairs[index][1].mask, predicted), 1)
         return found
 
@@ -225,23 +254,25 @@ class Trials:
             features = [maps[0] for maps in self.features(seed)]
             logits = torch.cat([tile.clone() for tile in fused.logit_tiles(features)], dim=2)
             probabilities = logits.softmax(dim=1).mean(dim=0)
-            mask = probabilities.argmax(dim=0).reshape(self.samples.image_hw).byte().numpy()
+            mask = probabilities.argmax(dim=0).reshape(self.samples.image_hw).byte().cpu().numpy()
             chosen = choose_pixels(mask, PSEUDO_PIXELS, options.balance, np.random.RandomState([options.seed, seed]))
-            parts.append(
-                labeled_pixels(
-                    features=features,
-                    task=self.task,
-                    mask=mask,
-                    keypoints=None,
-                    chosen=chosen,
-                    sigma=1.5,
-                    full_hw=self.generator.image_hw,
-                    crop_hw=None,
-                    difference_layers=layers_with_differences(self.generator.layers),
-                )
-            )
+            parts.append(self.labeled(features, mask, chosen))
             targets.append(probabilities[:, chosen].T)
         return PixelSet.concatenated(parts), torch.cat(targets)
+
+    def labeled(self, features: list[torch.Tensor], mask: np.ndarray, chosen: np.ndarray) -> PixelSet:
+        """Chosen pixels of an image, given as one map [C_l, h_l, w_l] for each layer."""
+        return labeled_pixels(
+            features=features,
+            task=self.task,
+            mask=mask,
+            keypoints=None,
+            chosen=chosen,
+            sigma=1.5,
+            full_hw=self.generator.image_hw,
+            crop_hw=None,
+            difference_layers=layers_with_differences(self.generator.layers),
+        )
 
     def fused(self, ensemble: Ensemble) -> FusedEnsemble:
         layers = layers_with_differences(self.generator.layers)

@@ -25,6 +25,7 @@ import PIL.ImageDraw
 
 from benchmarks.measure import check_parts, write_result
 from datasetgan_ext import load_generator
+from datasetgan_ext.core.annotation import Annotation
 from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
@@ -32,7 +33,7 @@ from datasetgan_ext.generator.encoder import Encoder
 from datasetgan_ext.generator.hand_labels import read_sample_labels
 from datasetgan_ext.generator.inversion import Inversion
 from datasetgan_ext.generator.projected_samples import ENCODER_FILE, PhotoProjector
-from datasetgan_ext.generator.samples import SampleSet
+from datasetgan_ext.generator.samples import Sample, SampleSet
 from datasetgan_ext.generator.sampling import SamplingOptions
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import options_from
@@ -111,6 +112,13 @@ def project_strangers(generator, encoder: Encoder) -> dict:
     }
 
 
+def labeled_pairs(samples: SampleSet, task: Task, folder: Path) -> list[tuple[Sample, Annotation]]:
+    """Those samples that have labels in a folder of `masks` and `keypoints.json`, with these."""
+    read = read_sample_labels(samples, task, folder / 'masks', folder / 'keypoints.json')
+    names = {sample.name for sample in samples.samples}
+    return samples.pair([one for one in read.annotations if one.name in names], task)
+
+
 class Demo:
     """The demo's labelled samples, and its labelled drawings projected."""
 
@@ -119,13 +127,8 @@ class Demo:
         self.task = Task.read(DEMO_FOLDER / 'task.json')
         self.samples = SampleSet.read(DEMO_FOLDER / 'samples')
         self.projected = projected
-        self.of_samples = self._labels(self.samples, DEMO_FOLDER / 'samples')
-        self.of_drawings = self._labels(projected, DEMO_FOLDER / 'real')
-
-    def _labels(self, samples: SampleSet, folder: Path) -> list:
-        read = read_sample_labels(samples, self.task, folder / 'masks', folder / 'keypoints.json')
-        names = {sample.name for sample in samples.samples}
-        return samples.pair([one for one in read.annotations if one.name in names], self.task)
+        self.of_samples = labeled_pairs(self.samples, self.task, DEMO_FOLDER / 'samples')
+        self.of_drawings = labeled_pairs(projected, self.task, DEMO_FOLDER / 'real')
 
     def score(self, drawings: int, generated: int, seed: int) -> dict:
         """mIoU and PCK on the held-out samples of an interpreter that has learned from some labels."""
