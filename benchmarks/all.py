@@ -35,7 +35,7 @@ from benchmarks.states import NOW, Code, state_of
 WORK = ROOT / 'out' / 'benchmarks'
 STOP_SECONDS = 20
 """How long a benchmark may take to end after Ctrl-C."""
-STAGES = {benchmark.name: benchmark for benchmark in BENCHMARKS if benchmark.script and not benchmark.gpu}
+STAGES = {benchmark.name: benchmark for benchmark in BENCHMARKS if not benchmark.gpu}
 
 
 @dataclass
@@ -137,13 +137,13 @@ def listing(results: Path = RESULTS) -> str:
     for benchmark in BENCHMARKS:
         for name in benchmark.files:
             if name not in marks.results:
-                lines.append((name, 'not measured', '', '', benchmark.command or ''))
+                lines.append((name, 'not measured', '', '', benchmark.command))
                 continue
             state, differs = marks.state(name)
             run = marks.results[name].get('run', {})
             age = f'{(today - date.fromisoformat(run["day"])).days} days' if run else ''
             took = duration(run['seconds']) if run else ''
-            lines.append((name, WORDS[state], age, took, ', '.join(differs) or benchmark.command or ''))
+            lines.append((name, WORDS[state], age, took, ', '.join(differs) or benchmark.command))
     widths = [max(map(len, column)) for column in zip(*lines)]
     return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 

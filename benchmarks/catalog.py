@@ -26,7 +26,7 @@ class Benchmark:
     """
     Attributes:
         name: of the stage.
-        script: in benchmarks/; None = what wrote the result is no longer here.
+        script: in benchmarks/.
         rooms: of datasetgan_ext, whose code decides the figures.
         demo: which of the demo's networks and labels do.
         results: names of the JSON files, if they are not just `name`.
@@ -39,7 +39,7 @@ class Benchmark:
     """
 
     name: str
-    script: str | None
+    script: str
     rooms: tuple[str, ...] = EVERYTHING
     demo: tuple[str, ...] = (GENERATOR, INTERPRETER, HAND_LABELS)
     results: tuple[str, ...] = ()
@@ -56,10 +56,8 @@ class Benchmark:
         return self.results or (self.name,)
 
     @property
-    def command(self) -> str | None:
+    def command(self) -> str:
         """How to measure anew, as a person types it."""
-        if not self.script:
-            return None
         if self.gpu:
             return f'benchmarks/gpu.sh --stages={self.gpu}'
         return ' '.join(('python', f'benchmarks/{self.script}', *self.arguments))
@@ -81,6 +79,7 @@ BENCHMARKS = (
     Benchmark('scale', 'scale.py', ('core', 'formats', 'generation'), ()),
     Benchmark('suggestion_time', 'suggestion_time.py', (*LABELS, 'labeling'), ()),
     Benchmark('demo_memory', 'demo_memory.py', DATASETS, SHIPPED, also=(GENERATE,)),
+    Benchmark('plain_dataset', 'plain_dataset.py', DATASETS, SHIPPED, also=(GENERATE, 'benchmarks/plain_script.py')),
     Benchmark('demo_accuracy', 'demo_accuracy.py', SCORES, TRAINED),
     Benchmark('training', 'training.py', LABELS, ()),
     Benchmark('ray_overhead', 'ray_overhead.py', (*LABELS, 'generation'), SHIPPED, needs='ray'),
@@ -104,7 +103,15 @@ BENCHMARKS = (
         keeps='--work',
     ),
     Benchmark('interpreter_trials', 'interpreter_trials.py', SCORES, TRAINED, keeps='--work'),
-    Benchmark('gradient_matching', None),
+    Benchmark('gradient_matching', 'gradient_matching.py', SCORES, TRAINED),
+    Benchmark(
+        'handsoff',
+        'handsoff.py',
+        DOWNSTREAM,
+        results=('handsoff_classes', 'handsoff_keypoints'),
+        arguments=('--miniature',),
+        keeps='--work',
+    ),
     _gpu(
         'plugins',
         ('generator',),
@@ -117,7 +124,7 @@ BENCHMARKS = (
     _gpu('training', (*LABELS, 'downstream', COMMANDS), also=('datasetgan_ext/train_downstream.py',)),
     _gpu('run', DATASETS, also=(GENERATE,)),
     _gpu('stylegan3'),
-    _gpu('project', ('core', 'generator', COMMANDS), also=('datasetgan_ext/project.py',)),
+    _gpu('project', ('core', 'generator'), demo=TRAINED),
 )
 OF_RESULT = {result: benchmark for benchmark in BENCHMARKS for result in benchmark.files}
 

@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.catalog import OF_RESULT, Benchmark, benchmark_of
+from benchmarks.catalog import OF_RESULT, benchmark_of
 from benchmarks.states import BEFORE, CHANGED, NOW, OTHER, Code, compare, state_of
 
 PART = 'part'
@@ -51,7 +51,7 @@ class Marks:
         to say."""
         benchmark = benchmark_of(name)
         if name not in self.results:
-            return f'*Not measured yet{_anew(benchmark)}.*'
+            return f'*Not measured yet: `{benchmark.command}`.*'
         (state, _), content = self.state(name), self.results[name]
         commit = f'commit {content["versions"]["commit"]}'
         if benchmark.gpu:
@@ -64,7 +64,7 @@ class Marks:
             if state == BEFORE
             else 'and code that decides it has changed'
         )
-        return f'*Measured at {commit}, {since}{_anew(benchmark)}.*'
+        return f'*Measured at {commit}, {since}; anew: `{benchmark.command}`.*'
 
     def why_refused(self, name: str) -> str | None:
         """What to do where a result is of another interpreter or generator than the demo's of now; one that a GPU
@@ -75,7 +75,7 @@ class Marks:
         state, differs = self.state(name)
         if state != OTHER:
             return None
-        return f'{name}.json is of another state ({", ".join(differs)}){_anew(benchmark)}'
+        return f'{name}.json is of another state ({", ".join(differs)}); anew: `{benchmark.command}`'
 
     def table(self) -> str:
         """All results, and those that are lacking, in Markdown."""
@@ -87,9 +87,7 @@ class Marks:
 
     def _cells(self, name: str) -> list[str]:
         benchmark = benchmark_of(name)
-        script = f'`{benchmark.command.partition(" ")[2]}`' if benchmark.command else 'not in the repository'
-        if benchmark.gpu:
-            script = f'`{benchmark.command}`'
+        script = f'`{benchmark.command.removeprefix("python ")}`'
         if name not in self.results:
             return [script, '', '', '', '', 'not measured']
         content = self.results[name]
@@ -111,7 +109,3 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f'{seconds:.0f} s'
     return f'{seconds / 60:.0f} min' if seconds < 6000 else f'{seconds / 3600:.1f} h'
-
-
-def _anew(benchmark: Benchmark) -> str:
-    return f'; anew: `{benchmark.command}`' if benchmark.command else ''

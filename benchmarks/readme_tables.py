@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import projection, table1, table2
-from benchmarks.marks import Marks
+from benchmarks.marks import Marks, duration
 from benchmarks.measure import RESULTS, ROOT
 
 
@@ -176,6 +176,27 @@ def writing(result: dict) -> str:
     )
 
 
+def plain_dataset(result: dict) -> str:
+    rows = [
+        f'| {result["images"]} images of the demo | time | of all cores | peak memory | images and masks | all files |',
+        '|---' * 6 + '|',
+    ]
+    rows += [
+        f'| {name} | {duration(row["seconds"])} | {duration(row["core_seconds"])} | {row["peak_mib"]:.0f} MiB '
+        f'| {row["bytes_of_images_and_masks"] / 2**20:.1f} MiB | {row["bytes"] / 2**20:.1f} MiB, {row["files"]} files |'
+        for name, row in result['rows'].items()
+    ]
+    equal = result['equal']
+    return '\n'.join(
+        [
+            *rows,
+            '',
+            f'{100 * equal["labels"]:.3f} % of the pixels have the same class in both, {100 * equal["worst"]:.3f} % in '
+            f"the worst image; {100 * equal['images']:.3f} % of the images' pixels are the same.",
+        ]
+    )
+
+
 def suggestion_time(result: dict) -> str:
     rows = ['| image | labels were saved | suggestion | slowest answer to the page meanwhile |', '|---' * 4 + '|']
     for side, runs in ((result['resolution'], result['runs']), (result['large_resolution'], result['large_runs'])):
@@ -307,6 +328,7 @@ TABLES = {
     'interpreter_trials': interpreter_trials,
     'labelling': labeling,
     'methods': methods,
+    'plain_dataset': plain_dataset,
     'preset_cost': preset_cost,
     'projection': projection.table,
     'selection': selection,
