@@ -55,16 +55,11 @@ class Marks:
         (state, _), content = self.state(name), self.results[name]
         commit = f'commit {content["versions"]["commit"]}'
         if benchmark.gpu:
-            since = '' if state == NOW else '; no GPU has seen the code of now'
+            since = '' if state in (NOW, PART) else '; no GPU has seen the code of now'
             return f'*On an {content["machine"]["gpu"]}, at {commit}{since}.*'
         if state == NOW:
             return ''
-        since = (
-            'before results noted their code and networks'
-            if state == BEFORE
-            else 'and code that decides it has changed'
-        )
-        return f'*Measured at {commit}, {since}; anew: `{benchmark.command}`.*'
+        return f'*Measured at {commit}, {SINCE[state]}; anew: `{benchmark.command}`.*'
 
     def why_refused(self, name: str) -> str | None:
         """What to do where a result is of another interpreter or generator than the demo's of now; one that a GPU
@@ -100,7 +95,7 @@ class Marks:
             run['day'] if run else '',
             f'{place}, PyTorch {versions["torch"]}',
             duration(run['seconds']) if run else '',
-            WORDS[state] + ('; no GPU since' if benchmark.gpu and state != NOW else ''),
+            WORDS[state] + ('; no GPU since' if benchmark.gpu and state not in (NOW, PART) else ''),
         ]
 
 
