@@ -59,7 +59,7 @@ class Stages:
     def is_current(self, benchmark: Benchmark) -> bool:
         """Whether all of its results are there, whole, and of the code and networks of now."""
         marks = Marks(self.results, self.code)
-        return all(name in marks.results and marks.state(name)[0] == NOW for name in benchmark.files)
+        return all(name in marks.results and marks.state(name, benchmark)[0] == NOW for name in benchmark.files)
 
     def run(self, names: list[str], again: bool = False) -> dict[str, str]:
         """Do the stages of these names, and those before them whose results they take up.

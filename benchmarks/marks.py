@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.catalog import OF_RESULT, benchmark_of
+from benchmarks.catalog import OF_RESULT, Benchmark, benchmark_of
 from benchmarks.states import BEFORE, CHANGED, NOW, OTHER, Code, compare, state_of
 
 PART = 'part'
@@ -40,10 +40,10 @@ class Marks:
     def _code(self) -> Code:
         return self._given or Code()
 
-    def state(self, name: str) -> tuple[str, list[str]]:
-        """See `states.compare`; `PART` too."""
+    def state(self, name: str, benchmark: Benchmark | None = None) -> tuple[str, list[str]]:
+        """See `states.compare`; `PART` too. The benchmark is that of the catalog unless told."""
         content = self.results[name]
-        state, differs = compare(content.get('state'), state_of(benchmark_of(name), self._code))
+        state, differs = compare(content.get('state'), state_of(benchmark or benchmark_of(name), self._code))
         return (PART if state == NOW and not content['run']['complete'] else state), differs
 
     def note(self, name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import projection, table1, table2
-from benchmarks.marks import Marks, duration
+from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
 
 
@@ -182,7 +182,7 @@ def plain_dataset(result: dict) -> str:
         '|---' * 6 + '|',
     ]
     rows += [
-        f'| {name} | {duration(row["seconds"])} | {duration(row["core_seconds"])} | {row["peak_mib"]:.0f} MiB '
+        f'| {name} | {row["seconds"]:.0f} s | {row["core_seconds"]:.0f} s | {row["peak_mib"]:.0f} MiB '
         f'| {row["bytes_of_images_and_masks"] / 2**20:.1f} MiB | {row["bytes"] / 2**20:.1f} MiB, {row["files"]} files |'
         for name, row in result['rows'].items()
     ]
@@ -192,7 +192,7 @@ def plain_dataset(result: dict) -> str:
             *rows,
             '',
             f'{100 * equal["labels"]:.3f} % of the pixels have the same class in both, {100 * equal["worst"]:.3f} % in '
-            f"the worst image; {100 * equal['images']:.3f} % of the images' pixels are the same.",
+            f'the worst image;\n{100 * equal["images"]:.3f} % of the pixels of the images are the same.',
         ]
     )
 
