@@ -91,7 +91,9 @@ BENCHMARKS = (
     Benchmark('table2', 'table2.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('table1', 'table1.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('real_and_generated', 'real_and_generated.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
-    Benchmark('few_labels', 'few_labels.py', SCORES, TRAINED, after='demo_accuracy', keeps='--work'),
+    Benchmark(
+        'few_labels', 'few_labels.py', SCORES, TRAINED, after='demo_accuracy', needs='matplotlib', keeps='--work'
+    ),
     Benchmark('labelling', 'labelling.py', (*SCORES, 'labeling'), TRAINED, needs='matplotlib'),
     Benchmark('projection', 'projection.py', SCORES, TRAINED, keeps='--projected'),
     Benchmark(

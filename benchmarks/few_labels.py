@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from benchmarks.demo_accuracy import SCORED_ON, TRAINED_ON
-from benchmarks.measure import RESULTS, check_parts, one_thread_each, write_result
+from benchmarks.measure import RESULTS, ROOT, check_parts, one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
@@ -99,6 +99,29 @@ def summary(work: Path) -> dict:
     return presets
 
 
+def plot(presets: dict, path: Path) -> None:
+    """The curves of both presets."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise SystemExit("matplotlib is missing: pip install 'datasetgan-ext[benchmarks]'") from None
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 3.6), layout='constrained')
+    for (preset, rows), color in zip(presets.items(), ('#0b5cad', '#d1661c')):
+        counts, scores = ([row[key] for row in rows] for key in ('labelled', 'mean_iou'))
+        spread = [row['std'] or 0 for row in rows]
+        axes.errorbar(counts, 100 * np.array(scores), 100 * np.array(spread), color=color, marker='o', label=preset)
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
+    axes.set(xlabel='labelled images', ylabel='mIoU on 24 other images, %')
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.legend(loc='lower right', frameon=False)
+    figure.savefig(path, dpi=110)
+
+
 @click.command(help=__doc__)
 @click.option('--work', type=click.Path(path_type=Path), default='out/few-labels', show_default=True, help='Scores')
 @click.option('--processes', type=int, help='At a time  [default: as many as there are cores]')
@@ -120,6 +143,7 @@ def main(work, processes, train):
     rows = [row for rows in presets.values() for row in rows]
     whole = len(rows) == len(COUNTS) * len(PRESETS) and all(row['runs'] == len(SEEDS) for row in rows)
     write_result('few_labels', {'scored_on': list(SCORED_ON), 'presets': presets}, complete=whole)
+    plot(presets, ROOT / 'docs' / 'few-labels.png')
 
 
 if __name__ == '__main__':

@@ -26,6 +26,7 @@ import PIL.ImageDraw
 from benchmarks.measure import check_parts, write_result
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.annotation import Annotation
+from datasetgan_ext.core.choices import PROJECTION_BATCH
 from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
@@ -189,7 +190,8 @@ def main(projected, drawings):
     inversion = Inversion(load_generator(DEMO), SamplingOptions())
     files = find_photos([DEMO_FOLDER / 'real' / 'images'])[:drawings]
     start = time.monotonic()
-    samples = PhotoProjector(inversion, files, folder)().samples
+    batch = 4 * PROJECTION_BATCH if inversion.generator.device.type == 'cuda' else PROJECTION_BATCH
+    samples = PhotoProjector(inversion, files, folder, batch=batch)().samples
     print(f'{time.monotonic() - start:.0f} s', flush=True)
     psnr = sorted(sample.projection.psnr for sample in samples.samples)
     content = {

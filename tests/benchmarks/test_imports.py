@@ -17,4 +17,9 @@ MODULES = sorted(
 @pytest.mark.parametrize('name', MODULES)
 def test_it_is_imported(name, monkeypatch):
     monkeypatch.setattr(sys, 'path', list(sys.path))  # scripts put the checkout in the place of their folder
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or '').partition('.')[0] in ('benchmarks', 'datasetgan_ext'):
+            raise
+        pytest.skip(f'{error.name} is not installed')
