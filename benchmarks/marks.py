@@ -74,28 +74,25 @@ class Marks:
 
     def table(self) -> str:
         """All results, and those that are lacking, in Markdown."""
-        heads = ('result', 'script', 'commit', 'day', 'machine', 'took', 'of the code and networks of now')
+        heads = ('result', 'of now', 'commit, day', 'took', 'machine, PyTorch', 'script')
         rows = [f'| {" | ".join(heads)} |', '|---' * len(heads) + '|']
         for name in sorted({*self.results, *OF_RESULT}):
-            rows.append(f'| {" | ".join([f"`{name}.json`", *self._cells(name)])} |')
+            script = benchmark_of(name).command.removeprefix('python ').removeprefix('benchmarks/')
+            rows.append(f'| {" | ".join([f"`{name}`", *self._cells(name), f"`{script}`"])} |')
         return '\n'.join(rows)
 
     def _cells(self, name: str) -> list[str]:
-        benchmark = benchmark_of(name)
-        script = f'`{benchmark.command.removeprefix("python ")}`'
         if name not in self.results:
-            return [script, '', '', '', '', 'not measured']
-        content = self.results[name]
+            return ['not measured', '', '', '']
+        content, (state, _) = self.results[name], self.state(name)
         machine, versions, run = content['machine'], content['versions'], content.get('run')
+        unseen = '; no GPU since' if benchmark_of(name).gpu and state not in (NOW, PART) else ''
         place = machine['gpu'] or f'{machine["processor"]}, {machine["cores"]} cores'
-        state, _ = self.state(name)
         return [
-            script,
-            versions['commit'],
-            run['day'] if run else '',
-            f'{place}, PyTorch {versions["torch"]}',
+            WORDS[state] + unseen,
+            ', '.join([versions['commit'], *([run['day']] if run else [])]),
             duration(run['seconds']) if run else '',
-            WORDS[state] + ('; no GPU since' if benchmark.gpu and state not in (NOW, PART) else ''),
+            f'{place}, {versions["torch"]}',
         ]
 
 

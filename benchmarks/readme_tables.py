@@ -191,8 +191,8 @@ def plain_dataset(result: dict) -> str:
         [
             *rows,
             '',
-            f'{100 * equal["labels"]:.3f} % of the pixels have the same class in both, {100 * equal["worst"]:.3f} % in '
-            f'the worst image;\n{100 * equal["images"]:.3f} % of the pixels of the images are the same.',
+            f'{100 * equal["labels"]:.6g} % of the pixels have the same class in both, {100 * equal["worst"]:.6g} % in '
+            f'the worst image;\n{100 * equal["images"]:.6g} % of the pixels of the images are the same.',
         ]
     )
 

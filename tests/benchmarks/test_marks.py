@@ -75,19 +75,11 @@ def test_all_results_have_their_age(tmp_path):
     lines = Marks(tmp_path, CODE).table().splitlines()
     assert len(lines) == 2 + len(OF_RESULT)
     rows = {line.split('`')[1]: [cell.strip() for cell in line.split('|')] for line in lines[2:]}
-    place = 'P, 2 cores, PyTorch 2.13.0'
-    assert rows['inference.json'][2:-1] == [
-        '`benchmarks/inference.py`',
-        'abc1234',
-        '2026-11-27',
-        place,
-        '2 min',
-        'yes',
-    ]
-    assert rows['training.json'][4:-1] == ['', place, '', 'unknown']
-    assert rows['gpu_run.json'][2] == '`benchmarks/gpu.sh --stages=run`'
-    assert rows['gpu_run.json'][-2] == 'unknown; no GPU since'
-    assert rows['table1.json'][-2] == 'not measured'
+    place = 'P, 2 cores, 2.13.0'
+    assert rows['inference'][2:-1] == ['yes', 'abc1234, 2026-11-27', '2 min', place, '`inference.py`']
+    assert rows['training'][2:-1] == ['unknown', 'abc1234', '', place, '`training.py`']
+    assert rows['gpu_run'][2:-1] == ['unknown; no GPU since', 'abc1234', '', 'H100, 2.13.0', '`gpu.sh --stages=run`']
+    assert rows['table1'][2:-1] == ['not measured', '', '', '', '`table1.py --miniature`']
 
 
 def test_durations():
@@ -111,7 +103,7 @@ def test_tables_are_filled_with_marks(pages):
     readme_tables.main()
     text = (pages / 'README.md').read_text()
     assert text.startswith('<!-- table: demo_memory -->\n| seeds | peak memory | time |\n|---|---|---|\n<!-- end -->\n')
-    assert '| `demo_memory.json` |' in text and 'as it was' not in text
+    assert '| `demo_memory` | yes |' in text and 'as it was' not in text
     write(pages / 'results', 'demo_memory', other_code('demo_memory'), runs=[])
     readme_tables.main()
     changed = (pages / 'README.md').read_text()
