@@ -31,20 +31,10 @@ docs: .venv/docs
 docs-serve: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
+# all that is not of the code of now; stopped, it goes on. ARGUMENTS='--list', '--stages=inference,training'
 benchmarks: .venv/ready
-	$(BIN)/python benchmarks/demo_accuracy.py
-	$(BIN)/python benchmarks/demo_keypoints.py
-	$(BIN)/python benchmarks/demo_memory.py
-	$(BIN)/python benchmarks/image_score.py
-	$(BIN)/python benchmarks/inference.py
-	$(BIN)/python benchmarks/preset_cost.py
 	$(PIP) --editable '.[benchmarks]'
-	$(BIN)/python benchmarks/labelling.py
-	$(BIN)/python benchmarks/suggestion_time.py
-	$(BIN)/python benchmarks/suggestions.py
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/writing.py
-	$(BIN)/python benchmarks/readme_tables.py
+	$(BIN)/python benchmarks/all.py $(ARGUMENTS)
 
 # what the program needs
 .venv/base: setup.cfg setup.py pyproject.toml constraints.txt

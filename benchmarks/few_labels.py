@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from benchmarks.demo_accuracy import SCORED_ON, TRAINED_ON
-from benchmarks.measure import RESULTS, ROOT, one_thread_each, write_result
+from benchmarks.measure import RESULTS, ROOT, check_parts, one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
@@ -127,8 +127,8 @@ def plot(presets: dict, path: Path) -> None:
 @click.option('--processes', type=int, help='At a time  [default: as many as there are cores]')
 @click.option('--train/--no-train', default=True, help='Or only write what is there')
 def main(work, processes, train):
+    check_parts(work, 'few_labels')
     if train:
-        work.mkdir(parents=True, exist_ok=True)
         jobs = [
             (work, preset, count, seed)
             for seed in SEEDS
@@ -140,7 +140,9 @@ def main(work, processes, train):
             for _ in pool.map(score_into, *zip(*jobs)):
                 pass
     presets = summary(work)
-    write_result('few_labels', {'scored_on': list(SCORED_ON), 'presets': presets})
+    rows = [row for rows in presets.values() for row in rows]
+    whole = len(rows) == len(COUNTS) * len(PRESETS) and all(row['runs'] == len(SEEDS) for row in rows)
+    write_result('few_labels', {'scored_on': list(SCORED_ON), 'presets': presets}, complete=whole)
     plot(presets, ROOT / 'docs' / 'few-labels.png')
 
 

@@ -418,7 +418,8 @@ def main(seeds, times, processes):
         found = {(title, seed): pool.submit(run_one, title, seed, times) for seed in range(seeds) for title in ROWS}
         for (title, _), run in found.items():
             content['rows'][title]['runs'].append(run.result())
-            write_result('gradient_matching', content)
+            whole = all(len(row['runs']) == seeds for row in content['rows'].values())
+            write_result('gradient_matching', content, complete=whole)
 
 
 if __name__ == '__main__':

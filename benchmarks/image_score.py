@@ -25,7 +25,7 @@ from scipy.stats import rankdata
 
 from benchmarks.demo.rebuild import MORE
 from benchmarks.demo_accuracy import SCORED_ON, TRAINED_ON
-from benchmarks.measure import one_thread_each, write_result
+from benchmarks.measure import check_parts, one_thread_each, write_result
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.seeds import sample_name
 from datasetgan_ext.core.task import Task
@@ -205,6 +205,8 @@ def summary_of(runs: Sequence[list[tuple]]) -> dict:
 )
 def main(smoke, interpreters):
     """Measure, show and write."""
+    if interpreters:
+        check_parts(interpreters, 'image_score')
     seeds, folds = (SEEDS[:1], range(1)) if smoke else (SEEDS, range(FOLDS))
     more = MORE[:6] if smoke else MORE
     numbers = list(TRAINED_ON)

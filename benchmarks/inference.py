@@ -10,12 +10,13 @@ CPUs; `gpu.sh` measures a GPU.
 
 from __future__ import annotations
 
+import itertools
 import math
 import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -30,6 +31,7 @@ from benchmarks.random_networks import make_generator, make_interpreter
 from datasetgan_ext import Labeler
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.sampling import SamplingOptions
+from datasetgan_ext.interpreter.differences import neighbor_differences
 from datasetgan_ext.interpreter.interpreter import Interpreter
 from datasetgan_ext.interpreter.uncertainty import jensen_shannon, majority_vote, top_tenth
 
@@ -48,38 +50,51 @@ CASES = [
 ROUNDS, PLAIN_ROUNDS = {64: 20, 256: 6, 512: 3, 1024: 2}, {64: 5, 256: 1, 512: 1, 1024: 1}
 
 
-@torch.inference_mode()
 def plain_masks(generator: Generator, interpreter: Interpreter, seeds: list[int]) -> np.ndarray:
     """Labels of images by the plain algorithm: uint8 [N, H, W]."""
-    device = generator.device
-    ensemble, masks = interpreter.ensemble.to(device), []
-    for maps in zip(*generator.synthesize(seeds, interpreter.options).features):
-        hypercolumns, first = torch.empty(math.prod(generator.image_hw), len(ensemble.input_mean), device=device), 0
-        for one in maps:
-            upsampled = F.interpolate(one[None].float(), size=generator.image_hw, mode='bilinear')
-            hypercolumns[:, first : first + len(one)] = upsampled[0].flatten(1).T
-            first += len(one)
-        hypercolumns.sub_(ensemble.input_mean).div_(ensemble.input_std)
-        probabilities = []
-        for member in range(ensemble.members):
-            x = hypercolumns
-            for depth, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases)):
-                x = F.linear(x, weight[member], bias[member])
-                if depth < len(ensemble.norms):
-                    norm, part = ensemble.norms[depth], slice(member * x.shape[1], (member + 1) * x.shape[1])
-                    x = F.batch_norm(
-                        x.relu(),
-                        norm.running_mean[part],
-                        norm.running_var[part],
-                        norm.weight[part],
-                        norm.bias[part],
-                        eps=norm.eps,
-                    )
-            probabilities.append(x.softmax(dim=1).T)
-        probabilities = torch.stack(probabilities)
-        top_tenth(jensen_shannon(probabilities).reshape(1, *generator.image_hw))
-        masks.append(majority_vote(probabilities).reshape(generator.image_hw).byte().cpu().numpy())
-    return np.stack(masks)
+    synthesis = generator.synthesize(seeds, interpreter.options)
+    return np.stack([plain_mask(maps, generator.image_hw, interpreter) for maps in zip(*synthesis.features)])
+
+
+@torch.inference_mode()
+def plain_mask(maps: Sequence[torch.Tensor], image_hw: tuple[int, int], interpreter: Interpreter) -> np.ndarray:
+    """The label of one image by the plain algorithm: every pixel's hypercolumn, through one member after the other.
+
+    Args:
+        maps: one [C_l, h_l, w_l] per layer.
+        image_hw: height and width of the image.
+        interpreter: whose ensemble is where the maps are; of its heads, the classes.
+
+    Returns:
+        uint8 [H, W].
+    """
+    ensemble, device = interpreter.ensemble.to(maps[0].device), maps[0].device
+    hypercolumns, first = torch.empty(math.prod(image_hw), len(ensemble.input_mean), device=device), 0
+    differences = (neighbor_differences(maps[index]) for index in interpreter.difference_layers)
+    for one in itertools.chain(maps, differences):
+        upsampled = F.interpolate(one[None].float(), size=image_hw, mode='bilinear')
+        hypercolumns[:, first : first + len(one)] = upsampled[0].flatten(1).T
+        first += len(one)
+    hypercolumns.sub_(ensemble.input_mean).div_(ensemble.input_std)
+    probabilities = []
+    for member in range(ensemble.members):
+        x = hypercolumns
+        for depth, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases)):
+            x = F.linear(x, weight[member], bias[member])
+            if depth < len(ensemble.norms):
+                norm, part = ensemble.norms[depth], slice(member * x.shape[1], (member + 1) * x.shape[1])
+                x = F.batch_norm(
+                    x.relu(),
+                    norm.running_mean[part],
+                    norm.running_var[part],
+                    norm.weight[part],
+                    norm.bias[part],
+                    eps=norm.eps,
+                )
+        probabilities.append(x[:, : len(interpreter.task.classes)].softmax(dim=1).T)
+    probabilities = torch.stack(probabilities)
+    top_tenth(jensen_shannon(probabilities).reshape(1, *image_hw))
+    return majority_vote(probabilities).reshape(image_hw).byte().cpu().numpy()
 
 
 def work_of(

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.measure import one_thread_each, write_result
+from benchmarks.measure import check_parts, one_thread_each, write_result
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.files import write_atomically
@@ -304,13 +304,14 @@ def run_into(path: Path, way: str) -> None:
 @click.option('--train/--no-train', default=True, help='Or only write what is there')
 def main(work, processes, train):
     paths = {way: work / f'{index}.json' for index, way in enumerate(WAYS)}
+    check_parts(work, 'interpreter_trials')
     if train:
-        work.mkdir(parents=True, exist_ok=True)
         with one_thread_each(processes) as pool:
             for _ in pool.map(run_into, paths.values(), paths):
                 pass
     ways = {way: json.loads(path.read_text()) for way, path in paths.items() if path.exists()}
-    write_result('interpreter_trials', {'strengths': STRENGTHS, 'seeds': list(SEEDS), 'ways': ways})
+    content = {'strengths': STRENGTHS, 'seeds': list(SEEDS), 'ways': ways}
+    write_result('interpreter_trials', content, complete=len(ways) == len(WAYS))
 
 
 if __name__ == '__main__':

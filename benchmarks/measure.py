@@ -1,4 +1,4 @@
-"""What the benchmarks share: where results go, a note of the machine, and processes to compute in."""
+"""What the benchmarks share: where results go, what a result notes of itself, and processes to compute in."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import multiprocessing
 import os
 import platform
 import subprocess
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
 
+from benchmarks.catalog import benchmark_of
+from benchmarks.states import ROOT, Code, compare, state_of
 from datasetgan_ext.core.version import __version__
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'benchmarks' / 'results'
+SECONDS_BEFORE = 'BENCHMARK_SECONDS_BEFORE'
+"""The variable in which `all.py` says how long earlier tries of a benchmark took, on whose work it goes on."""
 
 
 def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
@@ -24,8 +29,17 @@ def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes or os.cpu_count(), spawn, torch.set_num_threads, (1,))
 
 
-def write_result(name: str, content: dict, folder: Path = RESULTS) -> None:
-    """Write NAME.json into benchmarks/results, or another folder, with machine, versions and commit."""
+def write_result(name: str, content: dict, folder: Path = RESULTS, complete: bool = True) -> None:
+    """Write NAME.json into benchmarks/results, or another folder, with machine, versions, time, and what it is of.
+
+    Code and commit are those of the process's start, which is what it has imported.
+
+    Args:
+        name: of the result, as entered in `catalog.py`.
+        content: its figures.
+        folder: where it goes.
+        complete: whether all that belongs to it was measured; `all.py` goes on with one that is not.
+    """
     machine = {
         'processor': _processor(),
         'cores': os.cpu_count(),
@@ -36,20 +50,56 @@ def write_result(name: str, content: dict, folder: Path = RESULTS) -> None:
         'datasetgan-ext': __version__,
         'torch': torch.__version__,
         'python': platform.python_version(),
-        'commit': _commit(),
+        'commit': _COMMIT,
+    }
+    run = {
+        'arguments': sys.argv[1:],
+        'day': time.strftime('%Y-%m-%d', time.gmtime()),
+        'seconds': round(float(os.environ.get(SECONDS_BEFORE, 0)) + time.monotonic() - _START, 1),
+        'complete': complete,
+    }
+    content = {
+        **content,
+        'machine': machine,
+        'versions': versions,
+        'run': run,
+        'state': state_of(benchmark_of(name), _CODE),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f'{name}.json').write_text(
-        json.dumps({**content, 'machine': machine, 'versions': versions}, indent=1) + '\n'
-    )
+    (folder / f'{name}.json').write_text(json.dumps(content, indent=1) + '\n')
+
+
+def check_parts(folder: Path, name: str) -> None:
+    """Note in a folder of finished parts of a result of which code and networks they are, or end the program where they
+    are of others."""
+    path, state = folder / 'state.json', state_of(benchmark_of(name), _CODE)
+    found = json.loads(path.read_text()) if path.exists() else None
+    if found is None and folder.exists() and any(folder.iterdir()):
+        raise SystemExit(f'{folder} has parts of {name} of unknown code: delete it, or give another folder')
+    if found is not None and found != state:
+        differs = ', '.join(compare(found, state)[1])
+        raise SystemExit(
+            f'{folder} has parts of {name} of another state ({differs}): delete it, or give another folder'
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(state))
 
 
 def _commit() -> str:
-    """What `BENCHMARK_COMMIT` says, which gpu.sh sets from what `--pack` has noted, or else what git says."""
+    """What `BENCHMARK_COMMIT` says, which gpu.sh sets from what `--pack` has noted, or else what git says; with a + if
+    code has been changed since."""
     if 'BENCHMARK_COMMIT' in os.environ:
         return os.environ['BENCHMARK_COMMIT']
-    command = ['git', 'rev-parse', '--short', 'HEAD']
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    commit = _git('rev-parse', '--short', 'HEAD')
+    return commit + '+' * bool(_git('status', '--porcelain', '--', 'datasetgan_ext', 'benchmarks/*.py', 'patches'))
+
+
+def _git(*arguments: str) -> str:
+    """What git says, nothing where there is none."""
+    try:
+        return subprocess.run(('git', *arguments), cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ''
 
 
 def _processor() -> str:
@@ -58,3 +108,8 @@ def _processor() -> str:
         return next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+_START = time.monotonic()
+if multiprocessing.parent_process() is None:  # those that compute for another process write nothing
+    _CODE, _COMMIT = Code(), _commit()

@@ -23,7 +23,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from benchmarks.measure import write_result
+from benchmarks.measure import check_parts, write_result
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.annotation import Annotation
 from datasetgan_ext.core.choices import PROJECTION_BATCH
@@ -185,11 +185,13 @@ def table(content: dict) -> str:
 @click.option('--projected', type=click.Path(path_type=Path), metavar='DIR', default='out/projected', show_default=True)
 @click.option('--drawings', type=click.IntRange(min=TUNED_ON + 100), default=200, show_default=True, metavar='N')
 def main(projected, drawings):
+    check_parts(projected, 'projection')
+    folder = projected / 'samples'
     inversion = Inversion(load_generator(DEMO), SamplingOptions())
     files = find_photos([DEMO_FOLDER / 'real' / 'images'])[:drawings]
     start = time.monotonic()
     batch = 4 * PROJECTION_BATCH if inversion.generator.device.type == 'cuda' else PROJECTION_BATCH
-    samples = PhotoProjector(inversion, files, projected, batch=batch)().samples
+    samples = PhotoProjector(inversion, files, folder, batch=batch)().samples
     print(f'{time.monotonic() - start:.0f} s', flush=True)
     psnr = sorted(sample.projection.psnr for sample in samples.samples)
     content = {
@@ -209,11 +211,11 @@ def main(projected, drawings):
         'rows': {},
     }
     demo = Demo(samples)
-    content['strangers'] = project_strangers(demo.generator, Encoder.load(projected / ENCODER_FILE))
+    content['strangers'] = project_strangers(demo.generator, Encoder.load(folder / ENCODER_FILE))
     for title, (drawings, generated) in ROWS.items():
         content['rows'][title] = [demo.score(drawings, generated, seed) for seed in SEEDS]
         print(title, content['rows'][title], flush=True)
-        write_result('projection', content)
+        write_result('projection', content, complete=len(content['rows']) == len(ROWS))
     print(table(content))
 
 

@@ -1,8 +1,11 @@
-"""Write the tables of README and docs from benchmarks/results/*.json, between their `<!-- table: NAME -->` marks."""
+"""Write the tables of README and docs from benchmarks/results/*.json, between their `<!-- table: NAME -->` marks.
+
+A table says of which commit it is where its result is not of the code that is here, or is a GPU's. One that another
+interpreter or generator than the demo's of now has measured is not written.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import sys
@@ -11,6 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import projection, table1, table2
+from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
 
 
@@ -172,6 +176,27 @@ def writing(result: dict) -> str:
     )
 
 
+def plain_dataset(result: dict) -> str:
+    rows = [
+        f'| {result["images"]} images of the demo | time | of all cores | peak memory | images and masks | all files |',
+        '|---' * 6 + '|',
+    ]
+    rows += [
+        f'| {name} | {row["seconds"]:.0f} s | {row["core_seconds"]:.0f} s | {row["peak_mib"]:.0f} MiB '
+        f'| {row["bytes_of_images_and_masks"] / 2**20:.1f} MiB | {row["bytes"] / 2**20:.1f} MiB, {row["files"]} files |'
+        for name, row in result['rows'].items()
+    ]
+    equal = result['equal']
+    return '\n'.join(
+        [
+            *rows,
+            '',
+            f'{100 * equal["labels"]:.6g} % of the pixels have the same class in both, {100 * equal["worst"]:.6g} % in '
+            f'the worst image;\n{100 * equal["images"]:.6g} % of the pixels of the images are the same.',
+        ]
+    )
+
+
 def suggestion_time(result: dict) -> str:
     rows = ['| image | labels were saved | suggestion | slowest answer to the page meanwhile |', '|---' * 4 + '|']
     for side, runs in ((result['resolution'], result['runs']), (result['large_resolution'], result['large_runs'])):
@@ -231,19 +256,6 @@ def gpu_speed(result: dict) -> str:
         rows.append(
             f'| {resolution}² | {batch} | {1000 * ours["bare generator"]["seconds"]:.1f} '
             f'| **{1000 * ours["ours"]["seconds"]:.1f}** | {1000 * plain["plain"]["seconds"]:.0f} |'
-        )
-    return '\n'.join(rows)
-
-
-def measured(names: list[str]) -> str:
-    """Of each result: which table it fills, on what it was measured, and at which commit."""
-    rows = ['| results | machine | PyTorch | version | commit |', '|---' * 5 + '|']
-    for name in names:
-        about = json.loads((RESULTS / f'{name}.json').read_text())
-        machine, versions = about['machine'], about['versions']
-        place = machine['gpu'] or f'{machine["processor"]}, {machine["cores"]} cores'
-        rows.append(
-            f'| `{name}.json` | {place} | {versions["torch"]} | {versions["datasetgan-ext"]} | {versions["commit"]} |'
         )
     return '\n'.join(rows)
 
@@ -315,8 +327,8 @@ TABLES = {
     'inference': inference,
     'interpreter_trials': interpreter_trials,
     'labelling': labeling,
-    'measured': measured,
     'methods': methods,
+    'plain_dataset': plain_dataset,
     'preset_cost': preset_cost,
     'projection': projection.table,
     'selection': selection,
@@ -327,29 +339,37 @@ TABLES = {
     'writing': writing,
 }
 SOURCES = {'labelling': 'suggestions', 'methods': 'table1', 'gpu_speed': 'gpu_inference'}
+MEASURED = 'measured'
+"""The table of all results."""
 PAGES = ('README.md', 'docs/benchmarks.md', 'docs/paper.md')
 MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', flags=re.DOTALL)
 
 
-def filled(mark: re.Match) -> str:
-    """A table and its marks; the result has the table's name unless `SOURCES` has another."""
-    if mark[2] == 'measured':
-        result = sorted(path.stem for path in RESULTS.glob('*.json'))
-    else:
-        result = json.loads((RESULTS / f'{SOURCES.get(mark[2], mark[2])}.json').read_text())
-    return mark[1] + TABLES[mark[2]](result) + '\n' + mark[3]
-
-
 def main():
     texts = {page: (ROOT / page).read_text() for page in PAGES}
-    lacking = set(TABLES) - {mark[2] for text in texts.values() for mark in MARKED.finditer(text)}
+    lacking = {*TABLES, MEASURED} - {mark[2] for text in texts.values() for mark in MARKED.finditer(text)}
     if lacking:
         raise SystemExit(
             f'{" and ".join(PAGES)} lack the marks "<!-- table: NAME -->" and "<!-- end -->" of '
             f'{", ".join(sorted(lacking))}'
         )
+    marks, refused = Marks(RESULTS), {}
+
+    def filled(mark: re.Match) -> str:
+        """A table and its marks; the result has the table's name unless `SOURCES` has another."""
+        if mark[2] == MEASURED:
+            return f'{mark[1]}{marks.table()}\n{mark[3]}'
+        name = SOURCES.get(mark[2], mark[2])
+        if why := marks.why_refused(name):
+            refused[name] = why
+            return mark[0]
+        table = TABLES[mark[2]](marks.results[name]) if name in marks.results else ''
+        return mark[1] + '\n\n'.join(filter(None, [table, marks.note(name)])) + f'\n{mark[3]}'
+
     for page, text in texts.items():
         (ROOT / page).write_text(MARKED.sub(filled, text))
+    if refused:
+        raise SystemExit('Tables left as they were:\n' + '\n'.join(refused.values()))
 
 
 if __name__ == '__main__':

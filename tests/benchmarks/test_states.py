@@ -1,0 +1,154 @@
+"""Of which code and networks a result is."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from benchmarks import catalog
+from benchmarks.catalog import BENCHMARKS, OF_RESULT, Benchmark, benchmark_of
+from benchmarks.states import BEFORE, CHANGED, NOW, OTHER, ROOT, Code, bare_code, compare, fingerprint, state_of
+from datasetgan_ext import load_interpreter
+from tests.test_rooms import ROOMS
+
+SOURCE = '''"""What it is."""
+
+import os  # for its sake
+
+LIMIT = 3
+"""Of something."""
+
+
+def path(name):
+    """Where."""
+
+    return os.path.join('a # b', name)
+'''
+
+
+def test_comments_and_docstrings_decide_nothing():
+    bare = bare_code(SOURCE)
+    assert bare.splitlines() == [
+        'import os',
+        'LIMIT = 3',
+        'def path(name):',
+        "    return os.path.join('a # b', name)",
+    ]
+    other = (
+        SOURCE.replace('Where.', 'Where it\n    is.').replace('  # for its sake', '').replace('\n\n\n', '\n# so\n\n')
+    )
+    assert other != SOURCE and bare_code(other) == bare
+    assert bare_code(SOURCE.replace('LIMIT = 3', 'LIMIT = 4')) != bare
+    assert bare_code(SOURCE.replace('a # b', 'a # c')) != bare
+
+
+FILES = {
+    'benchmarks/figures.py': 'from benchmarks import drawing\nfrom datasetgan_ext import Labeler\n',
+    'benchmarks/drawing.py': 'import numpy\n',
+    'benchmarks/measure.py': 'import datasetgan_ext.report.card\n',
+    'benchmarks/unused.py': 'x = 1\n',
+    'datasetgan_ext/__init__.py': 'if 0:\n    from datasetgan_ext.interpreter.labeler import Labeler\n',
+    'datasetgan_ext/core/names.py': 'x = 1\n',
+    'datasetgan_ext/core/unused.py': 'x = 1\n',
+    'datasetgan_ext/interpreter/labeler.py': 'def f():\n    from datasetgan_ext.core import names\n',
+    'datasetgan_ext/report/card.py': 'x = 1\n',
+    'datasetgan_ext/generate.py': 'from datasetgan_ext.report import card\nimport datasetgan_ext.core.seeds as seeds\n',
+    'datasetgan_ext/core/seeds.py': 'x = 1\n',
+    'patches/1.ed': '1d\n',
+}
+
+
+def write_tree(folder, files) -> Code:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return Code(folder)
+
+
+@pytest.mark.parametrize(
+    'benchmark, deciding',
+    [
+        (
+            Benchmark('figures', 'figures.py', ('core', 'interpreter')),
+            {
+                'benchmarks/figures.py',
+                'benchmarks/drawing.py',
+                'datasetgan_ext/interpreter/labeler.py',
+                'core/names.py',
+            },
+        ),
+        (Benchmark('figures', 'figures.py', ()), {'benchmarks/figures.py', 'benchmarks/drawing.py'}),
+        (
+            Benchmark('run', 'drawing.py', ('core', 'commands'), also=('datasetgan_ext/generate.py', 'patches')),
+            {'benchmarks/drawing.py', 'datasetgan_ext/generate.py', 'core/seeds.py', 'patches/1.ed'},
+        ),
+    ],
+    ids=['what a script imports', 'no room', 'processes and folders'],
+)
+def test_which_files_decide(benchmark, deciding, tmp_path):
+    before = write_tree(tmp_path, FILES).of(benchmark)
+    changed = {
+        path
+        for path, text in FILES.items()
+        if write_tree(tmp_path, {**FILES, path: text.replace('1', '2') + '\ny = 5\n'}).of(benchmark) != before
+    }
+    short = {path.removeprefix('datasetgan_ext/') if '/core/' in path else path for path in changed}
+    assert short == deciding | ({'datasetgan_ext/__init__.py'} & changed if 'commands' in benchmark.rooms else set())
+    assert write_tree(tmp_path, FILES).of(benchmark) == before
+
+
+def test_what_differs_is_named():
+    now = {'code': {'core': 'a', 'generator': 'b'}, 'interpreter': 'c'}
+    assert compare(None, now) == (BEFORE, [])
+    assert compare(now, now) == (NOW, [])
+    assert compare({**now, 'code': {'core': 'a', 'generator': 'x'}}, now) == (CHANGED, ['code of generator'])
+    assert compare({**now, 'code': {'core': 'a'}}, now) == (CHANGED, ['code of generator'])
+    other = {'code': {'core': 'x', 'generator': 'b'}, 'interpreter': 'x'}
+    assert compare(other, now) == (OTHER, ["the demo's interpreter", 'code of core'])
+    assert compare({'code': now['code']}, now)[0] == OTHER, 'it depends on more than was noted'
+
+
+def test_the_demo_has_fingerprints():
+    assert fingerprint('interpreter') == load_interpreter('demo').fingerprint
+    assert {len(fingerprint(part)) for part in ('generator', 'interpreter', 'labels')} == {64}
+
+
+def test_all_rooms_scripts_and_results_are_known():
+    assert {*catalog.ROOMS, catalog.COMMANDS} == {room.removeprefix('the ') for room in ROOMS}
+    code = Code()
+    for benchmark in BENCHMARKS:
+        assert set(benchmark.rooms) <= set(catalog.EVERYTHING)
+        assert (ROOT / 'benchmarks' / benchmark.script).is_file()
+        assert all((ROOT / path).exists() for path in benchmark.also)
+        assert benchmark.after is None or benchmark.after in [one.name for one in BENCHMARKS]
+        assert 'benchmarks' in code.of(benchmark)
+    assert len({one.name for one in BENCHMARKS}) == len(BENCHMARKS)
+    assert len(OF_RESULT) == sum(len(one.files) for one in BENCHMARKS)
+    assert {path.stem for path in (ROOT / 'benchmarks' / 'results').glob('*.json')} <= OF_RESULT.keys()
+
+
+def written_results(script: Path) -> set[str]:
+    """Names that a script gives `write_result`, or `tables.measure`, as they stand."""
+    return {
+        node.args[0].value
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, 'id', '') in ('write_result', 'measure')
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+        and (node.func.id == 'write_result' or len(node.args) > 3)
+    }
+
+
+def test_results_are_entered_with_the_script_that_writes_them():
+    found = {name: path.name for path in (ROOT / 'benchmarks').glob('*.py') for name in written_results(path)}
+    assert {'inference', 'table1', 'ablation_interpreters', 'gpu_summary'} <= found.keys()
+    assert {name: benchmark_of(name).script for name in found if name in OF_RESULT} == found, 'enter it in catalog.py'
+
+
+def test_of_what_is_not_entered_everything_decides():
+    benchmark = benchmark_of('nothing')
+    assert set(benchmark.rooms) == set(catalog.EVERYTHING)
+    state = state_of(Benchmark('inference', 'inference.py', demo=('labels',)), Code())
+    assert state['labels'] == fingerprint('labels') and 'generator' not in state
