@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('dialog', ['none', 'help', 'clash'])
+@pytest.mark.parametrize('dialog', ['none', 'help', 'clash', 'overview'])
 def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path, scheme, dialog):
     with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
         person = Person(context, server.url, tmp_path / 'labels')
@@ -20,8 +20,20 @@ def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path,
         put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
         person.press('q')
         person.page.click('#view-section summary')
-        person.page.evaluate("document.getElementById('end').hidden = false")
-        if dialog == 'help':
+        for part in (
+            'end',
+            'train-output',
+            'suggest-section',
+            'check-section',
+            'doubt-row',
+            'order-row',
+            'uncertainty-row',
+        ):
+            person.page.evaluate('id => { document.getElementById(id).hidden = false; }', part)
+        if dialog == 'overview':
+            person.press('Home')
+            person.page.wait_for_selector('#overview[open]')
+        elif dialog == 'help':
             person.press('h')
         elif dialog == 'clash':
             person.has_labeled(FIRST, np.zeros((SIDE, SIDE), np.uint8))

@@ -213,6 +213,28 @@ def test_alt_click_takes_the_class_under_the_pointer(person):
     assert person.state('painted') == 3
 
 
+def test_names_are_beside_the_pointer(person):
+    person.press('3')
+    person.brush_size(9)
+    person.click(40.5, 40.5)
+    person.press('5')
+    person.page.evaluate("""() => {
+        window.written = [];
+        const real = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+            window.written.push([text, x, y]);
+            return real.call(this, text, x, y);
+        };
+    }""")
+    person.hover(41.5, 40.5)
+    person.page.wait_for_function('() => window.written.length >= 2')
+    [(chosen, x, y), (under, _, lower)] = person.page.evaluate('() => window.written.slice(-2)')
+    assert [chosen, under] == [DEMO_TASK.classes[5], f'on {DEMO_TASK.classes[3]}']
+    box = person.page.locator('#canvas').bounding_box()
+    left, top = person.at(41.5, 40.5)
+    assert 0 < x - (left - box['x']) < 80 and abs(y - (top - box['y'])) < 10 < lower - y < 25
+
+
 def test_labels_are_hidden_or_outlined_while_a_key_is_held(person):
     def color(x, y):
         person.page.mouse.move(0, 0)
