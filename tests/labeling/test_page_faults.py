@@ -213,26 +213,50 @@ def test_alt_click_takes_the_class_under_the_pointer(person):
     assert person.state('painted') == 3
 
 
+def watch_names(person):
+    """Has the page note what it writes on the image: text, left end, base line and width."""
+    person.page.evaluate("""() => {
+        window.written = [];
+        const real = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+            window.written.push([text, x, y, this.measureText(text).width]);
+            return real.call(this, text, x, y);
+        };
+    }""")
+
+
+def names_of(person, count):
+    """What was written last."""
+    person.page.wait_for_function(f'() => window.written.length >= {count}')
+    return person.page.evaluate(f'() => window.written.slice(-{count})')
+
+
 def test_names_are_beside_the_pointer(person):
     person.press('3')
     person.brush_size(9)
     person.click(40.5, 40.5)
     person.press('5')
-    person.page.evaluate("""() => {
-        window.written = [];
-        const real = CanvasRenderingContext2D.prototype.fillText;
-        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
-            window.written.push([text, x, y]);
-            return real.call(this, text, x, y);
-        };
-    }""")
+    watch_names(person)
     person.hover(41.5, 40.5)
-    person.page.wait_for_function('() => window.written.length >= 2')
-    [(chosen, x, y), (under, _, lower)] = person.page.evaluate('() => window.written.slice(-2)')
+    [(chosen, x, y, _), (under, _, lower, _)] = names_of(person, 2)
     assert [chosen, under] == [DEMO_TASK.classes[5], f'on {DEMO_TASK.classes[3]}']
     box = person.page.locator('#canvas').bounding_box()
     left, top = person.at(41.5, 40.5)
     assert 0 < x - (left - box['x']) < 80 and abs(y - (top - box['y'])) < 10 < lower - y < 25
+
+
+@only_keypoints
+def test_names_of_keypoints_do_not_lie_over_each_other(person, demo_task):
+    put_suggestion(
+        person, points=[[60, 60, 2], [63, 61, 2], [61, 62, 2], *[[0, 0, 0]] * (len(demo_task.keypoints) - 3)]
+    )
+    watch_names(person)
+    person.press('j')
+    written = names_of(person, 3)
+    assert [text for text, *_ in written] == [f'{name}?' for name in demo_task.keypoints[:3]]
+    for index, (_, x, y, width) in enumerate(written):
+        for _, other_x, other_y, other_width in written[:index]:
+            assert x >= other_x + other_width or other_x >= x + width or abs(y - other_y) >= 14
 
 
 def test_labels_are_hidden_or_outlined_while_a_key_is_held(person):
