@@ -31,6 +31,8 @@ from tests.helpers.serving import saved, serving, serving_process
 pytestmark = pytest.mark.browser
 
 MANY = Task.read('face-34')
+HALF_A_CSS_PIXEL = 0.11
+"""In pixels of the image: Firefox places a pointer at whole CSS pixels."""
 
 
 def focused(person):
@@ -615,9 +617,9 @@ def test_two_tabs_at_the_same_keypoints(two):
     other.click(60.5, 60.5)
     other.page.wait_for_selector('#clash[open]')
     other.page.click('#take-theirs')
-    assert other.saved_points(DEMO_TASK)[0].tolist() == [20.5, 20.5, 2]
+    assert np.allclose(other.saved_points(DEMO_TASK)[0], (20.5, 20.5, 2), atol=HALF_A_CSS_PIXEL)
     other.press('Control+z')
-    assert other.saved_points(DEMO_TASK)[0].tolist() == [60.5, 60.5, 2]
+    assert np.allclose(other.saved_points(DEMO_TASK)[0], (60.5, 60.5, 2), atol=HALF_A_CSS_PIXEL)
 
 
 def test_an_open_page_goes_on_after_a_crash(context, own_samples):
@@ -634,24 +636,31 @@ def test_an_open_page_goes_on_after_a_crash(context, own_samples):
 
 @pytest.mark.parametrize('what', ['mask', 'keypoints'])
 def test_a_reply_that_is_lost_is_no_clash(person, what):
-    def lose(route):
-        route.fetch()
-        route.abort()
-
     person.press('b' if what == 'mask' else 'k')
-    person.page.route(f'**/{what}*', lose)
+    person.page.evaluate(
+        """what => {
+        window.answered = window.fetch;
+        window.fetch = async (path, options) => {
+            const reply = await window.answered(path, options);
+            if (!path.includes(`/${what}`)) return reply;
+            throw new TypeError('the reply is lost');
+        };
+    }""",
+        what,
+    )
     person.click(20.5, 20.5)
     person.page.wait_for_selector('#saved[data-state="not saved"]')  # but it is on disk
     person.click(60.5, 60.5)
-    person.page.unroute(f'**/{what}*')
+    person.page.evaluate('() => { window.fetch = window.answered; }')
     person.saved()
     assert not person.page.is_visible('#clash')
     if what == 'mask':
         saved = person.saved_mask()
         assert saved[20, 20] == saved[60, 60] == 1
     else:
-        assert person.saved_points(DEMO_TASK)[:2].tolist() == [[20.5, 20.5, 2], [60.5, 60.5, 2]]
-    person.errors.clear()  # the browser notes the lost replies
+        placed = person.saved_points(DEMO_TASK)[:2]
+        assert np.allclose(placed, [[20.5, 20.5, 2], [60.5, 60.5, 2]], atol=HALF_A_CSS_PIXEL)
+    person.errors.clear()  # the browser notes the refused request
 
 
 @only_classes
