@@ -36,6 +36,7 @@ DOUBTS, SQUARES = 200, 16
 LABELED_ROWS = 7 / 8
 """Of the open image; the rest has a suggestion."""
 STROKES, MOVES, PAUSE = 12, 60, 0.008
+WAIT_MS = 900_000
 BUSY = ('training', 'predicting', 'refining', 'measuring')
 
 WATCH = """async () => {
@@ -113,7 +114,7 @@ def draw(tab: Tab, row: float) -> None:
 
 def strokes(tab: Tab, page: Page, names: list[str], resolution: int) -> dict:
     """Draw while the ensemble learns what has just changed in another image."""
-    tab.wait_for_selector('#accept:enabled', timeout=180_000)
+    tab.wait_for_selector('#accept:enabled', timeout=WAIT_MS)
     tab.evaluate(OUTLINE, [squares(resolution)])
     tab.keyboard.press('1')
     draw(tab, 0.5)
@@ -163,6 +164,7 @@ def main(browser: str):
             opened = launched(playwright, browser)
             for width, height in WINDOWS:
                 tab = opened.new_page(viewport={'width': width, 'height': height})
+                tab.set_default_timeout(WAIT_MS)
                 tab.goto(address)
                 case = {
                     'resolution': resolution,

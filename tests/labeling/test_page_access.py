@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.helpers.browser import needs_media
 from tests.helpers.page import FIRST, SIDE, Person, only_classes, put_suggestion
 from tests.helpers.serving import serving
 
@@ -17,6 +18,7 @@ def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path,
     with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
         person = Person(context, server.url, tmp_path / 'labels')
         person.page.emulate_media(color_scheme=scheme)
+        needs_media(person.page, f'(prefers-color-scheme: {scheme})')
         put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
         person.press('q')
         person.page.click('#view-section summary')

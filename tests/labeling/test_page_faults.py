@@ -10,7 +10,7 @@ import pytest
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
-from tests.helpers.browser import PATIENCE_MS
+from tests.helpers.browser import PATIENCE_MS, needs_media
 from tests.helpers.page import (
     DEMO_TASK,
     FIRST,
@@ -734,6 +734,7 @@ def test_forced_colors_show_swatches_and_the_tool(context, demo_samples, tmp_pat
     with serving(demo_samples, DEMO_TASK, tmp_path / 'labels') as server:
         person = Person(context, server.url, tmp_path / 'labels')
         person.page.emulate_media(forced_colors='active')
+        needs_media(person.page, '(forced-colors: active)')
         color = person.page.eval_on_selector(
             '#classes [data-id="4"] .swatch', 'e => getComputedStyle(e).backgroundColor'
         )
