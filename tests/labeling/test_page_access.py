@@ -1,4 +1,4 @@
-"""The page for everyone: axe-core finds nothing, in light and dark, at other sizes, with dialogs open."""
+"""The page for everyone: axe-core finds nothing, in light, dark and forced colours, in all sizes, with dialogs open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from tests.helpers.serving import serving
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('scheme', ['light', 'dark', 'forced'])
 @pytest.mark.parametrize('dialog', ['none', 'help', 'clash', 'overview'])
 def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path, scheme, dialog):
     with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
         person = Person(context, server.url, tmp_path / 'labels')
-        person.page.emulate_media(color_scheme=scheme)
-        needs_media(person.page, f'(prefers-color-scheme: {scheme})')
+        if scheme == 'forced':
+            person.page.emulate_media(forced_colors='active')
+            needs_media(person.page, '(forced-colors: active)')
+        else:
+            person.page.emulate_media(color_scheme=scheme)
+            needs_media(person.page, f'(prefers-color-scheme: {scheme})')
         put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
         person.press('q')
         person.page.click('#view-section summary')
