@@ -83,12 +83,13 @@ def regions(page: Page, store: LabelStore, folder: Path) -> None:
     page.wait_for_selector(f'#canvas[data-name={name}]')
     page.keyboard.press('a')  # nothing is suggested by itself
     page.keyboard.press('r')
-    page.wait_for_selector(f'#canvas[data-regions-of={name}]')
+    page.eval_on_selector('#size', "slider => { slider.value = 9; slider.dispatchEvent(new Event('input')); }")
+    page.wait_for_selector(f'#canvas[data-regions-of={name}][data-cell="9"]')
     height, width = store.sample_set.image_hw
     page.keyboard.press('1')
     for x in (0.4, 0.5, 0.6):
         page.mouse.click(*at(page, x * width, 0.68 * height))
-    page.mouse.move(*at(page, 0.68 * width, 0.68 * height))
+    page.mouse.move(*at(page, 0.8 * width, 0.63 * height))
     picture(page, folder / 'label-regions.png')
     for _ in range(3):
         page.keyboard.press('Control+z')

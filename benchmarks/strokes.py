@@ -121,7 +121,7 @@ def strokes(tab: Tab, page: Page, names: list[str], resolution: int) -> dict:
     tab.evaluate(WATCH)
     intervals, delays, busy = [], [], []
     for number in range(STROKES):
-        page('PUT', f'/api/samples/{names[0]}/mask', mask_of(number + LABELED, resolution))
+        ask(page, 'PUT', f'/api/samples/{names[0]}/mask', mask_of(number + LABELED, resolution))
         while phase(page) not in BUSY:
             time.sleep(0.02)
         tab.keyboard.press(str(1 + number % 2))  # so that each stroke changes something
@@ -143,8 +143,13 @@ def strokes(tab: Tab, page: Page, names: list[str], resolution: int) -> dict:
     }
 
 
+def ask(page: Page, *what) -> bytes:
+    page.connection.close()  # the server closes one that has been idle
+    return page(*what)
+
+
 def phase(page: Page) -> str:
-    return json.loads(page('GET', '/api/suggest'))['phase']
+    return json.loads(ask(page, 'GET', '/api/suggest'))['phase']
 
 
 def quantiles(values: list[float]) -> dict:
