@@ -1,7 +1,7 @@
 """What suggestions on the page are worth, with the demo's true labels as the person.
 
-How much of an image has to be changed after a suggestion, and the suggestion's mIoU, by the number of images labelled so
-far: in the page's order, which is always the same, and at random. Writes docs/labelling-curve.png too.
+How much of an image has to be changed after a suggestion, and the suggestion's mIoU, by the number of images labelled
+so far: in the page's order, which is always the same, and at random. Writes docs/labelling-curve.png too.
 """
 
 from __future__ import annotations
