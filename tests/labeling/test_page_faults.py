@@ -779,3 +779,41 @@ def test_many_doubts_cost_no_frame(person):
     )
     assert strokes[1] < 20 and strokes[2] < 20
     assert f'{len(doubts)} doubts' in person.text('#check-state')
+
+
+def test_a_frame_of_a_stroke_draws_its_part_alone_and_the_same_as_all(person):
+    """Of a large window, all takes longer than a frame where no GPU draws."""
+    put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
+    person.brush_size(7)
+    person.page.evaluate("""() => {
+        const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+        window.pixels = async () => {
+            await frame();
+            const canvas = document.getElementById('canvas');
+            return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        };
+        window.differences = async () => {
+            const drawn = await pixels();
+            (await import('/view.js')).redraw();
+            const all = await pixels();
+            return all.reduce((number, value, i) => number + (value !== drawn[i]), 0);
+        };
+    }""")
+    person.press('2')
+    person.hover(20.3, 20.7)
+    person.page.mouse.down()
+    for place in ((40.2, 24.1), (60.9, 30.3), (50.5, 60.8)):
+        person.hover(*place)
+        assert person.page.evaluate('differences()') == 0
+    person.page.evaluate("() => { document.getElementById('canvas').getContext('2d').fillRect(0, 0, 1, 1); }")
+    person.hover(45.2, 70.4)
+    assert person.page.evaluate('pixels().then(all => [...all.slice(0, 4)])') == [
+        0,
+        0,
+        0,
+        255,
+    ]  # nothing was drawn there
+    person.page.mouse.up()
+    for place in ((100.5, 100.5), (125.5, 3.5), (20.1, 90.9)):  # the cursor alone
+        person.hover(*place)
+        assert person.page.evaluate('differences()') == 0

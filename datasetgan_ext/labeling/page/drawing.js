@@ -3,26 +3,60 @@
 import {$, canvas, pen} from './dom.js';
 import {openDoubts} from './list.js';
 import {isProposed, shownPoint} from './keypoints.js';
-import {CHOSEN, drawNames, drawPointNames} from './names.js';
+import {CHOSEN, drawNames, drawPointNames, nameReach} from './names.js';
 import {FAINT, marks, overlay, unsure} from './overlay.js';
 import {closesPolygon} from './polygon.js';
-import {borderOf, snap} from './raster.js';
+import {borderOf, clamp, snap} from './raster.js';
 import {regions} from './regions.js';
 import {samplePath} from './server.js';
 import {ABSENT, VISIBLE, on, state} from './state.js';
 import {pixelsOf, regionAt} from './superpixels.js';
-import {redraw, toScreen} from './view.js';
+import {around, redraw, toScreen} from './view.js';
 
-function draw() {
-  const {current, width, height} = state;
+let cursorBefore = null;   // the box that the cursor was drawn in
+
+/** Draws what is in a box of the canvas, in CSS pixels, and where the cursor was and is. */
+function draw(part) {
+  const {current} = state;
   const ratio = window.devicePixelRatio;
+  const cursor = cursorBox();
   const box = canvas.getBoundingClientRect();
   const across = Math.round(box.width * ratio);
   const down = Math.round(box.height * ratio);
-  if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, {width: across, height: down});
+  const isWhole = canvas.width !== across || canvas.height !== down;
+  if (isWhole) Object.assign(canvas, {width: across, height: down});
   pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.save();
+  if (!isWhole) clip([part, cursorBefore, cursor].filter(Boolean).reduce(around), ratio, across, down);
+  cursorBefore = cursor;
   pen.clearRect(0, 0, across, down);
-  if (!current) return;
+  if (current) drawAll(ratio);
+  pen.restore();
+}
+
+/** Draws nothing outside of a box; it is of whole pixels, so that no edge is seen. */
+function clip({left, upper, right, lower}, ratio, across, down) {
+  const [x, y] = [clamp(Math.floor(left * ratio) - 2, across), clamp(Math.floor(upper * ratio) - 2, down)];
+  pen.beginPath();
+  pen.rect(x, y, clamp(Math.ceil(right * ratio) + 2, across) - x, clamp(Math.ceil(lower * ratio) + 2, down) - y);
+  pen.clip();
+}
+
+/** What brush and names cover at most; null without a pointer. */
+function cursorBox() {
+  const {current, pointer, sizes} = state;
+  if (!current || !pointer) return null;
+  const [x, y] = toScreen(pointer);
+  const reach = (sizes.brush / 2 + 1) * current.view.scale + 4;
+  const [right, below] = nameReach();
+  return {
+    left: x - reach, upper: y - Math.max(reach, 20),
+    right: x + Math.max(reach, right), lower: y + Math.max(reach, below),
+  };
+}
+
+function drawAll(ratio) {
+  const {current, width, height} = state;
   const {view} = current;
   pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
   pen.imageSmoothingEnabled = $('smooth').checked;

@@ -12,6 +12,16 @@ export const CHOSEN = '#ffd84d';
 const HEIGHT = 14;         // of a name, in CSS pixels
 const FONT = '600 12px system-ui, sans-serif';
 
+let widest = null;         // of all names of classes, in CSS pixels
+
+/** How far names reach to the right of the pointer and below it, in CSS pixels, at most. */
+export function nameReach() {
+  pen.font = FONT;
+  const ids = [...state.task.classes.keys(), NONE];
+  widest ??= Math.max(...ids.map(id => pen.measureText(`on ${classNameOf(id)}`).width));
+  return [40 + 12 + 15 + widest + 4, 21 + HEIGHT];
+}
+
 /** The chosen class beside the pointer and, if it is another one, that under the pointer. */
 export function drawNames() {
   const {pointer, painted, width, height, sizes, tool} = state;
