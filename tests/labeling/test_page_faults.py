@@ -781,6 +781,22 @@ def test_many_doubts_cost_no_frame(person):
     assert f'{len(doubts)} doubts' in person.text('#check-state')
 
 
+def test_the_sliders_of_the_view_show_at_once(person):
+    put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
+    seen = []
+    for value in (0, 50, 100):
+        person.page.eval_on_selector('#opacity', f'e => {{ e.value = {value}; e.dispatchEvent(new Event("input")); }}')
+        seen.append(
+            person.page.evaluate("""async () => {
+            await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const {toScreen} = await import('/view.js');
+            const pen = document.getElementById('canvas').getContext('2d');
+            return [...pen.getImageData(...toScreen([40.5, 40.5]), 1, 1).data];
+        }""")
+        )
+    assert len(set(map(tuple, seen))) == 3
+
+
 def test_a_frame_of_a_stroke_draws_its_part_alone_and_the_same_as_all(person):
     """Of a large window, all takes longer than a frame where no GPU draws."""
     put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))

@@ -17,8 +17,11 @@ export const around = (one, other) => ({
   left: Math.min(one.left, other.left), upper: Math.min(one.upper, other.upper),
   right: Math.max(one.right, other.right), lower: Math.max(one.lower, other.lower)});
 
-/** Has a part of the canvas, in CSS pixels, or all drawn anew in the next frame. */
-export function redraw(part = EVERYWHERE) {
+/** Has all drawn anew in the next frame. */
+export const redraw = () => redrawPart(EVERYWHERE);
+
+/** Has a box of the canvas, in CSS pixels, drawn anew in the next frame. */
+function redrawPart(part) {
   if (!asked) {
     requestAnimationFrame(() => {
       const box = asked;
@@ -30,12 +33,12 @@ export function redraw(part = EVERYWHERE) {
 }
 
 /** Has the place of the cursor, before and now, drawn anew: `draw` adds it to each part. */
-export const redrawCursor = () => redraw(NOWHERE);
+export const redrawCursor = () => redrawPart(NOWHERE);
 
 /** Has a part of the image drawn anew. */
 export function redrawBox({left, upper, right, lower}) {
   const [first, last] = [toScreen([left, upper]), toScreen([right, lower])];
-  redraw({left: first[0], upper: first[1], right: last[0], lower: last[1]});
+  redrawPart({left: first[0], upper: first[1], right: last[0], lower: last[1]});
 }
 
 export function toScreen([x, y]) {
