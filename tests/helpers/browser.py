@@ -57,3 +57,11 @@ class Browser:
         except Error as error:
             self.close()
             pytest.skip(f'this Playwright cannot drive this Firefox: {error.message.splitlines()[0]}')
+
+
+def needs_media(page, query: str) -> None:
+    """Skip a test of a page that the driver cannot show so: in Firefox it has neither dark mode nor forced colours."""
+    if page.evaluate('query => matchMedia(query).matches', query):
+        return
+    assert CHOSEN == 'firefox', f'{query} is not what the page has'
+    pytest.skip(f'Playwright cannot have Firefox show {query}')

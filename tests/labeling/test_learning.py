@@ -14,7 +14,7 @@ import torch
 from datasetgan_ext.core.crops import Crop
 from datasetgan_ext.generator.projections import Projection
 from datasetgan_ext.labeling import maps as maps_module
-from datasetgan_ext.labeling.learning import Learner, NothingToLearn
+from datasetgan_ext.labeling.learning import LIVE, Learner, NothingToLearn, live_options
 from datasetgan_ext.labeling.live import ENOUGH_STEPS, FIRST_STEPS, Pupil
 from datasetgan_ext.labeling.maps import MapCache
 from datasetgan_ext.labeling.store import open_store
@@ -183,3 +183,10 @@ def test_photos_that_are_not_trusted_teach_nothing(demo_generator, demo_samples,
             learner.lesson(SECOND)
         store.save_mask(SECOND, truth(SECOND).tobytes())
         assert learner.lesson(SECOND).images == (SECOND,)
+
+
+def test_what_is_learned_of_an_image_fits_into_the_time_that_a_person_waits():
+    small, large, largest = (live_options(channels) for channels in (500, 4000, 50_000))
+    assert (small.max_steps, small.pixels_per_image, small.batch) == (600, 4096, LIVE.batch)
+    assert (large.pixels_per_image, large.batch) == (2000, LIVE.batch // 2)
+    assert largest.pixels_per_image == 1024

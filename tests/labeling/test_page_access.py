@@ -1,27 +1,45 @@
-"""The page for everyone: axe-core finds nothing, in light and dark, at other sizes, with dialogs open."""
+"""The page for everyone: axe-core finds nothing, in light, dark and forced colours, in all sizes, with dialogs open."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from tests.helpers.browser import needs_media
 from tests.helpers.page import FIRST, SIDE, Person, only_classes, put_suggestion
 from tests.helpers.serving import serving
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('dialog', ['none', 'help', 'clash'])
+@pytest.mark.parametrize('scheme', ['light', 'dark', 'forced'])
+@pytest.mark.parametrize('dialog', ['none', 'help', 'clash', 'overview'])
 def test_axe_finds_nothing(findings, context, demo_samples, demo_task, tmp_path, scheme, dialog):
     with serving(demo_samples, demo_task, tmp_path / 'labels', arguments=[]) as server:
         person = Person(context, server.url, tmp_path / 'labels')
-        person.page.emulate_media(color_scheme=scheme)
+        if scheme == 'forced':
+            person.page.emulate_media(forced_colors='active')
+            needs_media(person.page, '(forced-colors: active)')
+        else:
+            person.page.emulate_media(color_scheme=scheme)
+            needs_media(person.page, f'(prefers-color-scheme: {scheme})')
         put_suggestion(person, np.full((SIDE, SIDE), 3, np.uint8))
         person.press('q')
         person.page.click('#view-section summary')
-        person.page.evaluate("document.getElementById('end').hidden = false")
-        if dialog == 'help':
+        for part in (
+            'end',
+            'train-output',
+            'suggest-section',
+            'check-section',
+            'doubt-row',
+            'order-row',
+            'uncertainty-row',
+        ):
+            person.page.evaluate('id => { document.getElementById(id).hidden = false; }', part)
+        if dialog == 'overview':
+            person.press('Home')
+            person.page.wait_for_selector('#overview[open]')
+        elif dialog == 'help':
             person.press('h')
         elif dialog == 'clash':
             person.has_labeled(FIRST, np.zeros((SIDE, SIDE), np.uint8))

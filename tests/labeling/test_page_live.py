@@ -243,22 +243,23 @@ def test_all_images_are_seen_at_a_glance(assisted):
 
 
 def test_a_save_sends_what_has_changed(person):
-    sent = []
-    person.page.on(
-        'request',
-        lambda request: (
-            '/mask' in request.url and request.method == 'PUT' and sent.append((request.url, request.post_data_buffer))
-        ),
-    )
+    person.page.evaluate("""() => {
+        window.sent = [];
+        const real = window.fetch;
+        window.fetch = (path, options) => {
+            if (path.includes('/mask?') && options.method === 'PUT') window.sent.push([path, options.body.length]);
+            return real(path, options);
+        };
+    }""")
     person.brush_size(4)
     person.press('2')
     person.drag((20, 30), (26, 30))
     person.saved()
-    [(url, body)] = sent
-    assert url.endswith('/mask?box=18,28,28,32') and len(body) == 10 * 4
+    assert person.page.evaluate('sent') == [[f'/api/samples/{FIRST}/mask?box=18,28,28,32', 10 * 4]]
     person.press('Control+z')
     person.saved()
-    assert (person.module('state', '[...page.state.current.mask].every(id => id === 255)')) and len(sent) == 2
+    assert person.page.evaluate('sent.length') == 2
+    assert person.module('state', '[...page.state.current.mask].every(id => id === 255)')
     person.drag((20, 30), (26, 30))
     mask = person.saved_mask()
     assert (mask[28:32, 18:28] != IGNORE).sum() == (mask != IGNORE).sum() > 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -124,3 +126,39 @@ def test_a_planted_mistake_is_found_and_mended(assisted, demo_task):
     assisted.reload(assisted.page.get_attribute('#canvas', 'data-name'))  # it is remembered
     assisted.wait_for_module('doubts', f'page.listDoubts().length === {number - 1}')
     assert (assisted.saved_mask(SECOND) == before).all()
+
+
+def put_doubts(person, scores):
+    """Has two regions of each image doubted: of the first class, which is labelled everywhere, by scores for each."""
+    person.page.evaluate(
+        """async scores => {
+        const {state, tell} = await import('/state.js');
+        for (const [name, [one, other]] of Object.entries(scores)) {
+            const doubt = (score, first) => ({sample: name, labeled: 0, expected: 1, score, pixels: [first, first + 1],
+                key: `0>1@${first + 1}`});
+            state.samples.get(name).doubts = [doubt(one, 100), doubt(other, 9000)];
+        }
+        tell('labels');
+    }""",
+        scores,
+    )
+
+
+@only_classes
+def test_doubts_of_all_images_come_the_surest_first_and_are_settled_by_keys(person):
+    for name in (FIRST, SECOND):
+        person.has_labeled(name, np.zeros((SIDE, SIDE), np.uint8))
+    person.reload()
+    put_doubts(person, {FIRST: [0.9, 0.2], SECOND: [0.8, 0.3]})
+    steps = [('.', FIRST, 0.9), ('.', SECOND, 0.8), ('w', SECOND, 0.3), ('y', FIRST, 0.2), ('w', FIRST, 0.9)]
+    for key, name, score in steps:
+        person.press(key)
+        person.wait_for_state(f'doubted?.score === {score}')
+        person.opened(name)
+    person.press('w')  # the last one
+    person.waits_for_text('#message', 'That was the last doubt')
+    person.saved()
+    changed = [person.saved_mask(name).ravel().nonzero()[0].tolist() for name in (FIRST, SECOND)]
+    assert changed == [[], [9000, 9001]]
+    notes = json.loads((person.folder / '.page.json').read_text())['images']
+    assert {name: notes[name]['kept'] for name in notes} == {FIRST: ['0>1@9001', '0>1@101'], SECOND: ['0>1@101']}

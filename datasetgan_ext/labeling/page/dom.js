@@ -2,6 +2,7 @@
 
 export const $ = id => document.getElementById(id);
 export const canvas = $('canvas');
+export const pen = canvas.getContext('2d');
 
 export function element(tag, className, text = '') {
   const made = document.createElement(tag);

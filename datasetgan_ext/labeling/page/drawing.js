@@ -1,32 +1,62 @@
 // What is drawn in each frame.
 
-import {$, canvas} from './dom.js';
+import {$, canvas, pen} from './dom.js';
 import {openDoubts} from './list.js';
 import {isProposed, shownPoint} from './keypoints.js';
+import {CHOSEN, drawNames, drawPointNames, nameReach} from './names.js';
 import {FAINT, marks, overlay, unsure} from './overlay.js';
 import {closesPolygon} from './polygon.js';
-import {borderOf, pixelAt, snap} from './raster.js';
+import {borderOf, clamp, snap} from './raster.js';
 import {regions} from './regions.js';
 import {samplePath} from './server.js';
-import {ABSENT, NONE, VISIBLE, on, state} from './state.js';
+import {ABSENT, VISIBLE, on, state} from './state.js';
 import {pixelsOf, regionAt} from './superpixels.js';
-import {classNameOf} from './tools.js';
-import {redraw, toScreen} from './view.js';
+import {around, redraw, toScreen} from './view.js';
 
-const CHOSEN = '#ffd84d';
+let cursorBefore = null;   // the box that the cursor was drawn in
 
-const pen = canvas.getContext('2d');
-
-function draw() {
-  const {current, width, height} = state;
+/** Draws what is in a box of the canvas, in CSS pixels, and where the cursor was and is. */
+function draw(part) {
+  const {current} = state;
   const ratio = window.devicePixelRatio;
+  const cursor = cursorBox();
   const box = canvas.getBoundingClientRect();
   const across = Math.round(box.width * ratio);
   const down = Math.round(box.height * ratio);
-  if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, {width: across, height: down});
+  const isWhole = canvas.width !== across || canvas.height !== down;
+  if (isWhole) Object.assign(canvas, {width: across, height: down});
   pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.save();
+  if (!isWhole) clip([part, cursorBefore, cursor].filter(Boolean).reduce(around), ratio, across, down);
+  cursorBefore = cursor;
   pen.clearRect(0, 0, across, down);
-  if (!current) return;
+  if (current) drawAll(ratio);
+  pen.restore();
+}
+
+/** Draws nothing outside of a box; it is of whole pixels, so that no edge is seen. */
+function clip({left, upper, right, lower}, ratio, across, down) {
+  const [x, y] = [clamp(Math.floor(left * ratio) - 2, across), clamp(Math.floor(upper * ratio) - 2, down)];
+  pen.beginPath();
+  pen.rect(x, y, clamp(Math.ceil(right * ratio) + 2, across) - x, clamp(Math.ceil(lower * ratio) + 2, down) - y);
+  pen.clip();
+}
+
+/** What brush and names cover at most; null without a pointer. */
+function cursorBox() {
+  const {current, pointer, sizes} = state;
+  if (!current || !pointer) return null;
+  const [x, y] = toScreen(pointer);
+  const reach = (sizes.brush / 2 + 1) * current.view.scale + 4;
+  const [right, below] = nameReach();
+  return {
+    left: x - reach, upper: y - Math.max(reach, 20),
+    right: x + Math.max(reach, right), lower: y + Math.max(reach, below),
+  };
+}
+
+function drawAll(ratio) {
+  const {current, width, height} = state;
   const {view} = current;
   pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
   pen.imageSmoothingEnabled = $('smooth').checked;
@@ -99,39 +129,6 @@ function trace(lines) {
   }
 }
 
-/** The chosen class beside the pointer and, if it is another one, that under the pointer. */
-function drawNames() {
-  const {pointer, painted, width, height, sizes, tool} = state;
-  const i = pixelAt(pointer, width, height);
-  if (i === undefined) return;
-  const {mask, suggestion} = state.current;
-  const under = mask[i] !== NONE || !suggestion ? mask[i] : suggestion[i];
-  const [x, y] = toScreen(pointer);
-  const reach = tool === 'brush' ? sizes.brush / 2 * state.current.view.scale : 0;
-  const left = x + Math.min(reach, 40) + 12;
-  drawName(painted, left, y + 4);
-  if (under !== NONE && under !== painted) drawName(under, left, y + 21, 'on ');
-}
-
-function drawName(id, x, y, before = '') {
-  pen.fillStyle = id === NONE ? '#fff' : `rgb(${state.colors[id]})`;
-  pen.strokeStyle = '#000';
-  pen.lineWidth = 1;
-  pen.fillRect(x, y - 9, 10, 10);
-  pen.strokeRect(x, y - 9, 10, 10);
-  drawText(before + classNameOf(id), x + 15, y);
-}
-
-function drawText(text, x, y, color = '#fff') {
-  pen.font = '600 12px system-ui, sans-serif';
-  pen.lineWidth = 3;
-  pen.lineJoin = 'round';
-  pen.strokeStyle = '#000';
-  pen.fillStyle = color;
-  pen.strokeText(text, x, y);
-  pen.fillText(text, x, y);
-}
-
 function drawBrush() {
   const size = state.sizes.brush;
   const [x, y] = toScreen(snap(state.pointer, size));
@@ -168,6 +165,7 @@ function drawPoints() {
     }, 1);
   }
   state.current.points.forEach((_, index) => drawPoint(index));
+  if (state.tool === 'keypoints') drawPointNames();
 }
 
 function drawPoint(index) {
@@ -180,9 +178,6 @@ function drawPoint(index) {
   pen.setLineDash([]);
   pen.fillStyle = point[2] === VISIBLE ? '#0b5cad' : '#fff';
   if (!proposed) pen.fill();
-  if (state.tool !== 'keypoints') return;
-  const text = state.task.keypoints[index] + (proposed ? '?' : '');
-  drawText(text, x + 11, y + 4, index === state.current.chosenPoint ? CHOSEN : '#fff');
 }
 
 // ---- doubts: many, and the same in most frames, so that they are drawn on a sheet of their own

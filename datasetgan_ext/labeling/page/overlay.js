@@ -2,7 +2,7 @@
 
 import {clamp} from './raster.js';
 import {BACKGROUND, NONE, state} from './state.js';
-import {redraw} from './view.js';
+import {redraw, redrawBox} from './view.js';
 
 export const FAINT = 0.4;  // of the background, and of all classes beneath the uncertainty
 const SUGGESTED = 190;     // opacity of what is only suggested, of 255
@@ -21,8 +21,9 @@ export function sizeOverlays() {
 const wholeImage = () => ({left: 0, upper: 0, right: state.width, lower: state.height});
 
 /** Brings a part up to date with the mask and, where there is no label, with the suggestion. */
-export function paintOverlay(box = wholeImage()) {
-  redraw();
+export function paintOverlay(part) {
+  const box = part ?? wholeImage();
+  if (!part) redraw();
   if (box.right <= box.left || box.lower <= box.upper) return;
   const {width, height} = state;
   // the outlines of the pixels around change too
@@ -34,6 +35,7 @@ export function paintOverlay(box = wholeImage()) {
   const pixels = pen.createImageData(right - left, lower - upper);
   colorPixels(pixels.data, {left, upper, right, lower});
   pen.putImageData(pixels, left, upper);
+  redrawBox({left, upper, right, lower});
 }
 
 /** Fills in the colours of a box, four bytes a pixel. */

@@ -12,7 +12,7 @@ import {markSimilar, widenMark} from './similar.js';
 import {on, state, tell} from './state.js';
 import {choosesTouch, movesFingers, pressesFinger, releasesFinger, seesPen} from './touch.js';
 import {takeClassAt} from './tools.js';
-import {onCanvas, pan, redraw, refit, toImage, zoom} from './view.js';
+import {onCanvas, pan, redraw, redrawCursor, refit, toImage, zoom} from './view.js';
 
 const LEFT = 0;
 const MIDDLE = 1;
@@ -112,7 +112,8 @@ function move(evt) {
   } else if (state.dragged) {
     dragPoint();
   }
-  redraw();
+  if (state.tool === 'brush' || state.tool === 'eraser') redrawCursor();
+  else redraw();
 }
 
 function continueStroke(part) {

@@ -7,16 +7,38 @@ import {state, tell} from './state.js';
 const MIN_SCALE = 0.1;
 const MAX_SCALE = 64;
 
-let redrawAsked = false;
+const NOWHERE = {left: Infinity, upper: Infinity, right: -Infinity, lower: -Infinity};
+const EVERYWHERE = {left: -Infinity, upper: -Infinity, right: Infinity, lower: Infinity};
+
+let asked = null;          // the box of the canvas that is drawn anew in the next frame; null = none
+
+/** The smallest box that holds both. */
+export const around = (one, other) => ({
+  left: Math.min(one.left, other.left), upper: Math.min(one.upper, other.upper),
+  right: Math.max(one.right, other.right), lower: Math.max(one.lower, other.lower)});
 
 /** Has all drawn anew in the next frame. */
-export function redraw() {
-  if (redrawAsked) return;
-  redrawAsked = true;
-  requestAnimationFrame(() => {
-    redrawAsked = false;
-    tell('frame');
-  });
+export const redraw = () => redrawPart(EVERYWHERE);
+
+/** Has a box of the canvas, in CSS pixels, drawn anew in the next frame. */
+function redrawPart(part) {
+  if (!asked) {
+    requestAnimationFrame(() => {
+      const box = asked;
+      asked = null;
+      tell('frame', box);
+    });
+  }
+  asked = around(asked ?? NOWHERE, part);
+}
+
+/** Has the place of the cursor, before and now, drawn anew: `draw` adds it to each part. */
+export const redrawCursor = () => redrawPart(NOWHERE);
+
+/** Has a part of the image drawn anew. */
+export function redrawBox({left, upper, right, lower}) {
+  const [first, last] = [toScreen([left, upper]), toScreen([right, lower])];
+  redrawPart({left: first[0], upper: first[1], right: last[0], lower: last[1]});
 }
 
 export function toScreen([x, y]) {
