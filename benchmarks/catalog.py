@@ -108,7 +108,6 @@ BENCHMARKS = (
     ),
     Benchmark('doubtful_pixels', 'doubtful_pixels.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('interpreter_trials', 'interpreter_trials.py', SCORES, TRAINED, keeps='--work'),
-    Benchmark('gradient_matching', 'gradient_matching.py', SCORES, TRAINED),
     Benchmark(
         'handsoff',
         'handsoff.py',
