@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import projection, table1, table2
+from benchmarks import labelling, projection, real_and_generated, table1, table2
+from benchmarks.ablations import datasets_table
 from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
 
@@ -114,6 +115,11 @@ def inference(result: dict) -> str:
     return '\n'.join(rows)
 
 
+def _image_of(case: dict) -> str:
+    """Size of a case's images, and which StyleGAN3 makes them, if it does."""
+    return f'{case["resolution"]}²' + (f', StyleGAN3-{case["config"]}' if 'config' in case else '')
+
+
 def gpu_inference(result: dict) -> str:
     rows = [
         '| image | members | classes | batch | preset | bare generator | ours | ours / bare | plain | plain / ours '
@@ -130,7 +136,7 @@ def gpu_inference(result: dict) -> str:
             ]
         bare, ours = (1000 * case[kind]['seconds'] for kind in ('bare generator', 'ours'))
         rows.append(
-            f'| {case["resolution"]}² | {case["members"]} | {case["classes"]} | {case["batch"]} '
+            f'| {_image_of(case)} | {case["members"]} | {case["classes"]} | {case["batch"]} '
             f'| {case.get("preset", "reference")} | {bare:.1f} ms | {ours:.1f} ms, {case["ours"]["peak_mib"]:.0f} MiB '
             f'| **{case["ours_to_bare"]:.2f}** | {" | ".join(cells or 3 * [""])} |'
         )
@@ -319,18 +325,22 @@ TABLES = {
     'demo_accuracy': demo_accuracy,
     'demo_keypoints': demo_keypoints,
     'demo_memory': demo_memory,
+    'doubtful_pixels': datasets_table,
     'few_labels': few_labels,
     'gpu_inference': gpu_inference,
     'gpu_labels': gpu_labels,
     'gpu_speed': gpu_speed,
+    'gpu_stylegan3': gpu_inference,
     'image_score': image_score,
     'inference': inference,
     'interpreter_trials': interpreter_trials,
     'labelling': labeling,
+    'labelling_minutes': labelling.table,
     'methods': methods,
     'plain_dataset': plain_dataset,
     'preset_cost': preset_cost,
     'projection': projection.table,
+    'real_and_generated': real_and_generated.table,
     'selection': selection,
     'suggestion_time': suggestion_time,
     'table1': table1.table,
@@ -338,7 +348,12 @@ TABLES = {
     'training': training,
     'writing': writing,
 }
-SOURCES = {'labelling': 'suggestions', 'methods': 'table1', 'gpu_speed': 'gpu_inference'}
+SOURCES = {
+    'labelling': 'suggestions',
+    'labelling_minutes': 'labelling',
+    'methods': 'table1',
+    'gpu_speed': 'gpu_inference',
+}
 MEASURED = 'measured'
 """The table of all results."""
 PAGES = ('README.md', 'docs/benchmarks.md', 'docs/paper.md')
