@@ -20,8 +20,8 @@ from datasetgan_ext.generation.reuse import find_runs
 from datasetgan_ext.generator.directions import Direction
 from datasetgan_ext.interpreter.labeler import Labeler
 
-MOST = 2000
-"""Images that are looked at, if fewer do not show each class often enough."""
+FEWEST, MOST = 200, 2000
+"""Images that are looked at: as many as show each class often enough, but so many at the least and at the most."""
 ENOUGH, LEAST = 24, 6
 """Images that should show a class, and that must, counted as `_effective` does."""
 SCANNED_UNDER = ('network', 'interpreter', 'trunc', 'trunc-cutoff', 'noise-mode', 'class', 'crop')
@@ -114,7 +114,7 @@ def find_directions(labeler: Labeler, shares: Mapping[str, float], progress: boo
             pixels = np.concatenate([pixels, counts[None]])
             w = labeler.generator.untruncated_w(sample.id, labeler.options)
             latents.append(w.cpu().numpy().astype(np.float64))
-            if (_effective(pixels) >= ENOUGH).all():
+            if len(pixels) >= FEWEST and (_effective(pixels) >= ENOUGH).all():
                 break
     for name, number, images in zip(shares, _effective(pixels), (pixels > 0).sum(axis=0)):
         if number < LEAST:

@@ -88,12 +88,14 @@ class SeedLatents:
         return mixing_of(id, self.options.mix_styles, self.generator.num_ws)
 
     def step(self, id: int) -> Step | None:
-        """See `Latents.step`; how far it goes depends on the seed's own w, computed alone."""
+        """See `Latents.step`; how far it goes depends on the seed's own w, computed alone; who is there already takes
+        none."""
         direction = direction_of(id, self.directions)
         if direction is None:
             return None
         w = self.generator.untruncated_w(id, self.options).cpu().numpy().astype(np.float64)
-        return Step(direction.name, direction.length(w))
+        length = direction.length(w)
+        return Step(direction.name, length) if length else None
 
     def to_json(self) -> dict:
         """See `Latents.to_json`."""

@@ -16,7 +16,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generation import rare_classes
 from datasetgan_ext.generation.curation import Curation
-from datasetgan_ext.generation.rare_classes import LEAST, MOST, check_shares, directions_for, find_directions
+from datasetgan_ext.generation.rare_classes import FEWEST, LEAST, MOST, check_shares, directions_for, find_directions
 from datasetgan_ext.generation.run import Run
 from datasetgan_ext.generation.workers import Processes
 from datasetgan_ext.generator.directions import Direction
@@ -45,19 +45,26 @@ class PlainLabeler:
         for seed in seeds:
             self.looked_at += 1
             mask = np.zeros((4, 4), np.uint8)
-            mask[0] = 3
+            mask[0] = 3 if seed % 7 else 0
             mask[1] = seed % 7 == 6
             yield SimpleNamespace(id=seed, mask=mask)
 
 
-def test_a_direction_leads_to_the_latents_that_show_the_class():
+def test_a_direction_leads_to_the_latents_that_show_the_class(monkeypatch):
     labeler = PlainLabeler()
+    monkeypatch.setattr(rare_classes, 'FEWEST', 100)
     (found,) = find_directions(labeler, {'rare': 0.3}, progress=False)
     assert labeler.looked_at == 24 * 7, 'until 24 images showed it'
     deviation = np.std([0, 0, 1, 1, -1, -1, 7])
     assert found.vector == pytest.approx((0, deviation), abs=1e-5)
     assert found.limit == pytest.approx(7 / deviation, abs=1e-5)
     assert (found.name, found.share, found.scanned) == ('rare', 0.3, 168)
+
+
+def test_many_images_are_looked_at_though_all_show_the_class():
+    labeler = PlainLabeler()
+    find_directions(labeler, {'everywhere': 0.3}, progress=False)
+    assert labeler.looked_at == FEWEST == 200
 
 
 def test_a_class_that_too_few_images_show_has_no_direction(monkeypatch):
@@ -152,7 +159,8 @@ def test_a_moved_image_is_not_the_one_that_was_labeled(make_run, tmp_path):
     assert set(labels.values()) == {('hand', False), (None, True)}
 
 
-def test_the_command_looks_once_and_goes_on_without(tmp_path, monkeypatch, generator):
+def test_the_command_looks_once_and_goes_on_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(rare_classes, 'FEWEST', 24)
     arguments = ['--network=demo', '--more-of=roof=0.5', '--keep=1', '--workers=1']
     result = invoke(gen_dataset.main, *arguments, '--seeds=200-203', f'--outdir={tmp_path}/out')
     assert result.exit_code == 0, result.output
