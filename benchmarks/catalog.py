@@ -89,6 +89,7 @@ BENCHMARKS = (
     Benchmark('demo_keypoints', 'demo_keypoints.py', SCORES, TRAINED),
     Benchmark('suggestions', 'suggestions.py', (*SCORES, 'labeling'), TRAINED, needs='matplotlib'),
     Benchmark('image_score', 'image_score.py', SCORES, TRAINED, keeps='--interpreters'),
+    Benchmark('rare_classes', 'rare_classes.py', (*SCORES, 'generation')),
     Benchmark('selection', 'selection.py', (*SCORES, 'labeling'), arguments=('--runs=12',)),
     Benchmark('table2', 'table2.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('table1', 'table1.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),

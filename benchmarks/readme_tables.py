@@ -315,6 +315,26 @@ def few_labels(result: dict) -> str:
     return '\n'.join(lines)
 
 
+def rare_classes(result: dict) -> str:
+    """Shares without and with steps, and how many times as much that is."""
+    lines = [
+        '| class | images looked at | images with it, % | of the kept | pixels, ‰ | times as many pixels '
+        '| distance from drawings |',
+        '|---' * 7 + '|',
+    ]
+    for name, row in result['classes'].items():
+        plain, more = row['plain'], row['more']
+        lines.append(
+            f'| {name} | {row["scanned"]} '
+            f'| {100 * plain["images"]:.1f} → {100 * more["images"]:.1f} '
+            f'| {100 * plain["images_kept"]:.1f} → {100 * more["images_kept"]:.1f} '
+            f'| {1000 * plain["pixels"]:.2f} → {1000 * more["pixels"]:.2f} '
+            f'| **{more["pixels"] / plain["pixels"]:.1f}** | {row["sliced_wasserstein_1e3"]:.1f} |'
+        )
+    first, second = result['plain_sliced_wasserstein_1e3'].values()
+    return '\n'.join([*lines, '', f'Plain images: {first:.1f} from drawings; others, of other seeds, {second:.1f}.'])
+
+
 def methods(result: dict) -> str:
     rows = ['| method | mIoU on real test images, % |', '|---|---|']
     rows += [f'| {title} | {table1.show(row["mean_iou"], 1)} |' for title, row in result['rows'].items()]
@@ -341,6 +361,7 @@ TABLES = {
     'preset_cost': preset_cost,
     'projection': projection.table,
     'real_and_generated': real_and_generated.table,
+    'rare_classes': rare_classes,
     'selection': selection,
     'suggestion_time': suggestion_time,
     'table1': table1.table,

@@ -18,6 +18,7 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import PROJECTION, format_seeds
 from datasetgan_ext.options import (
     ClassPixels,
+    ClassShare,
     Command,
     check_share,
     conversion_options,
@@ -107,6 +108,13 @@ log = logging.getLogger(__name__)
     help='Drop images of which there are plenty, until each class that occurs is in this share of the kept '
     'ones; a tenth of the images stays in any case',
 )
+@click.option(
+    '--more-of',
+    type=ClassShare(),
+    multiple=True,
+    help='Move the latents of a share of the images towards a class that few images show, so that more do; where it '
+    'lies is found by labelling up to 2000 other images first; may be given for several classes',
+)
 @click.option('--drop', is_flag=True, help='Delete the files of dropped images; their lines in manifest.jsonl stay')
 @click.option(
     '--format',
@@ -168,6 +176,7 @@ def main(
     ignore_pixels,
     min_pixels,
     balance_classes,
+    more_of,
     drop,
     formats,
     val,
@@ -216,9 +225,11 @@ def main(
     import torch
 
     from datasetgan_ext.formats.conversions import make_conversion
+    from datasetgan_ext.formats.folder import DATASET_FILE
     from datasetgan_ext.generation.cluster import connect
     from datasetgan_ext.generation.curation import Curation
     from datasetgan_ext.generation.placement import choose_executor, worker_devices
+    from datasetgan_ext.generation.rare_classes import check_shares, directions_for
     from datasetgan_ext.generation.run import Run
     from datasetgan_ext.generation.upload import Destination
     from datasetgan_ext.generator.checkpoint import DEMO, load_generator
@@ -229,7 +240,7 @@ def main(
 
     start_logging()
     given = {'trunc': trunc, 'trunc_cutoff': trunc_cutoff, 'noise_mode': noise_mode, 'class_idx': class_idx}
-    _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None})
+    _check_source(seeds, projected_w, {**given, 'mix_styles': mix_styles or None, 'more_of': more_of or None})
     if interpreter is None and network != DEMO:
         raise UserError('--interpreter is missing: train one with datasetgan train (--network=demo brings its own)')
     destination = Destination(upload) if upload else None
@@ -237,6 +248,8 @@ def main(
     interpreter = interpreter or DEMO
     loaded = Interpreter.load(interpreter)
     generator = load_generator(network, device, allow_pickle_code, upstream)
+    curation = Curation.of(loaded.task, keep, min_pixels, balance_classes)
+    shares = check_shares(loaded.task, more_of)
     given = {name: value for name, value in given.items() if value is not None}
     spec = LabelerSpec(
         network=network,
@@ -251,7 +264,13 @@ def main(
         allow_pickle_code=allow_pickle_code,
         upstream=None if upstream is None else upstream.expanduser().resolve(),
     )
-    labeler = Labeler(generator, loaded, spec.options, spec.batch, spec.latents, hand_labels, score, spec.ignore)
+    if shares:
+        plain = Labeler(generator, loaded, replace(spec.options, mix_styles=0.0), spec.batch)
+        known = [outdir] if (outdir / DATASET_FILE).exists() and not overwrite else []
+        spec = replace(spec, directions=directions_for(plain, shares, [*known, *reuse]))
+    labeler = Labeler(
+        generator, loaded, spec.options, spec.batch, spec.latents, hand_labels, score, spec.ignore, spec.directions
+    )
     ids = seeds or labeler.latents.ids
     if projected_photos:
         _tell_distances(labeler, list(ids), projected_photos)
@@ -266,7 +285,7 @@ def main(
         labeler=labeler,
         ids=ids,
         outdir=outdir,
-        curation=Curation.of(loaded.task, keep, min_pixels, balance_classes),
+        curation=curation,
         executor=choose_executor(labeler, spec, machines, devices, 60 * lost_after),
         conversions=[make_conversion(name, options) for name in dict.fromkeys(formats) if name != 'folder'],
         compression=compression,
@@ -346,7 +365,7 @@ def _check_source(seeds, projected_w, given):
     """Raises UserError unless there is one of seeds and projected w, and nothing is given that a w does not take."""
     if (seeds is None) == (projected_w is None):
         raise UserError('give --seeds=0-99 (or other seeds) or --projected-w=projected_w.npz: one of the two')
-    for name in ('trunc', 'trunc_cutoff', 'class_idx', 'mix_styles'):
+    for name in ('trunc', 'trunc_cutoff', 'class_idx', 'mix_styles', 'more_of'):
         if projected_w is not None and given[name] is not None:
             flag = '--class' if name == 'class_idx' else f'--{name.replace("_", "-")}'
             raise UserError(

@@ -137,6 +137,25 @@ class ClassPixels(click.ParamType):
         return name, int(number)
 
 
+class ClassShare(click.ParamType):
+    name = 'CLASS=SHARE'
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        name, _, number = value.rpartition('=')
+        try:
+            share = float(number)
+        except ValueError:
+            share = 0
+        if not name or not 0 < share <= 1:
+            raise UserError(
+                f'{param.opts[0]}={value} is not CLASS=SHARE, a share above 0 and at most 1; write for example '
+                f'{param.opts[0]}=wheel=0.2'
+            )
+        return name, share
+
+
 class MaskValues(click.ParamType):
     name = '|'.join(MASK_VALUES)
 

@@ -34,11 +34,12 @@ def describe(
 ) -> dict:
     """The content of dataset.json, all but the summary; see `Run` for the arguments."""
     task = labeler.interpreter.task
+    directions = [direction.to_json() for direction in labeler.directions]
     return {
         'format': FORMAT,
         'version': FORMAT_VERSION,
         'options': {
-            **_sampling(labeler, ids),
+            **sampling(labeler, ids),
             'hand-labels': by_hand.digest(labeler.hand_labels),
             'score': labeler.score if task.classes else None,
             'ignore-pixels': None if labeler.ignore is None else str(labeler.ignore),
@@ -51,6 +52,7 @@ def describe(
         },
         **task.to_json(),
         'image_hw': list(labeler.interpreter.image_hw),
+        **({'directions': directions} if directions else {}),
         'labelled_images': labeler.interpreter.training['images'],
         'drop': drop,
         'batch': labeler.batch,
@@ -65,7 +67,7 @@ def describe(
     }
 
 
-def _sampling(labeler: Labeler, ids: list[int]) -> dict:
+def sampling(labeler: Labeler, ids: list[int]) -> dict:
     """What decides the samples, by the name of the flag; 'seeds' are the rows where there is a projected-w."""
     latents = labeler.latents.to_json()
     crop_hw = labeler.options.crop_hw
@@ -79,6 +81,7 @@ def _sampling(labeler: Labeler, ids: list[int]) -> dict:
         'class': latents['class'],
         'crop': f'{crop_hw[0]}x{crop_hw[1]}' if crop_hw else None,
         'mix-styles': latents['mix-styles'],
+        'more-of': latents['more-of'],
         'projected-w': latents['projected-w'],
     }
 

@@ -68,6 +68,9 @@ class Encoder:
         if sample.mixing is not None:
             record['mixed_with'] = sample.mixing.seed
             record['mixed_from_w'] = sample.mixing.first_w
+        if sample.step is not None:
+            record['more_of'] = sample.step.name
+            record['step'] = sample.step.length
         if sample.halved_batch is not None:
             record[HALVED] = sample.halved_batch
         if sample.labels is not None:

@@ -115,6 +115,12 @@ class Generator:
                 ws = torch.cat([ws[:index], mixed, ws[index + 1 :]])
         return ws
 
+    @torch.inference_mode()
+    def untruncated_w(self, seed: int, options: SamplingOptions) -> torch.Tensor:
+        """A seed's own intermediate latent, neither truncated nor mixed: float32 [w_dim]. Of `options` the class
+        counts."""
+        return self._mapped([seed], replace(options, trunc=1.0, trunc_cutoff=None))[0, 0]
+
     def _mapped(self, seeds: Sequence[int], options: SamplingOptions) -> torch.Tensor:
         # in the 32 bits to which all networks round first: Apple's GPUs have no others
         z = torch.from_numpy(latents_from_seeds(seeds, self.z_dim).astype('float32')).to(self.device)

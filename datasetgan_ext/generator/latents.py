@@ -14,6 +14,7 @@ import torch
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import MAX_SEED, PROJECTION, SEED, projected_name, sample_name
+from datasetgan_ext.generator.directions import Direction, Step, described, direction_of
 from datasetgan_ext.generator.sampling import Mixing, SamplingOptions, mixing_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Latents(Protocol):
     def mixing(self, id: int) -> Mixing | None:
         """The second seed that gives the styles of an image's later layers, if there is one."""
 
+    def step(self, id: int) -> Step | None:
+        """What an image's w vectors were moved by, towards a class, if they were."""
+
     def to_json(self) -> dict:
         """All that decides the w vectors, by the name of the flag; None for what has no part in it."""
 
@@ -53,16 +57,27 @@ class SeedLatents:
     Attributes:
         generator: maps them.
         options: truncation, class and style mixing; checked by `Generator.check_options` beforehand.
+        directions: in which some of the images go.
     """
 
     generator: Generator
     options: SamplingOptions
+    directions: tuple[Direction, ...] = ()
     ids = range(MAX_SEED + 1)
     id_name = SEED
 
     def ws(self, ids: Sequence[int]) -> torch.Tensor:
-        """See `Generator.ws`."""
-        return self.generator.ws(ids, self.options)
+        """See `Generator.ws`; those of some images are moved along `directions`, truncated as they are."""
+        ws = self.generator.ws(ids, self.options)
+        if not self.directions:
+            return ws
+        moves = np.zeros([len(ids), self.generator.num_ws, self.generator.w_dim])
+        truncated = self.options.trunc_cutoff
+        for move, id in zip(moves, ids):
+            if step := self.step(id):
+                move += step.length * np.array(direction_of(id, self.directions).vector)
+                move[:truncated] *= self.options.trunc
+        return ws + torch.from_numpy(moves.astype(np.float32)).to(ws.device)
 
     def name(self, id: int) -> str:
         """See `Latents.name`."""
@@ -72,6 +87,16 @@ class SeedLatents:
         """See `mixing_of`."""
         return mixing_of(id, self.options.mix_styles, self.generator.num_ws)
 
+    def step(self, id: int) -> Step | None:
+        """See `Latents.step`; how far it goes depends on the seed's own w, computed alone; who is there already takes
+        none."""
+        direction = direction_of(id, self.directions)
+        if direction is None:
+            return None
+        w = self.generator.untruncated_w(id, self.options).cpu().numpy().astype(np.float64)
+        length = direction.length(w)
+        return Step(direction.name, length) if length else None
+
     def to_json(self) -> dict:
         """See `Latents.to_json`."""
         return {
@@ -79,6 +104,7 @@ class SeedLatents:
             'trunc-cutoff': self.options.trunc_cutoff,
             'class': self.options.class_idx,
             'mix-styles': self.options.mix_styles or None,
+            'more-of': described(self.directions),
             'projected-w': None,
         }
 
@@ -136,6 +162,10 @@ class ProjectedLatents:
         """No styles of another image are mixed in."""
         return
 
+    def step(self, id: int) -> None:
+        """They are taken as they are."""
+        return
+
     def to_json(self) -> dict:
         """See `Latents.to_json`."""
         return {
@@ -143,5 +173,6 @@ class ProjectedLatents:
             'trunc-cutoff': None,
             'class': None,
             'mix-styles': None,
+            'more-of': None,
             'projected-w': hashlib.sha256(self._ws.tobytes()).hexdigest(),
         }

@@ -17,6 +17,7 @@ from datasetgan_ext.core.annotation import ABSENT, HAND, IGNORE, PARTLY_HAND, Ke
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.seeds import SEED
 from datasetgan_ext.generator.checkpoint import DEMO, load_generator
+from datasetgan_ext.generator.directions import Direction, Step
 from datasetgan_ext.generator.download import local_file
 from datasetgan_ext.generator.generator import Generator
 from datasetgan_ext.generator.latents import Latents, SeedLatents
@@ -65,6 +66,7 @@ class LabeledSample:
             last bits may be others than in a whole batch.
         labels: `HAND` or `PARTLY_HAND` where a person labelled the image or a part of it; else None.
         pixel_entropy: float32 [H, W], of the ensemble's mean class probabilities, in nats; None without classes.
+        step: what its latent was moved by, towards a class, if it was.
     """
 
     id: int
@@ -79,6 +81,7 @@ class LabeledSample:
     halved_batch: int | None = None
     labels: str | None = None
     pixel_entropy: np.ndarray | None = None
+    step: Step | None = None
 
     @property
     def seed(self) -> int:
@@ -111,6 +114,7 @@ class Labeler:
         hand_labels: bool = False,
         score: str | None = None,
         ignore: Doubtful | None = None,
+        directions: tuple[Direction, ...] = (),
     ):
         """
         Args:
@@ -124,6 +128,7 @@ class Labeler:
                 `options` make these very images.
             score: what an image's uncertainty is, a name in `uncertainty.SCORES`; None = `interpreter.score`.
             ignore: which pixels get IGNORE in place of the ensemble's class; None = none of them.
+            directions: in which some of the seeds' images go, towards a class; `latents` that are given have their own.
 
         Raises:
             UserError: the interpreter belongs to another network, or the options do not suit this one.
@@ -134,7 +139,8 @@ class Labeler:
             generator.check_options(options or interpreter.options), crop_hw=interpreter.options.crop_hw
         )
         self.batch = batch or DEFAULT_BATCH.get(generator.device.type, 1)
-        self.latents = latents or SeedLatents(generator, self.options)
+        self.directions = () if latents else directions
+        self.latents = latents or SeedLatents(generator, self.options, directions)
         self.hand_labels: dict[int, HandLabel] = {}
         if hand_labels and self._makes_labeled_images():
             self.hand_labels = interpreter.hand_labels
@@ -206,6 +212,7 @@ class Labeler:
                 pixel_entropy=pixel_entropy[index],
                 keypoints=_keypoints(prediction, index),
                 mixing=self.latents.mixing(number),
+                step=self.latents.step(number),
                 id_name=self.latents.id_name,
             )
             for index, number in enumerate(ids)
@@ -216,7 +223,7 @@ class Labeler:
     def _by_hand(self, sample: LabeledSample, prediction: Prediction, index: int) -> LabeledSample:
         """A sample with a person's labels, if there are such of its image; what they leave out stays the ensemble's."""
         label = self.hand_labels.get(sample.id)
-        if label is None or sample.mixing is not None:
+        if label is None or sample.mixing is not None or sample.step is not None:
             return sample
         if not label.is_of(sample.image):
             raise UserError(
@@ -291,7 +298,7 @@ class LabelerSpec:
     Attributes:
         network: see `load_generator`; or the content of such a file.
         interpreter: see `Interpreter.load`; or the content of such a file.
-        options, batch, latents, hand_labels, score, ignore: see `Labeler`.
+        options, batch, latents, hand_labels, score, ignore, directions: see `Labeler`.
         device: where it computes; None = the first GPU, or the CPU where there is none.
         allow_pickle_code, upstream: see `load_generator`; `upstream` is an absolute path, the same on all machines.
     """
@@ -304,6 +311,7 @@ class LabelerSpec:
     hand_labels: bool = False
     score: str | None = None
     ignore: Doubtful | None = None
+    directions: tuple[Direction, ...] = ()
     device: torch.device | str | None = None
     allow_pickle_code: bool = False
     upstream: Path | None = None
@@ -337,6 +345,7 @@ class LabelerSpec:
                 self.hand_labels,
                 self.score,
                 self.ignore,
+                self.directions,
             )
 
 

@@ -24,6 +24,7 @@ def test_seeds(generator):
         'trunc-cutoff': None,
         'class': None,
         'mix-styles': 1.0,
+        'more-of': None,
         'projected-w': None,
     }
 
@@ -34,7 +35,7 @@ def test_projections_are_rows_of_the_file(tmp_path):
     latents = pickle.loads(pickle.dumps(ProjectedLatents.read(tmp_path / 'w.npz', 4, 2)))
     assert latents.ws([2, 0]).tolist() == ws[[2, 0]].tolist() and latents.ws([2]).dtype == torch.float32
     assert (list(latents.ids), latents.id_name, latents.name(2)) == ([0, 1, 2], 'projection', 'proj0000002')
-    assert latents.mixing(2) is None
+    assert latents.mixing(2) is None and latents.step(2) is None
     other = ProjectedLatents(ws.astype(np.float32) + 1)
     assert latents.to_json()['projected-w'] != other.to_json()['projected-w']
     assert latents.to_json().keys() == other.to_json().keys()
