@@ -74,8 +74,9 @@ class SeedLatents:
         moves = np.zeros([len(ids), self.generator.num_ws, self.generator.w_dim])
         truncated = self.options.trunc_cutoff
         for move, id in zip(moves, ids):
-            if step := self.step(id):
-                move += step.length * np.array(direction_of(id, self.directions).vector)
+            direction, step = direction_of(id, self.directions), self.step(id)
+            if direction is not None and step is not None:
+                move += step.length * np.array(direction.vector)
                 move[:truncated] *= self.options.trunc
         return ws + torch.from_numpy(moves.astype(np.float32)).to(ws.device)
 
