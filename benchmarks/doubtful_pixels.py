@@ -22,8 +22,8 @@ from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.generator.checkpoint import DEMO
 
-DROPPED = (0.1, 0.2)
-IGNORED = (0.01, 0.02, 0.05, 0.1)
+DROPPED = (0.1,)
+IGNORED = (0.02, 0.05)
 ROWS = (
     Row('all images and pixels', 'generated', pretrained='imagenet'),
     *(
