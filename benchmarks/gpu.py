@@ -189,12 +189,14 @@ def run_stage(arguments: argparse.Namespace) -> None:
 
     sizes = gpu_stages.TINY if arguments.rehearse else gpu_stages.FULL
     start = time.perf_counter()
+    content = {}
     try:
-        for content in getattr(gpu_stages, arguments.run)(sizes):
+        for part in getattr(gpu_stages, arguments.run)(sizes):
             seconds = round(time.perf_counter() - start, 1)
-            content = {**content, 'rehearsal': arguments.rehearse, 'seconds_of_stage': seconds}
-            write_result(f'gpu_{arguments.name}', content, arguments.out)
+            content = {**part, 'rehearsal': arguments.rehearse, 'seconds_of_stage': seconds}
+            write_result(f'gpu_{arguments.name}', content, arguments.out, complete=False)
             print(json.dumps(content), flush=True)
+        write_result(f'gpu_{arguments.name}', content, arguments.out)
     except gpu_stages.Skip as skip:
         print(skip)
         raise SystemExit(SKIPPED) from None
