@@ -116,7 +116,12 @@ def test_failures_are_told_and_the_others_go_on(tmp_path):
 def test_a_stage_that_was_stopped_goes_on(number, tmp_path):
     stages = stages_in(tmp_path)
     main = 'import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))' + MAIN.format(root=str(ROOT))
-    process = subprocess.Popen([sys.executable, '-c', main, tmp_path, 'long'], stdout=subprocess.DEVNULL, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, '-c', main, tmp_path, 'long'],
+        stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     started = tmp_path / 'results' / 'started'
     while not (started.exists() and started.read_text()):
         assert process.poll() is None

@@ -8,6 +8,7 @@ from benchmarks import plain_dataset, plain_script
 from benchmarks.inference import plain_masks
 from datasetgan_ext import Labeler, load_generator, load_interpreter
 from datasetgan_ext.formats.png import read_image, read_mask, write_image, write_mask
+from datasetgan_ext.interpreter import inference
 
 # holds 64 MiB and lets a process of its own hold as many, both for two seconds
 COMMAND = """
@@ -36,7 +37,8 @@ def test_labels_are_those_of_the_program(tmp_path):
         assert np.abs(image.astype(int) - sample.image).max() <= 1
 
 
-def test_plain_labels_of_networks_without_differences(generator, interpreter):
+def test_plain_labels_of_networks_without_differences(generator, interpreter, monkeypatch):
+    monkeypatch.setattr(inference, 'has_bfloat16', lambda: False)
     interpreter.difference_layers = []
     interpreter.ensemble = type(interpreter.ensemble)(
         3, sum(layer.channels for layer in generator.layers), (16, 8), len(interpreter.task.classes)
