@@ -237,15 +237,11 @@ def labeling(result: dict) -> str:
 
 
 def preset_cost(result: dict) -> str:
-    rows = [
-        '| seconds for a labelled image | reference preset | default preset | default / reference |',
-        '|---' * 4 + '|',
-    ]
-    rows += [
-        f'| {case["network"]} | {case["seconds"]["reference"]:.2f} | {case["seconds"]["default"]:.2f} '
-        f'| **{case["ratio"]:.2f}** |'
-        for case in result['cases']
-    ]
+    names = list(result['cases'][0]['seconds'])
+    rows = [f'| seconds for an image | {" | ".join(names)} | default / bare |', '|---' * (2 + len(names)) + '|']
+    for case in result['cases']:
+        cells = [f'{case["seconds"][name]:.2f}' for name in names]
+        rows.append(f'| {case["network"]} | {" | ".join(cells)} | **{case["ratios_to_bare"]["default"]:.2f}** |')
     return '\n'.join(rows)
 
 
