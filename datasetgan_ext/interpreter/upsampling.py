@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-BLOCK = 32
+BLOCK = 64
 """Columns that one matrix product makes on a CPU: fewer cost more calls, more cost more multiplications."""
 
 
