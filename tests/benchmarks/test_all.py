@@ -126,6 +126,7 @@ def test_a_stage_that_was_stopped_goes_on(number, tmp_path):
     while not (started.exists() and started.read_text()):
         assert process.poll() is None
         time.sleep(0.05)
+    time.sleep(0.2)  # seconds are noted to a tenth
     process.send_signal(number)
     assert process.wait(60) != 0
     with pytest.raises(ProcessLookupError):
