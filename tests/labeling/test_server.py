@@ -318,10 +318,10 @@ def test_a_training_that_fails_is_told_and_can_be_tried_again(samples, task, fol
         client = Client(server.port, server.token)
         client('POST', '/api/suggest', b'{"name": "seed0000003"}')
         assert 'at least two classes' in wait_for(client, lambda state: state['error'])['error']
-        client('PUT', MASK, read_mask(labels / f'{NAME}.png').tobytes())
         picture = samples.folder / 'images' / f'{NAME}.png'
         content = picture.read_bytes()
         shutil.copyfile(samples.folder / 'images' / 'seed0000001.png', picture)
+        client('PUT', MASK, read_mask(labels / f'{NAME}.png').tobytes())  # from here its features may be taken
         client('POST', '/api/suggest', b'{"name": "seed0000003"}')
         assert 'is not the image of seed 0' in wait_for(client, lambda state: state['error'])['error']
         picture.write_bytes(content)
