@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from benchmarks.demo_accuracy import SCORED_ON, TRAINED_ON
-from benchmarks.measure import RESULTS, ROOT, check_parts, one_thread_each, write_result
+from benchmarks.measure import RESULTS, ROOT, check_parts, import_pyplot, one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
@@ -101,13 +101,7 @@ def summary(work: Path) -> dict:
 
 def plot(presets: dict, path: Path) -> None:
     """The curves of both presets."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit("matplotlib is missing: pip install 'datasetgan-ext[benchmarks]'") from None
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
+    pyplot = import_pyplot()
     figure, axes = pyplot.subplots(figsize=(6, 3.6), layout='constrained')
     for (preset, rows), color in zip(presets.items(), ('#0b5cad', '#d1661c')):
         counts, scores = ([row[key] for row in rows] for key in ('labelled', 'mean_iou'))

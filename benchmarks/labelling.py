@@ -18,7 +18,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import click
 import numpy as np
 
-from benchmarks.measure import RESULTS, ROOT, one_thread_each, write_result
+from benchmarks.measure import RESULTS, ROOT, import_pyplot, one_thread_each, write_result
 from benchmarks.robot import costs
 from benchmarks.robot.costs import KINDS, Clock
 from benchmarks.robot.helpers import Anew, Live
@@ -172,7 +172,7 @@ def summary(runs: dict[str, list[list[Point]]]) -> dict:
         total = sum(sum(end.seconds.values()) for end in ends)
         ways[way] = {
             'curve': curve,
-            'minutes_to_target': minutes_to(target, _mean_curve({'curve': curve})),
+            'minutes_to_target': minutes_to(target, _mean_curve(curve)),
             'shares': {kind: sum(end.seconds[kind] for end in ends) / total for kind in KINDS},
             'operations_of_an_image': {
                 name: sum(end.operations.get(name, 0) for end in ends) / sum(end.labelled for end in ends)
@@ -182,9 +182,9 @@ def summary(runs: dict[str, list[list[Point]]]) -> dict:
     return {'target': target, 'ways': ways}
 
 
-def _mean_curve(way: dict) -> list[tuple[float, float]]:
+def _mean_curve(curve: list[dict]) -> list[tuple[float, float]]:
     """Minutes and mIoU, means over the seeds."""
-    return [(row['minutes']['mean'], row['mean_iou']['mean']) for row in way['curve']]
+    return [(row['minutes']['mean'], row['mean_iou']['mean']) for row in curve]
 
 
 def table(result: dict) -> str:
@@ -201,7 +201,7 @@ def table(result: dict) -> str:
     common = min(end['mean_iou']['mean'] for end in ends.values())
     rows.append(
         f'| minutes to {100 * common:.1f} %, which all reach | '
-        + ' | '.join(f'{minutes_to(common, _mean_curve(found)):.0f}' for found in ways.values())
+        + ' | '.join(f'{minutes_to(common, _mean_curve(found["curve"])):.0f}' for found in ways.values())
         + ' |'
     )
     for title, figure in (
@@ -224,13 +224,7 @@ def table(result: dict) -> str:
 
 def plot(result: dict, path: Path) -> None:
     """The curves, and beside them where the time goes."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit("matplotlib is missing: pip install 'datasetgan-ext[benchmarks]'") from None
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
+    pyplot = import_pyplot()
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.6), layout='constrained', width_ratios=(3, 2))
     for (way, found), color in zip(result['ways'].items(), ('#566173', '#d1661c', '#0b5cad', '#3a9a5b')):
         minutes, scores, spread = (

@@ -113,3 +113,15 @@ def _processor() -> str:
 _START = time.monotonic()
 if multiprocessing.parent_process() is None:  # those that compute for another process write nothing
     _CODE, _COMMIT = Code(), _commit()
+
+
+def import_pyplot():
+    """matplotlib's, which draws into files alone; ends the program where it is not installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise SystemExit("matplotlib is missing: pip install 'datasetgan-ext[benchmarks]'") from None
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    return pyplot

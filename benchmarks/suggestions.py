@@ -16,7 +16,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.measure import ROOT, write_result
+from benchmarks.measure import ROOT, import_pyplot, write_result
 from datasetgan_ext import load_generator
 from datasetgan_ext.core.annotation import ABSENT, Annotation
 from datasetgan_ext.core.task import Task
@@ -118,13 +118,7 @@ def summary(runs: list[list[dict]]) -> list[dict]:
 
 def plot(orders: dict[str, list[dict]], path: Path) -> None:
     """Both curves side by side."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise SystemExit("matplotlib is missing: pip install 'datasetgan-ext[benchmarks]'") from None
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-
+    pyplot = import_pyplot()
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout='constrained')
     for (order, rows), color in zip(orders.items(), ('#0b5cad', '#d1661c')):
         for axes, key, factor in ((left, 'pixels', 1), (right, 'mean_iou', 100)):

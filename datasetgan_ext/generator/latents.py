@@ -74,9 +74,9 @@ class SeedLatents:
         moves = np.zeros([len(ids), self.generator.num_ws, self.generator.w_dim])
         truncated = self.options.trunc_cutoff
         for move, id in zip(moves, ids):
-            direction, step = direction_of(id, self.directions), self.step(id)
-            if direction is not None and step is not None:
-                move += step.length * np.array(direction.vector)
+            direction, length = self._move(id)
+            if direction is not None:
+                move += length * np.array(direction.vector)
                 move[:truncated] *= self.options.trunc
         return ws + torch.from_numpy(moves.astype(np.float32)).to(ws.device)
 
@@ -91,12 +91,16 @@ class SeedLatents:
     def step(self, id: int) -> Step | None:
         """See `Latents.step`; how far it goes depends on the seed's own w, computed alone; who is there already takes
         none."""
+        direction, length = self._move(id)
+        return Step(direction.name, length) if direction is not None and length else None
+
+    def _move(self, id: int) -> tuple[Direction | None, float]:
+        """In which direction an image goes, and how far."""
         direction = direction_of(id, self.directions)
         if direction is None:
-            return None
+            return None, 0.0
         w = self.generator.untruncated_w(id, self.options).cpu().numpy().astype(np.float64)
-        length = direction.length(w)
-        return Step(direction.name, length) if length else None
+        return direction, direction.length(w)
 
     def to_json(self) -> dict:
         """See `Latents.to_json`."""
