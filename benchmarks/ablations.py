@@ -20,11 +20,10 @@ import torch.nn.functional as F
 from benchmarks.demo_accuracy import summary_of, train_and_score
 from benchmarks.measure import one_thread_each, write_result
 from benchmarks.table_runs import Row
-from benchmarks.tables import FIRST_GENERATED, measure, show, table_options
-from datasetgan_ext import gen_dataset
+from benchmarks.tables import generate_again, measure, show, table_options
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.generator.checkpoint import DEMO, DEMO_FOLDER
+from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
 from datasetgan_ext.generator.generator import Generator, Synthesis
 from datasetgan_ext.interpreter.training_options import options_from
 
@@ -84,9 +83,9 @@ def job(case: Case, seed: int) -> tuple:
 
 def measure_interpreters(runs: int, jobs: int) -> dict:
     """mIoU of every case of every study; a case that several studies share is trained once."""
-    jobs = dict.fromkeys(job(case, seed) for cases in STUDIES.values() for case in cases for seed in range(runs))
+    trainings = dict.fromkeys(job(case, seed) for cases in STUDIES.values() for case in cases for seed in range(runs))
     with one_thread_each(jobs) as pool:
-        scores = dict(zip(jobs, pool.map(train_and_score, *zip(*jobs))))
+        scores = dict(zip(trainings, pool.map(train_and_score, *zip(*trainings))))
     classes = Task.read(DEMO_FOLDER / 'task.json').classes
     return {
         study: {
@@ -98,21 +97,10 @@ def measure_interpreters(runs: int, jobs: int) -> dict:
 
 def without_uncertain(generated: Path) -> dict[str, Path]:
     """The generated dataset without a share of its images, the most uncertain."""
-    count = len((generated / 'manifest.jsonl').read_text().splitlines())
-    found = {}
-    for share in DROPPED:
-        folder = found[f'without {share}'] = generated.with_name(f'without-{share}')
-        gen_dataset.main(
-            [
-                f'--network={DEMO}',
-                f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}',
-                f'--outdir={folder}',
-                f'--keep={1 - share}',
-                f'--reuse={generated}',
-            ],
-            standalone_mode=False,
-        )
-    return found
+    return {
+        f'without {share}': generate_again(generated, f'without {share}', f'--keep={1 - share}', f'--reuse={generated}')
+        for share in DROPPED
+    }
 
 
 def interpreters_table(studies: dict) -> str:

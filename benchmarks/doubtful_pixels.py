@@ -17,10 +17,8 @@ import click
 
 from benchmarks.ablations import datasets_table
 from benchmarks.table_runs import Row
-from benchmarks.tables import FIRST_GENERATED, measure, table_options
-from datasetgan_ext import gen_dataset
+from benchmarks.tables import generate_again, measure, table_options
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.generator.checkpoint import DEMO
 
 DROPPED = (0.1,)
 IGNORED = (0.02, 0.05)
@@ -39,15 +37,9 @@ ROWS = (
 
 def without_the_doubtful(generated: Path) -> dict[str, Path]:
     """The generated dataset without a share of its images, and anew without a share of its pixels."""
-    count = len((generated / 'manifest.jsonl').read_text().splitlines())
-    found = {}
     cases = {f'without {share}': [f'--keep={1 - share}', f'--reuse={generated}'] for share in DROPPED}
     cases |= {f'ignoring {share}': ['--keep=1', f'--ignore-pixels={share}'] for share in IGNORED}
-    for name, options in cases.items():
-        folder = found[name] = generated.with_name(name.replace(' ', '-'))
-        seeds = f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}'
-        gen_dataset.main([f'--network={DEMO}', seeds, f'--outdir={folder}', *options], standalone_mode=False)
-    return found
+    return {name: generate_again(generated, name, *options) for name, options in cases.items()}
 
 
 @click.command(help=__doc__)

@@ -22,8 +22,8 @@ from benchmarks.demo_accuracy import TRAINED_ON
 from benchmarks.projection import labeled_pairs
 from benchmarks.table_data import write_drawings
 from benchmarks.table_runs import Row
-from benchmarks.tables import FEW, FIRST_GENERATED, measure, show, table_options
-from datasetgan_ext import gen_dataset, load_generator, project
+from benchmarks.tables import FEW, generate_again, measure, show, table_options
+from datasetgan_ext import load_generator, project
 from datasetgan_ext.core.choices import PROJECTION_BATCH
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
@@ -52,16 +52,12 @@ def datasets(generated: Path) -> dict[str, Path]:
     """The labelled drawings, and the images of the demo's dataset with other interpreters' labels."""
     work = generated.parent
     drawings = write_drawings(work / 'drawings', DRAWN)
-    count = len((generated / 'manifest.jsonl').read_text().splitlines())
     found = {'drawings': drawings}
     for name, (few, both) in WAYS.items():
-        folder = found[name] = work / name.replace(' ', '-')
-        interpreter = folder.with_suffix('.safetensors')
+        interpreter = work / f'{name.replace(" ", "-")}.safetensors'
         if not interpreter.exists():
             train(interpreter, projected(work, drawings), drawings, few, both)
-        seeds = f'--seeds={FIRST_GENERATED}-{FIRST_GENERATED + count - 1}'
-        arguments = [f'--network={DEMO}', f'--interpreter={interpreter}', seeds, f'--outdir={folder}']
-        gen_dataset.main(arguments, standalone_mode=False)
+        found[name] = generate_again(generated, name, f'--interpreter={interpreter}')
     return found
 
 

@@ -160,6 +160,16 @@ def measure(
     return content
 
 
+def generate_again(generated: Path, name: str, *options: str) -> Path:
+    """The images of the demo's generated dataset once more, with other options of `datasetgan generate`: a folder beside
+    it."""
+    folder = generated.with_name(name.replace(' ', '-'))
+    last = FIRST_GENERATED + len((generated / 'manifest.jsonl').read_text().splitlines()) - 1
+    arguments = [f'--network={DEMO}', f'--seeds={FIRST_GENERATED}-{last}', f'--outdir={folder}', *options]
+    gen_dataset.main(arguments, standalone_mode=False)
+    return folder
+
+
 def show(value: dict, digits: int = 2, factor: float = 100) -> str:
     """Mean ± standard deviation over the runs."""
     if value['mean'] is None:
