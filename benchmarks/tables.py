@@ -161,8 +161,7 @@ def measure(
 
 
 def generate_again(generated: Path, name: str, *options: str) -> Path:
-    """The images of the demo's generated dataset once more, with other options of `datasetgan generate`: a folder beside
-    it."""
+    """The images of the demo's generated dataset once more, with other options of the command: a folder beside it."""
     folder = generated.with_name(name.replace(' ', '-'))
     last = FIRST_GENERATED + len((generated / 'manifest.jsonl').read_text().splitlines()) - 1
     arguments = [f'--network={DEMO}', f'--seeds={FIRST_GENERATED}-{last}', f'--outdir={folder}', *options]
