@@ -349,9 +349,8 @@ def run(sizes: Sizes) -> Iterator[dict]:
 
 def project(sizes: Sizes) -> Iterator[dict]:
     """`Inversion` of the demo's drawings on both devices, and of a larger network's own images here."""
-    files = find_photos([DEMO_FOLDER / 'real' / 'images'])[: sizes.photos]
     drawings = []
-    for file in files:
+    for file in find_photos([DEMO_FOLDER / 'real' / 'images'])[: sizes.photos]:
         with open_image(file.path) as image:
             drawings.append(np.array(image.convert('RGB')))
     encoder, found = None, {}
@@ -359,28 +358,14 @@ def project(sizes: Sizes) -> Iterator[dict]:
         inversion = Inversion(load_generator(DEMO, device), SamplingOptions(), **sizes.inversion)
         if encoder is not None:
             inversion.use_encoder(copy.deepcopy(encoder))
-        start_memory()
-        start = time.perf_counter()
+        found[device] = inverted(inversion, drawings, sizes.batch)
         encoder = inversion.encoder
-        learned = time.perf_counter()
-        parts = [inversion(drawings[first : first + sizes.batch]) for first in range(0, len(drawings), sizes.batch)]
-        psnr = [one.psnr for part in parts for one in part]
-        found[device] = {
-            'seconds_of_encoder': learned - start,
-            'seconds_of_a_photo': (time.perf_counter() - learned) / len(drawings),
-            'batch': sizes.batch,
-            'median_psnr': statistics.median(psnr),
-            'psnr': psnr,
-            'peak_mib': peak_mib(),
-        }
-        found[device]['steps'] = inversion.steps
         yield {'drawings': found}
     one, other = next(iter(found.values())), found['cpu']
-    apart = [abs(a - b) for a, b in zip(one['psnr'], other['psnr'])]
     result = {
         'drawings': found,
         'median_psnr_apart': abs(one['median_psnr'] - other['median_psnr']),
-        'greatest_psnr_apart': max(apart),
+        'greatest_psnr_apart': max(abs(a - b) for a, b in zip(one['psnr'], other['psnr'])),
     }
     yield result
     larger = []
@@ -388,23 +373,28 @@ def project(sizes: Sizes) -> Iterator[dict]:
         generator = make_generator(resolution, default_device())
         inversion = Inversion(generator, SamplingOptions(), **sizes.inversion)
         photos = list(generator.synthesize(range(1000, 1000 + sizes.batch), SamplingOptions()).images.cpu().numpy())
-        start_memory()
-        start = time.perf_counter()
-        trained = inversion.encoder is not None
-        learned = time.perf_counter()
-        psnr = [one.psnr for one in inversion(photos)]
-        larger.append(
-            {
-                'resolution': resolution,
-                'encoder': trained,
-                'seconds_of_encoder': learned - start,
-                'seconds_of_a_photo': (time.perf_counter() - learned) / len(photos),
-                'batch': sizes.batch,
-                'median_psnr': statistics.median(psnr),
-                'peak_mib': peak_mib(),
-            }
-        )
+        larger.append({'resolution': resolution, **inverted(inversion, photos, sizes.batch)})
         yield {**result, 'random_networks': larger}
+
+
+def inverted(inversion: Inversion, photos: list[np.ndarray], batch: int) -> dict:
+    """Figures of the inversion of photos, so many at once."""
+    start_memory()
+    start = time.perf_counter()
+    has_encoder = inversion.encoder is not None
+    learned = time.perf_counter()
+    parts = [inversion(photos[first : first + batch]) for first in range(0, len(photos), batch)]
+    psnr = [one.psnr for part in parts for one in part]
+    return {
+        'encoder': has_encoder,
+        'seconds_of_encoder': learned - start,
+        'seconds_of_a_photo': (time.perf_counter() - learned) / len(photos),
+        'batch': batch,
+        'steps': inversion.steps,
+        'median_psnr': statistics.median(psnr),
+        'psnr': psnr,
+        'peak_mib': peak_mib(),
+    }
 
 
 def write_networks(resolution: int, folder: Path) -> tuple[Path, Path, Generator]:
