@@ -2,16 +2,19 @@
 
 Four-fold cross-validation of the demo's 16 training images; and 16 images of `demo/more`, drawn anew for each seed,
 scored on 25 others. Three training seeds, small ensembles (`SMALL`). Of each way, the mIoU with some shares of the
-drawn balance undone (`class_shares`). One file a way in --work; the same command goes on with those that are lacking.
+drawn balance undone (`class_shares`), and how far the mean probability of the class that it finds is from how often it
+is right (ECE, Guo et al. 2017, arXiv 1706.04599), with logits divided by some temperatures. One file a way in --work;
+the same command goes on with those that are lacking.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -37,19 +40,41 @@ from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.inference import FusedEnsemble, HeadLayout
 from datasetgan_ext.interpreter.interpreter import fuse
 from datasetgan_ext.interpreter.pixels import PixelSet, choose_pixels
-from datasetgan_ext.interpreter.trainer import _Trainer, train_ensemble
+from datasetgan_ext.interpreter.trainer import _Trainer, hidden_sizes, train_ensemble
 from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
 from datasetgan_ext.interpreter.training_set import TrainingSet, labeled_pixels
+from datasetgan_ext.interpreter.uncertainty import majority_vote
 
 SMALL = {'models': 3, 'lr': 2e-3, 'max_steps': 1200}
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8)
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
+BINS = 15
+"""Of confidence, for the ECE."""
 SEEDS = range(3)
 TRAINED_ON, MORE, UNLABELED = range(16), range(3000, 3100), range(5000, 5032)
 FOLDS, SCORED_OF_MORE = 4, 25
 PSEUDO_PIXELS = 1024
 NEIGHBORS, NEIGHBOR_STEP = 3, 0.1
 """How many of each image, and how far: in standard deviations of w in each channel."""
-Train = Callable[['Trials', PixelSet, TrainingOptions], Ensemble]
+CONVOLUTION_STEPS, CONVOLUTION_LR, CONVOLUTION_IMAGES = 300, 1e-3, 4
+
+
+@dataclass
+class Convolved:
+    """An ensemble that ends in a convolution.
+
+    Attributes:
+        hidden: gives the second hidden layer.
+        weight: float32 [M * K, h2, 3, 3].
+        biases: float32 [M, K], in a list as an ensemble's.
+    """
+
+    hidden: Ensemble
+    weight: torch.Tensor
+    biases: list[torch.Tensor]
+
+
+Train = Callable[['Trials', PixelSet, TrainingOptions], Ensemble | Convolved]
 
 
 def plain(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
@@ -178,6 +203,61 @@ def with_neighbors(trials: Trials, pixels: PixelSet, options: TrainingOptions) -
     return plain(trials, PixelSet.concatenated(parts), options)
 
 
+def simplex_ended(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+    """The last layer's weights are kept on a simplex (equiangular tight frame): unit vectors, all as far apart as they
+    can be (Papyan et al. 2020, arXiv 2008.08186)."""
+    generator = torch.Generator().manual_seed(options.seed)
+    count = trials.classes
+    basis = torch.linalg.qr(torch.randn(options.models, hidden_sizes(count)[1], count, generator=generator))[0]
+    frame = (count / (count - 1)) ** 0.5 * (basis @ (torch.eye(count) - 1 / count)).mT
+
+    def losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
+        self.ensemble.weights[-1].data.copy_(frame)
+        return _Trainer.plain_losses(self, chosen)
+
+    with mock.patch.object(_Trainer, 'plain_losses', _Trainer._member_losses, create=True):
+        ensemble = with_losses(losses)(trials, pixels, options)
+    ensemble.weights[-1].data.copy_(frame)
+    return ensemble
+
+
+def convolved(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Convolved:
+    """The last layer becomes a 3x3 convolution, which learns from whole masks while the layers below stay."""
+    ensemble = plain(trials, pixels, options)
+    hidden = copy.deepcopy(ensemble)
+    members, outputs, width = ensemble.weights[-1].shape
+    hidden.weights[-1] = torch.nn.Parameter(torch.eye(width).repeat(members, 1, 1), requires_grad=False)
+    hidden.biases[-1] = torch.nn.Parameter(torch.zeros(members, width), requires_grad=False)
+    weight = F.pad(ensemble.weights[-1].detach().reshape(-1, width, 1, 1), (1, 1, 1, 1)).requires_grad_(True)
+    bias = ensemble.biases[-1].detach().clone().requires_grad_(True)
+    found = Convolved(hidden, weight, [bias])
+    images = pixels.images.unique().tolist()
+    maps = {index: trials.hidden_maps(found, trials.features(trials.seeds[index])) for index in images}
+    masks = {index: torch.from_numpy(trials.pairs[index][1].mask.astype(np.int64)) for index in images}
+    weights = {index: trials.drawing_weights(masks[index], options.balance) for index in images}
+    optimizer = torch.optim.Adam([weight, bias], lr=CONVOLUTION_LR)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, CONVOLUTION_STEPS)
+    rng = np.random.RandomState(options.seed)
+    for _ in range(CONVOLUTION_STEPS):
+        drawn = rng.choice(images, CONVOLUTION_IMAGES, replace=False)
+        logits = trials.convolve(torch.stack([maps[index] for index in drawn]), found)
+        targets = torch.stack([masks[index] for index in drawn])
+        losses = F.cross_entropy(
+            logits.flatten(0, 1),
+            targets.repeat_interleave(members, dim=0),
+            ignore_index=IGNORE,
+            label_smoothing=options.label_smoothing,
+            reduction='none',
+        )
+        of_pixels = torch.stack([weights[index] for index in drawn]).repeat_interleave(members, dim=0)
+        loss = (losses * of_pixels).sum() / CONVOLUTION_IMAGES
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return Convolved(hidden, weight.detach(), [bias.detach()])
+
+
 WAYS: dict[str, Train] = {
     'the default preset': plain,
     'a quarter of the pixels drawn': plain,
@@ -187,6 +267,8 @@ WAYS: dict[str, Train] = {
     'pairs of pixels mixed (Beta 0.3)': mixed(0.3),
     "each member's own draw of the images": with_batches(bootstrapped),
     'three neighbours in W of each labelled image': with_neighbors,
+    'last weights on a simplex': simplex_ended,
+    'a 3x3 convolution at the end': convolved,
 }
 PIXELS = {'a quarter of the pixels drawn': 1024}
 
@@ -217,35 +299,68 @@ class Trials:
         places = [self.seeds.index(one) for one in drawn]
         yield 'more', places[: len(TRAINED_ON)], places[len(TRAINED_ON) :]
 
-    def run(self, way: str) -> dict[str, list[list[float]]]:
-        """mIoU for each strength and seed, of both sets."""
-        scores: dict[str, list[list[float]]] = {'cross-validation': [], 'more': []}
+    def run(self, way: str) -> dict[str, dict[str, list[list[float]]]]:
+        """Of both sets: mIoU for each seed and strength, and ECE for each seed and temperature."""
+        scores: dict[str, dict] = {name: {'mean_iou': [], 'ece': []} for name in ('cross-validation', 'more')}
         for seed in SEEDS:
             options = options_from('default', seed=seed, pixels_per_image=PIXELS.get(way), **SMALL)
             training_set = TrainingSet(self.generator, self.samples, self.pairs, self.task, options, progress=False)
-            confusions = {name: np.zeros((len(STRENGTHS), self.classes, self.classes), int) for name in scores}
+            tallies = {name: Tally(self.classes) for name in scores}
             for name, trained, scored in self.splits(seed):
                 pixels = training_set.pixels.select(
                     torch.isin(training_set.pixels.images, torch.tensor(trained).to(training_set.pixels.images))
                 )
-                ensemble = WAYS[way](self, pixels, options)
-                confusions[name] += self.confusions(ensemble, pixels, trained, scored)
-            for name, of_strengths in confusions.items():
-                scores[name].append([_mean_iou(confusion) for confusion in of_strengths])
+                self.score(WAYS[way](self, pixels, options), pixels, trained, scored, tallies[name])
+            for name, tally in tallies.items():
+                scores[name]['mean_iou'].append([_mean_iou(confusion) for confusion in tally.confusions])
+                scores[name]['ece'].append([_calibration_error(bins) for bins in tally.bins])
         return scores
 
-    def confusions(self, ensemble: Ensemble, pixels: PixelSet, trained: list[int], scored: list[int]) -> np.ndarray:
-        """Of each strength: int64 [S, K, K]."""
-        found = np.zeros((len(STRENGTHS), self.classes, self.classes), int)
+    def score(
+        self, ensemble: Ensemble | Convolved, pixels: PixelSet, trained: list[int], scored: list[int], tally: Tally
+    ) -> None:
+        """Count the pixels of the scored images, whose mask has a class everywhere."""
+        shifts = []
         before = ensemble.biases[-1].detach().clone()
-        for which, strength in enumerate(STRENGTHS):
-            ensemble.biases[-1].data.copy_(before)
+        for strength in STRENGTHS:
             undo_balance(ensemble, pixels.classes, self.counts[trained], strength)
-            fused = self.fused(ensemble)
-            for index in scored:
-                predicted = fused(self.features(self.seeds[index])).masks[0].cpu().numpy()
-                np.add.at(found[which], (self.pairs[index][1].mask, predicted), 1)
-        return found
+            shifts.append((ensemble.biases[-1] - before)[..., None])
+            ensemble.biases[-1].data.copy_(before)
+        for index in scored:
+            mask = self.pairs[index][1].mask.ravel()
+            logits = self.logits(ensemble, self.features(self.seeds[index]))
+            for confusion, shift in zip(tally.confusions, shifts):
+                found = majority_vote((logits + shift).softmax(dim=1)).cpu().numpy()
+                np.add.at(confusion, (mask, found), 1)
+            tally.add_confidences(logits, torch.from_numpy(mask).to(logits.device))
+
+    def logits(self, ensemble: Ensemble | Convolved, features: list[torch.Tensor]) -> torch.Tensor:
+        """Of all members, float32 [M, K, P]."""
+        if isinstance(ensemble, Convolved):
+            return self.convolve(self.hidden_maps(ensemble, features)[None], ensemble)[0].flatten(2)
+        tiles = self.fused(ensemble).logit_tiles([maps[0] for maps in features])
+        return torch.cat([tile.clone() for tile in tiles], dim=2)
+
+    def hidden_maps(self, ensemble: Convolved, features: list[torch.Tensor]) -> torch.Tensor:
+        """The second hidden layer of an image, float32 [M, h2, H, W]."""
+        flat = self.logits(ensemble.hidden, features)
+        return flat.reshape(*flat.shape[:2], *self.samples.image_hw)
+
+    def convolve(self, maps: torch.Tensor, ensemble: Convolved) -> torch.Tensor:
+        """Logits [N, M, K, H, W] of second hidden layers [N, M, h2, H, W]; beyond their borders these go on with their
+        outermost pixels."""
+        members = maps.shape[1]
+        joined = F.pad(maps.flatten(1, 2), (1, 1, 1, 1), mode='replicate')
+        logits = F.conv2d(joined, ensemble.weight, ensemble.biases[-1].flatten(), groups=members)
+        return logits.unflatten(1, (members, -1))
+
+    def drawing_weights(self, mask: torch.Tensor, balance: float) -> torch.Tensor:
+        """How likely each pixel is drawn from an image, float32 [H, W], in sum 1: a share is spread evenly over its
+        classes, the rest over its pixels."""
+        known = mask != IGNORE
+        counts = mask[known].bincount(minlength=self.classes).clamp(min=1)
+        even = known / counts[mask.clamp(max=self.classes - 1)]
+        return balance * even / even.sum() + (1 - balance) * known / known.sum()
 
     def pseudo(self, ensemble: Ensemble, options: TrainingOptions) -> tuple[PixelSet, torch.Tensor]:
         """Pixels of unlabelled images, and the ensemble's mean probabilities of them, float32 [P, K]."""
@@ -282,6 +397,33 @@ class Trials:
         return self.generator.synthesize([seed], self.samples.options).features
 
 
+class Tally:
+    """Counts of scored pixels.
+
+    Attributes:
+        confusions: int64 [S, K, K] for each strength: true class, found class.
+        bins: float64 [T, BINS, 3] for each temperature and bin of confidence: pixels, right ones, sum of confidences.
+    """
+
+    def __init__(self, classes: int):
+        self.confusions = np.zeros((len(STRENGTHS), classes, classes), int)
+        self.bins = np.zeros((len(TEMPERATURES), BINS, 3))
+
+    def add_confidences(self, logits: torch.Tensor, mask: torch.Tensor) -> None:
+        """Of the mean probabilities of logits [M, K, P], whose true classes are [P]."""
+        for bins, temperature in zip(self.bins, TEMPERATURES):
+            confidence, found = (logits / temperature).softmax(dim=1).mean(dim=0).max(dim=0)
+            places = (confidence * BINS).long().clamp(max=BINS - 1)
+            for column, values in enumerate((torch.ones_like(confidence), found == mask, confidence)):
+                bins[:, column] += places.bincount(values.double(), minlength=BINS).cpu().numpy()
+
+
+def _calibration_error(bins: np.ndarray) -> float:
+    """Expected calibration error: over the bins, the difference of accuracy and mean confidence, by their pixels."""
+    pixels, right, confidence = bins.T
+    return float(np.abs(right - confidence).sum() / pixels.sum())
+
+
 def _mean_iou(confusion: np.ndarray) -> float:
     hit = np.diag(confusion)
     return float((hit / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1) - hit, 1)).mean())
@@ -293,9 +435,10 @@ def run_into(path: Path, way: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             scores = Trials(Path(folder) / 'samples').run(way)
         write_atomically(path, json.dumps(scores).encode())
-    for name, of_seeds in json.loads(path.read_text()).items():
-        means = ', '.join(f'{100 * mean:.1f}' for mean in np.mean(of_seeds, axis=0))
-        print(f'{way}, {name}: mIoU {means} %', flush=True)
+    for name, of_set in json.loads(path.read_text()).items():
+        for figure, of_seeds in of_set.items():
+            means = ', '.join(f'{100 * mean:.1f}' for mean in np.mean(of_seeds, axis=0))
+            print(f'{way}, {name}: {figure} {means} %', flush=True)
 
 
 @click.command(help=__doc__)
@@ -310,7 +453,7 @@ def main(work, processes, train):
             for _ in pool.map(run_into, paths.values(), paths):
                 pass
     ways = {way: json.loads(path.read_text()) for way, path in paths.items() if path.exists()}
-    content = {'strengths': STRENGTHS, 'seeds': list(SEEDS), 'ways': ways}
+    content = {'strengths': STRENGTHS, 'temperatures': TEMPERATURES, 'seeds': list(SEEDS), 'ways': ways}
     write_result('interpreter_trials', content, complete=len(ways) == len(WAYS))
 
 
