@@ -203,22 +203,84 @@ def with_neighbors(trials: Trials, pixels: PixelSet, options: TrainingOptions) -
     return plain(trials, PixelSet.concatenated(parts), options)
 
 
-def simplex_ended(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
-    """The last layer's weights are kept on a simplex (equiangular tight frame): unit vectors, all as far apart as they
-    can be (Papyan et al. 2020, arXiv 2008.08186)."""
-    generator = torch.Generator().manual_seed(options.seed)
-    count = trials.classes
+def constrained(constraint: Callable[[Trials, TrainingOptions, int], Callable[[Ensemble], None]]) -> Train:
+    """Members whose weights are brought back to what a constraint demands before each step.
+
+    Args:
+        constraint: takes the trials, the options and the number of channels, and returns what changes an ensemble.
+    """
+
+    def train(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+        change = constraint(trials, options, pixels.hypercolumns.shape[1])
+        losses_of = _Trainer._member_losses
+
+        def losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
+            change(self.ensemble)
+            return losses_of(self, chosen)
+
+        ensemble = with_losses(losses)(trials, pixels, options)
+        change(ensemble)
+        return ensemble
+
+    return train
+
+
+def simplex_at_the_end(trials: Trials, options: TrainingOptions, _channels: int) -> Callable[[Ensemble], None]:
+    """The last layer's weights are unit vectors, all as far apart as they can be: an equiangular tight frame (Papyan
+    et al. 2020, arXiv 2008.08186)."""
+    generator, count = torch.Generator().manual_seed(options.seed), trials.classes
     basis = torch.linalg.qr(torch.randn(options.models, hidden_sizes(count)[1], count, generator=generator))[0]
     frame = (count / (count - 1)) ** 0.5 * (basis @ (torch.eye(count) - 1 / count)).mT
+    return lambda ensemble: ensemble.weights[-1].data.copy_(frame)
+
+
+def half_of_the_channels(_trials: Trials, options: TrainingOptions, channels: int) -> Callable[[Ensemble], None]:
+    """Each member sees a random half of the hypercolumn (the random subspaces of Ho, 1998)."""
+    generator = torch.Generator().manual_seed(options.seed)
+    seen = (torch.rand(options.models, 1, channels, generator=generator) < 0.5).float()
+    return lambda ensemble: ensemble.weights[0].data.mul_(seen)
+
+
+def lovasz_losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy, and the Lovász extension of 1 - IoU over the classes of the batch (Berman et al., CVPR 2018)."""
+    self.ensemble.train()
+    outputs = self.ensemble(self.pixels.batch(chosen))
+    targets = F.one_hot(self.pixels.classes[chosen], self.classes).float()
+    errors = (targets - outputs.softmax(dim=2)).abs()
+    ordered, order = errors.sort(dim=1, descending=True)
+    hits = targets.gather(1, order)
+    counts = hits.sum(dim=1, keepdim=True)
+    losses = 1 - (counts - hits.cumsum(dim=1)) / (counts + (1 - hits).cumsum(dim=1))
+    steps = torch.cat([losses[:, :1], losses[:, 1:] - losses[:, :-1]], dim=1)
+    present = counts[:, 0] > 0
+    of_classes = (ordered * steps).sum(dim=1) * present
+    return soft_losses(self, outputs, targets) + of_classes.sum(dim=1) / present.sum(dim=1)
+
+
+def blurred(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Ensemble:
+    """Labels that pass into each other at borders, where a person's hand is unsure: one-hot masks blurred by 3x3
+    (spatially varying label smoothing, Islam and Glocker 2021, arXiv 2104.05788)."""
+    near = torch.exp(-torch.arange(-1, 2).square() / 2)
+    kernel = (near[:, None] * near / near.sum().square()).expand(trials.classes, 1, 3, 3)
+    parts, targets = [], []
+    for index in pixels.images.unique().tolist():
+        mask = trials.pairs[index][1].mask
+        rng = np.random.RandomState([options.seed, trials.seeds[index]])
+        chosen = choose_pixels(mask, options.pixels_per_image, options.balance, rng)
+        features = [maps[0] for maps in trials.features(trials.seeds[index])]
+        part = trials.labeled(features, mask, chosen)
+        part.images[:] = index
+        parts.append(part)
+        one_hot = F.one_hot(torch.from_numpy(mask.astype(np.int64)), trials.classes).float().permute(2, 0, 1)
+        soft = F.conv2d(F.pad(one_hot[None], (1, 1, 1, 1), mode='replicate'), kernel, groups=trials.classes)
+        targets.append(soft[0].flatten(1)[:, chosen].T)
+    of_pixels = torch.cat(targets)
 
     def losses(self: _Trainer, chosen: torch.Tensor) -> torch.Tensor:
-        self.ensemble.weights[-1].data.copy_(frame)
-        return _Trainer.plain_losses(self, chosen)
+        self.ensemble.train()
+        return soft_losses(self, self.ensemble(self.pixels.batch(chosen)), of_pixels[chosen])
 
-    with mock.patch.object(_Trainer, 'plain_losses', _Trainer._member_losses, create=True):
-        ensemble = with_losses(losses)(trials, pixels, options)
-    ensemble.weights[-1].data.copy_(frame)
-    return ensemble
+    return with_losses(losses)(trials, PixelSet.concatenated(parts), options)
 
 
 def convolved(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Convolved:
@@ -267,7 +329,10 @@ WAYS: dict[str, Train] = {
     'pairs of pixels mixed (Beta 0.3)': mixed(0.3),
     "each member's own draw of the images": with_batches(bootstrapped),
     'three neighbours in W of each labelled image': with_neighbors,
-    'last weights on a simplex': simplex_ended,
+    'last weights on a simplex': constrained(simplex_at_the_end),
+    "each member's own half of the channels": constrained(half_of_the_channels),
+    'labels blurred at borders': blurred,
+    'Lovász loss beside cross-entropy': with_losses(lovasz_losses),
     'a 3x3 convolution at the end': convolved,
 }
 PIXELS = {'a quarter of the pixels drawn': 1024}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import labelling, projection, real_and_generated, table1, table2
+from benchmarks import handsoff, labelling, projection, real_and_generated, table1, table2
 from benchmarks.ablations import datasets_table
 from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
@@ -282,14 +282,33 @@ def selection(result: dict) -> str:
 
 
 def interpreter_trials(result: dict) -> str:
-    """Mean over the seeds that ran, and how many these are."""
-    strengths = [f'{strength:g}' for strength in result['strengths']]
-    lines = [f'| mIoU, %, with `unbalance` of | {" | ".join(strengths)} |', '|---' * (1 + len(strengths)) + '|']
+    """mIoU on both sets that choose; strength and temperature are the best by cross-validation, their figures those on
+    the other set."""
+
+    def show(scores: list[float]) -> str:
+        return f'{100 * statistics.mean(scores):.1f} ± {100 * statistics.stdev(scores):.1f}'
+
+    def columns(figures: list[list[float]]) -> list[tuple[float, ...]]:
+        return list(zip(*figures))
+
+    lines = [
+        '| | mIoU, %: cross-validation | `demo/more` | with `unbalance` | ECE, %, `demo/more` | with temperature |',
+        '|---' * 6 + '|',
+    ]
+    strengths, temperatures = result['strengths'], result['temperatures']
     for way, sets in result['ways'].items():
-        for name, of_seeds in sets.items():
-            if of_seeds:
-                cells = [f'{100 * statistics.mean(scores):.1f}' for scores in zip(*of_seeds)]
-                lines.append(f'| {way}, {name} ({len(of_seeds)}) | {" | ".join(cells)} |')
+        chosen, other = sets['cross-validation'], sets['more']
+        ious, errors = columns(chosen['mean_iou']), columns(chosen['ece'])
+        strength = max(range(len(strengths)), key=lambda index: statistics.mean(ious[index]))
+        temperature = min(range(len(temperatures)), key=lambda index: statistics.mean(errors[index]))
+        cells = (
+            show(ious[strengths.index(0)]),
+            show(columns(other['mean_iou'])[strengths.index(0)]),
+            f'{strengths[strength]:g}: {show(columns(other["mean_iou"])[strength])}',
+            show(columns(other['ece'])[temperatures.index(1)]),
+            f'{temperatures[temperature]:g}: {show(columns(other["ece"])[temperature])}',
+        )
+        lines.append(f'| {way} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 
 
@@ -347,6 +366,7 @@ TABLES = {
     'gpu_labels': gpu_labels,
     'gpu_speed': gpu_speed,
     'gpu_stylegan3': gpu_inference,
+    'handsoff': lambda classes, keypoints: handsoff.table({'classes': classes, 'keypoints': keypoints}),
     'image_score': image_score,
     'inference': inference,
     'interpreter_trials': interpreter_trials,
@@ -366,10 +386,11 @@ TABLES = {
     'writing': writing,
 }
 SOURCES = {
-    'labelling': 'suggestions',
-    'labelling_minutes': 'labelling',
-    'methods': 'table1',
-    'gpu_speed': 'gpu_inference',
+    'handsoff': ('handsoff_classes', 'handsoff_keypoints'),
+    'labelling': ('suggestions',),
+    'labelling_minutes': ('labelling',),
+    'methods': ('table1',),
+    'gpu_speed': ('gpu_inference',),
 }
 MEASURED = 'measured'
 """The table of all results."""
@@ -388,15 +409,18 @@ def main():
     marks, refused = Marks(RESULTS), {}
 
     def filled(mark: re.Match) -> str:
-        """A table and its marks; the result has the table's name unless `SOURCES` has another."""
+        """A table and its marks; the result has the table's name unless `SOURCES` has others."""
         if mark[2] == MEASURED:
             return f'{mark[1]}{marks.table()}\n{mark[3]}'
-        name = SOURCES.get(mark[2], mark[2])
-        if why := marks.why_refused(name):
-            refused[name] = why
+        names = SOURCES.get(mark[2], (mark[2],))
+        if why := {name: reason for name in names if (reason := marks.why_refused(name))}:
+            refused.update(why)
             return mark[0]
-        table = TABLES[mark[2]](marks.results[name]) if name in marks.results else ''
-        return mark[1] + '\n\n'.join(filter(None, [table, marks.note(name)])) + f'\n{mark[3]}'
+        table = ''
+        if all(name in marks.results for name in names):
+            table = TABLES[mark[2]](*(marks.results[name] for name in names))
+        notes = dict.fromkeys(map(marks.note, names))
+        return mark[1] + '\n\n'.join(filter(None, [table, *notes])) + f'\n{mark[3]}'
 
     for page, text in texts.items():
         (ROOT / page).write_text(MARKED.sub(filled, text))
