@@ -18,6 +18,8 @@ from datasetgan_ext.generator.identity import same_network
 from datasetgan_ext.interpreter import by_hand
 from datasetgan_ext.interpreter.labeler import Labeler
 
+BEFORE_THERE_WAS_ONE = {'score': 'paper', 'temperature': 1.0}
+"""What an option was before datasets noted it."""
 COMPUTING = ('batch', 'device')
 """What of a description decides the last bits of images and labels, beside the options."""
 
@@ -42,6 +44,7 @@ def describe(
             **sampling(labeler, ids),
             'hand-labels': by_hand.digest(labeler.hand_labels),
             'score': labeler.score if task.classes else None,
+            'temperature': labeler.interpreter.temperature if task.classes else None,
             'ignore-pixels': None if labeler.ignore is None else str(labeler.ignore),
             **curation.to_json(task),
             'compression': compression,
@@ -101,8 +104,8 @@ def differences(found: dict, now: dict, but: tuple[str, ...] = ()) -> list[str]:
 
 
 def _before(found: dict, name: str, now: object) -> object:
-    """An option of a dataset; there was one score only before there was a choice."""
-    return found.get(name, 'paper' if name == 'score' and now is not None else None)
+    """An option of a dataset; there was one score only before there was a choice, and no temperature."""
+    return found.get(name, BEFORE_THERE_WAS_ONE.get(name) if now is not None else None)
 
 
 def _same(name: str, found: object, now: object) -> bool:

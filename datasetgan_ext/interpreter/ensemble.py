@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -50,6 +51,14 @@ class Ensemble(torch.nn.Module):
         self.weights[0] *= std / self.input_std
         self.input_mean.copy_(mean)
         self.input_std.copy_(std)
+
+    def sharpened(self, temperature: float, count: int) -> Ensemble:
+        """A copy whose first `count` outputs, the logits of classes, are divided by a temperature."""
+        found = copy.deepcopy(self)
+        with torch.no_grad():
+            found.weights[-1][:, :count] /= temperature
+            found.biases[-1][:, :count] /= temperature
+        return found
 
     def member_tensors(self) -> list[torch.Tensor]:
         """Views of all that belongs to single members, each [M, ...]: weights, biases, BatchNorm and its statistics."""

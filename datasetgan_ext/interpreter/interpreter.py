@@ -29,6 +29,7 @@ from datasetgan_ext.interpreter.keypoints import DEFAULT_THRESHOLD
 METADATA_KEY = 'datasetgan_interpreter'
 FORMAT_VERSION = 2
 MAX_HIDDEN = 8
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 100
 """Hidden layers of an ensemble in a file; training makes two."""
 
 
@@ -76,6 +77,12 @@ class Interpreter:
         return hashlib.sha256(decisive.encode()).hexdigest()
 
     @property
+    def temperature(self) -> float:
+        """By which the logits of the classes are divided for probabilities and uncertainties, not for keypoints; 1 for
+        interpreters that were trained before there was one."""
+        return self.training.get('temperature', 1.0)
+
+    @property
     def _heads(self) -> HeadLayout:
         if not self.task.keypoints:
             return HeadLayout(len(self.task.classes))
@@ -100,7 +107,8 @@ class Interpreter:
     def fused_for(self, generator: Generator, score: str | None = None) -> FusedEnsemble:
         """The ensemble made ready for a generator's feature maps, on its device; `score` in place of `self.score`."""
         self.check_generator(generator)
-        return fuse(self.ensemble, generator, self.options, self._heads, self.difference_layers, score or self.score)
+        ensemble = self.ensemble.sharpened(self.temperature, len(self.task.classes))
+        return fuse(ensemble, generator, self.options, self._heads, self.difference_layers, score or self.score)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: the ensemble's state dict, and all else as JSON in its metadata."""
@@ -179,6 +187,8 @@ class Interpreter:
             raise ValueError('no record of the training')
         if not 0 <= _number(self.keypoint_threshold) <= 1:
             raise ValueError(f'keypoint_threshold is {self.keypoint_threshold}, not in 0..1')
+        if not MIN_TEMPERATURE <= _number(self.temperature) <= MAX_TEMPERATURE:
+            raise ValueError(f'temperature is {self.temperature}, not in {MIN_TEMPERATURE}..{MAX_TEMPERATURE}')
         if self.task.keypoints and not _number(self.training['sigma']) > 0:
             raise ValueError('sigma is not above 0')
         if not all(bool(tensor.isfinite().all()) for layer in self.ensemble.folded() for tensor in layer):

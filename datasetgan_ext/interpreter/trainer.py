@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from datasetgan_ext.interpreter.ensemble import Ensemble
 from datasetgan_ext.interpreter.pixels import NO_CLASS, PixelSet
+from datasetgan_ext.interpreter.temperature import best_temperature
 from datasetgan_ext.interpreter.training_options import TrainingOptions
 
 HELDOUT_CHUNK = 4096
@@ -32,6 +33,8 @@ class TrainingReport:
         heldout_pixels: number of pixels kept out of training.
         heldout_accuracy: share of them whose class the kept members get right; None where none were kept out, or there
             are no classes.
+        temperature: of the classes' logits, by which the kept members are as sure as they are right on held-out pixels;
+            1 where there are none of these.
     """
 
     pixels: int
@@ -39,6 +42,7 @@ class TrainingReport:
     loss: float
     heldout_pixels: int
     heldout_accuracy: float | None
+    temperature: float
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -184,15 +188,17 @@ class _Trainer:
                 if not self.running.any() or (self.should_stop and self.should_stop()):
                     break
         self.kept.eval().requires_grad_(False)
-        heldout_accuracy = None
+        heldout_accuracy, temperature = None, 1.0
         if self.options.heldout and self.classes:
             heldout_accuracy = 1 - self._heldout_errors(self.kept)[0].mean().item()
+            temperature = best_temperature(self._heldout_classes())
         report = TrainingReport(
             pixels=len(self.training),
             steps=step,
             loss=torch.stack(losses).mean().item(),
             heldout_pixels=len(self.heldout),
             heldout_accuracy=heldout_accuracy,
+            temperature=temperature,
         )
         return self.kept, report
 
@@ -254,6 +260,14 @@ class _Trainer:
         if members.any():
             for kept, current in zip(self.kept.member_tensors(), self.ensemble.member_tensors()):
                 kept[members] = current[members]
+
+    def _heldout_classes(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The kept members' logits of the classes, float32 [M, P, K], and the classes, int64 [P], of the held-out
+        pixels that have one; some at a time."""
+        labeled = self.heldout[self.pixels.classes[self.heldout] != NO_CLASS]
+        for chosen in labeled.split(HELDOUT_CHUNK):
+            outputs = self.kept(self.pixels.batch(chosen).expand(self.options.models, -1, -1))
+            yield outputs[:, :, : self.classes], self.pixels.classes[chosen]
 
     @torch.no_grad()
     def _heldout_errors(self, ensemble: Ensemble) -> tuple[torch.Tensor, torch.Tensor]:
