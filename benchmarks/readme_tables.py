@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import handsoff, labelling, projection, real_and_generated, table1, table2
+from benchmarks import handsoff, in_domain, labelling, projection, real_and_generated, table1, table2
 from benchmarks.ablations import datasets_table
 from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
@@ -356,6 +356,19 @@ def methods(result: dict) -> str:
     return '\n'.join(rows)
 
 
+def strokes(result: dict) -> str:
+    lines = [
+        '| image | window | between frames, median | 95 % | from move to frame, median | 95 % | load |',
+        '|---' * 7 + '|',
+    ]
+    for case in result['cases']:
+        times = [case[key][share] for key in ('frame_ms', 'delay_ms') for share in ('median', '95 %')]
+        window = ' × '.join(map(str, case['window']))
+        cells = (f'{case["resolution"]}²', window, *(f'{time:.1f} ms' for time in times), f'{case["load_average"]:.0f}')
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
 TABLES = {
     'demo_accuracy': demo_accuracy,
     'demo_keypoints': demo_keypoints,
@@ -368,6 +381,7 @@ TABLES = {
     'gpu_stylegan3': gpu_inference,
     'handsoff': lambda classes, keypoints: handsoff.table({'classes': classes, 'keypoints': keypoints}),
     'image_score': image_score,
+    'in_domain': in_domain.table,
     'inference': inference,
     'interpreter_trials': interpreter_trials,
     'labelling': labeling,
@@ -379,6 +393,7 @@ TABLES = {
     'real_and_generated': real_and_generated.table,
     'rare_classes': rare_classes,
     'selection': selection,
+    'strokes': strokes,
     'suggestion_time': suggestion_time,
     'table1': table1.table,
     'table2': table2.table,

@@ -1,7 +1,7 @@
 """How sure the members' probabilities are, beside how often they are right.
 
-Members learn from smoothed labels, and say 0.9 where they are right in 98 of 100 pixels. Divided by a temperature,
-their logits say what held-out pixels bear out (Guo et al. 2017, arXiv 1706.04599). A member's choice stays the same.
+Members learn from smoothed labels, and are less sure than they are right. Divided by a temperature, their logits say
+what held-out pixels bear out (Guo et al. 2017, arXiv 1706.04599). A member's choice stays the same.
 """
 
 from __future__ import annotations
