@@ -13,7 +13,7 @@ from pathlib import Path
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats import yolo
+from datasetgan_ext.formats import name_tables, yolo
 from datasetgan_ext.formats.drawing import read_json
 from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
 
@@ -22,7 +22,7 @@ BOXES = 'holds boxes alone, and masks take outlines'
 CSV = (
     ('filename,file_size,file_attributes', 'is a CSV file of VIA (VGG Image Annotator); export it there as JSON'),
     ('filename,width,height,class,xmin', f'is a CSV file that {BOXES}; export COCO Segmentation from Roboflow instead'),
-    ('pixel value', "lists the classes of Roboflow's masks; export COCO Segmentation from Roboflow instead"),
+    ('pixel value', "lists the classes of Roboflow's masks; give the folder of the export, which holds the masks"),
 )
 """What the first line of a table begins with, and what that is."""
 ONE_IMAGE = re.compile(r'(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation[\s>]', re.DOTALL)
@@ -67,7 +67,8 @@ def formats_of_folder(folder: Path, argument: str) -> list[str]:
         UserError: it is an export of a tool that is not read.
     """
     for path in files_by_suffix(folder, '.csv'):
-        format_of_file(path, argument)
+        if path.name.lower() not in name_tables.READERS:
+            format_of_file(path, argument)
     if not files_by_suffix(folder, '.json', '.xml', '.png', '.txt', below=True):
         for path in files_by_suffix(folder, '.zip'):
             format_of_file(path, argument)

@@ -19,6 +19,7 @@ from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image, labeled_pictures
 from datasetgan_ext.formats.mask_folder import read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
+from datasetgan_ext.formats.name_tables import READERS
 
 DRAWN = {
     'labelme': labelme,
@@ -236,7 +237,7 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     """Formats that a folder may have, each with what is to be read."""
     in_voc = voc.masks_folder(folder) is not None
     pictures = files_by_suffix(folder, '.png')
-    files = files_by_suffix(folder, '.json', '.xml', below=True)
+    files = [path for path in files_by_suffix(folder, '.json', '.xml', below=True) if path.name.lower() not in READERS]
     if argument == 'labels' and (in_voc or pictures):
         files = [path for path in files if path != folder / KEYPOINTS_FILE and not is_of_one_image(path)]
     known = [(format_of_file(path, argument), path) for path in files]

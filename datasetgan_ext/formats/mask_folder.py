@@ -51,7 +51,7 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
     check_stems(paths, 'labels')
     _tell_of_others(folder, found)
     in_voc = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
-    table = find_name_table([folder, *in_voc[:1], *(one.parent for one in in_voc[:1])])
+    table = find_name_table(folder, [*in_voc[:1], *(one.parent for one in in_voc[:1])])
     annotations = read_masks(paths, Meaning.of(task, table, bool(in_voc)), mask_values)
     if table is not None:
         table.to_classes(annotations, task)
