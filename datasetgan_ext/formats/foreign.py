@@ -25,6 +25,22 @@ CSV = (
     ('pixel value', "lists the classes of Roboflow's masks; give the folder of the export, which holds the masks"),
 )
 """What the first line of a table begins with, and what that is."""
+COCO = 'export COCO from it instead'
+OBJECTS = (
+    ({'item', 'annotations', 'version'}, 'a file of V7 (Darwin JSON)', COCO),
+    ({'dataset', 'image', 'annotations'}, 'a file of V7 (Darwin JSON 1.0)', COCO),
+    ({'label_classes', 'images', 'export_format_version'}, 'a file of Hasty', COCO),
+    ({'metadata', 'instances'}, 'a file of SuperAnnotate', COCO),
+    ({'data_row', 'projects'}, 'an export of Labelbox', 'convert it to COCO, or to masks in PNG files'),
+    ({'LabelDefinitions'}, "MATLAB's groundTruth", 'give the folder of its label PNG files, named as the images'),
+)
+"""Keys of JSON objects that are known and not read; what that is; what to use instead."""
+LISTS = (
+    ('Labeled Data', 'an export of Labelbox', 'convert it to COCO, or to masks in PNG files'),
+    ('label_hash', 'an export of Encord', COCO),
+    ('externalId', 'an export of Kili', COCO),
+)
+"""The same of lists of objects, by one key of the first."""
 ONE_IMAGE = re.compile(r'(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation[\s>]', re.DOTALL)
 """Beginning of an XML file about one image; CVAT's root is called annotations."""
 
@@ -110,9 +126,10 @@ def _check_lines(text: str, start: str) -> None:
     first, _, others = text.partition('\n')
     if first[:1] == '{' and others.lstrip()[:1] == '{':
         try:
-            json.loads(first)
+            content = json.loads(first)
         except (ValueError, RecursionError):
             return
+        _check_tools(content, start)
         raise UserError(
             f'{start} is JSON lines, one object a line; export one JSON document instead (in Label Studio: "JSON")'
         )
@@ -124,6 +141,7 @@ def _format_of_json(content: object, start: str) -> str | None:
     if not isinstance(content, dict):
         return None
     keys = set(content)
+    _check_tools(content, start)
     if 'shapes' in keys:
         return 'labelme' if 'annotations' not in keys else None
     if '_via_img_metadata' in keys or _are_via_records(content):
@@ -155,7 +173,22 @@ def _format_of_json(content: object, start: str) -> str | None:
     return 'coco'
 
 
+def _check_tools(content: dict, start: str) -> None:
+    """Raises UserError if an object is of one of OBJECTS, or a dataset of FiftyOne or Segments.ai."""
+    for known, what, instead in OBJECTS:
+        if known <= set(content):
+            raise UserError(f'{start} is {what}, which is not read; {instead}')
+    dataset = content.get('dataset')
+    if _first(content.get('samples'), 'filepath') is not None:
+        raise UserError(f'{start} is a dataset of FiftyOne, which is not read; export a COCODetectionDataset instead')
+    if isinstance(dataset, dict) and 'samples' in dataset:
+        raise UserError(f'{start} is a release of Segments.ai, which is not read; export coco-instance instead')
+
+
 def _format_of_list(content: list, start: str) -> str | None:
+    for key, what, instead in LISTS:
+        if _first(content, key) is not None:
+            raise UserError(f'{start} is {what}, which is not read; {instead}')
     if _first(content, 'image_id') is not None and _first(content, 'data') is None:
         raise UserError(
             f'{start} is a list of COCO results, as evaluations take them: names of images and classes are missing; '
