@@ -220,3 +220,32 @@ def test_a_name_with_a_colon_in_a_labelmap(tmp_path):
     folder = voc_folder(tmp_path, 'rgb-8', labelmap=labelmap(('background', 'car', 'wheel', 'part:left'), VOC_COLORS))
     found = mask_of(folder, text_classes(tmp_path, ('background', 'car', 'wheel', 'part:left')))
     np.testing.assert_array_equal(found, true_mask())
+
+
+LISTS = {
+    'class_dict.csv': 'name,r,g,b\nbackground,0,0,0\nwheel,64,128,64\ncar,192,0,128\nwindow,0,128,192\n',
+    'id2label.json': '{"0": "background", "1": "wheel", "2": "car", "3": "window"}',
+    'dataset_meta.json': '{"label_map": {"0": "background", "1": "wheel", "2": "car", "3": "window"}}',
+}
+
+
+@pytest.mark.parametrize('name', cases(LISTS))
+def test_an_unknown_table_in_another_order_is_refused(tmp_path, name):
+    """The numbers are ids of the class file as well; only the user can tell."""
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    table = write(tmp_path / 'masks' / name, LISTS[name])
+    message = refusal(tmp_path / 'masks', text_classes(tmp_path))
+    names_all(message, name, 'wheel, car, window', 'car, wheel, window', 'mask_values')
+    np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path), mask_values='index'), true_mask())
+    for text in (LISTS[name].replace('car', 'x').replace('wheel', 'car').replace('x', 'wheel'), 'wheel and car'):
+        write(table, text)
+        np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path)), true_mask())
+    write(table, LISTS[name])
+    table.rename(table.with_name(f'{SEED0}{table.suffix}'))  # is of one image
+    found = mask_of(tmp_path / 'masks', text_classes(tmp_path), label_format='png')
+    np.testing.assert_array_equal(found, true_mask())
+
+
+def test_masks_of_one_label_of_label_studio_are_named(tmp_path):
+    write_png(tmp_path / 'masks' / 'task-1-annotation-2-by-1-tag-car-0.png', 255 * (true_mask() == 1), 8, GRAY)
+    names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), 'tag-car', 'Label Studio', 'JSON')
