@@ -18,6 +18,7 @@ import numpy as np
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.images import IMAGE_SUFFIXES
 from datasetgan_ext.core.markup import yaml
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
@@ -171,7 +172,9 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             texts.append((file, text))
     _check_background(table, names, [text for _, text in texts])
     for file, text in texts:
-        drawing = Drawing(image_name(file.stem, str(file)), file, shares=True)
+        # a point in a name begins no suffix, but for those of images
+        is_image = Path(file.stem).suffix.lower() in IMAGE_SUFFIXES
+        drawing = Drawing(image_name(file.stem, str(file)) if is_image else file.stem, file, shares=True)
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip():
                 continue
@@ -212,7 +215,7 @@ def _is_pose(values: list[str]) -> bool:
 
 def _check_background(table: Path, names: list[str], texts: list[str]) -> None:
     """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
-    if table.suffix.lower() in ('.yaml', '.yml') or names[:1] != [name for name in BACKGROUND if name in names[:1]]:
+    if table.suffix.lower() in ('.yaml', '.yml') or not names or names[0].lower() not in BACKGROUND:
         return
     used = {int(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
     if 0 in used or len(names) - 1 not in used:

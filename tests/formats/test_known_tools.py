@@ -188,8 +188,8 @@ def test_occluded_points_of_cvat_in_datumaro(tmp_path, occluded, expected):
 
 def test_rotated_boxes_of_cvat_in_datumaro(tmp_path):
     """CVAT writes the box as it was before it was turned, and the degrees among its attributes."""
-    box = datumaro_annotation('bbox', 1, bbox=[1, 2, 4, 1]) | {'attributes': {'occluded': False, 'rotation': 90.0}}
-    assert rows(datumaro(tmp_path, box).mask) == ['......', '..c...', '..c...', '..c...', '..c...']
+    box = datumaro_annotation('bbox', 1, bbox=[1, 2, 3, 1]) | {'attributes': {'occluded': False, 'rotation': 90.0}}
+    assert rows(datumaro(tmp_path, box).mask) == ['......', '..c...', '..c...', '..c...', '......']
 
 
 def test_keypoints_of_datumaro_without_names_are_refused(tmp_path):
@@ -331,3 +331,14 @@ def test_a_list_of_names_that_begins_with_the_background(tmp_path, lines, expect
         write(tmp_path / 'labels' / 'data.yaml', 'names: ["background", "car", "wheel"]')
         expected = {'0': '.', '1': 'c', '0 2': 'w'}[lines]
     assert set(''.join(rows(one(tmp_path / 'labels', image_hw=SIZES).mask))) == {expected}
+
+
+@pytest.mark.parametrize('name', [f'{NAME}_png.rf.0123456789abcdef0123456789abcdef', f'3f2a1b4c-{NAME}', f'{NAME}.png'])
+def test_names_of_yolo_files(tmp_path, name):
+    """Roboflow's have points in them, Label Studio writes a notes.json beside them."""
+    write(tmp_path / 'classes.txt', 'car\nwheel\n')
+    write(tmp_path / 'notes.json', {'categories': [{'id': 0, 'name': 'car'}], 'info': {'contributor': 'Label Studio'}})
+    (tmp_path / 'labels').mkdir()
+    write(tmp_path / 'labels' / f'{name}.txt', '0 0 0 1 0 1 1 0 1\n')
+    found = one(tmp_path, image_hw=SIZES)
+    assert (found.name, set(''.join(rows(found.mask)))) == (NAME, {'c'})
