@@ -39,6 +39,7 @@ LISTS = (
     ('Labeled Data', 'an export of Labelbox', 'convert it to COCO, or to masks in PNG files'),
     ('label_hash', 'an export of Encord', COCO),
     ('externalId', 'an export of Kili', COCO),
+    ('labelIdx', 'a file of EISeg', COCO),
 )
 """The same of lists of objects, by one key of the first."""
 ONE_IMAGE = re.compile(r'(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation[\s>]', re.DOTALL)
@@ -61,6 +62,8 @@ def format_of_file(path: Path, argument: str) -> str | None:
     if ONE_IMAGE.match(text):
         what = f'of Pascal VOC, which {BOXES}; export masks (SegmentationClass) or another format from the tool'
         if '<polygon>' in text:
+            what = "of Pascal VOC with its tool's own polygons, which are not read; export COCO or masks instead"
+        if '<pt>' in text:
             what = (
                 "of LabelMe's old web page (CVAT's LabelMe 3.0); export LabelMe's JSON, or CVAT for images 1.1, instead"
             )
@@ -163,7 +166,7 @@ def _format_of_json(content: object, start: str) -> str | None:
             f'{start} is a file of SA-1B (Segment Anything), whose masks have no classes; label them in a tool, and '
             'export COCO from there'
         )
-    if not COCO_KEYS & keys:
+    if not COCO_KEYS & keys or keys <= {'categories', 'info'}:  # the latter is notes.json of Label Studio's YOLO
         return None
     if _first(content.get('annotations'), 'segments_info') is not None:
         raise UserError(
@@ -189,6 +192,8 @@ def _format_of_list(content: list, start: str) -> str | None:
     for key, what, instead in LISTS:
         if _first(content, key) is not None:
             raise UserError(f'{start} is {what}, which is not read; {instead}')
+    if _first(_first(content, 'labels'), 'category') is not None:
+        raise UserError(f'{start} is a file of Scalabel (BDD100K), which is not read; {COCO}')
     if _first(content, 'image_id') is not None and _first(content, 'data') is None:
         raise UserError(
             f'{start} is a list of COCO results, as evaluations take them: names of images and classes are missing; '

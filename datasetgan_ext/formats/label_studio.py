@@ -52,7 +52,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         if not isinstance(content, list) or not all('annotations' in task for task in content):
             raise UserError(
                 f'{source} is no list of tasks with "annotations"; export it from Label Studio as "JSON" '
-                '("JSON-MIN" leaves out what is needed)'
+                '("JSON-MIN" leaves out what is needed); from another tool, export COCO'
             )
     if (
         content

@@ -170,16 +170,17 @@ def test_a_flat_list_of_corners_is_read_or_explained(tmp_path):
 
 COCO_KINDS = {
     'crowd runs': lambda: _crowd(),
+    'runs in a list': lambda: _crowd(in_list=True),
     'ids as text': lambda: _ids_as_text(),
     'points in pairs': lambda: coco([[corners] for _, corners in SHAPES]),
 }
 
 
-def _crowd() -> dict:
+def _crowd(in_list: bool = False) -> dict:
     content = coco()
     bits = np.zeros((SIDE, SIDE), bool)
     bits[40:90, 20:108] = True
-    content['annotations'][0] |= {'segmentation': runs(bits), 'iscrowd': 1}
+    content['annotations'][0] |= {'segmentation': [runs(bits)] if in_list else runs(bits), 'iscrowd': 1}
     return content
 
 

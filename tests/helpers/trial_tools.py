@@ -292,6 +292,28 @@ def encord(folder: Path) -> Path:
     return write(folder / 'export.json', [row])
 
 
+def eiseg(folder: Path) -> Path:
+    """PaddleSeg's EISeg."""
+    found = {'name': 'car', 'labelIdx': 1, 'color': [255, 0, 0], 'points': SHAPES[0][1]}
+    return write(folder / f'{SEED0}.json', [found])
+
+
+def scalabel(folder: Path) -> Path:
+    vertices = [{'vertices': SHAPES[0][1], 'types': 'LLLL', 'closed': True}]
+    return write(folder / 'labels.json', [{'name': IMAGE, 'labels': [{'category': 'car', 'poly2d': vertices}]}])
+
+
+def voc_polygons(folder: Path) -> Path:
+    """XML in VOC's form with polygons, as RectLabel, Roboflow and X-AnyLabeling write it."""
+    corners = ''.join(f'<x{n}>{x}</x{n}><y{n}>{y}</y{n}>' for n, (x, y) in enumerate(SHAPES[0][1], 1))
+    return write(
+        folder / f'{SEED0}.xml',
+        f'<annotation><folder>images</folder><filename>{IMAGE}</filename><object><name>car</name><bndbox><xmin>20'
+        f'</xmin><ymin>40</ymin><xmax>108</xmax><ymax>90</ymax></bndbox><polygon>{corners}</polygon></object>'
+        '</annotation>',
+    )
+
+
 def fiftyone(folder: Path) -> Path:
     detections = {'_cls': 'Detections', 'detections': [{'_cls': 'Detection', 'label': 'car'}]}
     return write(folder / 'samples.json', {'samples': [{'filepath': f'data/{IMAGE}', 'ground_truth': detections}]})
@@ -328,11 +350,15 @@ TOOLS = {
     'Labelbox of old': labelbox_old,
     'Kili': kili,
     'Encord': encord,
+    'EISeg': eiseg,
+    'Scalabel': scalabel,
+    'VOC polygons': voc_polygons,
     'FiftyOne': fiftyone,
     'Segments.ai': segments,
 }
 """Writers by the name of the tool; each returns the file that matters."""
 SAID = {
+    'VOC polygons': 'VOC',
     'V7 1.0': 'V7',
     'Labelbox of old': 'Labelbox',
     'VIA 1': 'VIA|VGG',
