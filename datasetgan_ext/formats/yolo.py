@@ -20,6 +20,8 @@ from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES
 from datasetgan_ext.core.markup import yaml
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
@@ -164,12 +166,16 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     """
     files = files_by_suffix(path, '.txt', below=True) if path.is_dir() else [path]
     table, names = _names(path, argument)
-    texts = []
-    for file in files:
+    texts, others = [], []
+    for file in [file for file in files if file != table]:
         with reading(str(file), TOOL):
             text = read_text(file)
-        if not (text.strip() and not is_label_text(text) or file.name in TABLES):
+        if text.strip() and not is_label_text(text):
+            others.append(file)
+        elif file.name not in TABLES:
             texts.append((file, text))
+    if others:
+        note(f"{path}: text files in which not all lines are YOLO's are passed over: {listed(list(map(str, others)))}")
     _check_background(table, names, [text for _, text in texts])
     for file, text in texts:
         # a point in a name begins no suffix, but for those of images

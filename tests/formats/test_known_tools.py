@@ -342,3 +342,13 @@ def test_names_of_yolo_files(tmp_path, name):
     write(tmp_path / 'labels' / f'{name}.txt', '0 0 0 1 0 1 1 0 1\n')
     found = one(tmp_path, image_hw=SIZES)
     assert (found.name, set(''.join(rows(found.mask)))) == (NAME, {'c'})
+
+
+@pytest.mark.parametrize('line', ['-1 0 0 1 0 1 1', '0.0 0 0 1 0 1 1', 'car 0 0 1 0 1 1', '0 0 0 1'])
+def test_text_files_that_are_not_wholly_of_yolo_are_told(tmp_path, line, caplog):
+    write(tmp_path / 'classes.txt', 'car\nwheel\n')
+    write(tmp_path / f'{NAME}.txt', '0 0 0 1 0 1 1 0 1\n')
+    write(tmp_path / 'seed0000001.txt', f'0 0 0 1 0 1 1 0 1\n{line}\n')
+    assert one(tmp_path, image_hw=SIZES).name == NAME
+    assert 'seed0000001.txt' in caplog.text and 'not all lines are' in caplog.text
+    assert 'classes.txt' not in caplog.text
