@@ -26,6 +26,18 @@ CSV = (
 )
 """What the first line of a table begins with, and what that is."""
 COCO = 'export COCO from it instead'
+ARCHIVE = 'is an archive; unpack it, and give the file or folder that is in it'
+PICTURE = 'is a picture; of masks, give the folder that holds them'
+BEGINNINGS = (
+    (b'\x1f\x8b', ARCHIVE),
+    (b'7z\xbc\xaf', ARCHIVE),
+    (b'Rar!', ARCHIVE),
+    (b'\x89PNG', PICTURE),
+    (b'\xff\xd8\xff', PICTURE),
+    (b'II*\0', PICTURE),
+    (b'MATLAB 5.0', "is MATLAB's; give the folder of its label PNG files, named as the images"),
+)
+"""With what bytes files begin that are no text, and what these are."""
 OBJECTS = (
     ({'item', 'annotations', 'version'}, 'a file of V7 (Darwin JSON)', COCO),
     ({'dataset', 'image', 'annotations'}, 'a file of V7 (Darwin JSON 1.0)', COCO),
@@ -55,6 +67,14 @@ def format_of_file(path: Path, argument: str) -> str | None:
     start = f'`{argument}`={path}'
     if zipfile.is_zipfile(path):
         raise UserError(f'{start} is a zip archive; unpack it, and give the file or folder that is in it')
+    try:
+        with path.open('rb') as file:
+            beginning = file.read(10)
+    except OSError:
+        return None
+    for known, what in BEGINNINGS:
+        if beginning.startswith(known):
+            raise UserError(f'{start} {what}')
     try:
         text = _text_of(path)
     except (OSError, ValueError):

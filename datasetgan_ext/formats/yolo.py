@@ -140,7 +140,7 @@ PATHS = 'DIR with data.yaml or classes.txt, and text files'
 TOOL = 'YOLO'
 TABLES = ('data.yaml', 'dataset.yaml', 'data.yml', 'classes.txt', 'obj.names')
 MAX_NUMBER = 100
-"""Letters before a name in a mapping of numbers: spaces, the number and a colon."""
+"""Letters of a class number, with what stands around it."""
 FOLDERS_ABOVE = 3
 """How far above the labels the table of classes may lie."""
 NUMBER = re.compile(r'[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?')
@@ -155,7 +155,15 @@ def is_label_text(text: str) -> bool:
 def _is_object(line: str) -> bool:
     """Whether a line is a class and four numbers or more."""
     number, *values = line.split() or ['']
-    return number.isdecimal() and len(values) >= 4 and all(map(NUMBER.fullmatch, values))
+    return _class_id(number) is not None and len(values) >= 4 and all(map(NUMBER.fullmatch, values))
+
+
+def _class_id(text: str) -> int | None:
+    """A class number, also as NumPy's savetxt has it (0.000000e+00); None = it is none."""
+    if len(text) > MAX_NUMBER or not NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return int(number) if number >= 0 and number.is_integer() else None
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
@@ -186,10 +194,12 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                 continue
             where = f'{file} line {number}'
             with reading(where, TOOL):
-                class_id, *values = line.split()
-                if int(class_id) >= len(names):
+                number_text, *values = line.split()
+                class_id = _class_id(number_text)
+                assert class_id is not None  # see `is_label_text`
+                if class_id >= len(names):
                     raise ShapeError(f'its class is {class_id}; the table has {len(names)}, from 0: {", ".join(names)}')
-                drawing.shapes.append(Shape(names[int(class_id)], where, _region(values)))
+                drawing.shapes.append(Shape(names[class_id], where, _region(values)))
         yield drawing
 
 
@@ -223,7 +233,7 @@ def _check_background(table: Path, names: list[str], texts: list[str]) -> None:
     """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
     if table.suffix.lower() in ('.yaml', '.yml') or not names or names[0].lower() not in BACKGROUND:
         return
-    used = {int(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
+    used = {_class_id(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
     if 0 in used or len(names) - 1 not in used:
         raise UserError(
             f'{table} begins with {names[0]!r}, and YOLO counts its classes from 0, mostly without the background: is '

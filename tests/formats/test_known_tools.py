@@ -234,7 +234,7 @@ TABLES = {
 def test_outlines_of_yolo(tmp_path, table, text, inside):
     write(tmp_path / table, text)
     (tmp_path / inside).mkdir(parents=True, exist_ok=True)
-    lines = '0 0.166667 0.4 0.666667 0.4 0.666667 0.8 0.166667 0.8\n1 0 0 1.0 0 1e0 .2 0 0.2\n'
+    lines = '0 0.166667 0.4 0.666667 0.4 0.666667 0.8 0.166667 0.8\n1.0e+00 0 0 1.0 0 1e0 .2 0 0.2\n'
     write(tmp_path / inside / f'{NAME}.txt', lines)
     expected = ['wwwwww', '......', '.ccc..', '.ccc..', '......']
     assert rows(one(tmp_path, image_hw=SIZES).mask) == expected
@@ -267,6 +267,9 @@ def test_mistakes_in_yolo(tmp_path, table, line, message):
     'text, expected',
     [
         ('0 0.1 .2 3. 4e-1\n', True),
+        ('1.000000000000000000e+00 0.1 0.2 0.3 0.4\n', True),
+        ('1.5 0.1 0.2 0.3 0.4\n', False),
+        ('1e999 0.1 0.2 0.3 0.4\n', False),
         ('0 0.1 0.2 0.3\n', False),
         ('car 0.1 0.2 0.3 0.4\n', False),
         ('0 ' + 5 * f'{"9" * 3000} ' + 'x', False),  # took minutes when a number could be read in several ways
@@ -344,7 +347,7 @@ def test_names_of_yolo_files(tmp_path, name):
     assert (found.name, set(''.join(rows(found.mask)))) == (NAME, {'c'})
 
 
-@pytest.mark.parametrize('line', ['-1 0 0 1 0 1 1', '0.0 0 0 1 0 1 1', 'car 0 0 1 0 1 1', '0 0 0 1'])
+@pytest.mark.parametrize('line', ['-1 0 0 1 0 1 1', '0.5 0 0 1 0 1 1', 'car 0 0 1 0 1 1', '0 0 0 1'])
 def test_text_files_that_are_not_wholly_of_yolo_are_told(tmp_path, line, caplog):
     write(tmp_path / 'classes.txt', 'car\nwheel\n')
     write(tmp_path / f'{NAME}.txt', '0 0 0 1 0 1 1 0 1\n')
