@@ -224,7 +224,7 @@ def _format_of_list(content: list, start: str) -> str | None:
             f'{start} is a file of CreateML, which {BOXES}; export COCO Segmentation (in Roboflow) or another format '
             'of outlines instead'
         )
-    if content and isinstance(content[0], dict) and not _is_task(content[0]):
+    if content and (isinstance(content[0], str) or isinstance(content[0], dict) and not _is_task(content[0])):
         return None
     return 'label-studio'
 

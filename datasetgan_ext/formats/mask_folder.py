@@ -15,7 +15,7 @@ from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.mask_meaning import AUTO, Meaning, check_mask_values, read_masks
+from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks
 from datasetgan_ext.formats.name_tables import READERS, find_name_table
 
 MASKS, OBJECTS = 'SegmentationClass', 'SegmentationObject'
@@ -65,6 +65,13 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
     others = _tell_of_others(folder, found)
     in_voc = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
     table = find_name_table(folder, [*in_voc[:1], *(one.parent for one in in_voc[:1])])
+    levels = [color[0] for color in table.colors if len(set(color)) == 1] if table is not None else []
+    are_numbers = table is not None and len(levels) == len(table.names) and levels != list(range(len(levels)))
+    if table is not None and are_numbers and mask_values == INDEX:
+        raise UserError(
+            f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
+            'lines; leave `mask_values` out'
+        )
     if table is None and mask_values == AUTO and not task.palette_is_given and not in_voc:
         stems = {path.stem for path in paths}
         _compare_order([path for path in others if path.stem not in stems], task)

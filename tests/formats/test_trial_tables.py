@@ -222,6 +222,16 @@ def test_a_name_with_a_colon_in_a_labelmap(tmp_path):
     np.testing.assert_array_equal(found, true_mask())
 
 
+def test_numbers_of_a_table_are_not_its_lines(tmp_path):
+    """Supervisely's colours need not stand in the order of their numbers."""
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    table = '{"car": [2, 2, 2], "wheel": [1, 1, 1], "window": [3, 3, 3]}'
+    write(tmp_path / 'masks' / 'obj_class_to_machine_color.json', table)
+    np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path)), exchanged(true_mask()))
+    message = refusal(tmp_path / 'masks', text_classes(tmp_path), mask_values='index')
+    names_all(message, 'obj_class_to_machine_color.json', 'leave', 'mask_values')
+
+
 LISTS = {
     'class_dict.csv': 'name,r,g,b\nbackground,0,0,0\nwheel,64,128,64\ncar,192,0,128\nwindow,0,128,192\n',
     'id2label.json': '{"0": "background", "1": "wheel", "2": "car", "3": "window"}',
@@ -237,7 +247,7 @@ def test_an_unknown_table_in_another_order_is_refused(tmp_path, name):
     message = refusal(tmp_path / 'masks', text_classes(tmp_path))
     names_all(message, name, 'wheel, car, window', 'car, wheel, window', 'mask_values')
     np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path), mask_values='index'), true_mask())
-    for text in (LISTS[name].replace('car', 'x').replace('wheel', 'car').replace('x', 'wheel'), 'wheel and car'):
+    for text in (LISTS[name].replace('car', 'x').replace('wheel', 'car').replace('x', 'wheel'), '["wheel", "car"]'):
         write(table, text)
         np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path)), true_mask())
     write(table, LISTS[name])
