@@ -92,7 +92,7 @@ def _attributes(annotation: dict) -> dict:
 def _rotation(annotation: dict) -> float:
     """Of a box, clockwise in degrees about its centre."""
     found = _attributes(annotation).get('rotation')
-    return float(found) if type(found) in (int, float) else 0.0
+    return float(found) if isinstance(found, (int, float)) else 0.0
 
 
 def _region(annotation: dict, image_hw: tuple[int, int] | None) -> Region:

@@ -69,11 +69,11 @@ def format_of_file(path: Path, argument: str) -> str | None:
         raise UserError(f'{start} is a zip archive; unpack it, and give the file or folder that is in it')
     try:
         with path.open('rb') as file:
-            beginning = file.read(10)
+            data = file.read(10)
     except OSError:
         return None
-    for known, what in BEGINNINGS:
-        if beginning.startswith(known):
+    for mark, what in BEGINNINGS:
+        if data.startswith(mark):
             raise UserError(f'{start} {what}')
     try:
         text = _text_of(path)

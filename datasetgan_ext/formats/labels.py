@@ -231,8 +231,8 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
         raise UserError(f'`{argument}`={path} could be {" or ".join(names)}; {fix}')
     pictures = files_by_suffix(path, *MASKS_TO_BE, below=True) if path.is_dir() and 'png' in among else []
     if pictures:
-        names = listed([str(one.relative_to(path)) for one in pictures])
-        raise UserError(f'`{argument}`={path} holds no PNG files, and {names}; if these are masks, save them as PNG')
+        told = listed([str(one.relative_to(path)) for one in pictures])
+        raise UserError(f'`{argument}`={path} holds no PNG files, and {told}; if these are masks, save them as PNG')
     raise UserError(
         f'`{argument}`={path} is in no known format; it takes one of these'
         f'{", named with `label_format`" if argument == "labels" else ""}: {choices}'
