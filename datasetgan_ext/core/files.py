@@ -114,7 +114,10 @@ def check_stems(paths: Iterable[Path], argument: str) -> None:
     for path in paths:
         other = seen.setdefault(path.stem, path)
         if other != path:
-            raise UserError(f'`{argument}`: {other} and {path} are both of the image {path.stem}; keep one of them')
+            one_folder = '' if other.parent == path.parent else ', or give the folder of the right ones alone'
+            raise UserError(
+                f'`{argument}`: {other} and {path} are both of the image {path.stem}; keep one of them{one_folder}'
+            )
 
 
 def file_sha256(path: Path) -> str:

@@ -20,8 +20,8 @@ MAX_PLACES = 10
 NEAREST = 3
 """Names that a message suggests for one image."""
 
-ROBOFLOW = re.compile(r'(.+?)(?:[._](?:png|jpe?g|webp|bmp|tiff?|gif))?\.rf\.[0-9A-Za-z]{8,}', re.IGNORECASE)
-"""A file name that Roboflow made: the old name, its suffix, "rf", and a hash."""
+ROBOFLOW = re.compile(r'(.+?)(?:[._](?:png|jpe?g|webp|bmp|tiff?|gif))?\.rf\.[0-9A-Za-z]{8,}(?:_mask)?', re.IGNORECASE)
+"""A file name that Roboflow made: the old name, its suffix, "rf", and a hash; of a mask also the word."""
 UPLOADED = re.compile(r'[0-9a-f]{8}-(.+)')
 """A file name that Label Studio made of an uploaded file: eight letters of its own before the old one."""
 

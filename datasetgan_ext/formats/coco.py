@@ -62,6 +62,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             where = f'{path} image {drawing.image} annotation {annotation.get("id", number)}'
         with reading(f'{where} ({category["name"]})', 'COCO'):
             segmentation = annotation.get('segmentation') if regions else None
+            if isinstance(segmentation, list) and len(segmentation) == 1 and isinstance(segmentation[0], dict):
+                (segmentation,) = segmentation  # runs in a list, as polygons are
             if drawing.image_hw is None and isinstance(segmentation, dict):
                 height, width = segmentation['size']
                 drawing.image_hw = image_size(height, width, where)

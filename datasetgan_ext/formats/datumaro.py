@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from datasetgan_ext.core.annotation import VISIBLE
+from datasetgan_ext.core.annotation import OCCLUDED, VISIBLE
 from datasetgan_ext.formats.coco import region_of
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
@@ -60,7 +60,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                         height, width = annotation['rle']['size']
                         drawing.image_hw = image_size(height, width, where)
                     region = _region(annotation, drawing.image_hw)
-                    group, is_box = annotation.get('group') or None, annotation['type'] == 'bbox'
+                    group = annotation.get('group') or None
+                    is_box = annotation['type'] == 'bbox' and not _rotation(annotation)
                     drawing.shapes.append(Shape(names[label_id], where, region, is_box=is_box, group=group))
         yield drawing
 
@@ -76,8 +77,22 @@ def _points(annotation: dict, label: str, names: list[str], where: str) -> Itera
         raise ShapeError(f'it has {len(places)} points, {len(visibility)} visibilities and {len(names)} names')
     if not all(seen in (0, 1, 2) for seen in visibility):
         raise ShapeError('a visibility is none of 0 (absent), 1 (occluded), 2 (visible)')
+    if len(places) == 1 and _attributes(annotation).get('occluded') is True and visibility[0] == VISIBLE:
+        visibility = [OCCLUDED]
     for index, (point, seen) in enumerate(zip(places, visibility)):
         yield Shape(names[index] if names else label, where, point=point, visibility=int(seen), unnamed=not names)
+
+
+def _attributes(annotation: dict) -> dict:
+    """CVAT's own of a shape stand among them: "occluded" of a point, "rotation" of a box."""
+    found = annotation.get('attributes')
+    return found if isinstance(found, dict) else {}
+
+
+def _rotation(annotation: dict) -> float:
+    """Of a box, clockwise in degrees about its centre."""
+    found = _attributes(annotation).get('rotation')
+    return float(found) if isinstance(found, (int, float)) else 0.0
 
 
 def _region(annotation: dict, image_hw: tuple[int, int] | None) -> Region:
@@ -91,7 +106,7 @@ def _region(annotation: dict, image_hw: tuple[int, int] | None) -> Region:
         return Polygon(values.reshape(-1, 2))
     if kind == 'bbox':
         x, y, width, height = finite(annotation['bbox'], (4,))
-        return box(x, y, x + width, y + height)
+        return box(x, y, x + width, y + height, _rotation(annotation))
     if kind == 'ellipse':
         left, top, right, bottom = finite(annotation['points'], (4,))
         center, radii = ((left + right) / 2, (top + bottom) / 2), (abs(right - left) / 2, abs(bottom - top) / 2)

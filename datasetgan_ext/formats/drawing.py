@@ -22,13 +22,28 @@ from datasetgan_ext.core.names import check_names, find_image, image_stem, index
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
-from datasetgan_ext.formats.shapes import MAX_SIDE, TOLERANCE, Extent, Polygon, Region, ShapeError, finite, leaves
+from datasetgan_ext.formats.shapes import (
+    MAX_SIDE,
+    TOLERANCE,
+    Extent,
+    Polygon,
+    Region,
+    ShapeError,
+    finite,
+    leaves,
+    window_of,
+)
 
 IGNORE_LABEL = '__ignore__'
 """LabelMe's label of regions that are left out; understood in every format."""
 
 MAX_PIXELS = 2**30
 """Of all masks that are made from one source: a byte of memory each, which a small file could ask for."""
+
+COVERED = 'covered by what is drawn after them (draw large things first)'
+BARE = 'for they cover no pixel: too small or thin, or an outline drawn twice'
+"""Why nothing shows of a shape."""
+Places = Mapping[str, list[str]]
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +160,7 @@ def annotate(
         )
     others: dict[str, Drawing] = {}
     annotations: list[Annotation] = []
+    lost: dict[str, list[str]] = {COVERED: [], BARE: []}
     for drawing, shapes in wanted:
         if not shapes and not (drawing.complete and task.classes):
             continue
@@ -162,7 +178,7 @@ def annotate(
         points = [shape for shape in shapes if shape.region is None]
         mask = None
         if regions or drawing.complete and task.classes:
-            mask = _mask(drawing, regions, task, unlabeled, (image_hw or {}).get(name))
+            mask = _mask(drawing, regions, task, unlabeled, (image_hw or {}).get(name), lost)
         annotations.append(
             Annotation(
                 name,
@@ -173,6 +189,9 @@ def annotate(
                 drawing.image,
             )
         )
+    for why, places in lost.items():
+        if places:
+            note(f'{source}: shapes are nowhere to be seen, {why}: {listed(places)}')
     if not annotations:
         asked = ' or '.join(kind for kind, names in (('regions', task.classes), ('points', task.keypoints)) if names)
         raise UserError(f'{source} holds no labelled image: there are no {asked} on any; label some, or export again')
@@ -319,8 +338,9 @@ def _lie_in(box: Extent, extents: list[Extent], tolerance: float) -> np.ndarray:
 
 
 def _mask(
-    drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int, known_hw: tuple[int, int] | None
+    drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int, known_hw: tuple[int, int] | None, lost: Places
 ) -> np.ndarray:
+    """The mask of an image; where shapes are that nothing shows of goes into `lost`."""
     image_hw = drawing.image_hw or known_hw
     if image_hw is None:
         raise UserError(
@@ -328,19 +348,29 @@ def _mask(
             'shapes cannot be painted'
         )
     mask = np.full(image_hw, unlabeled, dtype=np.uint8)
-    cut = []
-    for shape in regions:
+    inside, taken = np.zeros_like(mask), np.zeros(image_hw, bool)
+    cut: list[str] = []
+    # from the last to the first, each where none of those after it is: so it is known what shows of it
+    for shape in reversed(regions):
         region = shape.region
         value = IGNORE if shape.label == IGNORE_LABEL else index_of(shape.label, task.classes)
         assert region is not None and value is not None  # see `annotate` and `_check_labels`
         try:
             if drawing.shares and isinstance(region, Polygon):
                 region = Polygon(region.corners * (image_hw[1], image_hw[0]))
-            region.paint(mask, value)
+            region.paint(inside, 1)
         except ShapeError as error:
             raise UserError(f'{shape.where} ({shape.label}): {error}') from error
+        window = window_of(region.extent, image_hw)
+        bits = inside[window] > 0
+        inside[window] = 0
+        mask[window][bits & ~taken[window]] = value
+        taken[window] |= bits
+        if not (mask[window][bits] == value).any():
+            lost[COVERED if bits.any() else BARE].append(f'{shape.where} ({shape.label})')
         if leaves(region.extent, image_hw):
             cut.append(f'{shape.where} ({shape.label})')
+    cut.reverse()
     if cut and drawing.image_hw is None and not drawing.shares:
         raise UserError(
             f'{cut[0]} leaves the image of {image_hw[1]} x {image_hw[0]} pixels, and {drawing.source} does not tell '
@@ -354,7 +384,9 @@ def _mask(
 def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:
     found = Keypoints(np.zeros((len(task.keypoints), 2), np.float32), np.full(len(task.keypoints), ABSENT, np.uint8))
     seen: dict[str, str] = {}
-    for shape in points:
+    # an object without any keypoint says nothing beside one that has some
+    labeled = {shape.where for shape in points if shape.visibility != ABSENT}
+    for shape in [shape for shape in points if shape.where in labeled] or points:
         if shape.label in seen:
             raise UserError(
                 f'{shape.where}: keypoint {shape.label!r} is there twice on {drawing.image} (the other is '

@@ -13,7 +13,7 @@ from pathlib import Path
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats import yolo
+from datasetgan_ext.formats import name_tables, yolo
 from datasetgan_ext.formats.drawing import read_json
 from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
 
@@ -22,9 +22,38 @@ BOXES = 'holds boxes alone, and masks take outlines'
 CSV = (
     ('filename,file_size,file_attributes', 'is a CSV file of VIA (VGG Image Annotator); export it there as JSON'),
     ('filename,width,height,class,xmin', f'is a CSV file that {BOXES}; export COCO Segmentation from Roboflow instead'),
-    ('pixel value', "lists the classes of Roboflow's masks; export COCO Segmentation from Roboflow instead"),
+    ('pixel value', "lists the classes of Roboflow's masks; give the folder of the export, which holds the masks"),
 )
 """What the first line of a table begins with, and what that is."""
+COCO = 'export COCO from it instead'
+ARCHIVE = 'is an archive; unpack it, and give the file or folder that is in it'
+PICTURE = 'is a picture; of masks, give the folder that holds them'
+BEGINNINGS = (
+    (b'\x1f\x8b', ARCHIVE),
+    (b'7z\xbc\xaf', ARCHIVE),
+    (b'Rar!', ARCHIVE),
+    (b'\x89PNG', PICTURE),
+    (b'\xff\xd8\xff', PICTURE),
+    (b'II*\0', PICTURE),
+    (b'MATLAB 5.0', "is MATLAB's; give the folder of its label PNG files, named as the images"),
+)
+"""With what bytes files begin that are no text, and what these are."""
+OBJECTS = (
+    ({'item', 'annotations', 'version'}, 'a file of V7 (Darwin JSON)', COCO),
+    ({'dataset', 'image', 'annotations'}, 'a file of V7 (Darwin JSON 1.0)', COCO),
+    ({'label_classes', 'images', 'export_format_version'}, 'a file of Hasty', COCO),
+    ({'metadata', 'instances'}, 'a file of SuperAnnotate', COCO),
+    ({'data_row', 'projects'}, 'an export of Labelbox', 'convert it to COCO, or to masks in PNG files'),
+    ({'LabelDefinitions'}, "MATLAB's groundTruth", 'give the folder of its label PNG files, named as the images'),
+)
+"""Keys of JSON objects that are known and not read; what that is; what to use instead."""
+LISTS = (
+    ('Labeled Data', 'an export of Labelbox', 'convert it to COCO, or to masks in PNG files'),
+    ('label_hash', 'an export of Encord', COCO),
+    ('externalId', 'an export of Kili', COCO),
+    ('labelIdx', 'a file of EISeg', COCO),
+)
+"""The same of lists of objects, by one key of the first."""
 ONE_IMAGE = re.compile(r'(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation[\s>]', re.DOTALL)
 """Beginning of an XML file about one image; CVAT's root is called annotations."""
 
@@ -39,12 +68,22 @@ def format_of_file(path: Path, argument: str) -> str | None:
     if zipfile.is_zipfile(path):
         raise UserError(f'{start} is a zip archive; unpack it, and give the file or folder that is in it')
     try:
+        with path.open('rb') as file:
+            data = file.read(10)
+    except OSError:
+        return None
+    for mark, what in BEGINNINGS:
+        if data.startswith(mark):
+            raise UserError(f'{start} {what}')
+    try:
         text = _text_of(path)
     except (OSError, ValueError):
         return None
     if ONE_IMAGE.match(text):
         what = f'of Pascal VOC, which {BOXES}; export masks (SegmentationClass) or another format from the tool'
         if '<polygon>' in text:
+            what = "of Pascal VOC with its tool's own polygons, which are not read; export COCO or masks instead"
+        if '<pt>' in text:
             what = (
                 "of LabelMe's old web page (CVAT's LabelMe 3.0); export LabelMe's JSON, or CVAT for images 1.1, instead"
             )
@@ -67,7 +106,8 @@ def formats_of_folder(folder: Path, argument: str) -> list[str]:
         UserError: it is an export of a tool that is not read.
     """
     for path in files_by_suffix(folder, '.csv'):
-        format_of_file(path, argument)
+        if path.name.lower() not in name_tables.READERS:
+            format_of_file(path, argument)
     if not files_by_suffix(folder, '.json', '.xml', '.png', '.txt', below=True):
         for path in files_by_suffix(folder, '.zip'):
             format_of_file(path, argument)
@@ -109,9 +149,10 @@ def _check_lines(text: str, start: str) -> None:
     first, _, others = text.partition('\n')
     if first[:1] == '{' and others.lstrip()[:1] == '{':
         try:
-            json.loads(first)
+            content = json.loads(first)
         except (ValueError, RecursionError):
             return
+        _check_tools(content, start)
         raise UserError(
             f'{start} is JSON lines, one object a line; export one JSON document instead (in Label Studio: "JSON")'
         )
@@ -123,6 +164,7 @@ def _format_of_json(content: object, start: str) -> str | None:
     if not isinstance(content, dict):
         return None
     keys = set(content)
+    _check_tools(content, start)
     if 'shapes' in keys:
         return 'labelme' if 'annotations' not in keys else None
     if '_via_img_metadata' in keys or _are_via_records(content):
@@ -144,7 +186,7 @@ def _format_of_json(content: object, start: str) -> str | None:
             f'{start} is a file of SA-1B (Segment Anything), whose masks have no classes; label them in a tool, and '
             'export COCO from there'
         )
-    if not COCO_KEYS & keys:
+    if not COCO_KEYS & keys or keys <= {'categories', 'info'}:  # the latter is notes.json of Label Studio's YOLO
         return None
     if _first(content.get('annotations'), 'segments_info') is not None:
         raise UserError(
@@ -154,7 +196,24 @@ def _format_of_json(content: object, start: str) -> str | None:
     return 'coco'
 
 
+def _check_tools(content: dict, start: str) -> None:
+    """Raises UserError if an object is of one of OBJECTS, or a dataset of FiftyOne or Segments.ai."""
+    for known, what, instead in OBJECTS:
+        if known <= set(content):
+            raise UserError(f'{start} is {what}, which is not read; {instead}')
+    dataset = content.get('dataset')
+    if _first(content.get('samples'), 'filepath') is not None:
+        raise UserError(f'{start} is a dataset of FiftyOne, which is not read; export a COCODetectionDataset instead')
+    if isinstance(dataset, dict) and 'samples' in dataset:
+        raise UserError(f'{start} is a release of Segments.ai, which is not read; export coco-instance instead')
+
+
 def _format_of_list(content: list, start: str) -> str | None:
+    for key, what, instead in LISTS:
+        if _first(content, key) is not None:
+            raise UserError(f'{start} is {what}, which is not read; {instead}')
+    if _first(_first(content, 'labels'), 'category') is not None:
+        raise UserError(f'{start} is a file of Scalabel (BDD100K), which is not read; {COCO}')
     if _first(content, 'image_id') is not None and _first(content, 'data') is None:
         raise UserError(
             f'{start} is a list of COCO results, as evaluations take them: names of images and classes are missing; '
@@ -165,7 +224,7 @@ def _format_of_list(content: list, start: str) -> str | None:
             f'{start} is a file of CreateML, which {BOXES}; export COCO Segmentation (in Roboflow) or another format '
             'of outlines instead'
         )
-    if content and isinstance(content[0], dict) and not _is_task(content[0]):
+    if content and (isinstance(content[0], str) or isinstance(content[0], dict) and not _is_task(content[0])):
         return None
     return 'label-studio'
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.drawing import IGNORE_LABEL, Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
@@ -49,7 +52,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         if not isinstance(content, list) or not all('annotations' in task for task in content):
             raise UserError(
                 f'{source} is no list of tasks with "annotations"; export it from Label Studio as "JSON" '
-                '("JSON-MIN" leaves out what is needed)'
+                '("JSON-MIN" leaves out what is needed); from another tool, export COCO'
             )
     if (
         content
@@ -60,6 +63,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             f'{source} holds predictions alone, which nobody has looked at; accept them in Label Studio (Submit), and '
             'export again'
         )
+    others: Counter[str] = Counter()
+    drafts = []
     for number, task in enumerate(content, 1):
         where = f'{path} task {task.get("id", number)}' if isinstance(task, dict) else source
         with reading(where, 'Label Studio'):
@@ -68,6 +73,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             if len(annotations) > 1:
                 raise UserError(f'{where}: {drawing.image} has {len(annotations)} annotations; keep one of them')
             results = [result for one in annotations for result in one['result']]
+            others.update(result['type'] for result in results if result['type'] in NOT_SHAPES)
+            drafts += [drawing.image] if task.get('drafts') else []
         for index, parts in _by_shape(results):
             shape_where = f'{path} image {drawing.image} result {index}'
             with reading(shape_where, 'Label Studio'):
@@ -75,6 +82,11 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
                 if shape is not None:
                     drawing.shapes.append(shape)
         yield drawing
+    if others:
+        told = ', '.join(f'{count} {kind}' for kind, count in others.items())
+        note(f'{source}: results that are no shapes are passed over: {told}')
+    if drafts:
+        note(f'{source}: drafts that nobody has submitted are passed over: {listed(drafts)}')
 
 
 def _drawing(task: dict, path: Path, where: str) -> Drawing:
@@ -85,7 +97,9 @@ def _drawing(task: dict, path: Path, where: str) -> Drawing:
         if isinstance(text, str) and any(suffix in text.lower() for suffix in IMAGE_SUFFIXES)
     ]
     if len(images) != 1:
-        raise UserError(f'{where} has {len(images)} images under "data"; one is needed')
+        raise UserError(
+            f'{where} has {len(images)} images under "data"; one is needed: leave one there, that which was labelled'
+        )
     address = urlsplit(images[0])
     file = unquote(parse_qs(address.query).get('d', [address.path])[0])
     name = image_name(file, where)

@@ -2,7 +2,8 @@
 
 Shapes of the types polygon, rectangle, oriented_rectangle, circle and mask are regions of a class, as are rotation and
 quadrilateral, which X-AnyLabeling has; those without a type are polygons, and those of type point are keypoints. A
-point whose flag "occluded" is ticked is occluded. The label `__ignore__` leaves a region out.
+point whose flag "occluded" is ticked is occluded, as is one that X-AnyLabeling calls "difficult". The label
+`__ignore__` leaves a region out.
 
 Written: a shape of type mask for each class, a point for each keypoint.
 """
@@ -79,7 +80,7 @@ def _drawing(path: Path, content: Any) -> Drawing:
         label = shape.get('label') if isinstance(shape, dict) else None
         with reading(where if label is None else f'{where} ({label})', 'LabelMe'):
             if shape.get('shape_type') == 'point':
-                occluded = bool((shape.get('flags') or {}).get('occluded'))
+                occluded = bool((shape.get('flags') or {}).get('occluded')) or shape.get('difficult') is True
                 (point,) = finite(shape['points'], (1, 2))
                 drawing.shapes.append(
                     Shape(shape['label'], where, point=point, visibility=OCCLUDED if occluded else VISIBLE)

@@ -17,8 +17,9 @@ from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, 
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image, labeled_pictures
-from datasetgan_ext.formats.mask_folder import read_mask_folder
+from datasetgan_ext.formats.mask_folder import MASKS_TO_BE, read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
+from datasetgan_ext.formats.name_tables import READERS
 
 DRAWN = {
     'labelme': labelme,
@@ -38,6 +39,8 @@ IN_FOLDERS = ('labelme', 'supervisely', 'yolo')
 FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
 
+TEXTS = ('.json', '.xml', '.ndjson', '.jsonl')
+"""Suffixes of files with the labels of many images."""
 UNLABELED = {'background': 0, 'ignore': IGNORE}
 """Value of pixels that no shape covers, by the name of `unlabeled`."""
 
@@ -226,6 +229,10 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
         if len({name for name, _ in found}) == 1:
             fix = 'give the file that you mean'
         raise UserError(f'`{argument}`={path} could be {" or ".join(names)}; {fix}')
+    pictures = files_by_suffix(path, *MASKS_TO_BE, below=True) if path.is_dir() and 'png' in among else []
+    if pictures:
+        told = listed([str(one.relative_to(path)) for one in pictures])
+        raise UserError(f'`{argument}`={path} holds no PNG files, and {told}; if these are masks, save them as PNG')
     raise UserError(
         f'`{argument}`={path} is in no known format; it takes one of these'
         f'{", named with `label_format`" if argument == "labels" else ""}: {choices}'
@@ -236,7 +243,7 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     """Formats that a folder may have, each with what is to be read."""
     in_voc = voc.masks_folder(folder) is not None
     pictures = files_by_suffix(folder, '.png')
-    files = files_by_suffix(folder, '.json', '.xml', below=True)
+    files = [path for path in files_by_suffix(folder, *TEXTS, below=True) if path.name.lower() not in READERS]
     if argument == 'labels' and (in_voc or pictures):
         files = [path for path in files if path != folder / KEYPOINTS_FILE and not is_of_one_image(path)]
     known = [(format_of_file(path, argument), path) for path in files]

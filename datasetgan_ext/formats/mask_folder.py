@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +13,18 @@ from datasetgan_ext.core.files import check_stems, files_by_suffix
 from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.mask_meaning import AUTO, Meaning, check_mask_values, read_masks
+from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks
 from datasetgan_ext.formats.name_tables import READERS, find_name_table
 
 MASKS, OBJECTS = 'SegmentationClass', 'SegmentationObject'
 MASK_FOLDERS = (MASKS, 'SegmentationClassPNG')
 """Of VOC and labelme2voc."""
+BRUSH = re.compile(r'task-\d+-annotation-\d+-by-\d+-tag-.+-\d+')
+"""Names of Label Studio's masks."""
+TABLE_SUFFIXES, MAX_TABLE_BYTES = ('.txt', '.csv', '.json', '.yaml', '.yml', '.names'), 1 << 20
+"""Of files that may be tables of classes."""
 MASKS_TO_BE = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.npy')
 """Suffixes of files that may have been meant as masks; messages name them first."""
 
@@ -32,8 +38,9 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
         mask_values: what pixels are, one of MASK_VALUES.
 
     Raises:
-        UserError: the folder does not exist or holds masks of objects; there are two masks of one image; a table of
-            names cannot be read or has classes that the task lacks; or see `read_masks`.
+        UserError: the folder does not exist, or holds masks of objects or of single labels; there are two masks of one
+            image; a table of names cannot be read or has classes that the task lacks; another file lists the classes in
+            another order; or see `read_masks`.
     """
     check_mask_values(mask_values)
     if not folder.is_dir():
@@ -48,17 +55,58 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
     paths = [path for path in found if OBJECTS not in path.relative_to(folder).parts]
     if len(paths) < len(found):
         note(f'{len(found) - len(paths)} files in {folder}/**/{OBJECTS} are passed over: they count objects')
+    by_label = [path for path in paths if BRUSH.fullmatch(path.stem)]
+    if by_label:
+        raise UserError(
+            f'`labels`={folder}: {by_label[0].name} is a mask of one label, as Label Studio exports brushes to PNG; '
+            'export "JSON" from it instead, which has all labels of an image together'
+        )
     check_stems(paths, 'labels')
-    _tell_of_others(folder, found)
+    others = _tell_of_others(folder, found)
     in_voc = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
-    table = find_name_table([folder, *in_voc[:1], *(one.parent for one in in_voc[:1])])
+    table = find_name_table(folder, [*in_voc[:1], *(one.parent for one in in_voc[:1])])
+    levels = [color[0] for color in table.colors if len(set(color)) == 1] if table is not None else []
+    are_numbers = table is not None and len(levels) == len(table.names) and levels != list(range(len(levels)))
+    if table is not None and are_numbers and mask_values == INDEX:
+        raise UserError(
+            f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
+            'lines; leave `mask_values` out'
+        )
+    if table is None and mask_values == AUTO and not task.palette_is_given and not in_voc:
+        stems = {path.stem for path in paths}
+        _compare_order([path for path in others if path.stem not in stems], task)
     annotations = read_masks(paths, Meaning.of(task, table, bool(in_voc)), mask_values)
     if table is not None:
         table.to_classes(annotations, task)
     return annotations
 
 
-def _tell_of_others(folder: Path, masks: Sequence[Path]) -> None:
+def _compare_order(others: Sequence[Path], task: Task) -> None:
+    """Raises UserError where a file beside masks of numbers has all the classes, in another order than the class file.
+
+    It may be a table of what the numbers mean, of a tool that is not known here.
+    """
+    names = [composed(name) for name in task.classes[1:]]
+    for path in others:
+        if path.suffix.lower() not in TABLE_SUFFIXES or path.stat().st_size > MAX_TABLE_BYTES:
+            continue
+        try:
+            text = composed(read_text(path))
+        except (OSError, ValueError):
+            continue
+        places = [re.search(rf'(?<!\w){re.escape(name)}(?!\w)', text) for name in names]
+        order = [place.start() for place in places if place is not None]
+        if len(order) == len(names) and order != sorted(order):
+            there = [name for _, name in sorted(zip(order, names))]
+            raise UserError(
+                f'`labels`: {path} lies beside the masks and lists the classes in the order {", ".join(there)}; the '
+                f'class file has {", ".join(names)}. If that is what the numbers in the masks mean, bring the lines of '
+                'the class file into that order; if they are ids of the class file, say so with `mask_values`=index'
+            )
+
+
+def _tell_of_others(folder: Path, masks: Sequence[Path]) -> list[Path]:
+    """Tell of files that are no masks, and return them."""
     known = {*masks, folder / KEYPOINTS_FILE}
     others = [
         path for path in files_by_suffix(folder, below=True) if path not in known and path.name.lower() not in READERS
@@ -68,3 +116,4 @@ def _tell_of_others(folder: Path, masks: Sequence[Path]) -> None:
         names = [str(path.relative_to(folder)) for path in others]
         are = 'file is no PNG mask and' if len(names) == 1 else 'files are no PNG masks and'
         note(f'{folder}: {len(names)} {are} passed over: {listed(names)}')
+    return others

@@ -9,7 +9,7 @@
 | 2 | has colours with a known meaning alone | by colour, whatever its numbers |
 | 3 | is a palette PNG with a known colour at another number than its id, beside unknown ones or 255 | not at all |
 | 4 | is black and white alone, as are all files of the folder | not at all: white is a class, or has no label |
-| 5 | is a palette PNG of ids in VOC's or the made-up colours, at other numbers; or with transparent ids | not at all |
+| 5 | is a palette PNG of ids in VOC's or the made-up colours, at other numbers; or with transparent ids; or whose palette was made for this picture: black is not at 0, or another file has other colours | not at all |
 | 6 | has numbers that are ids | by number |
 | 7 | has anything else | not at all |
 
@@ -122,6 +122,8 @@ class _Folder:
     others: int = 0
     against_numbers: list[Path] = field(default_factory=list)
     by_number: list[Path] = field(default_factory=list)
+    numbers: dict[Rgb, tuple[int, Path]] = field(default_factory=dict)
+    colors: dict[int, tuple[Rgb, Path]] = field(default_factory=dict)
 
 
 def read_masks(
@@ -215,6 +217,7 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
         if are_ids:
             if is_palette:
                 _refuse_familiar(pixels, meaning, numbers)
+                _refuse_own_order(pixels, folder)
             if meaning.known:
                 folder.by_number.append(pixels.path)
             return numbers
@@ -274,6 +277,28 @@ def _refuse_familiar(pixels: MaskPixels, meaning: Meaning, numbers: list[int]) -
     hidden = [IGNORE if color == TRANSPARENT else number for number, color in zip(numbers, pixels.colors)]
     if hidden != numbers:
         raise UserError(_both_text(pixels, meaning, numbers, hidden, Colors({}, 'what is transparent')))
+
+
+def _refuse_own_order(pixels: MaskPixels, folder: _Folder) -> None:
+    """Raises UserError where a palette was made for one picture: then a number means something else in each file."""
+    for color, number in zip(pixels.colors, pixels.numbers):
+        if not color or number is None or number == IGNORE or pixels.colors.count(color) > 1:
+            continue
+        other, where = folder.numbers.setdefault(color, (number, pixels.path))
+        unlike, there = folder.colors.setdefault(number, (color, pixels.path))
+        if color == BLACK and tuple(pixels.palette[0]) != BLACK:
+            fact = f'black is number {number} of its palette, and {tuple(pixels.palette[0])} is number 0'
+        elif other != number:
+            fact = f'the colour {color} is number {number} of its palette, and number {other} in {where}'
+        elif unlike != color:
+            fact = f'number {number} of its palette is {color}, and {unlike} in {there}'
+        else:
+            continue
+        raise UserError(
+            f'{pixels.path}: {fact}. Programs that make a palette for each picture put its colours in an order of '
+            'their own. Give the class file a "palette" with the colour of each class; or, if the numbers are class '
+            'ids after all, say so with `mask_values`=index'
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- messages

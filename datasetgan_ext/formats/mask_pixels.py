@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL.ExifTags
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import open_image
@@ -59,7 +60,8 @@ class MaskPixels:
 def read_mask_pixels(path: Path) -> MaskPixels:
     """
     Raises:
-        UserError: the file is no PNG, damaged, or of 16 bits with grey and alpha, which nothing here can read whole.
+        UserError: the file is no PNG, damaged, to be turned when it is shown, or of 16 bits with grey and alpha, which
+            nothing here can read whole.
     """
     with open_image(path) as image:
         file_format = image.format
@@ -68,10 +70,15 @@ def read_mask_pixels(path: Path) -> MaskPixels:
         pixels = np.asarray(image) if width * height <= MAX_PIXELS else None
         palette = (image.getpalette('RGB') if mode == 'P' else None) or []
         transparency = image.info.get('transparency')
+        turned = image.getexif().get(PIL.ExifTags.Base.Orientation, 1)
     if file_format != 'PNG':
         raise UserError(
             f'{path} is a {file_format} file by its content, whatever its name says; other formats than PNG may change '
             'single pixels, and then they mean other classes. Save the mask as PNG in the tool that made it'
+        )
+    if turned != 1:
+        raise UserError(
+            f'{path} is to be turned when it is shown (its EXIF orientation is {turned}); save it upright, without that'
         )
     if pixels is None:
         raise UserError(f'{path} has {width} x {height} pixels; no image here is as large')

@@ -5,10 +5,16 @@
 | labelmap.txt | name:red,green,blue:parts:actions, where # starts a comment | CVAT, Datumaro |
 | class_names.txt | a name; line k (from 0) is number k and has VOC's colour k | labelme2voc |
 | label_colors.txt | red green blue name | CamVid |
+| classification.txt | a name, as in class_names.txt | ISAT |
+| class_mapping.csv | class_name,class_color after one line of these words; a colour is "R G B" or a grey level | V7 |
+| _classes.csv | Pixel Value, Class after one line of these words | Roboflow |
+| obj_class_to_machine_color.json | {name: [R, G, B]} | Supervisely |
 """
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +31,15 @@ from datasetgan_ext.formats.drawing import IGNORE_LABEL
 from datasetgan_ext.formats.mask_pixels import Rgb
 
 LABEL_MAP, CLASS_NAMES, LABEL_COLORS = 'labelmap.txt', 'class_names.txt', 'label_colors.txt'
-BACKGROUND = ('background', '_background_')
-"""Names that CVAT and LabelMe give to what no shape covers; the first class, where the class file has no such name."""
+CLASSIFICATION, CLASS_MAPPING, PIXEL_VALUES = 'classification.txt', 'class_mapping.csv', '_classes.csv'
+MACHINE_COLORS = 'obj_class_to_machine_color.json'
+ABOVE = (LABEL_MAP, LABEL_COLORS, CLASS_MAPPING, MACHINE_COLORS)
+"""Tables that their tools write above the folder of the masks."""
+FOLDERS_ABOVE = 2
+BACKGROUND = ('background', '_background_', '__background__')
+"""Names that CVAT, LabelMe, V7 and ISAT give to what no shape covers; the first class, where the class file has no such
+name."""
+BLACK = (0, 0, 0)
 
 
 def voc_color(index: int) -> Rgb:
@@ -83,28 +96,36 @@ class NameTable:
         return 0 if name in BACKGROUND else None
 
 
-def find_name_table(folders: Sequence[Path]) -> NameTable | None:
-    """The table in the first of some folders that has one.
+def find_name_table(folder: Path, folders: Sequence[Path] = ()) -> NameTable | None:
+    """The table of a folder of masks: in it, or else in the first of some others, below it, or above it.
 
     Raises:
-        UserError: a folder has two, or a table cannot be read.
+        UserError: two tables say different things, or a table cannot be read.
     """
-    for folder in folders:
-        found = [path for path in files_by_suffix(folder, '.txt') if path.name.lower() in READERS]
-        if len(found) > 1:
+    above = [path for one in folder.resolve().parents[:FOLDERS_ABOVE] for path in _tables(one) if path.name in ABOVE]
+    for found in (*map(_tables, (folder, *folders)), _tables(folder, below=True), above):
+        contents = {path: path.read_bytes() for path in found}
+        others = [path for path in found[1:] if path.name != found[0].name or contents[path] != contents[found[0]]]
+        if others:
             raise UserError(
-                f'`labels`: {" and ".join(map(str, found))} both say what the masks mean; keep the one that is true'
+                f'`labels`: {found[0]} and {others[0]} both say what the masks mean; keep the one that is true, or '
+                'give the folder of one of them'
             )
         if found:
             return _read(found[0])
     return None
 
 
+def _tables(folder: Path, below: bool = False) -> list[Path]:
+    suffixes = sorted({Path(name).suffix for name in READERS})
+    return [path for path in files_by_suffix(folder, *suffixes, below=below) if path.name.lower() in READERS]
+
+
 def _read(path: Path) -> NameTable:
     try:
-        lines = [line.strip() for line in read_text(path).splitlines()]
+        lines = [line.strip() for line in read_text(path).lstrip('\ufeff').splitlines()]
         table = READERS[path.name.lower()](path, [line for line in lines if line])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f'{path} cannot be read ({error}); its lines have the form {FORMS[path.name.lower()]}'
         ) from error
@@ -118,7 +139,8 @@ def _read(path: Path) -> NameTable:
 
 
 def _label_map(path: Path, lines: list[str]) -> NameTable:
-    rows = [line.split(':') for line in lines if not line.startswith('#')]
+    # the last three columns may be missing, or else a name may hold colons
+    rows = [line.rsplit(':', 3) if line.count(':') > 3 else line.split(':') for line in lines if line[0] != '#']
     names, colors = [row[0] for row in rows], [row[1] for row in rows if len(row) > 1]
     if rows and len(colors) == len(rows) and not any(colors):
         return NameTable(path, tuple(names), tuple(voc_color(index) for index in range(len(rows))))
@@ -140,12 +162,54 @@ def _label_colors(path: Path, lines: list[str]) -> NameTable:
     return NameTable(path, tuple(row[3] for row in rows), tuple(_rgb(row[:3]) for row in rows))
 
 
-def _rgb(texts: Sequence[str]) -> Rgb:
+def _class_mapping(path: Path, lines: list[str]) -> NameTable:
+    _check_head(lines, 'class_name,class_color')
+    rows = [(name, color.split()) for name, color in csv.reader(lines[1:])]
+    colors = [_rgb(color * 3 if len(color) == 1 else color) for _, color in rows]
+    return NameTable(path, tuple(name for name, _ in rows), tuple(colors))
+
+
+def _pixel_values(path: Path, lines: list[str]) -> NameTable:
+    _check_head(lines, 'pixelvalue,class')
+    rows = list(csv.reader(lines[1:], skipinitialspace=True))
+    return NameTable(path, tuple(name for _, name in rows), tuple(_rgb([value] * 3) for value, _ in rows))
+
+
+def _check_head(lines: list[str], head: str) -> None:
+    if not lines or lines[0].lower().replace(' ', '') != head:
+        raise ValueError(f'its first line is {lines[0] if lines else ""!r}')
+
+
+def _machine_colors(path: Path, lines: list[str]) -> NameTable:
+    """What no object covers is black there, and has no line."""
+    colors = {name: _rgb(color) for name, color in json.loads('\n'.join(lines)).items()}
+    if BLACK not in colors.values():
+        colors = {BACKGROUND[0]: BLACK, **colors}
+    return NameTable(path, tuple(colors), tuple(colors.values()))
+
+
+def _rgb(texts: Sequence[str | int]) -> Rgb:
     red, green, blue = (int(text) for text in texts)
     if not all(0 <= level <= 255 for level in (red, green, blue)):
         raise ValueError(f'({red}, {green}, {blue}) is no colour of 0 to 255')
     return red, green, blue
 
 
-READERS = {LABEL_MAP: _label_map, CLASS_NAMES: _class_names, LABEL_COLORS: _label_colors}
-FORMS = {LABEL_MAP: '"name:red,green,blue::"', CLASS_NAMES: '"name"', LABEL_COLORS: '"red green blue name"'}
+READERS = {
+    LABEL_MAP: _label_map,
+    CLASS_NAMES: _class_names,
+    LABEL_COLORS: _label_colors,
+    CLASSIFICATION: _class_names,
+    CLASS_MAPPING: _class_mapping,
+    PIXEL_VALUES: _pixel_values,
+    MACHINE_COLORS: _machine_colors,
+}
+FORMS = {
+    LABEL_MAP: '"name:red,green,blue::"',
+    CLASS_NAMES: '"name"',
+    LABEL_COLORS: '"red green blue name"',
+    CLASSIFICATION: '"name"',
+    CLASS_MAPPING: '"name,red green blue", after "class_name,class_color"',
+    PIXEL_VALUES: '"number,name", after "Pixel Value, Class"',
+    MACHINE_COLORS: '"name: [red, green, blue]", in JSON',
+}

@@ -7,41 +7,25 @@ them. What is outside the image is cut off; a shape of which nothing is left was
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from datasetgan_ext.formats.outlines import SMALL_LOOP, ShapeError, self_crossing, width_of
+
 TOLERANCE = 1.0
 """Pixels by which a shape may lie outside the image unseen: tools let the pen slip over the border."""
-
-SMALL_LOOP = 1.0
-"""Pixels: an outline may cross itself in a loop so thin; a click too many beside a corner makes such."""
 
 MAX_SIDE = 16384
 """No network makes larger images; a larger size in a label file is a mistake, and would fill the memory."""
 
 
-MAX_EDGES = 64
-"""Edges of a loop along which its width is measured."""
-
 FARTHEST = 1e9
 """Largest coordinate: what is computed from it stays a finite number."""
 
-MAX_PAIRS, MAX_FORGIVEN = 10**8, 100
-"""Pairs of an outline's edges that are looked at for crossings, and thin loops that are forgiven: so that a small file
-takes seconds at most."""
-
-EPSILON = 1e-6
-"""Square pixels; nearer than this, a corner lies on an edge, whatever the rounding says."""
-
-
 Extent = tuple[float, float, float, float]
 """Left, top, right and bottom of what a region covers, in pixels."""
-
-
-class ShapeError(ValueError):
-    """A shape that cannot be painted; the text says why, its caller knows of which file and shape."""
 
 
 @dataclass
@@ -81,7 +65,7 @@ class Polygon:
                     *crossing.round(1)
                 )
             )
-        rows, columns = _window(self.corners.min(axis=0), self.corners.max(axis=0), mask.shape)
+        rows, columns = window_of(extent, mask.shape)
         centers = np.arange(rows.start, rows.stop) + 0.5
         # True where a row's pixels change between outside and inside; one column more than there are pixels
         changes = np.zeros((len(centers), columns.stop - columns.start + 1), dtype=bool)
@@ -131,7 +115,7 @@ class Ellipse:
             raise ShapeError('its radius is not above 0')
         x, y = self.center
         check_inside(self.extent, mask.shape)
-        rows, columns = _window(self.center - self.radii.max(), self.center + self.radii.max(), mask.shape)
+        rows, columns = window_of(self.extent, mask.shape)
         across = np.arange(columns.start, columns.stop) + 0.5 - x
         down = (np.arange(rows.start, rows.stop) + 0.5 - y)[:, None]
         cosine, sine = np.cos(np.radians(self.degrees)), np.sin(np.radians(self.degrees))
@@ -192,12 +176,40 @@ class Together:
         """Set the pixels of the uint8 [H, W] mask that are in one of the parts.
 
         Raises:
-            ShapeError: there is no part, or one cannot be painted.
+            ShapeError: there is no part, one cannot be painted, or one lies within the others, as a hole would.
         """
         if not self.parts:
             raise ShapeError('it has no part with corners')
-        for part in self.parts:
-            part.paint(mask, value)
+        inside = np.zeros_like(mask)
+        painted: list[Polygon] = []
+        for part in sorted(self.parts, key=_extent_area, reverse=True):
+            window = inside[window_of(part.extent, mask.shape)]
+            before = window.copy()
+            part.paint(inside, 1)
+            if painted and (before == window).all() and _may_be_hole(part, painted, mask.shape):
+                x, y = part.corners[0].round(1)
+                raise ShapeError(
+                    f'the part of its outline that begins at ({x:g}, {y:g}) lies within the others. If it is a hole, '
+                    'the tool has lost that: export masks (run lengths) in place of polygons, or draw what is in the '
+                    'hole as a shape of its own; if it is none, delete that part'
+                )
+            painted.append(part)
+        mask[inside > 0] = value
+
+
+def _may_be_hole(part: Polygon, painted: Sequence[Polygon], image_hw: tuple[int, int]) -> bool:
+    """Whether a part that lies within others covers pixels, is no crumb, and none of the others once more."""
+    rows, columns = window_of(part.extent, image_hw)
+    alone = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+    if not alone.size or width_of(part.corners) <= SMALL_LOOP:
+        return False
+    Polygon(part.corners - (columns.start, rows.start)).paint(alone, True)
+    return bool(alone.any()) and not any(np.array_equal(part.corners, other.corners) for other in painted)
+
+
+def _extent_area(part: Polygon) -> float:
+    left, top, right, bottom = part.extent or (0, 0, 0, 0)
+    return (right - left) * (bottom - top)
 
 
 @dataclass
@@ -288,73 +300,6 @@ def leaves(extent: Extent | None, image_hw: tuple[int, int]) -> bool:
     return min(left, top) < -TOLERANCE or right > width + TOLERANCE or bottom > height + TOLERANCE
 
 
-def self_crossing(corners: np.ndarray) -> np.ndarray | None:
-    """Where two edges of the closed outline [N, 2] cross: float64 [2]; None = nowhere.
-
-    Edges may touch and run along each other: so outlines with a hole, cut open, are drawn. And they may cross where the
-    loop that this makes is nowhere wider than SMALL_LOOP: what it encloses is a matter of the border alone.
-    """
-    starts, ends = corners, np.roll(corners, -1, axis=0)
-    forgiven = 0
-    for index, others in _edges_nearby(starts[:, 1], ends[:, 1]):
-        start, end = starts[index], ends[index]
-        before, after = _side(start, end, starts[others]), _side(start, end, ends[others])
-        here, there = _side(starts[others], ends[others], start), _side(starts[others], ends[others], end)
-        found = np.flatnonzero(
-            (np.minimum(before, after) < -EPSILON)
-            & (np.maximum(before, after) > EPSILON)
-            & (np.minimum(here, there) < -EPSILON)
-            & (np.maximum(here, there) > EPSILON)
-        )
-        for place in found:
-            share = here[place] / (here[place] - there[place])
-            crossing = start + share * (end - start)
-            other = others[place]
-            loops = (corners[index + 1 : other + 1], np.concatenate([corners[other + 1 :], corners[: index + 1]]))
-            forgiven += 1
-            if forgiven > MAX_FORGIVEN or min(_width(np.vstack([loop, crossing])) for loop in loops) > SMALL_LOOP:
-                return crossing
-    return None
-
-
-def _edges_nearby(start_y: np.ndarray, end_y: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each edge of a closed outline, and those after it, the next one left out, that are perhaps at its height.
-
-    Raises:
-        ShapeError: they are too many pairs to look at.
-    """
-    top, bottom = np.minimum(start_y, end_y), np.maximum(start_y, end_y)
-    order = np.argsort(top, kind='stable')
-    tallest = (bottom - top).max(initial=0)
-    first = np.searchsorted(top[order], top - tallest, side='left')
-    last = np.searchsorted(top[order], bottom, side='right')
-    if (last - first).sum() > MAX_PAIRS:
-        raise ShapeError(f'its outline has {len(top)} corners, too many to check; draw it with fewer, or as a mask')
-    for index in range(len(top)):
-        others = order[first[index] : last[index]]
-        yield index, others[others >= index + 2]
-
-
-def _width(loop: np.ndarray) -> float:
-    """The width of the narrowest strip along one of its edges that holds a loop [N, 2].
-
-    It is looked for among the first edges of long loops; there it may be found too large, never too small.
-    """
-    edges = (np.roll(loop, -1, axis=0) - loop)[:MAX_EDGES]
-    lengths = np.hypot(*edges.T)
-    if not lengths.any():
-        return 0.0
-    normals = (edges[:, ::-1] * (-1, 1))[lengths > 0] / lengths[lengths > 0, None]
-    across = loop @ normals.T
-    return float((across.max(axis=0) - across.min(axis=0)).min())
-
-
-def _side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Twice the signed area of the triangle: on which side of the edge the point is, 0 on it."""
-    edge, arm = end - start, point - start
-    return edge[..., 0] * arm[..., 1] - edge[..., 1] * arm[..., 0]
-
-
 def finite(values: object, shape: tuple[int, ...]) -> np.ndarray:
     """float64 array of the shape, where -1 stands for any length.
 
@@ -387,10 +332,11 @@ def _counted(shape: Sequence[int]) -> str:
     return f'{count} lists of {" x ".join(map(str, shape[1:]))} numbers'
 
 
-def _window(low: np.ndarray, high: np.ndarray, image_hw: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the image that the box from `low` to `high` (x, y) touches."""
+def window_of(extent: Extent | None, image_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the image that an extent touches; empty where there is none."""
+    left, top, right, bottom = extent or (0.0, 0.0, 0.0, 0.0)
     sides = []
-    for side, size in ((1, image_hw[0]), (0, image_hw[1])):
-        start = int(np.clip(np.floor(low[side]), 0, size))
-        sides.append(slice(start, max(start, int(np.clip(np.ceil(high[side]), 0, size)))))
+    for low, high, size in ((top, bottom, image_hw[0]), (left, right, image_hw[1])):
+        start = int(np.clip(np.floor(low), 0, size))
+        sides.append(slice(start, max(start, int(np.clip(np.ceil(high), 0, size)))))
     return sides[0], sides[1]

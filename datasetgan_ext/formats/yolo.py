@@ -7,6 +7,7 @@ size of an image.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
+from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.images import IMAGE_SUFFIXES
 from datasetgan_ext.core.markup import yaml
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
+from datasetgan_ext.formats.name_tables import BACKGROUND
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
 from datasetgan_ext.formats.shapes import NoArea, Polygon, ShapeError, finite
 
@@ -133,6 +139,8 @@ def _yaml(value: object) -> str:
 PATHS = 'DIR with data.yaml or classes.txt, and text files'
 TOOL = 'YOLO'
 TABLES = ('data.yaml', 'dataset.yaml', 'data.yml', 'classes.txt', 'obj.names')
+MAX_NUMBER = 100
+"""Letters of a class number, with what stands around it."""
 FOLDERS_ABOVE = 3
 """How far above the labels the table of classes may lie."""
 NUMBER = re.compile(r'[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?')
@@ -147,7 +155,15 @@ def is_label_text(text: str) -> bool:
 def _is_object(line: str) -> bool:
     """Whether a line is a class and four numbers or more."""
     number, *values = line.split() or ['']
-    return number.isdecimal() and len(values) >= 4 and all(map(NUMBER.fullmatch, values))
+    return _class_id(number) is not None and len(values) >= 4 and all(map(NUMBER.fullmatch, values))
+
+
+def _class_id(text: str) -> int | None:
+    """A class number, also as NumPy's savetxt has it (0.000000e+00); None = it is none."""
+    if len(text) > MAX_NUMBER or not NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return int(number) if number >= 0 and number.is_integer() else None
 
 
 def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
@@ -157,36 +173,77 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         UserError: there is no table of classes, a class is not in it, or there are boxes or poses instead of outlines.
     """
     files = files_by_suffix(path, '.txt', below=True) if path.is_dir() else [path]
-    names = _names(path, argument)
-    for file in files:
+    table, names = _names(path, argument)
+    texts, others = [], []
+    for file in [file for file in files if file != table]:
         with reading(str(file), TOOL):
             text = read_text(file)
-        if text.strip() and not is_label_text(text) or file.name in TABLES:
-            continue
-        drawing = Drawing(image_name(file.stem, str(file)), file, shares=True)
+        if text.strip() and not is_label_text(text):
+            others.append(file)
+        elif file.name not in TABLES:
+            texts.append((file, text))
+    if others:
+        note(f"{path}: text files in which not all lines are YOLO's are passed over: {listed(list(map(str, others)))}")
+    _check_background(table, names, [text for _, text in texts])
+    for file, text in texts:
+        # a point in a name begins no suffix, but for those of images
+        is_image = Path(file.stem).suffix.lower() in IMAGE_SUFFIXES
+        drawing = Drawing(image_name(file.stem, str(file)) if is_image else file.stem, file, shares=True)
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip():
                 continue
             where = f'{file} line {number}'
             with reading(where, TOOL):
-                class_id, *values = line.split()
-                if int(class_id) >= len(names):
+                number_text, *values = line.split()
+                class_id = _class_id(number_text)
+                assert class_id is not None  # see `is_label_text`
+                if class_id >= len(names):
                     raise ShapeError(f'its class is {class_id}; the table has {len(names)}, from 0: {", ".join(names)}')
-                drawing.shapes.append(Shape(names[int(class_id)], where, _region(values)))
+                drawing.shapes.append(Shape(names[class_id], where, _region(values)))
         yield drawing
 
 
 def _region(values: list[str]) -> Polygon | NoArea:
     if len(values) == 4:
         return NoArea("it is a box, of YOLO's detection; masks take outlines: export YOLO segmentation, or COCO")
-    if len(values) % 2:
+    if len(values) % 2 or _is_pose(values):
         raise ShapeError(
             f'it has {len(values)} numbers; an outline has x and y of each corner. Is it a pose? Export COCO keypoints'
         )
-    return Polygon(finite(values, (-1,)).reshape(-1, 2))
+    corners = finite(values, (-1,)).reshape(-1, 2)
+    if (np.abs(corners - 0.5) > 1).any():
+        raise ShapeError(
+            f'it reaches from {corners.min():g} to {corners.max():g}; YOLO has shares of the sides, from 0 to 1. Are '
+            'these pixels, or a pose? Export YOLO segmentation, or COCO'
+        )
+    return Polygon(corners)
 
 
-def _names(path: Path, argument: str) -> list[str]:
+def _is_pose(values: list[str]) -> bool:
+    """Whether numbers are a box in the image, and x, y and visibility of each of two keypoints or more."""
+    if len(values) < 10 or len(values) % 3 != 1:
+        return False
+    numbers = finite(values, (len(values),))
+    center, sides, seen = numbers[:2], numbers[2:4], numbers[6::3]
+    inside = (sides > 0) & (center - sides / 2 > -0.01) & (center + sides / 2 < 1.01)
+    return bool(inside.all() and np.isin(seen, (ABSENT, OCCLUDED, VISIBLE)).all())
+
+
+def _check_background(table: Path, names: list[str], texts: list[str]) -> None:
+    """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
+    if table.suffix.lower() in ('.yaml', '.yml') or not names or names[0].lower() not in BACKGROUND:
+        return
+    used = {_class_id(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
+    if 0 in used or len(names) - 1 not in used:
+        raise UserError(
+            f'{table} begins with {names[0]!r}, and YOLO counts its classes from 0, mostly without the background: is '
+            f'class 0 of the labels {names[0]}, or {", ".join(names[1:2])}? Say so in a data.yaml beside the labels: '
+            f'"names: {yaml(names)}", or "names: {yaml(names[1:])}"'
+        )
+
+
+def _names(path: Path, argument: str) -> tuple[Path, list[str]]:
+    """The table of classes, and the names in it."""
     folders = [path if path.is_dir() else path.parent]
     folders += list(folders[0].resolve().parents)[:FOLDERS_ABOVE]
     found = [folder / name for folder in folders for name in TABLES if (folder / name).is_file()]
@@ -200,13 +257,19 @@ def _names(path: Path, argument: str) -> list[str]:
     with reading(str(found[0]), TOOL):
         text = read_text(found[0])
     if found[0].suffix.lower() not in ('.yaml', '.yml'):
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        return found[0], [line.strip() for line in text.splitlines() if line.strip()]
     if re.search(r'^kpt_shape\s*:', text, re.MULTILINE):
         raise UserError(f'{found[0]} is of YOLO poses, which are not read; export COCO keypoints instead')
-    names = _names_in_yaml(text)
+    try:
+        names = _names_in_yaml(text)
+    except ValueError:  # quotes that do not end
+        names = []
     if not names:
         raise UserError(f'{found[0]} has no "names" that can be read; write them as "names: [car, wheel]"')
-    return names
+    count = re.search(r'^nc\s*:\s*(\d+)', text, re.MULTILINE)
+    if count and int(count[1]) != len(names):
+        raise UserError(f'{found[0]} says nc: {count[1]}, and lists {len(names)} names; mend the one that is wrong')
+    return found[0], names
 
 
 def _names_in_yaml(text: str) -> list[str]:
@@ -214,11 +277,44 @@ def _names_in_yaml(text: str) -> list[str]:
     match = re.search(r'^names\s*:[ \t]*(.*(?:\n[ \t]+.*|\n[ \t]*-.*|\n(?=[\]}]).*)*)', text, re.MULTILINE)
     if match is None:
         return []
-    body = re.sub(r'\s#.*', '', match[1]).strip()
-    entries = body.strip('[]{} \n').split(',') if body[:1] in ('[', '{') else body.splitlines()
+    body = match[1].strip()
+    if body[:1] in ('[', '{'):
+        entries = _split(body[1:])
+        entries[-1] = entries[-1].rstrip('}] \n')
+    else:
+        entries = [line.strip().removeprefix('- ').strip() for line in body.splitlines()]
     found = {}
-    for place, entry in enumerate(part.strip().removeprefix('- ').strip() for part in entries if part.strip()):
+    for place, entry in enumerate(entry for entry in entries if entry and not entry.startswith('#')):
         number = re.match(r'(\d+)\s*:\s*', entry)
         name = entry[number.end() :] if number else entry
-        found[int(number[1]) if number else place] = name.strip().strip('\'"')
+        found[int(number[1]) if number else place] = _unquoted(name)
     return [found[index] for index in range(len(found))] if set(found) == set(range(len(found))) else []
+
+
+def _split(body: str) -> list[str]:
+    """The entries between commas; what is in quotes stays whole, what is in a comment is left out."""
+    entries: list[list[str]] = [[]]
+    quote, before, in_comment = '', ' ', False
+    for letter in body:
+        in_comment = (in_comment or letter == '#' and before.isspace() and not quote) and letter != '\n'
+        if letter == ',' and not quote and not in_comment:
+            entries.append([])
+        elif not in_comment:
+            begins = before == letter or re.fullmatch(r'\s*(\d+\s*:\s*)?', ''.join(entries[-1][: MAX_NUMBER + 1]))
+            if letter == quote and not (quote == '"' and before == '\\'):
+                quote = ''
+            elif letter in '"\'' and not quote and begins:
+                quote = letter
+            entries[-1].append(letter)
+        before = letter
+    return [''.join(entry).strip() for entry in entries]
+
+
+def _unquoted(name: str) -> str:
+    """A name without its quotes, or without the comment after it."""
+    if name[:1] == '"':
+        return json.JSONDecoder(strict=False).raw_decode(name)[0]
+    if name[:1] == "'":
+        text, _, _ = name[1:].replace("''", '\0').partition("'")
+        return text.replace('\0', "'")
+    return re.sub(r'\s#.*', '', name).strip()

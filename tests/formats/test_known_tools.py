@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.formats import yolo
 from tests.helpers.known_tools import (
     NAME,
@@ -177,6 +178,20 @@ def test_keypoints_of_datumaro(tmp_path, visibility):
     assert found.visibility.tolist() == ([VISIBLE, OCCLUDED] if visibility else [VISIBLE, VISIBLE])
 
 
+@pytest.mark.parametrize('occluded, expected', [(True, OCCLUDED), (False, VISIBLE)])
+def test_occluded_points_of_cvat_in_datumaro(tmp_path, occluded, expected):
+    """CVAT writes of a point by itself that it is visible, and among its attributes that it is occluded."""
+    point = datumaro_annotation('points', 1, points=[3.0, 4.0], visibility=[2]) | {'attributes': {'occluded': occluded}}
+    names = [{'label_id': 1, 'labels': ['tail'], 'joints': []}]
+    assert datumaro(tmp_path, point, points=names).keypoints.visibility.tolist()[1] == expected
+
+
+def test_rotated_boxes_of_cvat_in_datumaro(tmp_path):
+    """CVAT writes the box as it was before it was turned, and the degrees among its attributes."""
+    box = datumaro_annotation('bbox', 1, bbox=[1, 2, 3, 1]) | {'attributes': {'occluded': False, 'rotation': 90.0}}
+    assert rows(datumaro(tmp_path, box).mask) == ['......', '..c...', '..c...', '..c...', '......']
+
+
 def test_keypoints_of_datumaro_without_names_are_refused(tmp_path):
     points = datumaro_annotation('points', 1, points=[3.0, 4.0, 1.0, 2.0], visibility=[2, 2])
     refused(write(tmp_path / 'd.json', datumaro_file(points)), 'keypoints without names .2 of them')
@@ -219,7 +234,7 @@ TABLES = {
 def test_outlines_of_yolo(tmp_path, table, text, inside):
     write(tmp_path / table, text)
     (tmp_path / inside).mkdir(parents=True, exist_ok=True)
-    lines = '0 0.166667 0.4 0.666667 0.4 0.666667 0.8 0.166667 0.8\n1 0 0 1.0 0 1e0 .2 0 0.2\n'
+    lines = '0 0.166667 0.4 0.666667 0.4 0.666667 0.8 0.166667 0.8\n1.0e+00 0 0 1.0 0 1e0 .2 0 0.2\n'
     write(tmp_path / inside / f'{NAME}.txt', lines)
     expected = ['wwwwww', '......', '.ccc..', '.ccc..', '......']
     assert rows(one(tmp_path, image_hw=SIZES).mask) == expected
@@ -252,6 +267,9 @@ def test_mistakes_in_yolo(tmp_path, table, line, message):
     'text, expected',
     [
         ('0 0.1 .2 3. 4e-1\n', True),
+        ('1.000000000000000000e+00 0.1 0.2 0.3 0.4\n', True),
+        ('1.5 0.1 0.2 0.3 0.4\n', False),
+        ('1e999 0.1 0.2 0.3 0.4\n', False),
         ('0 0.1 0.2 0.3\n', False),
         ('car 0.1 0.2 0.3 0.4\n', False),
         ('0 ' + 5 * f'{"9" * 3000} ' + 'x', False),  # took minutes when a number could be read in several ways
@@ -259,3 +277,81 @@ def test_mistakes_in_yolo(tmp_path, table, line, message):
 )
 def test_lines_of_yolo_are_known(text, expected):
     assert yolo.is_label_text(text) is expected
+
+
+@pytest.mark.parametrize(
+    'text, names',
+    [
+        ("nc: 2\nnames: ['car, red', 'wheel']\n", ['car, red', 'wheel']),
+        ("names: [\"car # 1\", 'driver''s door']  # two\n", ['car # 1', "driver's door"]),
+        ('names: {1: wheel, 0: "car, red"}\n', ['car, red', 'wheel']),
+        ("names:\n  0: 'car # 1'\n  1: driver's door  # the left one\n", ['car # 1', "driver's door"]),
+        ('names: [\n  car,  # first\n  "a \\"big\\" wheel",\n]\n', ['car', 'a "big" wheel']),
+    ],
+)
+def test_names_in_quotes_stay_whole(tmp_path, text, names):
+    """Split at each comma, the names after one moved to other numbers."""
+    path = write(tmp_path / 'data.yaml', text)
+    assert yolo._names(tmp_path, 'labels') == (path, names)
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [('nc: 3\nnames: [car, wheel]', 'says nc: 3, and lists 2 names'), ('names: ["car, wheel]', 'no "names" that can')],
+)
+def test_tables_that_cannot_be_right(tmp_path, text, message):
+    write(tmp_path / 'data.yaml', text)
+    write(tmp_path / f'{NAME}.txt', '0 0 0 1 0 1 1')
+    with pytest.raises(UserError, match=message):
+        one(tmp_path, image_hw=SIZES)
+
+
+@pytest.mark.parametrize(
+    'line, message',
+    [
+        ('0 0.5 0.5 0.4 0.4 0.4 0.5 1 0.6 0.5 0', 'Is it a pose'),
+        ('0 0.5 0.5 0.4 0.4 0.4 0.5 2 0.6 0.5 2', 'Is it a pose'),
+        ('0 1 1 4 1 4 3 1 3', 'from 1 to 4; .* pixels'),
+    ],
+)
+def test_numbers_of_yolo_that_are_no_outline(tmp_path, line, message):
+    """A pose of an even number of keypoints has as many numbers as some outline."""
+    write(tmp_path / 'classes.txt', 'car\n')
+    write(tmp_path / f'{NAME}.txt', line)
+    with pytest.raises(UserError, match=message):
+        one(tmp_path, image_hw=SIZES)
+
+
+@pytest.mark.parametrize('lines, expected', [('0', None), ('1', None), ('2', 'w'), ('1 2', 'w'), ('0 2', None)])
+def test_a_list_of_names_that_begins_with_the_background(tmp_path, lines, expected):
+    """It may be our class file, found above labels that count without the background; the last number tells."""
+    write(tmp_path / 'classes.txt', 'background\ncar\nwheel\n')
+    (tmp_path / 'labels').mkdir()
+    write(tmp_path / 'labels' / f'{NAME}.txt', ''.join(f'{number} 0 0 1 0 1 1 0 1\n' for number in lines.split()))
+    if expected is None:
+        with pytest.raises(UserError, match=r'begins with .background.* "names: \["car", "wheel"\]"'):
+            one(tmp_path / 'labels', image_hw=SIZES)
+        write(tmp_path / 'labels' / 'data.yaml', 'names: ["background", "car", "wheel"]')
+        expected = {'0': '.', '1': 'c', '0 2': 'w'}[lines]
+    assert set(''.join(rows(one(tmp_path / 'labels', image_hw=SIZES).mask))) == {expected}
+
+
+@pytest.mark.parametrize('name', [f'{NAME}_png.rf.0123456789abcdef0123456789abcdef', f'3f2a1b4c-{NAME}', f'{NAME}.png'])
+def test_names_of_yolo_files(tmp_path, name):
+    """Roboflow's have points in them, Label Studio writes a notes.json beside them."""
+    write(tmp_path / 'classes.txt', 'car\nwheel\n')
+    write(tmp_path / 'notes.json', {'categories': [{'id': 0, 'name': 'car'}], 'info': {'contributor': 'Label Studio'}})
+    (tmp_path / 'labels').mkdir()
+    write(tmp_path / 'labels' / f'{name}.txt', '0 0 0 1 0 1 1 0 1\n')
+    found = one(tmp_path, image_hw=SIZES)
+    assert (found.name, set(''.join(rows(found.mask)))) == (NAME, {'c'})
+
+
+@pytest.mark.parametrize('line', ['-1 0 0 1 0 1 1', '0.5 0 0 1 0 1 1', 'car 0 0 1 0 1 1', '0 0 0 1'])
+def test_text_files_that_are_not_wholly_of_yolo_are_told(tmp_path, line, caplog):
+    write(tmp_path / 'classes.txt', 'car\nwheel\n')
+    write(tmp_path / f'{NAME}.txt', '0 0 0 1 0 1 1 0 1\n')
+    write(tmp_path / 'seed0000001.txt', f'0 0 0 1 0 1 1 0 1\n{line}\n')
+    assert one(tmp_path, image_hw=SIZES).name == NAME
+    assert 'seed0000001.txt' in caplog.text and 'not all lines are' in caplog.text
+    assert 'classes.txt' not in caplog.text

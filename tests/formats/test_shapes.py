@@ -82,6 +82,16 @@ def test_circle_and_ellipse():
     assert turned[28, 28] == 1 and turned[11, 28] == 0, 'clockwise: from the upper left to the lower right'
 
 
+def test_a_part_within_another_is_no_part():
+    """Tools that lose holes write them so; filled, the hole would be of the class. Once more the same is no hole."""
+    outer, inner, crumb = box(0, 0, 6, 6), box(2, 2, 4, 4), box(2.2, 2.2, 3, 3)
+    for parts in ([outer, inner], [inner, outer]):
+        with pytest.raises(ShapeError, match=r'begins at \(2, 2\) lies within the others. If it is a hole'):
+            painted(Together(parts))
+    assert painted(Together([outer, crumb, box(0, 0, 6, 6)])) == 5 * ['######']
+    assert painted(Together([box(0, 0, 3, 3), box(2, 2, 4, 4)]))[:4] == ['###...', '###...', '####..', '..##..']
+
+
 def test_parts_together_and_cut_off_at_the_border():
     assert painted(Together([box(0, 0, 1, 1), box(5, 4, 7, 6)])) == ['#.....', '......', '......', '......', '.....#']
     assert painted(Bitmap(np.ones((2, 2), bool), -1, 4)) == ['......', '......', '......', '......', '#.....']

@@ -48,6 +48,8 @@ A refusal by rows 2 to 5 names the file, both readings (pixels of each class), a
 from __future__ import annotations
 
 import numpy as np
+import PIL.ExifTags
+import PIL.Image
 import pytest
 
 from datasetgan_ext.core.palette import distinct_colors
@@ -236,6 +238,45 @@ def test_a_palette_of_one_color_shows_nothing(tmp_path):
     write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, PALETTE, [(0, 0, 0)] * 256)
     names_all(refusal(tmp_path / 'masks', json_classes(tmp_path, palette=COLORS)), SEED0, 'mask_values')
     names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), SEED0, 'mask_values')
+
+
+RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
+PALETTES_OF_ONE = {
+    # the palettes of the two files, the numbers in the second, and what the message tells
+    'one colour, two numbers': (
+        [(0, 0, 0), RED, GREEN, BLUE],
+        [(0, 0, 0), GREEN, RED, BLUE],
+        (0, 2, 1, 3),
+        '(10, 200, 10) is number 1',
+    ),
+    'one number, two colours': ([(0, 0, 0), RED, GREEN, BLUE], [(0, 0, 0), BLUE], (0, 0, 0, 1), 'number 1 of its'),
+    'black last': ([BLUE, GREEN, RED, (0, 0, 0)], [BLUE, GREEN, RED, (0, 0, 0)], (3, 2, 1, 0), 'black is number 3'),
+}
+
+
+@pytest.mark.parametrize('case', cases(PALETTES_OF_ONE))
+def test_palettes_that_were_made_for_one_picture_are_refused(tmp_path, case):
+    """As GIMP's optimum palette and Pillow's quantize make them; their numbers are ids of the class file by chance."""
+    first, second, numbers, text = PALETTES_OF_ONE[case]
+    masks, samples = tmp_path / 'masks', sample_set(tmp_path / 'samples', 2)
+    stored = np.array(numbers)[true_mask()]
+    write_png(masks / 'seed0000000.png', stored if case == 'black last' else true_mask(), 8, PALETTE, first)
+    write_png(masks / 'seed0000001.png', stored, 8, PALETTE, second)
+    message = refusal(masks, text_classes(tmp_path), samples)
+    names_all(message, 'seed000000', text, 'mask_values', 'palette')
+    found = read(masks, text_classes(tmp_path), samples, mask_values='index').masks
+    np.testing.assert_array_equal(found['seed0000001'], stored)
+    found = read(masks, json_classes(tmp_path, palette=[(0, 0, 0), RED, GREEN, BLUE]), samples).masks
+    expected = np.where(true_mask() == 3, 3, 0) if case == 'one number, two colours' else true_mask()
+    np.testing.assert_array_equal(found['seed0000001'], expected)
+
+
+def test_a_mask_that_is_to_be_turned_is_refused(tmp_path):
+    (tmp_path / 'masks').mkdir()
+    exif = PIL.Image.Exif()
+    exif[PIL.ExifTags.Base.Orientation] = 6
+    PIL.Image.fromarray(true_mask()).save(tmp_path / 'masks' / f'{SEED0}.png', exif=exif)
+    names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), SEED0, 'EXIF orientation is 6', 'upright')
 
 
 # --------------------------------------------------------------------------------------------- row 6: numbers are ids

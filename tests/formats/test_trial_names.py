@@ -293,4 +293,4 @@ def test_masks_and_pictures_side_by_side_are_not_mixed_up(tmp_path):
     mask_file(tmp_path / 'labels' / 'masks' / f'{SEED0}.png')
     (tmp_path / 'labels' / 'images').mkdir()
     PIL.Image.new('L', (SIDE, SIDE), 1).save(tmp_path / 'labels' / 'images' / f'{SEED0}.png')
-    names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), 'images', 'masks')
+    names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), 'images', 'masks', 'give the folder')

@@ -10,6 +10,7 @@ import pytest
 
 from datasetgan_ext.formats import png
 from tests.helpers.trial_pngs import (
+    GRAY,
     IN_ORDER,
     PALETTE,
     REORDERED,
@@ -29,6 +30,7 @@ from tests.helpers.trials import (
     names_all,
     read,
     refusal,
+    sample_set,
     text_classes,
     true_mask,
     write,
@@ -145,3 +147,115 @@ def test_giving_segmentation_class_itself_finds_the_table_above_it(tmp_path, enc
 def test_a_voc_folder_without_a_table_in_colors_of_the_class_file(tmp_path):
     folder = voc_folder(tmp_path, 'palette-8-turned', COLORS)
     np.testing.assert_array_equal(mask_of(folder, json_classes(tmp_path, palette=COLORS)), true_mask())
+
+
+# name of the file, its folder above the masks' own, what it says of numbers 0 to 3: background, wheel, car, window
+OTHER_TABLES = {
+    'ISAT': ('classification.txt', 0, '__background__\nwheel\ncar\nwindow\n'),
+    'V7 index': (
+        'class_mapping.csv',
+        1,
+        'class_name,class_color\r\n__background__,0\r\nwheel,1\r\ncar,2\r\nwindow,3\r\n',
+    ),
+    'Roboflow': ('_classes.csv', 0, '\ufeffPixel Value, Class\n0, background\n1, wheel\n2, car\n3, window\n'),
+    'Supervisely': (
+        'obj_class_to_machine_color.json',
+        2,
+        '{\n  "wheel": [1, 1, 1],\n  "car": [2, 2, 2],\n  "window": [3, 3, 3]\n}',
+    ),
+}
+
+
+@pytest.mark.parametrize('tool', cases(OTHER_TABLES))
+@pytest.mark.parametrize('given', ['masks', 'export'])
+def test_the_tables_of_other_tools_decide(tmp_path, tool, given):
+    """Their order is that of the tool; the numbers are ids of the class file too, and would be taken for these."""
+    name, above, text = OTHER_TABLES[tool]
+    export = tmp_path / 'export'
+    masks = export.joinpath(*('one', 'masks')[2 - above :]) if above else export / 'masks'
+    write((masks if above == 0 else export) / name, text)
+    if tool == 'ISAT':
+        write_png(masks / f'{SEED0}.png', true_mask(), 8, PALETTE, [voc_color(index) for index in range(256)])
+    else:
+        suffix = '_png.rf.0123456789abcdef0123456789abcdef_mask' if tool == 'Roboflow' else ''
+        write_png(masks / f'{SEED0}{suffix}.png', true_mask(), 8, GRAY)
+    found = mask_of(masks if given == 'masks' else export, text_classes(tmp_path))
+    np.testing.assert_array_equal(found, exchanged(true_mask()))
+
+
+def test_the_colors_of_v7_decide(tmp_path):
+    colors = [(0, 0, 0), (255, 50, 50), (101, 255, 50), (50, 152, 255)]
+    write_png(tmp_path / 'export' / 'masks' / f'{SEED0}.png', true_mask(), 8, PALETTE, colors)
+    rows = [f'{name},{" ".join(map(str, color))}' for name, color in zip(('__background__', *NAMES[:0:-1]), colors)]
+    write(tmp_path / 'export' / 'class_mapping.csv', '\r\n'.join(['class_name,class_color', *rows]))
+    found = mask_of(tmp_path / 'export', text_classes(tmp_path))
+    np.testing.assert_array_equal(found, np.array([0, 3, 2, 1], np.uint8)[true_mask()])
+
+
+@pytest.mark.parametrize('alike', [True, False])
+def test_two_tables_below_a_folder(tmp_path, alike):
+    """As Roboflow writes one into each of the folders train and valid."""
+    for part, seed in (('train', 0), ('valid', 1)):
+        names = NAMES if alike or part == 'train' else NAMES[::-1]
+        rows = [f'{number}, {name}' for number, name in enumerate(names)]
+        write(tmp_path / 'masks' / part / '_classes.csv', '\n'.join(['Pixel Value, Class', *rows]))
+        write_png(tmp_path / 'masks' / part / f'seed{seed:07d}.png', true_mask(), 8, GRAY)
+    samples = sample_set(tmp_path / 'samples', 2)
+    if alike:
+        found = read(tmp_path / 'masks', text_classes(tmp_path), samples).masks
+        np.testing.assert_array_equal(found['seed0000001'], true_mask())
+    else:
+        message = refusal(tmp_path / 'masks', text_classes(tmp_path), samples)
+        names_all(message, 'train/_classes.csv', 'valid/_classes.csv', 'both')
+
+
+@pytest.mark.parametrize('name', ['class_mapping.csv', '_classes.csv', 'obj_class_to_machine_color.json'])
+def test_a_table_that_cannot_be_read_is_told(tmp_path, name):
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    write(tmp_path / 'masks' / name, '[1, 2]' if name.endswith('.json') else 'a,b\n1,2\n')
+    names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), name, 'cannot be read', 'form')
+
+
+def test_a_name_with_a_colon_in_a_labelmap(tmp_path):
+    folder = voc_folder(tmp_path, 'rgb-8', labelmap=labelmap(('background', 'car', 'wheel', 'part:left'), VOC_COLORS))
+    found = mask_of(folder, text_classes(tmp_path, ('background', 'car', 'wheel', 'part:left')))
+    np.testing.assert_array_equal(found, true_mask())
+
+
+def test_numbers_of_a_table_are_not_its_lines(tmp_path):
+    """Supervisely's colours need not stand in the order of their numbers."""
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    table = '{"car": [2, 2, 2], "wheel": [1, 1, 1], "window": [3, 3, 3]}'
+    write(tmp_path / 'masks' / 'obj_class_to_machine_color.json', table)
+    np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path)), exchanged(true_mask()))
+    message = refusal(tmp_path / 'masks', text_classes(tmp_path), mask_values='index')
+    names_all(message, 'obj_class_to_machine_color.json', 'leave', 'mask_values')
+
+
+LISTS = {
+    'class_dict.csv': 'name,r,g,b\nbackground,0,0,0\nwheel,64,128,64\ncar,192,0,128\nwindow,0,128,192\n',
+    'id2label.json': '{"0": "background", "1": "wheel", "2": "car", "3": "window"}',
+    'dataset_meta.json': '{"label_map": {"0": "background", "1": "wheel", "2": "car", "3": "window"}}',
+}
+
+
+@pytest.mark.parametrize('name', cases(LISTS))
+def test_an_unknown_table_in_another_order_is_refused(tmp_path, name):
+    """The numbers are ids of the class file as well; only the user can tell."""
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    table = write(tmp_path / 'masks' / name, LISTS[name])
+    message = refusal(tmp_path / 'masks', text_classes(tmp_path))
+    names_all(message, name, 'wheel, car, window', 'car, wheel, window', 'mask_values')
+    np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path), mask_values='index'), true_mask())
+    for text in (LISTS[name].replace('car', 'x').replace('wheel', 'car').replace('x', 'wheel'), '["wheel", "car"]'):
+        write(table, text)
+        np.testing.assert_array_equal(mask_of(tmp_path / 'masks', text_classes(tmp_path)), true_mask())
+    write(table, LISTS[name])
+    table.rename(table.with_name(f'{SEED0}{table.suffix}'))  # is of one image
+    found = mask_of(tmp_path / 'masks', text_classes(tmp_path), label_format='png')
+    np.testing.assert_array_equal(found, true_mask())
+
+
+def test_masks_of_one_label_of_label_studio_are_named(tmp_path):
+    write_png(tmp_path / 'masks' / 'task-1-annotation-2-by-1-tag-car-0.png', 255 * (true_mask() == 1), 8, GRAY)
+    names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), 'tag-car', 'Label Studio', 'JSON')

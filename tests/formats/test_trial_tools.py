@@ -99,6 +99,23 @@ def test_roboflows_table_of_classes_decides(tmp_path):
         np.testing.assert_array_equal(found.masks[SEED0], np.array([0, 2, 1, 3], np.uint8)[true_mask()])
 
 
+NO_TEXTS = {
+    'seed0000000.png': (b'\x89PNG\r\n\x1a\n\0\0', 'folder'),
+    'seed0000000.jpg': (b'\xff\xd8\xff\xe0\0\x10', 'folder'),
+    'export.tar.gz': (b'\x1f\x8b\x08\0\0\xff', 'unpack'),
+    'export.7z': (b'7z\xbc\xaf\x27\x1c\0\x04', 'unpack'),
+    'gTruth.mat': (b'MATLAB 5.0 MAT-file\0\x01IM', 'PNG files'),
+}
+
+
+@pytest.mark.parametrize('name', cases(NO_TEXTS))
+def test_files_that_are_no_text_are_named(tmp_path, name):
+    content, fix = NO_TEXTS[name]
+    message = refusal(write(tmp_path / 'labels' / name, content), text_classes(tmp_path))
+    names_all(message, name, fix)
+    assert 'in no known format' not in message
+
+
 # ------------------------------------------------------------------------------------------------- encodings of text
 
 ENCODINGS = ('utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le-bom', 'cp1252')
@@ -170,16 +187,17 @@ def test_a_flat_list_of_corners_is_read_or_explained(tmp_path):
 
 COCO_KINDS = {
     'crowd runs': lambda: _crowd(),
+    'runs in a list': lambda: _crowd(in_list=True),
     'ids as text': lambda: _ids_as_text(),
     'points in pairs': lambda: coco([[corners] for _, corners in SHAPES]),
 }
 
 
-def _crowd() -> dict:
+def _crowd(in_list: bool = False) -> dict:
     content = coco()
     bits = np.zeros((SIDE, SIDE), bool)
     bits[40:90, 20:108] = True
-    content['annotations'][0] |= {'segmentation': runs(bits), 'iscrowd': 1}
+    content['annotations'][0] |= {'segmentation': [runs(bits)] if in_list else runs(bits), 'iscrowd': 1}
     return content
 
 

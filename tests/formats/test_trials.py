@@ -18,15 +18,20 @@ from tests.helpers.trial_pngs import GRAY, write_png
 from tests.helpers.trials import (
     COLORS,
     KEYPOINTS,
+    NAMES,
     POINTS,
     SEED0,
+    SHAPES,
     cases,
     coco,
     coco_keypoints,
     cvat,
+    flat,
     json_classes,
     label_studio,
+    label_studio_polygon,
     labelme,
+    labelme_shape,
     names_all,
     read,
     refusal,
@@ -225,3 +230,84 @@ def test_a_keypoint_file_of_the_users_own_goes_before_that_of_the_page(tmp_path)
     other = write(tmp_path / 'other.json', coco_keypoints(points=((1, 1, 2), (2, 2, 2)), segmentation=False))
     found = read(tmp_path / 'labels', json_classes(tmp_path, keypoints=KEYPOINTS), keypoints=other)
     assert found.keypoints == {SEED0: [(1, 1, 2), (2, 2, 2)]}
+
+
+@pytest.mark.parametrize('first', [True, False])
+def test_an_object_without_keypoints_beside_one_that_has_some(tmp_path, first):
+    """Where a category has keypoints, COCO's tools write three zeros for each, also of objects without any."""
+    content = coco_keypoints(segmentation=False)
+    bare = content['annotations'][0] | {'id': 2, 'keypoints': [0] * 6, 'num_keypoints': 0}
+    content['annotations'].insert(0 if first else 1, bare)
+    classes = write(tmp_path / 'classes.json', {'keypoints': list(KEYPOINTS), 'classes': []})
+    found = read(write(tmp_path / 'person_keypoints.json', content), classes)
+    assert found.keypoints[SEED0] == [pytest.approx(point) for point in POINTS]
+
+
+HIDDEN = {
+    'labelme': lambda shapes: labelme(shapes),
+    'coco': lambda shapes: coco(
+        [[flat(corners)] for _, corners in shapes],
+        annotations=[
+            {'id': number, 'image_id': 5, 'category_id': CATEGORIES[label], 'segmentation': [flat(corners)]}
+            for number, (label, corners) in enumerate(shapes, 1)
+        ],
+    ),
+    'label-studio': lambda shapes: label_studio(
+        [label_studio_polygon(label, corners, id=f'r{number}') for number, (label, corners) in enumerate(shapes)]
+    ),
+}
+CATEGORIES = {'car': 17, 'wheel': 3, 'window': 90}
+
+
+@pytest.mark.parametrize('tool', cases(HIDDEN))
+def test_shapes_of_which_nothing_shows_are_told(tmp_path, tool):
+    """A window that was drawn before its car, and a click that made a triangle smaller than a pixel."""
+    window, car = SHAPES[3], SHAPES[0]
+    crumb = ('wheel', [[30.1, 84.1], [30.3, 84.1], [30.3, 84.3]])
+    path = write(tmp_path / f'{SEED0}.json', HIDDEN[tool]([window, car, crumb, car]))
+    found = read(path, text_classes(tmp_path))
+    np.testing.assert_array_equal(found.masks[SEED0], _boxed(car))
+    names_all(found.warned, 'covered by what is drawn after', '(window)', 'cover no pixel', '(wheel)')
+    assert '(car)' not in found.warned
+    found = read(write(path, HIDDEN[tool]([car, window])), text_classes(tmp_path))
+    assert 'nowhere to be seen' not in found.warned
+
+
+def _boxed(shape) -> np.ndarray:
+    """The mask of a rectangle alone."""
+    label, ((left, top), _, (right, bottom), _) = shape
+    mask = np.zeros((128, 128), np.uint8)
+    mask[top:bottom, left:right] = NAMES.index(label)
+    return mask
+
+
+@pytest.mark.parametrize('difficult, visibility', [(True, 1), (False, 2), (None, 2)])
+def test_difficult_points_of_xanylabeling_are_occluded(tmp_path, difficult, visibility):
+    """As its own exports of poses have it."""
+    shape = labelme_shape(KEYPOINTS[0], [[37.5, 92.5]], 'point', difficult=difficult)
+    content = labelme()
+    content['shapes'].append(shape)
+    found = read(write(tmp_path / f'{SEED0}.json', content), json_classes(tmp_path, keypoints=KEYPOINTS))
+    assert found.keypoints[SEED0] == [(37.5, 92.5, visibility), (0, 0, 0)]
+
+
+def test_results_of_label_studio_that_are_no_shapes_are_counted(tmp_path):
+    """An answer beside a shape, that may say it is occluded; and what was drawn and not submitted."""
+    content = label_studio()
+    results = content[0]['annotations'][0]['result']
+    answer = results[0] | {'type': 'choices', 'from_name': 'seen', 'value': {'choices': ['occluded']}}
+    content[0]['drafts'] = [{'id': 7, 'result': [label_studio_polygon('wheel', SHAPES[1][1])]}]
+    results += [answer, answer | {'type': 'textarea'}, answer]
+    found = read(write(tmp_path / 'export.json', content), text_classes(tmp_path))
+    np.testing.assert_array_equal(found.masks[SEED0], true_mask())
+    names_all(found.warned, '2 choices, 1 textarea', 'drafts', SEED0)
+    content[0]['drafts'] = []
+    content[0]['annotations'][0]['result'] = results[:-3]
+    assert 'passed over' not in read(write(tmp_path / 'export.json', content), text_classes(tmp_path)).warned
+
+
+@pytest.mark.parametrize('suffix', ['tif', 'bmp'])
+def test_a_folder_of_masks_in_another_file_format_alone(tmp_path, suffix):
+    (tmp_path / 'labels').mkdir()
+    PIL.Image.fromarray(true_mask()).save(tmp_path / 'labels' / f'{SEED0}.{suffix}')
+    names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), f'{SEED0}.{suffix}', 'save them as PNG')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -225,6 +226,105 @@ def label_studio_min(folder: Path) -> Path:
     return write(folder / 'export.json', [{'image': f'/data/upload/1/3f2a1b4c-{IMAGE}', 'id': 1, 'label': [polygon]}])
 
 
+def _corner_dicts(label: str, scale: float = 1) -> list[dict]:
+    corners = next(corners for name, corners in SHAPES if name == label)
+    return [{'x': x / scale, 'y': y / scale} for x, y in corners]
+
+
+def darwin(folder: Path) -> Path:
+    """V7's Darwin JSON 2.0, one file an image."""
+    polygon = {'id': 'a1', 'name': 'car', 'polygon': {'paths': [_corner_dicts('car')]}, 'slot_names': ['0']}
+    item = {'name': IMAGE, 'path': '/', 'slots': [{'slot_name': '0', 'width': SIDE, 'height': SIDE}]}
+    content = {'version': '2.0', 'schema_ref': '', 'item': item, 'annotations': [polygon]}
+    write(folder / 'seed0000001.json', content | {'item': item | {'name': 'seed0000001.png'}})
+    return write(folder / f'{SEED0}.json', content)
+
+
+def darwin_old(folder: Path) -> Path:
+    """V7's Darwin JSON 1.0."""
+    polygon = {'name': 'car', 'polygon': {'path': _corner_dicts('car')}}
+    image = {'width': SIDE, 'height': SIDE, 'filename': IMAGE, 'original_filename': IMAGE}
+    return write(folder / f'{SEED0}.json', {'dataset': 'cars', 'image': image, 'annotations': [polygon]})
+
+
+def hasty(folder: Path) -> Path:
+    label = {'class_name': 'car', 'bbox': [20, 40, 108, 90], 'polygon': SHAPES[0][1], 'mask': None, 'z_index': 1}
+    image = {'image_name': IMAGE, 'dataset_name': 'cars', 'width': SIDE, 'height': SIDE, 'labels': [label]}
+    classes = [{'class_name': 'car', 'color': '#1f78b44d', 'class_type': 'object'}]
+    content = {'project_name': 'cars', 'export_format_version': '1.1', 'label_classes': classes, 'images': [image]}
+    return write(folder / 'export.json', content)
+
+
+def superannotate(folder: Path) -> Path:
+    instance = {'type': 'polygon', 'classId': 1, 'className': 'car', 'points': flat(SHAPES[0][1]), 'attributes': []}
+    write(folder / 'classes' / 'classes.json', [{'id': 1, 'name': 'car', 'color': '#ff0000', 'attribute_groups': []}])
+    metadata = {'name': IMAGE, 'width': SIDE, 'height': SIDE, 'status': 'Completed'}
+    return write(folder / f'{IMAGE}.json', {'metadata': metadata, 'instances': [instance], 'tags': [], 'comments': []})
+
+
+def labelbox(folder: Path) -> Path:
+    """Labelbox's "NDJSON", a line an image."""
+    found = {'name': 'car', 'annotation_kind': 'ImagePolygon', 'polygon': _corner_dicts('car')}
+    row = {
+        'data_row': {'id': 'x', 'external_id': IMAGE},
+        'media_attributes': {'height': SIDE, 'width': SIDE},
+        'projects': {'p': {'labels': [{'annotations': {'objects': [found]}}]}},
+    }
+    return write(folder / 'export.ndjson', json.dumps(row) + '\n')
+
+
+def labelbox_old(folder: Path) -> Path:
+    found = {'value': 'car', 'polygon': _corner_dicts('car')}
+    row = {'ID': 'x', 'Labeled Data': f'https://x/{IMAGE}', 'Label': {'objects': [found]}, 'External ID': IMAGE}
+    return write(folder / 'export.json', [row])
+
+
+def kili(folder: Path) -> Path:
+    found = {'boundingPoly': [{'normalizedVertices': _corner_dicts('car', SIDE)}], 'categories': [{'name': 'car'}]}
+    labels = [{'labelType': 'DEFAULT', 'jsonResponse': {'JOB_0': {'annotations': [found]}}}]
+    return write(folder / 'data.json', [{'id': 'x', 'externalId': IMAGE, 'content': '', 'labels': labels}])
+
+
+def encord(folder: Path) -> Path:
+    found = {'name': 'car', 'shape': 'polygon', 'polygon': dict(enumerate(_corner_dicts('car', SIDE)))}
+    unit = {'data_title': IMAGE, 'width': SIDE, 'height': SIDE, 'labels': {'objects': [found]}}
+    row = {'label_hash': 'x', 'data_title': IMAGE, 'data_type': 'image', 'data_units': {'y': unit}}
+    return write(folder / 'export.json', [row])
+
+
+def eiseg(folder: Path) -> Path:
+    """PaddleSeg's EISeg."""
+    found = {'name': 'car', 'labelIdx': 1, 'color': [255, 0, 0], 'points': SHAPES[0][1]}
+    return write(folder / f'{SEED0}.json', [found])
+
+
+def scalabel(folder: Path) -> Path:
+    vertices = [{'vertices': SHAPES[0][1], 'types': 'LLLL', 'closed': True}]
+    return write(folder / 'labels.json', [{'name': IMAGE, 'labels': [{'category': 'car', 'poly2d': vertices}]}])
+
+
+def voc_polygons(folder: Path) -> Path:
+    """XML in VOC's form with polygons, as RectLabel, Roboflow and X-AnyLabeling write it."""
+    corners = ''.join(f'<x{n}>{x}</x{n}><y{n}>{y}</y{n}>' for n, (x, y) in enumerate(SHAPES[0][1], 1))
+    return write(
+        folder / f'{SEED0}.xml',
+        f'<annotation><folder>images</folder><filename>{IMAGE}</filename><object><name>car</name><bndbox><xmin>20'
+        f'</xmin><ymin>40</ymin><xmax>108</xmax><ymax>90</ymax></bndbox><polygon>{corners}</polygon></object>'
+        '</annotation>',
+    )
+
+
+def fiftyone(folder: Path) -> Path:
+    detections = {'_cls': 'Detections', 'detections': [{'_cls': 'Detection', 'label': 'car'}]}
+    return write(folder / 'samples.json', {'samples': [{'filepath': f'data/{IMAGE}', 'ground_truth': detections}]})
+
+
+def segments(folder: Path) -> Path:
+    categories = [{'id': 1, 'name': 'car'}]
+    dataset = {'name': 'a/cars', 'task_attributes': {'categories': categories}, 'samples': [{'name': IMAGE}]}
+    return write(folder / 'cars-v1.json', {'name': 'v1', 'dataset': dataset})
+
+
 TOOLS = {
     'VIA': via,
     'VIA 1': via_old,
@@ -242,9 +342,25 @@ TOOLS = {
     'CVAT for video': cvat_video,
     'JSON-MIN': label_studio_min,
     'zip': zipped,
+    'V7': darwin,
+    'V7 1.0': darwin_old,
+    'Hasty': hasty,
+    'SuperAnnotate': superannotate,
+    'Labelbox': labelbox,
+    'Labelbox of old': labelbox_old,
+    'Kili': kili,
+    'Encord': encord,
+    'EISeg': eiseg,
+    'Scalabel': scalabel,
+    'VOC polygons': voc_polygons,
+    'FiftyOne': fiftyone,
+    'Segments.ai': segments,
 }
 """Writers by the name of the tool; each returns the file that matters."""
 SAID = {
+    'VOC polygons': 'VOC',
+    'V7 1.0': 'V7',
+    'Labelbox of old': 'Labelbox',
     'VIA 1': 'VIA|VGG',
     'VIA project': 'VIA|VGG',
     'VIA': 'VIA|VGG',
