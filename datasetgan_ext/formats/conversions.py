@@ -107,7 +107,7 @@ def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
     What is there already stays, unless the dataset or an option has changed since; then it is replaced, at the end.
 
     Raises:
-        UserError: as from `convert`.
+        UserError: as from `convert`; or it would replace what a person has changed.
     """
     outdir = dataset.folder / conversion.name
     with locked_place(outdir, 'outdir'):
@@ -116,8 +116,28 @@ def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
                 raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
         elif read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
             return outdir
+        check_unchanged(outdir, conversion.name)
         _write(dataset, conversion, outdir)
     return outdir
+
+
+def check_unchanged(folder: Path, name: str) -> None:
+    """Raises UserError if a file of a conversion is newer than its dataset.json, which is written last: a person may
+    have corrected labels there.
+
+    Args:
+        folder: of the conversion; if there is none, nothing is looked at.
+        name: of the format.
+    """
+    if not is_conversion(folder):
+        return
+    written = (folder / DATASET_FILE).lstat().st_mtime_ns
+    for path in sorted(folder.rglob('*')):
+        if not path.is_dir() and path.lstat().st_mtime_ns > written:
+            raise UserError(
+                f'`format`={name}: {folder} would be deleted to be written anew, and {path} was changed after it was '
+                'written. Give that folder another name, so that corrections are kept, and the same command again'
+            )
 
 
 def remove_conversion(folder: Path, name: str) -> None:

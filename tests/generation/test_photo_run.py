@@ -14,6 +14,7 @@ from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.prediction import PhotoLabeler
+from datasetgan_ext.formats.conversions import make_conversion
 from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generation.executors import ThisProcess
@@ -137,6 +138,27 @@ def test_a_photo_that_changed_is_labelled_again(labeler, tmp_path):
         after = manifest(tmp_path / outdir)[0]
         assert before['file'] == after['file'] and after['image_hw'] == [128, 128]
         assert list(FolderDataset(tmp_path / outdir).problems()) == []
+
+
+def test_labels_that_a_person_corrected_are_never_replaced(labeler, tmp_path):
+    """LabelMe saves where it opened: in out/labelme. A photo that is mended changes the dataset."""
+    write_good_photos(tmp_path / 'photos')
+    (tmp_path / 'photos' / 'bad.png').write_text('no image')
+    conversions = [make_conversion('labelme', {'val': 0.0})]
+    run_of(labeler, tmp_path, conversions=conversions)()
+    labels = tmp_path / 'out' / 'labelme' / 'train' / 'a.json'
+    corrected = labels.read_bytes() + b'\n'
+    labels.write_bytes(corrected)
+    os.utime(labels, ns=(2**62, 2**62))
+    run_of(labeler, tmp_path, conversions=conversions)()  # nothing changed
+    shutil.copyfile(tmp_path / 'photos' / 'a.png', tmp_path / 'photos' / 'bad.png')
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r'labelme/train/a.json was changed after it was written. Give that folder'):
+            run_of(labeler, tmp_path, conversions=conversions)(overwrite)
+    assert labels.read_bytes() == corrected
+    (tmp_path / 'out' / 'labelme').rename(tmp_path / 'corrected')
+    assert run_of(labeler, tmp_path, conversions=conversions)().failed == 0
+    assert len(list(labels.parent.glob('*.json'))) == 12 and labels.read_bytes() != corrected
 
 
 def test_not_one_photo(labeler, tmp_path):
