@@ -217,7 +217,7 @@ class PhotoLabeler:
 
         Raises:
             UserError: there is no such number of views, the network does not take mirror images, or `ignore_below` is
-                no such share.
+                no such share, or of a network without classes.
         """
         if views not in VIEWS:
             raise UserError(f'`views`={views} is none of {", ".join(map(str, VIEWS))}')
@@ -228,6 +228,10 @@ class PhotoLabeler:
             )
         if not 0 <= ignore_below < 1:
             raise UserError(f'`ignore_below`={ignore_below} is not a probability; give a number from 0 to below 1')
+        if ignore_below and not model.task.classes:
+            raise UserError(
+                f'`ignore_below`={ignore_below} is of classes, and this network has keypoints alone; give 0'
+            )
         self.model = model
         self.views = views
         self.ignore_below = ignore_below
