@@ -140,6 +140,24 @@ def test_a_photo_that_changed_is_labelled_again(labeler, tmp_path):
         assert list(FolderDataset(tmp_path / outdir).problems()) == []
 
 
+def test_photos_that_changed_or_went_are_named(labeler, tmp_path):
+    """By all that read the labels later: they are of the photo as it was."""
+    write_good_photos(tmp_path / 'photos')
+    run_of(labeler, tmp_path)()
+    dataset = FolderDataset(tmp_path / 'out')
+    message = (
+        'images/LONG.PNG is a link to a photo that has changed since it was labelled, or is not there; put it back'
+    )
+    for change in (lambda path: shutil.copyfile(tmp_path / 'photos' / 'a.png', path), os.unlink):
+        change(tmp_path / 'photos' / 'LONG.PNG')
+        (problem,) = dataset.problems()
+        assert message in problem
+        with pytest.raises(UserError, match=message):
+            list(dataset.kept(0, 'train'))
+        with pytest.raises(UserError, match=message):
+            read_labeled(tmp_path / 'out')
+
+
 def test_labels_that_a_person_corrected_are_never_replaced(labeler, tmp_path):
     """LabelMe saves where it opened: in out/labelme. A photo that is mended changes the dataset."""
     write_good_photos(tmp_path / 'photos')
@@ -149,11 +167,12 @@ def test_labels_that_a_person_corrected_are_never_replaced(labeler, tmp_path):
     labels = tmp_path / 'out' / 'labelme' / 'train' / 'a.json'
     corrected = labels.read_bytes() + b'\n'
     labels.write_bytes(corrected)
-    os.utime(labels, ns=(2**62, 2**62))
     run_of(labeler, tmp_path, conversions=conversions)()  # nothing changed
     shutil.copyfile(tmp_path / 'photos' / 'a.png', tmp_path / 'photos' / 'bad.png')
     for overwrite in (False, True):
-        with pytest.raises(UserError, match=r'labelme/train/a.json was changed after it was written. Give that folder'):
+        with pytest.raises(
+            UserError, match=r'labelme would be deleted .* were changed after they were written. Give that'
+        ):
             run_of(labeler, tmp_path, conversions=conversions)(overwrite)
     assert labels.read_bytes() == corrected
     (tmp_path / 'out' / 'labelme').rename(tmp_path / 'corrected')
