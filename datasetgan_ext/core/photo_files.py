@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ OTHER_SUFFIXES = ('.gif', '.jfif', '.jpe', '.mpo', '.avif', '.heic', '.heif', '.
 """Of files that are photos too; those that Pillow cannot read are told of."""
 OWN_FILES = {'dataset.json': b'"format": "datasetgan-folder"', 'samples.json': b'"fingerprint": "'}
 """What marks a folder that this program wrote, by the file in which it stands, near its beginning."""
+MAX_BYTES = 1 << 30
+"""Of a photo's file."""
 HEAD_BYTES = 4096
 SHOWN = 5
 """Folders, or suffixes of files, that a message lists."""
@@ -26,6 +29,9 @@ FAILED_FILE = 'failed.jsonl'
 """Of a folder that is made of photos: a line for each photo that could not be read, its file and the reason."""
 JOINT = '__'
 """Between the folders and the name of a photo, in the name of its mask."""
+CONTROL = re.compile(r'[\x00-\x1f\x7f\\]')
+"""What a name of a file may have, and names in label files may not: line breaks and the like, and what separates folders
+on Windows."""
 LONGEST_NAME = 180
 """Bytes of a name: 255 are a file's, with what is put before and after it."""
 
@@ -153,7 +159,7 @@ def unique_names(files: Sequence[str]) -> list[str]:
     names = []
     for file in files:
         path = Path(file)
-        stem = JOINT.join(path.with_suffix('').parts)
+        stem = CONTROL.sub('_', JOINT.join(path.with_suffix('').parts))
         encoded = stem.encode(errors='surrogateescape')
         if len(encoded) > LONGEST_NAME:
             digest = hashlib.sha256(encoded).hexdigest()[:8]
@@ -174,3 +180,22 @@ def photos_fingerprint(files: Sequence[PhotoFile]) -> str:
     """Their number, and a part of the sha256 of their paths below the folder of all photos."""
     digest = hashlib.sha256('\0'.join(photo.file for photo in files).encode(errors='surrogateescape')).hexdigest()
     return f'{len(files)} files ({digest[:12]})'
+
+
+def read_content(path: Path) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        UserError: it is missing, unreadable, empty, too large for any image, or no file.
+    """
+    try:
+        if not path.is_file():
+            raise UserError(f'{path} {"is no file" if path.exists() else "is not there, or a link to nothing"}')
+        size = path.stat().st_size
+        if not size:
+            raise UserError(f'{path} is empty')
+        if size > MAX_BYTES:
+            raise UserError(f'{path} has {size:,} bytes, more than {MAX_BYTES:,}; save it at a smaller size')
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror or error}') from error

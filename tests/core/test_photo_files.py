@@ -21,6 +21,7 @@ from tests.helpers.trees import manifest
         (['a/b.png', 'a__b.png'], ['a__b', 'a__b-png']),
         (['u\u0308.png', '\u00fc.png'], ['u\u0308', '\u00fc-png']),
         (['a.tar.png'], ['a.tar']),
+        (['a\nb.png', 'a\\b.png', 'a_b.png'], ['a_b', 'a_b-png', 'a_b-2']),
     ],
 )
 def test_names_are_those_of_folders_and_files(files, names):
