@@ -30,8 +30,8 @@ FAILED_FILE = 'failed.jsonl'
 JOINT = '__'
 """Between the folders and the name of a photo, in the name of its mask."""
 CONTROL = re.compile(r'[\x00-\x1f\x7f\\]')
-"""What a name of a file may have, and names in label files may not: line breaks and the like, and what separates folders
-on Windows."""
+"""What a photo's file may have in its name, and label files may not: line breaks and the like, and what separates
+folders on Windows."""
 LONGEST_NAME = 180
 """Bytes of a name: 255 are a file's, with what is put before and after it."""
 
