@@ -244,7 +244,10 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     """
     inner = folder / 'images'
     inner = inner if inner.is_dir() else folder
-    paths = list(_images(inner)) or [path for split in (TRAIN, VAL) for path in _images(inner / split)]
+    places = [inner] if _images(inner) else [inner / TRAIN, inner / VAL]
+    paths = [path for place in places for path in _images(place)]
+    for place in places:
+        _tell_passed_over(place, IMAGE_SUFFIXES)
     if not paths:
         raise UserError(f'`{argument}`={folder} holds no image ({", ".join(IMAGE_SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
@@ -293,14 +296,8 @@ def _of_folders(
             annotation.name: annotation.keypoints
             for annotation in annotate(coco.read(keypoints), task.only(classes=False, keypoints=True), str(keypoints))
         }
-    for part, suffixes in ((images, IMAGE_SUFFIXES), (masks, ('.png',))):
-        others = [path.name for path in files_by_suffix(part) if path.suffix.lower() not in suffixes]
-        others += [f'{path.name}/' for path in sorted(part.glob('*')) if path.is_dir()]
-        if others:
-            note(
-                f'{part}: {len(others)} files or folders are passed over, for example {others[0]}; read are '
-                f'{", ".join(suffixes)} in this folder itself'
-            )
+    _tell_passed_over(images, IMAGE_SUFFIXES)
+    _tell_passed_over(masks, ('.png',))
     paths = _by_stem(_images(images), 'images')
     painted = _by_stem(files_by_suffix(masks, '.png'), 'masks') if task.classes else {}
     strangers = sorted((set(painted) | set(points)) - set(paths))
@@ -352,6 +349,17 @@ def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
 def _keypoints(values: Sequence[float]) -> Keypoints:
     triples = np.reshape(np.asarray(values, dtype=np.float32), (-1, 3))
     return Keypoints(triples[:, :2], triples[:, 2].astype(np.uint8))
+
+
+def _tell_passed_over(folder: Path, suffixes: Sequence[str]) -> None:
+    """Tell what of a folder is not read: files of other suffixes, and folders."""
+    others = [path.name for path in files_by_suffix(folder) if path.suffix.lower() not in suffixes]
+    others += [f'{path.name}/' for path in sorted(folder.glob('[!.]*')) if path.is_dir()]
+    if others:
+        note(
+            f'{folder}: {len(others)} files or folders are passed over, for example {others[0]}; read are '
+            f'{", ".join(suffixes)} in this folder itself'
+        )
 
 
 def _images(folder: Path) -> list[Path]:

@@ -72,11 +72,15 @@ def test_fingerprint_follows_the_labels(tmp_path):
     assert read_labeled(folder).fingerprint() != before
 
 
-def test_images_without_labels(tmp_path):
+def test_images_without_labels(tmp_path, caplog):
     folder = write_world(tmp_path / 'world', range(3))
     for source in (folder, folder / 'images'):
         images = read_unlabeled(source, 'unlabeled')
         assert len(images) == 3 and images[0].mask is None and images[0].keypoints is None
+    (folder / 'images' / 'trip').mkdir()
+    (folder / 'images' / 'square002.png').rename(folder / 'images' / 'trip' / 'square002.png')
+    assert len(read_unlabeled(folder, 'unlabeled')) == 2
+    assert '1 files or folders are passed over, for example trip/; read are .png, .jpg' in caplog.text
 
 
 def test_what_is_passed_over_is_told(tmp_path, caplog):
