@@ -20,7 +20,7 @@ from datasetgan_ext.options import Command, conversion_options
     type=click.Path(file_okay=False, path_type=Path),
     metavar='DIR',
     required=True,
-    help='Written by datasetgan generate',
+    help='Written by datasetgan generate or predict',
 )
 @click.option('--format', 'format_name', type=click.Choice(DATASET_FORMATS), required=True, help='What to write')
 @click.option('--outdir', type=click.Path(path_type=Path), metavar='DIR', required=True, help='A new folder')

@@ -86,12 +86,21 @@ def _score_models(models, data, folds, device) -> dict:
     from datasetgan_ext.downstream.labeled_dataset import read_labeled
     from datasetgan_ext.downstream.model import DownstreamModel
     from datasetgan_ext.downstream.protocol import fold_table, score_by_folds, score_table, scores_of, to_json
+    from datasetgan_ext.formats.folder import DATASET_FILE, is_conversion, read_info
     from datasetgan_ext.metrics.folds import Score
 
     if data is None:
         raise UserError('--data is missing: labelled images to score --model on')
     paths = (checkpoints_of(models[0]) or list(models)) if len(models) == 1 else list(models)
-    images = read_labeled(data, DownstreamModel.load(paths[0], 'cpu').task)
+    model = DownstreamModel.load(paths[0], 'cpu')
+    images = read_labeled(data, model.task)
+    if (data / DATASET_FILE).is_file():
+        info = read_info(data, converted=is_conversion(data))
+        if info['options'].get('model') == model.fingerprint():
+            raise UserError(
+                f'--data={data} has the labels that this network predicted; a score on them says nothing. Give labels '
+                'that a person made or corrected'
+            )
     if len(paths) > 1:
         print(f'{len(paths)} networks, {folds} folds of {len(images)} images, one of which chose; in per cent:')
         content = score_by_folds(paths, images, folds, device=device)

@@ -47,6 +47,8 @@ def main(model, format_name, out, overwrite):
     start_logging()
     if out.exists() and not overwrite:
         raise UserError(f'--out={out} exists; give another file, or --overwrite')
+    if out.exists() and model.exists() and out.samefile(model):
+        raise UserError(f'--out={out} is --model itself, which would be lost; give another file')
     outputs = export_onnx(DownstreamModel.load(model, 'cpu'), out)
     print(f'{format_name.upper()}, with the outputs {" and ".join(outputs)}: {out}')
 

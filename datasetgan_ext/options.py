@@ -385,7 +385,8 @@ def tell_failures(failures: list[dict], path: Path, done: str, allowed: bool) ->
 
 
 def start_logging() -> None:
-    """Messages of the library go to stderr, as plain lines."""
+    """Messages of the library go to stderr, as plain lines; of other libraries, warnings alone."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Plain())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger('datasetgan_ext').setLevel(logging.INFO)

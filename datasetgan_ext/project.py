@@ -145,7 +145,7 @@ def main(
     from datasetgan_ext.core.photo_files import FAILED_FILE, find_photos
     from datasetgan_ext.generator.checkpoint import load_discriminator, load_generator
     from datasetgan_ext.generator.inversion import Inversion
-    from datasetgan_ext.generator.projected_samples import PhotoProjector
+    from datasetgan_ext.generator.projected_samples import MIN_EXPLAINED, PhotoProjector
     from datasetgan_ext.generator.sampling import SamplingOptions
     from datasetgan_ext.report.projections import REPORT_FILE, write_projections_report
 
@@ -172,8 +172,9 @@ def main(
     print(f'{len(found)} photos projected, PSNR {psnr[0]:.1f} to {psnr[-1]:.1f} dB, median {psnr[len(psnr) // 2]:.1f}')
     if doubtful:
         print(
-            f'{doubtful} of them are below {projector.min_quality:g} dB, or stranger than '
-            f'{projector.max_strangeness:g}: their labels are not learned'
+            f'{doubtful} of them are below {projector.min_quality:g} dB, explain less than '
+            f"{100 * MIN_EXPLAINED:g} % of the photo's variance, or are stranger than {projector.max_strangeness:g}: "
+            'their labels are not learned'
         )
     print(f'Look at {outdir / REPORT_FILE}')
     tell_failures(projected.failed, outdir / FAILED_FILE, 'projected', allow_failures)

@@ -23,7 +23,7 @@ SHOWN = 20
     type=click.Path(file_okay=False, path_type=Path),
     metavar='DIR',
     required=True,
-    help='Written by datasetgan generate',
+    help='Written by datasetgan generate or predict',
 )
 def main(dataset):
     """Check that every image and mask of a dataset is there and as it was written, and that masks and manifest agree.

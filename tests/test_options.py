@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import pickle
 
@@ -21,7 +22,7 @@ from datasetgan_ext.generator.upstream import find_upstream, import_upstream
 from datasetgan_ext.interpreter import keypoints, training_options
 from datasetgan_ext.interpreter.labeler import LabelerSpec
 from datasetgan_ext.metrics import folds
-from datasetgan_ext.options import Command, CountOrAll, Size
+from datasetgan_ext.options import Command, CountOrAll, Size, start_logging
 from tests.helpers.commands import SAMPLES, invoke, train_arguments
 from tests.helpers.upstream import needs_upstream
 
@@ -121,3 +122,16 @@ def test_a_name_that_is_not_utf8_is_printed():
 
     result = invoke(command)
     assert result.exit_code == 0 and 'images in out\\udcff' in result.output
+
+
+def test_other_libraries_are_heard_when_they_warn_alone(monkeypatch):
+    """The exporter to ONNX tells of each constant that it joins with another."""
+    ours, root = logging.getLogger('datasetgan_ext'), logging.getLogger()
+    level = ours.level, root.level
+    monkeypatch.setattr(root, 'handlers', [])
+    try:
+        start_logging()
+        assert ours.isEnabledFor(logging.INFO) and not logging.getLogger('onnxscript').isEnabledFor(logging.INFO)
+    finally:
+        ours.setLevel(level[0])
+        root.setLevel(level[1])

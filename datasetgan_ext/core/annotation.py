@@ -63,10 +63,12 @@ class Annotation:
         for labeled_hw in (None if mask is None else mask.shape, self.image_hw):
             if labeled_hw is not None and labeled_hw != image_hw:
                 resized = factor_text(labeled_hw, image_hw)
+                if labeled_hw == image_hw[::-1]:
+                    resized = ', as if the tool had not turned it as its EXIF says: label a copy that is saved upright'
                 raise UserError(
                     f'{self.source} is {size_text(labeled_hw)}, its image is {size_text(image_hw)} '
                     f'(height x width; image {self.name}){resized}. Labels are not resized here: have the '
-                    'tool work on the files of `samples` as they are, and export again'
+                    'tool work on the image files as they are, and export again'
                 )
         if mask is not None:
             self.check_classes(task.classes)

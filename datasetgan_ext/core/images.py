@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -37,6 +37,10 @@ MAX_PIXELS = 120_000_000
 BACKGROUND = (255, 255, 255)
 """What shows through transparent pixels: the white that browsers and viewers show."""
 
+HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
+SUBFILE_TYPE, REDUCED = 254, 1
+"""TIFF's tag NewSubfileType, and its bit that says: this is a smaller version of another picture of the file."""
+
 
 @contextmanager
 def open_image(path: Path, content: bytes | None = None) -> Iterator[PIL.Image.Image]:
@@ -54,8 +58,17 @@ def open_image(path: Path, content: bytes | None = None) -> Iterator[PIL.Image.I
             yield image
     except PILLOW_ERRORS as error:
         # a file in memory has no name that a message should tell
-        text = 'it is in no format that Pillow knows' if isinstance(error, PIL.UnidentifiedImageError) else error
+        text = _unknown(path, content) if isinstance(error, PIL.UnidentifiedImageError) else error
         raise UserError(f'{path} cannot be read as an image: {text}') from error
+
+
+def _unknown(path: Path, content: bytes | None) -> str:
+    """What is said of a file that Pillow does not know."""
+    with suppress(OSError), BytesIO(content) if content is not None else path.open('rb') as file:
+        head = file.read(12)
+        if head[4:8] == b'ftyp' and head[8:] in HEIC_BRANDS:
+            return "it is in HEIC, Apple's format, which Pillow does not know; save it as JPEG"
+    return 'it is in no format that Pillow knows'
 
 
 def read_rgb(path: Path, content: bytes | None = None) -> np.ndarray:
@@ -68,12 +81,16 @@ def read_rgb(path: Path, content: bytes | None = None) -> np.ndarray:
         path, content: see `open_image`.
 
     Raises:
-        UserError: the file cannot be read as an image, or has more than MAX_PIXELS pixels.
+        UserError: the file cannot be read as an image, has more than MAX_PIXELS pixels, or begins with a thumbnail.
     """
     with open_image(path, content) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(
                 f'it has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}; save it at a smaller size'
+            )
+        if getattr(image, 'tag_v2', {}).get(SUBFILE_TYPE, 0) & REDUCED:
+            raise ValueError(
+                "its first picture is a small copy of another, as in a camera's raw files; save it as JPEG or PNG"
             )
         return np.asarray(_eight_bits(PIL.ImageOps.exif_transpose(image)))
 

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import IMAGE_SUFFIXES
 
-OTHER_SUFFIXES = ('.gif', '.avif', '.heic', '.heif', '.jp2', '.dng')
+OTHER_SUFFIXES = ('.gif', '.jfif', '.jpe', '.mpo', '.avif', '.heic', '.heif', '.jp2', '.dng')
 """Of files that are photos too; those that Pillow cannot read are told of."""
+OWN_FILES = {'dataset.json': b'"format": "datasetgan-folder"', 'samples.json': b'"fingerprint": "'}
+"""What marks a folder that this program wrote, by the file in which it stands, near its beginning."""
+MAX_BYTES = 1 << 30
+"""Of a photo's file."""
+HEAD_BYTES = 4096
+SHOWN = 5
+"""Folders, or suffixes of files, that a message lists."""
 FAILED_FILE = 'failed.jsonl'
 """Of a folder that is made of photos: a line for each photo that could not be read, its file and the reason."""
 JOINT = '__'
 """Between the folders and the name of a photo, in the name of its mask."""
+CONTROL = re.compile(r'[\x00-\x1f\x7f\\]')
+"""What a photo's file may have in its name, and label files may not: line breaks and the like, and what separates
+folders on Windows."""
 LONGEST_NAME = 180
 """Bytes of a name: 255 are a file's, with what is put before and after it."""
+
+
+log = logging.getLogger(__name__)
 
 
 class PhotoFile(NamedTuple):
@@ -44,23 +61,31 @@ class PhotoFile(NamedTuple):
 def find_photos(given: Sequence[Path], but: Path | None = None) -> list[PhotoFile]:
     """Photos in folders, and folders below these, and single ones; in the order of their paths.
 
-    Hidden files and folders are passed over, and of folders' files those that have no suffix of an image.
+    Hidden files and folders are passed over. So are, with a warning, files of folders that have no suffix of an image,
+    links to folders, and folders that this program wrote: the masks there are no photos.
 
     Args:
         given: folders and files.
         but: a folder that is passed over.
 
     Raises:
-        UserError: there is no such file or folder, or no photo.
+        UserError: there is no such file or folder, or no photo; or this program wrote the folder.
     """
     paths: dict[Path, None] = {}
+    passed = _PassedOver()
     for place in given:
         if place.is_dir():
-            paths.update(dict.fromkeys(_photos_in(place, but)))
+            if _is_own(place):
+                raise UserError(
+                    f'`images`={place} was written by this program, and holds more than photos, such as masks; give '
+                    'the folder in it that has the images alone'
+                )
+            paths.update(dict.fromkeys(_photos_in(place, but, passed)))
         elif os.path.lexists(place):
             paths[place] = None
         else:
             raise UserError(f'`images`={place}: no such file or folder')
+    passed.tell()
     if not paths:
         listed = ', '.join(map(str, given))
         raise UserError(f'`images`={listed} holds no photo ({", ".join((*IMAGE_SUFFIXES, *OTHER_SUFFIXES))})')
@@ -71,16 +96,57 @@ def find_photos(given: Sequence[Path], but: Path | None = None) -> list[PhotoFil
     return [PhotoFile(path, file, name) for (file, path), name in zip(files, names)]
 
 
-def _photos_in(folder: Path, but: Path | None) -> Iterator[Path]:
+class _PassedOver:
+    """What of folders of photos is not taken."""
+
+    def __init__(self):
+        self.suffixes: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.own: list[str] = []
+
+    def tell(self) -> None:
+        """Warn of it, in a line for each kind."""
+        counts = [f'{count} {suffix or "without a suffix"}' for suffix, count in sorted(self.suffixes.items())]
+        for names, what in (
+            (counts, 'files that do not have the suffix of a photo are passed over: {}'),
+            (self.links, 'links to folders are not followed: {}; give the folders themselves too'),
+            (self.own, 'folders that this program wrote are passed over: {}; their masks are no photos'),
+        ):
+            if names:
+                more = f', and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
+                log.warning('`images`: %s', what.format(', '.join(names[:SHOWN]) + more))
+
+
+def _photos_in(folder: Path, but: Path | None, passed: _PassedOver) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise UserError(f'`images`: {error.filename} cannot be listed: {error.strerror}') from error
 
     but = but and but.resolve()
     for place, inner, files in os.walk(folder, onerror=refuse):
-        inner[:] = sorted(name for name in inner if not name.startswith('.') and Path(place, name).resolve() != but)
+        folders = [Path(place, name) for name in sorted(inner) if not name.startswith('.')]
+        folders = [path for path in folders if path.resolve() != but]
+        passed.links += [str(path) for path in folders if path.is_symlink()]
+        passed.own += [str(path) for path in folders if not path.is_symlink() and _is_own(path)]
+        inner[:] = [path.name for path in folders if not path.is_symlink() and not _is_own(path)]
         for name in files:
-            if not name.startswith('.') and Path(name).suffix.lower() in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES):
+            if name.startswith('.'):
+                continue
+            suffix = Path(name).suffix.lower()
+            if suffix in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES):
                 yield Path(place, name)
+            else:
+                passed.suffixes[suffix] += 1
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether this program wrote a folder of images and more; a file of that name may be somebody else's."""
+    for name, mark in OWN_FILES.items():
+        path = folder / name
+        if path.is_file():
+            with suppress(OSError), path.open('rb') as file:
+                if mark in file.read(HEAD_BYTES):
+                    return True
+    return False
 
 
 def unique_names(files: Sequence[str]) -> list[str]:
@@ -93,7 +159,7 @@ def unique_names(files: Sequence[str]) -> list[str]:
     names = []
     for file in files:
         path = Path(file)
-        stem = JOINT.join(path.with_suffix('').parts)
+        stem = CONTROL.sub('_', JOINT.join(path.with_suffix('').parts))
         encoded = stem.encode(errors='surrogateescape')
         if len(encoded) > LONGEST_NAME:
             digest = hashlib.sha256(encoded).hexdigest()[:8]
@@ -114,3 +180,22 @@ def photos_fingerprint(files: Sequence[PhotoFile]) -> str:
     """Their number, and a part of the sha256 of their paths below the folder of all photos."""
     digest = hashlib.sha256('\0'.join(photo.file for photo in files).encode(errors='surrogateescape')).hexdigest()
     return f'{len(files)} files ({digest[:12]})'
+
+
+def read_content(path: Path) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        UserError: it is missing, unreadable, empty, too large for any image, or no file.
+    """
+    try:
+        if not path.is_file():
+            raise UserError(f'{path} {"is no file" if path.exists() else "is not there, or a link to nothing"}')
+        size = path.stat().st_size
+        if not size:
+            raise UserError(f'{path} is empty')
+        if size > MAX_BYTES:
+            raise UserError(f'{path} has {size:,} bytes, more than {MAX_BYTES:,}; save it at a smaller size')
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror or error}') from error

@@ -25,6 +25,7 @@ from datasetgan_ext.core.annotation import Annotation, Keypoints
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES, read_rgb, upright_hw
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.recognition import Pictures
 from datasetgan_ext.formats import coco, png, voc
@@ -216,11 +217,18 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
         entries = _of_coco(folder, task)
     else:
         raise UserError(f'`{argument}`={folder} is in no known layout; give {LAYOUTS}')
+    entries = list(entries)
     wanted = [entry if task.classes else replace(entry, mask=None) for entry in entries]
     wanted = [entry if task.keypoints else replace(entry, keypoints=None) for entry in wanted]
     wanted = [entry for entry in wanted if entry.mask is not None or entry.keypoints is not None]
     if not wanted:
         raise UserError(f'`{argument}`={folder} holds no labelled image')
+    labeled = {entry.image for entry in wanted}
+    if passed := sorted(entry.image.name for entry in entries if entry.image not in labeled):
+        note(
+            f'`{argument}`={folder}: {len(passed)} of {len(entries)} images have no label and are passed over, for '
+            f'example {passed[0]}'
+        )
     task = task.only(
         classes=any(entry.mask is not None for entry in wanted),
         keypoints=any(entry.keypoints is not None for entry in wanted),
@@ -236,7 +244,10 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     """
     inner = folder / 'images'
     inner = inner if inner.is_dir() else folder
-    paths = list(_images(inner)) or [path for split in (TRAIN, VAL) for path in _images(inner / split)]
+    places = [inner] if _images(inner) else [inner / TRAIN, inner / VAL]
+    paths = [path for place in places for path in _images(place)]
+    for place in places:
+        _tell_passed_over(place, IMAGE_SUFFIXES)
     if not paths:
         raise UserError(f'`{argument}`={folder} holds no image ({", ".join(IMAGE_SUFFIXES)})')
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
@@ -285,6 +296,8 @@ def _of_folders(
             annotation.name: annotation.keypoints
             for annotation in annotate(coco.read(keypoints), task.only(classes=False, keypoints=True), str(keypoints))
         }
+    _tell_passed_over(images, IMAGE_SUFFIXES)
+    _tell_passed_over(masks, ('.png',))
     paths = _by_stem(_images(images), 'images')
     painted = _by_stem(files_by_suffix(masks, '.png'), 'masks') if task.classes else {}
     strangers = sorted((set(painted) | set(points)) - set(paths))
@@ -306,8 +319,8 @@ def _of_tool(images: Path, labels: Path, task: Task) -> Iterator[_Entry]:
     if strangers:
         raise UserError(f'{images} lacks the image of {len(strangers)} labels in {labels}, for example {strangers[0]}')
     for name, path in paths.items():
-        if name in found:
-            yield _Entry(path, found[name].mask, found[name].keypoints)
+        label = found.get(name)
+        yield _Entry(path, label and label.mask, label and label.keypoints)
 
 
 def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
@@ -336,6 +349,17 @@ def _of_coco(folder: Path, task: Task) -> Iterator[_Entry]:
 def _keypoints(values: Sequence[float]) -> Keypoints:
     triples = np.reshape(np.asarray(values, dtype=np.float32), (-1, 3))
     return Keypoints(triples[:, :2], triples[:, 2].astype(np.uint8))
+
+
+def _tell_passed_over(folder: Path, suffixes: Sequence[str]) -> None:
+    """Tell what of a folder is not read: files of other suffixes, and folders."""
+    others = [path.name for path in files_by_suffix(folder) if path.suffix.lower() not in suffixes]
+    others += [f'{path.name}/' for path in sorted(folder.glob('[!.]*')) if path.is_dir()]
+    if others:
+        note(
+            f'{folder}: {len(others)} files or folders are passed over, for example {others[0]}; read are '
+            f'{", ".join(suffixes)} in this folder itself'
+        )
 
 
 def _images(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from datasetgan_ext.core.annotation import Keypoints
 from datasetgan_ext.core.choices import VIEWS
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import read_rgb
+from datasetgan_ext.core.photo_files import read_content
 from datasetgan_ext.downstream.batches import normalize, to_input
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.interpreter.uncertainty import foreground_mean
@@ -26,8 +27,6 @@ OFFSETS = ((0, 0), (4, 0), (-2, 3), (-2, -3))
 """Rows and columns by which the views are shifted, in pixels of the network's images; in all, they are not."""
 DEFAULT_BATCH = {'cpu': 1, 'cuda': 16}
 """On a CPU one image at a time makes each independent of its neighbours, to the last bit."""
-MAX_BYTES = 1 << 30
-"""Of a photo's file."""
 LOOK_HW = (4, 4)
 """Of the small copy that `look` is."""
 
@@ -123,25 +122,6 @@ class Photo(NamedTuple):
         return self._replace(problem=message.removeprefix(f'{self.path} '), content=None)
 
 
-def read_content(path: Path) -> bytes:
-    """All bytes of a file.
-
-    Raises:
-        UserError: it is missing, unreadable, empty, too large for any image, or no file.
-    """
-    try:
-        if not path.is_file():
-            raise UserError(f'{path} {"is no file" if path.exists() else "is not there, or a link to nothing"}')
-        size = path.stat().st_size
-        if not size:
-            raise UserError(f'{path} is empty')
-        if size > MAX_BYTES:
-            raise UserError(f'{path} has {size:,} bytes, more than {MAX_BYTES:,}; save it at a smaller size')
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f'{path} cannot be read: {error.strerror or error}') from error
-
-
 class FailedPhoto(NamedTuple):
     """A photo that could not be read, and why."""
 
@@ -217,7 +197,7 @@ class PhotoLabeler:
 
         Raises:
             UserError: there is no such number of views, the network does not take mirror images, or `ignore_below` is
-                no such share.
+                no such share, or of a network without classes.
         """
         if views not in VIEWS:
             raise UserError(f'`views`={views} is none of {", ".join(map(str, VIEWS))}')
@@ -228,6 +208,10 @@ class PhotoLabeler:
             )
         if not 0 <= ignore_below < 1:
             raise UserError(f'`ignore_below`={ignore_below} is not a probability; give a number from 0 to below 1')
+        if ignore_below and not model.task.classes:
+            raise UserError(
+                f'`ignore_below`={ignore_below} is of classes, and this network has keypoints alone; give 0'
+            )
         self.model = model
         self.views = views
         self.ignore_below = ignore_below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -14,12 +15,20 @@ from typing import Any
 from tqdm import tqdm
 
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.files import holds_files, remove_temporary_folders, temporary_folder, writing
+from datasetgan_ext.core.files import (
+    file_sha256,
+    files_by_suffix,
+    holds_files,
+    remove_temporary_folders,
+    temporary_folder,
+    writing,
+)
 from datasetgan_ext.core.locks import locked_place
 from datasetgan_ext.formats.coco_dataset import Coco
 from datasetgan_ext.formats.folder import (
     CONVERSION,
     DATASET_FILE,
+    LABELS_SHA256,
     MANIFEST,
     Conversion,
     FolderDataset,
@@ -28,7 +37,7 @@ from datasetgan_ext.formats.folder import (
 )
 from datasetgan_ext.formats.huggingface import HuggingFace
 from datasetgan_ext.formats.tool_datasets import Cvat, LabelMe, LabelStudio
-from datasetgan_ext.formats.voc import Voc
+from datasetgan_ext.formats.voc import MASKS, Voc
 from datasetgan_ext.formats.webdataset import Webdataset
 from datasetgan_ext.formats.yolo import Yolo, YoloPose
 
@@ -93,6 +102,7 @@ def _write(dataset: FolderDataset, conversion: Conversion, outdir: Path) -> None
 
         conversion.write(dataset, temporary, progress)
         info = dataset.info_of_conversion(conversion.settings())
+        info[CONVERSION][LABELS_SHA256] = labels_sha256(temporary)
         (temporary / DATASET_FILE).write_text(json.dumps(info, indent=1) + '\n', encoding='utf-8')
         if is_conversion(outdir):
             _remove(outdir)
@@ -107,17 +117,48 @@ def convert_within(dataset: FolderDataset, conversion: Conversion) -> Path:
     What is there already stays, unless the dataset or an option has changed since; then it is replaced, at the end.
 
     Raises:
-        UserError: as from `convert`.
+        UserError: as from `convert`; or it would replace what a person has changed.
     """
     outdir = dataset.folder / conversion.name
     with locked_place(outdir, 'outdir'):
         if not is_conversion(outdir):
             if holds_files(outdir) or outdir.is_file():
                 raise UserError(f'`format`={conversion.name} is written to {outdir}, which holds something else')
-        elif read_info(outdir, converted=True) == dataset.info_of_conversion(conversion.settings()):
-            return outdir
+        else:
+            found = read_info(outdir, converted=True)
+            found[CONVERSION].pop(LABELS_SHA256, None)
+            if found == dataset.info_of_conversion(conversion.settings()):
+                return outdir
+        check_unchanged(outdir, conversion.name)
         _write(dataset, conversion, outdir)
     return outdir
+
+
+def check_unchanged(folder: Path, name: str) -> None:
+    """Raises UserError if the labels of a conversion are not as they were written: a person may have corrected them.
+
+    Args:
+        folder: of the conversion; if there is none, nothing is looked at.
+        name: of the format.
+    """
+    if not is_conversion(folder):
+        return
+    written = read_info(folder, converted=True)[CONVERSION].get(LABELS_SHA256)
+    if written not in (None, labels_sha256(folder)):
+        raise UserError(
+            f'`format`={name}: {folder} would be deleted to be written anew, and labels in it were changed after they '
+            'were written. Give that folder another name, so that corrections are kept, and the same command again'
+        )
+
+
+def labels_sha256(folder: Path) -> str:
+    """sha256 (hex) over the files of a conversion in which tools save labels, and their names."""
+    digest = hashlib.sha256()
+    for path in files_by_suffix(folder, '.json', '.xml', '.txt', '.png', below=True):
+        is_picture = path.suffix.lower() == '.png' and path.parent.name != MASKS
+        if not is_picture and path != folder / DATASET_FILE:
+            digest.update(os.fsencode(f'{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n'))
+    return digest.hexdigest()
 
 
 def remove_conversion(folder: Path, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -32,11 +31,11 @@ FORMAT = 'datasetgan-folder'
 FORMAT_VERSION = 1
 CONVERSION = 'conversion'
 """What the dataset.json of a dataset in another format has beside that of the dataset it was made from."""
+LABELS_SHA256 = 'labels_sha256'
+"""In that note: of the labels as they were written."""
 TRAIN, VAL = 'train', 'val'
 PLAIN_FORMATS = {'JPEG': ('.jpg', '.jpeg'), 'PNG': ('.png',)}
 """What every program reads, with the suffixes of such files."""
-
-log = logging.getLogger(__name__)
 
 Progress = Callable[[Iterable[dict]], Iterable[dict]]
 """Goes through records, and shows how far it is."""
@@ -140,11 +139,16 @@ def file_of(folder: Path, record: dict, kind: str) -> Path:
     """A record's image or mask. A photo may be a link to where it lies, if that has the recorded content.
 
     Raises:
-        UserError: the file is outside the folder.
+        UserError: the file is outside the folder, or the photo has changed since it was labelled.
     """
     path = folder / record[kind] if is_inside(record[kind]) else folder
-    if PHOTO in record and path.is_symlink() and path.is_file() and file_sha256(path) == record[f'{kind}_sha256']:
-        return path
+    if PHOTO in record and kind == 'image' and path.is_symlink():
+        if path.is_file() and file_sha256(path) == record['image_sha256']:
+            return path
+        raise UserError(
+            f'{path} is a link to a photo that has changed since it was labelled, or is not there; put it back, or '
+            'give the command that made the labels again'
+        )
     return inside(folder, record[kind])
 
 
@@ -249,6 +253,7 @@ class FolderDataset:
         for path in sorted(self.folder.glob(f'*/{DATASET_FILE}')):
             if not path.parent.name.startswith('.') and is_conversion(path.parent):
                 found = read_info(path.parent, converted=True)
+                found[CONVERSION].pop(LABELS_SHA256, None)
                 settings = {name: value for name, value in found[CONVERSION].items() if name != 'manifest_sha256'}
                 if found != self.info_of_conversion(settings):
                     yield path.parent.name, settings
@@ -273,7 +278,7 @@ class FolderDataset:
                 if f'{folder}/{path.name}' not in known:
                     yield f'{folder}/{path.name}: belongs to no sample of {MANIFEST} that has files'
         for name, settings in self.outdated_conversions():
-            yield f'{name}: was converted before the dataset changed; generate with `format`={settings["format"]}'
+            yield f'{name}: was converted before the dataset changed; --format={settings["format"]} writes it anew'
         for name, count in (('samples', samples), ('kept', kept)):
             if count != self.info['summary'][name]:
                 yield f'{MANIFEST}: {count} {name}, but {DATASET_FILE} tells of {self.info["summary"][name]}'
@@ -390,11 +395,3 @@ def name_of_record(record: dict) -> str:
 def _unit_interval(name: str) -> float:
     """A number in [0, 1) that looks random but follows from the name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], 'big') / 2**48
-
-
-def records_so_far(folder: Path) -> Iterator[dict]:
-    """Records of a run that goes on, of a finished one, or none of one that has only begun. Damaged ones are told."""
-    for path in (folder / PARTIAL, folder / MANIFEST):
-        if path.exists():
-            return read_manifest(path, lambda message: log.warning('%s: that image is made again', message))
-    return iter(())

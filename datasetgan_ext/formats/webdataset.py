@@ -1,4 +1,7 @@
-"""WebDataset: tars `train-000000.tar`, ... of `NAME.image.png` (photos also .jpg), `NAME.mask.png` and `NAME.json`."""
+"""WebDataset: tars `train-000000.tar`, ... of `NAME.image.png` (photos also .jpg), `NAME.mask.png` and `NAME.json`.
+
+A dot in a NAME is written as %2E, and a percent sign as %25: the format has the name end at the first dot.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +47,17 @@ class Webdataset(Conversion):
 
 
 def _add_sample(tar: tarfile.TarFile, dataset: FolderDataset, record: dict) -> None:
-    name = name_of_record(record)
+    name = _key(name_of_record(record))
     _add(tar, f'{name}.image{Path(dataset.file_name(record)).suffix}', dataset.content(record))
     if 'mask' in record:
         _add(tar, f'{name}.mask.png', (dataset.folder / record['mask']).read_bytes())
     label = {key: value for key, value in record.items() if not key.startswith(('image', 'mask')) and key != 'kept'}
     _add(tar, f'{name}.json', json.dumps(label).encode())
+
+
+def _key(name: str) -> str:
+    """A sample's key, which for WebDataset ends at the first dot: `2024.05.01` -> `2024%2E05%2E01`."""
+    return name.replace('%', '%25').replace('.', '%2E')
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

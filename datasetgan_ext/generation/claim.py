@@ -9,7 +9,7 @@ from pathlib import Path
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import holds_files, write_atomically
 from datasetgan_ext.core.photo_files import FAILED_FILE
-from datasetgan_ext.formats.conversions import CONVERSIONS, remove_conversion
+from datasetgan_ext.formats.conversions import CONVERSIONS, check_unchanged, remove_conversion
 from datasetgan_ext.formats.folder import DATASET_FILE, KEYPOINTS_FILE, MANIFEST, PARTIAL, read_info
 from datasetgan_ext.generation.description import check_same
 from datasetgan_ext.generation.upload import Destination
@@ -29,7 +29,8 @@ def claim_folder(folder: Path, description: dict, overwrite: bool) -> None:
         overwrite: delete a dataset of ours that is there, whatever its options.
 
     Raises:
-        UserError: the folder holds other things, or a dataset with other options.
+        UserError: the folder holds other things, or a dataset with other options; or labels that a person changed would
+            be deleted.
     """
     if holds_files(folder):
         try:
@@ -57,6 +58,8 @@ def write_info(folder: Path, info: dict) -> None:
 
 def _delete_dataset(folder: Path) -> None:
     """Delete a dataset but for dataset.json, which tells that the folder is ours until another replaces it."""
+    for name in CONVERSIONS:
+        check_unchanged(folder / name, name)
     for name in CONVERSIONS:
         remove_conversion(folder, name)
     for name in OURS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import filterfalse
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +13,7 @@ import numpy as np
 
 from datasetgan_ext.core.files import save_atomically, writing
 from datasetgan_ext.core.seeds import sample_id
-from datasetgan_ext.formats.folder import MANIFEST, PARTIAL, Summary, read_manifest, records_so_far
+from datasetgan_ext.formats.folder import MANIFEST, PARTIAL, Summary, read_manifest
 from datasetgan_ext.generation.curation import REASONS, UNCERTAINTY, Curation
 
 log = logging.getLogger(__name__)
@@ -166,3 +166,11 @@ class _Counts:
 
 def _line(record: dict) -> bytes:
     return (json.dumps(record) + '\n').encode()
+
+
+def records_so_far(folder: Path) -> Iterator[dict]:
+    """Records of a run that goes on, of a finished one, or none of one that has only begun. Damaged ones are told."""
+    for path in (folder / PARTIAL, folder / MANIFEST):
+        if path.exists():
+            return read_manifest(path, lambda message: log.warning('%s: that image is made again', message))
+    return iter(())

@@ -37,7 +37,7 @@ def write_order(path: Path, manifest: Path, count: int = LISTED) -> None:
     for record in read_manifest(manifest):
         if record[PHOTO] in wanted:
             styles[record[PHOTO]] = _style(record)
-            files[record[PHOTO]] = record['file']
+            files[record[PHOTO]] = ' '.join(record['file'].splitlines())
     chosen = choose_apart(pool, styles, [], min(count, len(pool)))
     write_atomically(path, ''.join(f'{files[number]}\n' for number in chosen).encode())
 

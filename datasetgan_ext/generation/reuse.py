@@ -9,9 +9,10 @@ from pathlib import Path
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import inside
 from datasetgan_ext.core.seeds import parse_seeds, sample_id
-from datasetgan_ext.formats.folder import DATASET_FILE, read_info, records_so_far
+from datasetgan_ext.formats.folder import DATASET_FILE, read_info
 from datasetgan_ext.generation.description import COMPUTING, differences
 from datasetgan_ext.generation.encoding import HALVED, Encoded
+from datasetgan_ext.generation.manifest import records_so_far
 
 WHICH_ONES = ('seeds', 'keep', 'min-pixels', 'balance-classes')
 """Options that say which samples there are, not what they are like."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,6 @@ from datasetgan_ext.core.choices import MAX_STRANGENESS, MIN_QUALITY, PROJECTION
 from datasetgan_ext.core.crops import Crop, crop_of
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import (
-    file_sha256,
     holds_files,
     inside,
     json_lines,
@@ -28,7 +28,7 @@ from datasetgan_ext.core.files import (
 )
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.locks import locked
-from datasetgan_ext.core.photo_files import FAILED_FILE, PhotoFile
+from datasetgan_ext.core.photo_files import FAILED_FILE, PhotoFile, read_content
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.encoder import Encoder
 from datasetgan_ext.generator.inversion import Inversion, Inverted
@@ -235,17 +235,15 @@ class PhotoProjector:
             try:
                 photos.append(self._read_one(number, file))
             except UserError as error:
-                failures.append({'file': file.file, 'reason': error.message})
-            except OSError as error:
-                failures.append({'file': file.file, 'reason': f'it cannot be read: {error.strerror or error}'})
+                failures.append({'file': file.file, 'reason': error.message.removeprefix(f'{file.path} ')})
         return photos, failures
 
     def _read_one(self, number: int, file: PhotoFile) -> ReadPhoto:
-        sha256 = file_sha256(file.path)
-        photo = read_rgb(file.path)
+        content = read_content(file.path)
+        photo = read_rgb(file.path, content)
         crop = crop_of(self.transform, photo.shape[:2], self.inversion.image_hw)
         picture = crop.picture(photo, self.inversion.generator.image_channels)
-        return ReadPhoto(number, file, sha256, crop, picture)
+        return ReadPhoto(number, file, hashlib.sha256(content).hexdigest(), crop, picture)
 
     def _is_whole(self, photo: ReadPhoto, sample: Sample) -> bool:
         """Whether a sample is of a photo as it is now, and its pictures are there."""

@@ -9,7 +9,13 @@ import numpy as np
 import PIL.Image
 
 from datasetgan_ext import evaluate, gen_samples, train_interpreter
+from datasetgan_ext.core.photo_files import find_photos
+from datasetgan_ext.downstream.prediction import PhotoLabeler
+from datasetgan_ext.formats.conversions import convert, make_conversion
+from datasetgan_ext.formats.folder import FolderDataset
+from datasetgan_ext.generation.photo_run import PhotoRun
 from tests.helpers.commands import MASKS, SIDE, invoke, train_arguments
+from tests.helpers.photos import write_good_photos, write_model
 
 
 def test_evaluate_never_scores_what_it_was_trained_on(tmp_path):
@@ -66,3 +72,13 @@ def test_evaluate_takes_an_interpreter_or_networks():
     for arguments in ((), ('--network=demo', '--model=m.safetensors')):
         assert 'one of the two' in invoke(evaluate.main, *arguments).output
     assert '--data is missing' in invoke(evaluate.main, '--model=m.safetensors').output
+
+
+def test_a_networks_own_predictions_say_nothing_of_it(tmp_path):
+    model = write_model(tmp_path / 'm.safetensors')
+    write_good_photos(tmp_path / 'photos')
+    PhotoRun(PhotoLabeler(model), find_photos([tmp_path / 'photos']), tmp_path / 'out')()
+    convert(FolderDataset(tmp_path / 'out'), make_conversion('voc'), tmp_path / 'voc')
+    for data in ('out', 'voc'):
+        result = invoke(evaluate.main, f'--model={tmp_path}/m.safetensors', f'--data={tmp_path / data}')
+        assert result.exit_code == 1 and 'has the labels that this network predicted' in result.output, result.output

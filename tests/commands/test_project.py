@@ -100,7 +100,8 @@ def test_photos_and_samples_together(photos, tmp_path):
 
 def test_photos_that_are_not_trusted_are_told(photos, tmp_path):
     output = output_of(project.main, *projected(tmp_path, photos, '--min-quality=99'))
-    assert '3 of them are below 99 dB, or stranger than 1e+09: their labels are not learned' in output
+    told = "3 of them are below 99 dB, explain less than 70 % of the photo's variance, or are stranger than 1e+09: "
+    assert f'{told}their labels are not learned' in output
     assert (tmp_path / 'projected' / 'report.html').read_text().count(', not trusted') == 3
 
 

@@ -107,3 +107,16 @@ def test_what_nobody_could_label(tmp_path, monkeypatch):
     PIL.Image.new('L', (11, 10)).save(tmp_path / 'large.png')
     with pytest.raises(UserError, match='large.png cannot be read as an image: it has 11 x 10 pixels, more than 100'):
         read_rgb(tmp_path / 'large.png')
+
+
+def test_photos_of_phones_and_cameras_that_pillow_does_not_know(tmp_path):
+    (tmp_path / 'a.heic').write_bytes(b'\0\0\0\x18ftypheic' + bytes(100))
+    for content in (None, (tmp_path / 'a.heic').read_bytes()):
+        with pytest.raises(UserError, match=r"a.heic cannot be .*: it is in HEIC, Apple's format.* save it as JPEG"):
+            read_rgb(tmp_path / 'a.heic', content)
+    large, small = PIL.Image.new('RGB', (40, 30)), PIL.Image.new('RGB', (4, 3))
+    small.save(tmp_path / 'a.dng', format='TIFF', save_all=True, append_images=[large], tiffinfo={254: 1})
+    with pytest.raises(UserError, match='a.dng cannot be .* first picture is a small copy of another'):
+        read_rgb(tmp_path / 'a.dng')
+    large.save(tmp_path / 'b.tif', save_all=True, append_images=[small], tiffinfo={254: 0})
+    assert read_rgb(tmp_path / 'b.tif').shape == (30, 40, 3)

@@ -76,3 +76,15 @@ def test_a_file_that_is_there_stays(tmp_path):
     result = invoke(export_model.main, f'--model={tmp_path}/m.safetensors', f'--out={tmp_path}/m.onnx')
     assert result.exit_code == 1 and 'exists; give another file, or --overwrite' in result.output
     assert (tmp_path / 'm.onnx').read_text() == 'mine'
+
+
+def test_the_network_itself_is_never_replaced(tmp_path):
+    write_model(tmp_path / 'm.safetensors')
+    (tmp_path / 'linked.onnx').symlink_to('m.safetensors')
+    before = (tmp_path / 'm.safetensors').read_bytes()
+    for out in ('m.safetensors', 'linked.onnx'):
+        result = invoke(
+            export_model.main, f'--model={tmp_path}/m.safetensors', f'--out={tmp_path / out}', '--overwrite'
+        )
+        assert result.exit_code == 1 and 'is --model itself, which would be lost' in result.output
+    assert (tmp_path / 'm.safetensors').read_bytes() == before

@@ -72,11 +72,42 @@ def test_fingerprint_follows_the_labels(tmp_path):
     assert read_labeled(folder).fingerprint() != before
 
 
-def test_images_without_labels(tmp_path):
+def test_images_without_labels(tmp_path, caplog):
     folder = write_world(tmp_path / 'world', range(3))
     for source in (folder, folder / 'images'):
         images = read_unlabeled(source, 'unlabeled')
         assert len(images) == 3 and images[0].mask is None and images[0].keypoints is None
+    (folder / 'images' / 'trip').mkdir()
+    (folder / 'images' / 'square002.png').rename(folder / 'images' / 'trip' / 'square002.png')
+    assert len(read_unlabeled(folder, 'unlabeled')) == 2
+    assert '1 files or folders are passed over, for example trip/; read are .png, .jpg' in caplog.text
+
+
+def test_what_is_passed_over_is_told(tmp_path, caplog):
+    folder = write_world(tmp_path / 'world', range(4))
+    assert len(read_labeled(folder)) == 4 and not caplog.messages
+    (folder / 'keypoints.json').unlink()
+    (folder / 'masks' / 'square001.png').rename(folder / 'masks' / 'square001.tif')
+    (folder / 'images' / 'more').mkdir()
+    images = read_labeled(folder)
+    assert [image.name for image in images] == ['square000', 'square002', 'square003']
+    assert caplog.messages == [
+        f'{folder}/images: 1 files or folders are passed over, for example more/; read are .png, .jpg, .jpeg, .webp, '
+        '.bmp, .tif, .tiff in this folder itself',
+        f'{folder}/masks: 1 files or folders are passed over, for example square001.tif; read are .png in this folder '
+        'itself',
+        f'`data`={folder}: 1 of 4 images have no label and are passed over, for example square001.png',
+    ]
+
+
+def test_a_label_of_the_picture_as_it_lies_in_the_file_is_told(tmp_path):
+    folder = write_world(tmp_path / 'world', range(2))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (20, 10)).save(folder / 'images' / 'square001.png', exif=exif)
+    Image.new('L', (20, 10)).save(folder / 'masks' / 'square001.png')
+    with pytest.raises(UserError, match='is 10x20, its image is 20x10 .* as if the tool had not turned it as its EXIF'):
+        list(read_labeled(folder))
 
 
 def test_the_first_images(tmp_path):

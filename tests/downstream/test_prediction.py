@@ -152,6 +152,13 @@ def test_options_are_checked(options, message):
         list(predict(model_of(), [np.zeros((2, 2))]))
 
 
+def test_no_probability_of_classes_for_a_network_without():
+    model = model_of()
+    model.task = model.task.only(classes=False, keypoints=True)
+    with pytest.raises(UserError, match='`ignore_below`=0.5 is of classes, and this network has keypoints alone'):
+        predict(model, [], ignore_below=0.5)
+
+
 def test_no_mirror_images_for_a_network_that_was_trained_without():
     model = model_of()
     model.training = {'mirror': False}

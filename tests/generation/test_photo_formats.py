@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import urllib.parse
 
 import numpy as np
 import PIL.Image
@@ -20,7 +21,7 @@ from datasetgan_ext.formats.conversions import make_conversion
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generation.photo_run import PhotoRun
-from tests.helpers.photos import write_good_photos
+from tests.helpers.photos import write_good_photos, write_model
 from tests.helpers.trees import manifest
 
 
@@ -90,6 +91,20 @@ def test_images_are_those_that_were_labelled(outdir):
     sizes = {image['file_name']: (image['height'], image['width']) for image in _coco(outdir)['images']}
     assert sizes['LONG.png'] == (9, 61) and sizes['turned.png'] == (40, 30)
     assert len(set(sizes.values())) == 3
+
+
+def test_names_with_dots_stay_apart_in_webdataset(outdir, tmp_path):
+    webdataset = pytest.importorskip('webdataset')
+    names = ['2024.05.01', '2024.05.02', 'a%b', 'a%25b']
+    (tmp_path / 'photos').mkdir()
+    for name in names:
+        shutil.copyfile(outdir.parent / 'photos' / 'a.png', tmp_path / 'photos' / f'{name}.png')
+    labeler = PhotoLabeler(write_model(tmp_path / 'm.safetensors'))
+    files = find_photos([tmp_path / 'photos'])
+    PhotoRun(labeler, files, tmp_path / 'out', conversions=[make_conversion('webdataset', {'val': 0.0})])()
+    items = list(webdataset.WebDataset(str(tmp_path / 'out/webdataset/train-000000.tar'), shardshuffle=False))
+    assert sorted(urllib.parse.unquote(item['__key__']) for item in items) == sorted(names)
+    assert {key for item in items for key in item if key[0] != '_'} == {'image.png', 'mask.png', 'json'}
 
 
 def test_keypoints_have_their_place_at_each_size(outdir):

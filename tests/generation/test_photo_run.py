@@ -14,6 +14,7 @@ from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.prediction import PhotoLabeler
+from datasetgan_ext.formats.conversions import make_conversion
 from datasetgan_ext.formats.folder import FolderDataset
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generation.executors import ThisProcess
@@ -137,6 +138,46 @@ def test_a_photo_that_changed_is_labelled_again(labeler, tmp_path):
         after = manifest(tmp_path / outdir)[0]
         assert before['file'] == after['file'] and after['image_hw'] == [128, 128]
         assert list(FolderDataset(tmp_path / outdir).problems()) == []
+
+
+def test_photos_that_changed_or_went_are_named(labeler, tmp_path):
+    """By all that read the labels later: they are of the photo as it was."""
+    write_good_photos(tmp_path / 'photos')
+    run_of(labeler, tmp_path)()
+    dataset = FolderDataset(tmp_path / 'out')
+    message = (
+        'images/LONG.PNG is a link to a photo that has changed since it was labelled, or is not there; put it back'
+    )
+    for change in (lambda path: shutil.copyfile(tmp_path / 'photos' / 'a.png', path), os.unlink):
+        change(tmp_path / 'photos' / 'LONG.PNG')
+        (problem,) = dataset.problems()
+        assert message in problem
+        with pytest.raises(UserError, match=message):
+            list(dataset.kept(0, 'train'))
+        with pytest.raises(UserError, match=message):
+            read_labeled(tmp_path / 'out')
+
+
+def test_labels_that_a_person_corrected_are_never_replaced(labeler, tmp_path):
+    """LabelMe saves where it opened: in out/labelme. A photo that is mended changes the dataset."""
+    write_good_photos(tmp_path / 'photos')
+    (tmp_path / 'photos' / 'bad.png').write_text('no image')
+    conversions = [make_conversion('labelme', {'val': 0.0})]
+    run_of(labeler, tmp_path, conversions=conversions)()
+    labels = tmp_path / 'out' / 'labelme' / 'train' / 'a.json'
+    corrected = labels.read_bytes() + b'\n'
+    labels.write_bytes(corrected)
+    run_of(labeler, tmp_path, conversions=conversions)()  # nothing changed
+    shutil.copyfile(tmp_path / 'photos' / 'a.png', tmp_path / 'photos' / 'bad.png')
+    for overwrite in (False, True):
+        with pytest.raises(
+            UserError, match=r'labelme would be deleted .* were changed after they were written. Give that'
+        ):
+            run_of(labeler, tmp_path, conversions=conversions)(overwrite)
+    assert labels.read_bytes() == corrected
+    (tmp_path / 'out' / 'labelme').rename(tmp_path / 'corrected')
+    assert run_of(labeler, tmp_path, conversions=conversions)().failed == 0
+    assert len(list(labels.parent.glob('*.json'))) == 12 and labels.read_bytes() != corrected
 
 
 def test_not_one_photo(labeler, tmp_path):

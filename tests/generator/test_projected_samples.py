@@ -1,6 +1,7 @@
 """Photos projected into a folder of samples: resumed, judged, and learned from."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -190,11 +191,19 @@ def test_the_encoder_is_kept(projector, generator, monkeypatch):
 
 def test_photos_that_cannot_be_read_are_rows(projector, photos):
     (photos / 'b.png').write_bytes(b'no image')
+    (photos / 'f.png').touch()
+    os.mkfifo(photos / 'g.png')  # which would wait for somebody to write into it
     projected = replace(projector, files=find_photos([photos]))(progress=False)
     assert [sample.name for sample in projected.samples.samples] == list('acde')
-    (row,) = projected.failed
-    assert row['file'] == 'b.png' and 'cannot be read as an image' in row['reason']
-    assert json.loads((projector.outdir / 'failed.jsonl').read_text()) == row
+    assert projected.failed == [
+        {'file': 'b.png', 'reason': 'cannot be read as an image: it is in no format that Pillow knows'},
+        {'file': 'f.png', 'reason': 'is empty'},
+        {'file': 'g.png', 'reason': 'is no file'},
+    ]
+    rows = (projector.outdir / 'failed.jsonl').read_text().splitlines()
+    assert list(map(json.loads, rows)) == projected.failed
+    for name in 'fg':
+        (photos / f'{name}.png').unlink()
     for path in photos.iterdir():
         path.write_bytes(b'')
     with pytest.raises(UserError, match='not one of 5 photos could be read'):
