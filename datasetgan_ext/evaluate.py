@@ -40,6 +40,12 @@ from datasetgan_ext.options import Command, label_options, loading_options, seed
     help='Real labelled images for --model: images/ with masks/, keypoints.json or both',
 )
 @click.option(
+    '--merge-classes',
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar='FILE',
+    help="JSON that joins --data's classes into those of --model: see train-downstream",
+)
+@click.option(
     '--folds',
     type=click.IntRange(min=2),
     default=FOLDS,
@@ -54,7 +60,7 @@ from datasetgan_ext.options import Command, label_options, loading_options, seed
     metavar='FILE',
     help='Also write the scores here',
 )
-def main(network, models, data, folds, device, json_path, **options):
+def main(network, models, data, merge_classes, folds, device, json_path, **options):
     """Score an interpreter on labelled images that it was not trained on, or (--model) networks that were trained on a
     dataset: IoU and boundary F-score per class, their means, pixel accuracy; of keypoints their errors and PCK.
 
@@ -76,12 +82,18 @@ def main(network, models, data, folds, device, json_path, **options):
     start_logging()
     if bool(network) == bool(models):
         raise UserError('give --network, with an interpreter to score, or --model and --data: one of the two')
-    content = _score_models(models, data, folds, device) if models else _score_interpreter(network, device, **options)
+    if merge_classes and not models:
+        raise UserError('--merge-classes is for --model and --data; an interpreter is scored on its own classes')
+    if models:
+        content = _score_models(models, data, merge_classes, folds, device)
+    else:
+        content = _score_interpreter(network, device, **options)
     if json_path:
         write_atomically(json_path, (json.dumps(content, indent=1) + '\n').encode())
 
 
-def _score_models(models, data, folds, device) -> dict:
+def _score_models(models, data, merge_classes, folds, device) -> dict:
+    from datasetgan_ext.downstream.class_map import ClassMap
     from datasetgan_ext.downstream.fitting import checkpoints_of
     from datasetgan_ext.downstream.labeled_dataset import read_labeled
     from datasetgan_ext.downstream.model import DownstreamModel
@@ -93,7 +105,15 @@ def _score_models(models, data, folds, device) -> dict:
         raise UserError('--data is missing: labelled images to score --model on')
     paths = (checkpoints_of(models[0]) or list(models)) if len(models) == 1 else list(models)
     model = DownstreamModel.load(paths[0], 'cpu')
-    images = read_labeled(data, model.task)
+    if merge_classes:
+        images = read_labeled(data, class_map=ClassMap.read(merge_classes))
+        if images.task.classes != model.task.classes:
+            raise UserError(
+                f'--merge-classes={merge_classes} makes the classes {", ".join(images.task.classes)} of --data; '
+                f'--model has {", ".join(model.task.classes)}. They must be the same, in the same order'
+            )
+    else:
+        images = read_labeled(data, model.task)
     if (data / DATASET_FILE).is_file():
         info = read_info(data, converted=is_conversion(data))
         if info['options'].get('model') == model.fingerprint():

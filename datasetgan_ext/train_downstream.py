@@ -75,6 +75,12 @@ training_options = joined(
         '(dataset.json or task.json); or the name of a ready-made one, such as car-20',
     ),
     click.option(
+        '--merge-classes',
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar='FILE',
+        help='JSON that joins classes of --data and --select into coarser ones: {"car": ["door", "roof"], ...}',
+    ),
+    click.option(
         '--num',
         type=click.IntRange(min=1),
         metavar='N',
@@ -236,22 +242,25 @@ def train(learner, options: dict, unlabeled: LabeledDataset | None = None, only:
     import torch
 
     from datasetgan_ext.core.task import Task
+    from datasetgan_ext.downstream.class_map import ClassMap
     from datasetgan_ext.downstream.labeled_dataset import read_labeled
     from datasetgan_ext.downstream.learners import FitOptions
     from datasetgan_ext.downstream.semi_supervised import self_trained_share
     from datasetgan_ext.downstream.training import TrainingPlan
 
     task = None if options['classes'] is None else Task.read(options['classes'])
+    class_map = options['merge_classes'] and ClassMap.read(options['merge_classes'])
     (first, _), *more = shares_of(options['data'])
-    data = read_labeled(first, task)
+    data = read_labeled(first, task, class_map=class_map)
     if options['num'] is not None:
         data = data.first(options['num'], 'num')
     if only:
         data = data.only(only == 'classes', only == 'keypoints')
         if not data:
             raise UserError(f'--only={only}: --data={first} has no {only}')
-    others = tuple((read_labeled(folder, data.task), share) for folder, share in more)
-    selection = read_labeled(options['select'], data.task, 'select') if options['select'] else None
+    task = data.task_of_files
+    others = tuple((read_labeled(folder, task, class_map=class_map), share) for folder, share in more)
+    selection = read_labeled(options['select'], task, 'select', class_map) if options['select'] else None
     plan = TrainingPlan(
         data=data,
         selection=selection,

@@ -27,6 +27,7 @@ from datasetgan_ext.core.files import check_stems, file_sha256, files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES, read_rgb, upright_hw
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.downstream.class_map import ClassMap
 from datasetgan_ext.downstream.recognition import Pictures
 from datasetgan_ext.formats import coco, png, voc
 from datasetgan_ext.formats.drawing import annotate
@@ -93,12 +94,22 @@ class LabeledDataset(Sequence[LabeledImage]):
     Attributes:
         source: the folder.
         task: classes and keypoints that the labels are of.
+        task_of_files: those that they are of in the files, before classes are merged.
     """
 
-    def __init__(self, source: Path, task: Task, entries: Iterable[_Entry]):
+    def __init__(self, source: Path, task: Task, entries: Iterable[_Entry], class_map: ClassMap | None = None):
+        """
+        Args:
+            source: see above.
+            task: of the files.
+            entries: where they are.
+            class_map: by which the classes are merged.
+        """
         self.source = source
-        self.task = task
+        self.task = class_map.task_of(task) if class_map else task
         self._entries = tuple(entries)
+        self.task_of_files = task
+        self._class_map = class_map
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -114,7 +125,9 @@ class LabeledDataset(Sequence[LabeledImage]):
             mask = self._read_mask(mask, entry.mask_holds_ids)
         found = LabeledImage(entry.image.stem, read_rgb(entry.image), mask, entry.keypoints)
         source = entry.mask if isinstance(entry.mask, Path) else entry.image
-        Annotation(found.name, mask, source, entry.keypoints).check(self.task, found.image.shape[:2])
+        Annotation(found.name, mask, source, entry.keypoints).check(self.task_of_files, found.image.shape[:2])
+        if self._class_map and mask is not None:
+            return replace(found, mask=self._class_map.table(self.task_of_files)[mask])
         return found
 
     def first(self, count: int, argument: str) -> LabeledDataset:
@@ -133,7 +146,8 @@ class LabeledDataset(Sequence[LabeledImage]):
 
     def take(self, indices: Iterable[int]) -> LabeledDataset:
         """Those of some indices, in their order."""
-        return LabeledDataset(self.source, self.task, [self._entries[index] for index in indices])
+        entries = [self._entries[index] for index in indices]
+        return LabeledDataset(self.source, self.task_of_files, entries, self._class_map)
 
     def only(self, classes: bool, keypoints: bool) -> LabeledDataset:
         """The same without masks, or without keypoints; images that are left without any label are left out."""
@@ -143,8 +157,9 @@ class LabeledDataset(Sequence[LabeledImage]):
         ]
         return LabeledDataset(
             self.source,
-            self.task.only(classes, keypoints),
+            self.task_of_files.only(classes, keypoints),
             [entry for entry in entries if entry.mask is not None or entry.keypoints is not None],
+            self._class_map if classes else None,
         )
 
     def without_labels(self) -> LabeledDataset:
@@ -162,6 +177,8 @@ class LabeledDataset(Sequence[LabeledImage]):
     def fingerprint(self) -> str:
         """sha256 (hex) over names, files and labels."""
         digest = hashlib.sha256(json.dumps(self.task.to_json()).encode())
+        if self._class_map:
+            digest.update(self._class_map.table(self.task_of_files).tobytes())
         for entry in self._entries:
             digest.update(f'{entry.image.stem} {file_sha256(entry.image)}'.encode())
             if isinstance(entry.mask, Path):
@@ -175,25 +192,28 @@ class LabeledDataset(Sequence[LabeledImage]):
     def _read_mask(self, path: Path, holds_ids: bool) -> np.ndarray:
         if holds_ids:
             return png.read_mask(path)
-        meaning = Meaning.of(self.task, in_voc=path.parent.name == voc.MASKS)
-        return read_masks([path], meaning, bitonal_alone=len(self.task.classes) == 2)[0].mask
+        meaning = Meaning.of(self.task_of_files, in_voc=path.parent.name == voc.MASKS)
+        return read_masks([path], meaning, bitonal_alone=len(self.task_of_files.classes) == 2)[0].mask
 
 
-def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data') -> LabeledDataset:
+def read_labeled(
+    folder: Path, task: Task | None = None, argument: str = 'data', class_map: ClassMap | None = None
+) -> LabeledDataset:
     """The labelled images of a folder, in the order of names.
 
     Args:
         folder: in one of the layouts above.
         task: what its labels mean; None = as the folder says, in dataset.json or task.json.
         argument: name of the argument that gave the folder, for messages.
+        class_map: by which its classes are merged, unless the folder says that they are the merged ones already.
 
     Raises:
         UserError: the folder has another layout, says nothing of its classes, or holds no labelled image; or its
-            classes are others than the task's.
+            classes are others than the task's, or than those of `class_map`.
     """
     if not folder.is_dir():
         raise UserError(f'`{argument}`={folder} is no folder; give {LAYOUTS}')
-    task = _task_of(folder, task, argument)
+    task = _task_of(folder, task, argument, class_map)
     if (folder / DATASET_FILE).is_file() and (folder / MANIFEST).exists():
         entries = _of_dataset(FolderDataset(folder), task)
     elif (folder / 'images').is_dir() and (folder / LABELS).is_dir() and not (folder / 'masks').is_dir():
@@ -233,7 +253,9 @@ def read_labeled(folder: Path, task: Task | None = None, argument: str = 'data')
         classes=any(entry.mask is not None for entry in wanted),
         keypoints=any(entry.keypoints is not None for entry in wanted),
     )
-    return LabeledDataset(folder, task, sorted(wanted, key=lambda entry: entry.image.stem))
+    entries = sorted(wanted, key=lambda entry: entry.image.stem)
+    is_merged = class_map is None or not task.classes or task.classes == class_map.classes
+    return LabeledDataset(folder, task, entries, None if is_merged else class_map)
 
 
 def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
@@ -253,7 +275,7 @@ def read_unlabeled(folder: Path, argument: str) -> LabeledDataset:
     return LabeledDataset(folder, Task((), ()), [_Entry(path) for path in paths])
 
 
-def _task_of(folder: Path, task: Task | None, argument: str) -> Task:
+def _task_of(folder: Path, task: Task | None, argument: str, class_map: ClassMap | None) -> Task:
     own = None
     if (folder / DATASET_FILE).is_file():
         own = Task.from_json(read_info(folder, converted=is_conversion(folder)), folder / DATASET_FILE)
@@ -266,6 +288,8 @@ def _task_of(folder: Path, task: Task | None, argument: str) -> Task:
         )
     if own is None or task is None:
         return own or task
+    if class_map and own.classes == class_map.classes:
+        task = replace(task, classes=own.classes, palette=own.palette)
     for kind in ('classes', 'keypoints'):
         names, others = getattr(task, kind), getattr(own, kind)
         if names and others and names != others:

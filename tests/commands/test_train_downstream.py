@@ -41,6 +41,28 @@ def test_train_downstream_and_evaluate_on_real_images(tmp_path):
     assert result.exit_code == 1 and 'a score on them says nothing' in result.output
 
 
+def test_classes_are_merged_for_training_and_for_scores(tmp_path):
+    write_world(tmp_path / 'world', range(10))
+    write_world(tmp_path / 'real', range(100, 103))
+    write_world(tmp_path / 'chooses', range(200, 202))
+    (tmp_path / 'whole.json').write_text(json.dumps({'background': ['background'], 'square': ['left', 'right']}))
+    merging = f'--merge-classes={tmp_path}/whole.json'
+    result = invoke(cli, 'train-downstream', *downstream_arguments(tmp_path), merging, f'--select={tmp_path}/chooses')
+    assert result.exit_code == 0, result.output
+    assert DownstreamModel.load(tmp_path / 'm.safetensors').task.classes == ('background', 'square')
+    evaluate = ['evaluate', f'--model={tmp_path}/m.safetensors', f'--data={tmp_path}/real']
+    result = invoke(cli, *evaluate)
+    assert result.exit_code == 1 and 'has the classes background, left, right' in result.output, result.output
+    result = invoke(cli, *evaluate, merging, f'--json={tmp_path}/score.json')
+    assert result.exit_code == 0, result.output
+    assert list(json.loads((tmp_path / 'score.json').read_text())['iou']) == ['background', 'square']
+    (tmp_path / 'names.json').write_text(json.dumps({'background': ['background'], 'box': ['left', 'right']}))
+    result = invoke(cli, *evaluate, f'--merge-classes={tmp_path}/names.json')
+    assert result.exit_code == 1 and 'makes the classes background, box' in result.output, result.output
+    result = invoke(cli, 'evaluate', '--network=demo', merging)
+    assert result.exit_code == 1 and '--merge-classes is for --model and --data' in result.output, result.output
+
+
 def test_a_killed_training_goes_on(tmp_path, caplog):
     write_world(tmp_path / 'world', range(10))
     arguments = downstream_arguments(tmp_path, steps=60, every=10)
