@@ -98,7 +98,8 @@ def test_photos_and_samples_together(photos, tmp_path):
     assert refused.exit_code == 1 and '--labels is given 1 times and --samples 2 times' in refused.output
 
 
-def test_photos_that_are_not_trusted_are_told(photos, tmp_path):
+def test_photos_that_are_not_trusted_are_told(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(projected_samples, 'MIN_EXPLAINED', 0.7)
     output = output_of(project.main, *projected(tmp_path, photos, '--min-quality=99'))
     told = "3 of them are below 99 dB, explain less than 70 % of the photo's variance, or are stranger than 1e+09: "
     assert f'{told}their labels are not learned' in output
