@@ -79,6 +79,7 @@ BENCHMARKS = (
     Benchmark('scale', 'scale.py', ('core', 'formats', 'generation'), ()),
     Benchmark('suggestion_time', 'suggestion_time.py', (*LABELS, 'labeling'), ()),
     Benchmark('strokes', 'strokes.py', (*LABELS, 'labeling'), needs='playwright'),
+    Benchmark('borders', 'borders.py', SCORES),
     Benchmark('in_domain', 'in_domain.py', DOWNSTREAM, (HAND_LABELS,)),
     Benchmark('demo_memory', 'demo_memory.py', DATASETS, SHIPPED, also=(GENERATE,)),
     Benchmark('plain_dataset', 'plain_dataset.py', DATASETS, SHIPPED, also=(GENERATE, 'benchmarks/plain_script.py')),
