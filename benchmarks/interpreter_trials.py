@@ -312,9 +312,8 @@ def convolved(trials: Trials, pixels: PixelSet, options: TrainingOptions) -> Con
             reduction='none',
         )
         of_pixels = torch.stack([weights[index] for index in drawn]).repeat_interleave(members, dim=0)
-        loss = (losses * of_pixels).sum() / CONVOLUTION_IMAGES
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        optimizer.zero_grad()
+        (losses * of_pixels).sum().div(CONVOLUTION_IMAGES).backward()
         optimizer.step()
         schedule.step()
     return Convolved(hidden, weight.detach(), [bias.detach()])
