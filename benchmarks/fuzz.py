@@ -288,6 +288,8 @@ def _work(name: str, seed: int, folder: Path, report: multiprocessing.connection
         data = rng.choice(grown)
         mutate = target.mutate if target.mutate and rng.random() < 0.7 else mutate_bytes
         data = mutate(rng, data)
+        if len(data) > MAX_INPUT:
+            continue
         path.write_bytes(data)
         report.send(('start', ''))
         try:
