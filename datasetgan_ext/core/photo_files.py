@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.images import IMAGE_SUFFIXES
+from datasetgan_ext.core.names import listed
 
 OTHER_SUFFIXES = ('.gif', '.jfif', '.jpe', '.mpo', '.avif', '.heic', '.heif', '.jp2', '.dng')
 """Of files that are photos too; those that Pillow cannot read are told of."""
@@ -23,8 +24,6 @@ OWN_FILES = {'dataset.json': b'"format": "datasetgan-folder"', 'samples.json': b
 MAX_BYTES = 1 << 30
 """Of a photo's file."""
 HEAD_BYTES = 4096
-SHOWN = 5
-"""Folders, or suffixes of files, that a message lists."""
 FAILED_FILE = 'failed.jsonl'
 """Of a folder that is made of photos: a line for each photo that could not be read, its file and the reason."""
 JOINT = '__'
@@ -113,8 +112,7 @@ class _PassedOver:
             (self.own, 'folders that this program wrote are passed over: {}; their masks are no photos'),
         ):
             if names:
-                more = f', and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
-                log.warning('`images`: %s', what.format(', '.join(names[:SHOWN]) + more))
+                log.warning('`images`: %s', what.format(listed(names)))
 
 
 def _photos_in(folder: Path, but: Path | None, passed: _PassedOver) -> Iterator[Path]:
@@ -124,10 +122,16 @@ def _photos_in(folder: Path, but: Path | None, passed: _PassedOver) -> Iterator[
     but = but and but.resolve()
     for place, inner, files in os.walk(folder, onerror=refuse):
         folders = [Path(place, name) for name in sorted(inner) if not name.startswith('.')]
-        folders = [path for path in folders if path.resolve() != but]
-        passed.links += [str(path) for path in folders if path.is_symlink()]
-        passed.own += [str(path) for path in folders if not path.is_symlink() and _is_own(path)]
-        inner[:] = [path.name for path in folders if not path.is_symlink() and not _is_own(path)]
+        inner.clear()
+        for path in folders:
+            if path.resolve() == but:
+                continue
+            if path.is_symlink():
+                passed.links.append(str(path))
+            elif _is_own(path):
+                passed.own.append(str(path))
+            else:
+                inner.append(path.name)
         for name in files:
             if name.startswith('.'):
                 continue

@@ -110,6 +110,7 @@ class LabeledDataset(Sequence[LabeledImage]):
         self._entries = tuple(entries)
         self.task_of_files = task
         self._class_map = class_map
+        self._new_ids = class_map.table(task) if class_map else None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -126,8 +127,8 @@ class LabeledDataset(Sequence[LabeledImage]):
         found = LabeledImage(entry.image.stem, read_rgb(entry.image), mask, entry.keypoints)
         source = entry.mask if isinstance(entry.mask, Path) else entry.image
         Annotation(found.name, mask, source, entry.keypoints).check(self.task_of_files, found.image.shape[:2])
-        if self._class_map and mask is not None:
-            return replace(found, mask=self._class_map.table(self.task_of_files)[mask])
+        if self._new_ids is not None and mask is not None:
+            return replace(found, mask=self._new_ids[mask])
         return found
 
     def first(self, count: int, argument: str) -> LabeledDataset:
@@ -177,8 +178,8 @@ class LabeledDataset(Sequence[LabeledImage]):
     def fingerprint(self) -> str:
         """sha256 (hex) over names, files and labels."""
         digest = hashlib.sha256(json.dumps(self.task.to_json()).encode())
-        if self._class_map:
-            digest.update(self._class_map.table(self.task_of_files).tobytes())
+        if self._new_ids is not None:
+            digest.update(self._new_ids.tobytes())
         for entry in self._entries:
             digest.update(f'{entry.image.stem} {file_sha256(entry.image)}'.encode())
             if isinstance(entry.mask, Path):
