@@ -368,19 +368,19 @@ def fuzz_by_atheris(name: str, seconds: float, seed: int, findings: Path) -> Non
 
     import atheris
 
-    with atheris.instrument_imports(include=['datasetgan_ext']):
-        import datasetgan_ext.generator.network_pickle
-        import datasetgan_ext.interpreter.interpreter  # noqa: F401
-
-    target = make_target(name)
     logging.disable(logging.CRITICAL)
+    folder = tempfile.mkdtemp()
+    with atheris.instrument_imports(include=['datasetgan_ext']):
+        target = make_target(name)
+        path = Path(folder, f'input{target.suffix}')
+        for data in target.corpus:  # some readers are imported at their first use
+            path.write_bytes(data)
+            outcome(target, path)
     findings.mkdir(parents=True, exist_ok=True)
     corpus = findings / 'corpus'
     corpus.mkdir(exist_ok=True)
     for index, data in enumerate(target.corpus):
         (corpus / f'right{index}').write_bytes(data)
-    folder = tempfile.mkdtemp()
-    path = Path(folder, f'input{target.suffix}')
 
     def one(data: bytes) -> None:
         path.write_bytes(data)
