@@ -10,11 +10,13 @@ under "Raw".
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import defusedxml.ElementTree
 import numpy as np
@@ -159,19 +161,19 @@ class CvatWriter(LabelWriter):
         super().__init__(task, outdir)
         self.subset = ''
         """Of the images that are added from now on."""
+        self._subsets: dict[str, None] = {}
         self._ignored = False
         self._count = 0
-        self._file = (outdir / FILE).open('w', encoding='utf-8')
-        unlabeled = f'<meta><{UNLABELED}>background</{UNLABELED}></meta>\n' if task.classes else ''
-        self._file.write(f'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n{unlabeled}')
+        self._images = tempfile.TemporaryFile('w+', encoding='utf-8', dir=outdir)  # noqa: SIM115 - closed by `close`
 
     def _write(self, label: LabeledFile) -> None:
         height, width = label.image_hw
         attributes = {'id': self._count, 'name': label.file_name, 'width': width, 'height': height}
         if self.subset:
             attributes['subset'] = self.subset
+            self._subsets[self.subset] = None
         self._count += 1
-        self._file.write(f'<image {_joined(attributes)}>\n')
+        self._images.write(f'<image {_joined(attributes)}>\n')
         for name, window in label.regions(self.task):
             self._ignored |= name == IGNORE_LABEL
             mask = {
@@ -185,7 +187,7 @@ class CvatWriter(LabelWriter):
                 'height': window.bits.shape[0],
                 'z_order': 0,
             }
-            self._file.write(f'<mask {_joined(mask)}></mask>\n')
+            self._images.write(f'<mask {_joined(mask)}></mask>\n')
         for name, x, y, seen in label.points(self.task):
             points = {
                 'label': name,
@@ -194,17 +196,28 @@ class CvatWriter(LabelWriter):
                 'points': f'{x:.2f},{y:.2f}',
                 'z_order': 1,
             }
-            self._file.write(f'<points {_joined(points)}></points>\n')
-        self._file.write('</image>\n')
+            self._images.write(f'<points {_joined(points)}></points>\n')
+        self._images.write('</image>\n')
 
     def close(self) -> None:
-        """Finish the XML, and write the labels."""
-        self._file.write('</annotations>\n')
-        self._file.close()
+        """Write the XML, which names the labels before the images, and the labels for CVAT."""
+        labels = self._labels()
+        with (self.outdir / FILE).open('w', encoding='utf-8') as file:
+            file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
+            file.write(self._meta(labels))
+            self._images.seek(0)
+            shutil.copyfileobj(self._images, file)
+            file.write('</annotations>\n')
+        self._images.close()
+        text = json.dumps(labels, ensure_ascii=False, indent=1)
+        (self.outdir / LABELS_FILE).write_text(text + '\n', encoding='utf-8')
+
+    def _labels(self) -> list[dict[str, Any]]:
+        """As CVAT's constructor of labels has them."""
         names = [*self.task.classes[1:], *([IGNORE_LABEL] if self._ignored else []), *self.task.keypoints]
         colors = dict(zip(self.task.classes, self.task.palette))
         others = iter(spread_colors(len(self.task.classes) + len(names) + 1)[len(self.task.classes) + 1 :])
-        labels: list[dict[str, Any]] = [
+        return [
             {
                 'name': name,
                 'color': '#{:02x}{:02x}{:02x}'.format(*(colors[name] if name in colors else next(others))),
@@ -213,9 +226,19 @@ class CvatWriter(LabelWriter):
             }
             for name in names
         ]
-        (self.outdir / LABELS_FILE).write_text(
-            json.dumps(labels, ensure_ascii=False, indent=1) + '\n', encoding='utf-8'
-        )
+
+    def _meta(self, labels: list[dict[str, Any]]) -> str:
+        """What Datumaro and others ask for: the labels, of a task, or of a project with its subsets."""
+        subsets = [f'<subset>{escape(subset)}</subset>' for subset in self._subsets]
+        lines = ['<subsets>', *subsets, '</subsets>'] if subsets else []
+        lines.append('<labels>')
+        for label in labels:
+            parts = ''.join(f'<{part}>{escape(label[part])}</{part}>' for part in ('name', 'color', 'type'))
+            lines.append(f'<label>{parts}<attributes></attributes></label>')
+        lines.append('</labels>')
+        kind = 'project' if subsets else 'task'
+        unlabeled = [f'<{UNLABELED}>background</{UNLABELED}>'] if self.task.classes else []
+        return '\n'.join(['<meta>', f'<{kind}>', *lines, f'</{kind}>', *unlabeled, '</meta>', ''])
 
 
 def _joined(attributes: dict) -> str:

@@ -130,7 +130,10 @@ def test_a_mask_and_keypoints_of_cvat_by_hand(tmp_path):
     mask = np.array([[0, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]], np.uint8)
     points = Keypoints(np.array([[1.5, 2], [0, 0]], np.float32), np.array([OCCLUDED, ABSENT], np.uint8))
     write_annotations([('a.png', (3, 4), mask, points)], TASK, tmp_path, 'cvat')
-    (image,) = ElementTree.parse(tmp_path / 'annotations.xml').getroot().iter('image')
+    root = ElementTree.parse(tmp_path / 'annotations.xml').getroot()
+    meta = [(label.findtext('name'), label.findtext('type')) for label in root.iterfind('meta/task/labels/label')]
+    assert meta == [('car', 'any'), ('wheel', 'any'), ('head', 'points'), ('tail', 'points')]
+    (image,) = root.iter('image')
     (found,) = image.iter('mask')
     expected = {'left': '1', 'top': '1', 'width': '3', 'height': '2', 'rle': '0, 1, 1, 1, 1, 1, 1'}
     assert {name: found.get(name) for name in expected} == expected
@@ -189,6 +192,35 @@ def test_labelme_opens_what_we_write(tmp_path):
             assert (name in points) == (seen > 0)
             if seen:
                 assert points[name] == pytest.approx([x, y], abs=0.01)
+
+
+def test_datumaro_imports_our_cvat(tmp_path):
+    """Labels, subsets, masks and keypoints."""
+    datumaro = pytest.importorskip('datumaro')
+    dataset = make_dataset(tmp_path / 'dataset')
+    loaded = datumaro.Dataset.import_from(str(converted(dataset, 'cvat')), 'cvat')
+    names = [label.name for label in loaded.categories()[datumaro.AnnotationType.label]]
+    task = dataset.task
+    assert names == [*task.classes[1:], *task.keypoints]
+    truth = {name_of_record(record): (split, record) for split in (TRAIN, VAL) for record in dataset.kept(0.3, split)}
+    assert {item.id.rpartition('/')[2]: item.subset for item in loaded} == {
+        name: split for name, (split, _) in truth.items()
+    }
+    for item in loaded:
+        _, record = truth[item.id.rpartition('/')[2]]
+        mask, points = np.zeros(dataset.image_hw, np.uint8), {}
+        for one in item.annotations:
+            name = names[one.label]
+            if one.type == datumaro.AnnotationType.mask:
+                mask[one.image > 0] = task.classes.index(name)
+            else:
+                points[name] = [*one.points, one.attributes['occluded']]
+        np.testing.assert_array_equal(mask, dataset.mask(record))
+        triples = dict(zip(task.keypoints, np.reshape(record['keypoints'], (-1, 3)).tolist()))
+        seen = {name: [x, y, seen == OCCLUDED] for name, (x, y, seen) in triples.items() if seen}
+        assert points.keys() == seen.keys()
+        for name, point in points.items():
+            np.testing.assert_allclose(point, seen[name], atol=0.01)
 
 
 @pytest.mark.parametrize('name', ['labelme', 'cvat', 'label-studio'])
