@@ -29,6 +29,20 @@ BOOKKEEPING = {
     'datasetgan_ext/core/version.py',
 }
 """What changes no figure, and is not followed."""
+TOOLS = (
+    'cvat',
+    'datumaro',
+    'huggingface',
+    'label_studio',
+    'labelme',
+    'supervisely',
+    'via',
+    'voc',
+    'webdataset',
+    'yolo',
+)
+"""Modules of the formats of other tools. No benchmark reads or writes these, so that they change no figure either."""
+PASSED_OVER = BOOKKEEPING | {f'{PACKAGE}/formats/{name}.py' for name in TOOLS}
 DIGITS = 16
 
 NOW, CHANGED, OTHER, BEFORE = 'now', 'code changed', 'other networks', 'unknown'
@@ -66,17 +80,17 @@ class Code:
         starts = {path for path in self.files for name in given if path == name or path.startswith(f'{name}/')}
         return {
             path
-            for path in self._reached(starts)
+            for path in self.reached(starts)
             if not path.startswith(f'{PACKAGE}/') or room_of(path) in benchmark.rooms
         }
 
-    def _reached(self, starts: Iterable[str]) -> set[str]:
+    def reached(self, starts: Iterable[str]) -> set[str]:
         """These files and all that they import, directly or not, also where they do so in a function."""
-        found, ahead = set(), set(starts) - BOOKKEEPING
+        found, ahead = set(), set(starts) - PASSED_OVER
         while ahead:
             path = ahead.pop()
             found.add(path)
-            ahead |= self._imported(path) - found - BOOKKEEPING
+            ahead |= self._imported(path) - found - PASSED_OVER
         return found
 
     def _imported(self, path: str) -> set[str]:
