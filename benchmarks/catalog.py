@@ -100,14 +100,8 @@ BENCHMARKS = (
     ),
     Benchmark('labelling', 'labelling.py', (*SCORES, 'labeling'), TRAINED, needs='matplotlib'),
     Benchmark('projection', 'projection.py', SCORES, TRAINED, keeps='--projected'),
-    Benchmark(
-        'ablations',
-        'ablations.py',
-        DOWNSTREAM,
-        results=('ablation_datasets', 'ablation_interpreters'),
-        arguments=('--miniature',),
-        keeps='--work',
-    ),
+    Benchmark('ablation_datasets', 'ablation_datasets.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
+    Benchmark('ablation_interpreters', 'ablation_interpreters.py', SCORES, TRAINED, needs='matplotlib', keeps='--work'),
     Benchmark('doubtful_pixels', 'doubtful_pixels.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('interpreter_trials', 'interpreter_trials.py', SCORES, TRAINED, keeps='--work'),
     Benchmark(

@@ -15,7 +15,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks.ablations import datasets_table
+from benchmarks.ablation_datasets import datasets_table
 from benchmarks.table_runs import Row
 from benchmarks.tables import generate_again, measure, table_options
 from datasetgan_ext.core.errors import UserError

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import handsoff, in_domain, labelling, projection, real_and_generated, table1, table2
-from benchmarks.ablations import datasets_table
+from benchmarks.ablation_datasets import datasets_table
 from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
 

@@ -168,7 +168,7 @@ def test_the_list_says_what_differs(tmp_path):
 
 
 def test_all_stages_of_a_cpu_are_done_by_default():
-    assert {'inference', 'table1', 'plain_dataset', 'ablations'} <= STAGES.keys()
+    assert {'inference', 'table1', 'plain_dataset', 'ablation_datasets'} <= STAGES.keys()
     assert not [name for name in STAGES if name.startswith('gpu_')]
     order = list(STAGES)
     assert all(order.index(one.after) < order.index(name) for name, one in STAGES.items() if one.after)

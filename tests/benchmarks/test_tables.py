@@ -75,19 +75,20 @@ def test_both_tables_on_given_folders(tables, tmp_path):
 @pytest.mark.slow
 def test_on_the_demo_in_processes_of_their_own(tables, tmp_path):
     """One table after the other in the same folder, whose images are made once."""
-    from benchmarks import ablations
+    from benchmarks import ablation_datasets
 
     work = f'--work={tmp_path}/work'
     assert '| DatasetGAN |' in run(tables[2], work)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / 'work' / 'smoke').glob('*/images/*.png')}
     assert len(stamps) == 6 + 20 + 6 + 4, 'generated, real for training, real for the test, shapes'
-    assert '| without the most uncertain 30% |' in run(ablations, work, '--jobs=2')
+    assert '| without the most uncertain 30% |' in run(ablation_datasets, work, '--jobs=2')
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
 def test_scripts_run_from_a_checkout(tmp_path):
     scripts = [
-        f'benchmarks/{name}.py' for name in ('table1', 'table2', 'real_and_generated', 'ablations', 'doubtful_pixels')
+        f'benchmarks/{name}.py'
+        for name in ('table1', 'table2', 'real_and_generated', 'ablation_datasets', 'doubtful_pixels')
     ]
     for script, text in show_help(scripts, tmp_path).items():
         assert '--smoke' in text, script
@@ -135,13 +136,15 @@ def test_the_search_is_the_same_for_all(place):
 
 def test_tables_share_what_they_share(place):
     """Rows of two tables that train the same have the same files."""
-    from benchmarks import ablations, doubtful_pixels, real_and_generated, table1
+    from benchmarks import ablation_datasets, doubtful_pixels, real_and_generated, table1
 
     names = {row.title: row.name() for row in table1.ROWS}
     others = {row.title: row.name() for row in real_and_generated.ROWS}
     shared = ('DatasetGAN', 'Fully-Supervised')
     assert [names[title] for title in shared] == [others[title] for title in shared]
-    assert names['DatasetGAN'] in {row.name() for row in ablations.ROWS} & {row.name() for row in doubtful_pixels.ROWS}
+    assert names['DatasetGAN'] in {row.name() for row in ablation_datasets.ROWS} & {
+        row.name() for row in doubtful_pixels.ROWS
+    }
 
 
 def test_tables_of_a_result(tables):
