@@ -39,6 +39,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     for name in ('load_generator', 'Labeler', 'Interpreter', 'UserError'):
         assert re.search(rf'id="datasetgan_ext[\w.]*\.{name}"', api), name
     for page in (tmp_path / 'site').glob('*.html'):
+        prose = re.sub(r'<(pre|code|script)\b.*?</\1>', '', page.read_text(), flags=re.DOTALL)
+        shown = re.findall(r'(?m).*\|--.*|^```.*|.*(?<!\w)\*\*\w.*|^(?:-|\d+\.) .*', prose)
+        assert shown == [], f'{page.name} shows marks of Markdown as text'
         elsewhere = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text())
         assert elsewhere == [], f'{page.name} asks other servers'
 
