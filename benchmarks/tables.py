@@ -5,7 +5,7 @@ make; drawings, from which the generator learned, as the real training set; and 
 real test set, whose labels are true ones. Pictures of shapes stand for the data set of other things on which networks
 are pretrained.
 
-Each method is trained at every point of a small grid, the same for all. Which of these networks is scored, after how
+Each method is trained at each of a few learning rates, the same for all. Which of these networks is scored, after how
 many updates, on four fifths of the test set, is decided by the other fifth, in turn.
 """
 
@@ -40,7 +40,7 @@ FIRST_GENERATED = 1000
 
 PRESETS = {
     'full': Settings(),
-    'miniature': Settings(images=1000, real=1000, shapes=1000, steps=600, size='64x64'),
+    'miniature': Settings(images=1000, real=1000, shapes=1000, steps=600, rates=(1e-2, 3e-2), size='64x64'),
     'smoke': Settings(images=6, real=20, test=6, shapes=4, steps=2, runs=1, size='32x32'),
 }
 folder = click.Path(file_okay=False, path_type=Path)
@@ -62,13 +62,15 @@ table_options = joined(
         'rates',
         type=click.FloatRange(min=0, min_open=True),
         multiple=True,
-        help='Learning rates of the search; give it several times  [default: 0.01, 0.003; larger networks want less]',
+        help='Learning rates of the search; give it several times  [default: 0.01, 0.003; miniature: 0.01, 0.03; larger '
+        'networks want less]',
     ),
+    click.option('--augment/--no-augment', default=None, help='Change images at random  [default: augment]'),
     click.option(
         '--search/--no-search',
         default=True,
         show_default=True,
-        help='Over the grid, or training at its first point alone, which takes a quarter of the time',
+        help='Over the rates, or training at the first alone',
     ),
     click.option(
         '--jobs',
@@ -113,7 +115,7 @@ def measure(
         kind: 'classes' or 'keypoints'.
         options: of the command line.
         derive: makes further sources from the generated dataset.
-        search: over the grid, unless the command line says otherwise; or train at its first point alone.
+        search: over the rates, unless the command line says otherwise; or train at the first alone.
     """
     start_logging()
     takes_few = any('few' in (row.data, row.beside) for row in rows)
@@ -138,17 +140,17 @@ def measure(
         sources = _sources(work, settings, given, options['jobs'], takes_few, run)
         if derive is not None:
             sources |= derive(sources['generated'])
-        points = settings.points(kind, search and options['search'])
+        rates = settings.rates if search and options['search'] else settings.rates[:1]
         place = Place(work, settings, kind, sources)
         content = {
             'settings': {
                 **asdict(settings),
                 'few': FEW,
                 'checkpoints': CHECKPOINTS,
-                'points': [str(point) for point in points],
+                'searched': [f'{rate:g}' for rate in rates],
             },
             'preset': preset,
-            **run_rows(place, rows, points, run),
+            **run_rows(place, rows, rates, run),
         }
     if options['result']:
         write_atomically(options['result'], (json.dumps(content, indent=1) + '\n').encode())
@@ -179,16 +181,16 @@ def show(value: dict, digits: int = 2, factor: float = 100) -> str:
 
 def search_table(content: dict) -> str:
     """What was chosen for each method, and what the search cost, as Markdown."""
-    points = content['settings'].get('points', [])
+    rates = content['settings']['searched']
     lines = [
-        f'| method | {" | ".join(f"{point}: times chosen" for point in points)} | updates of the chosen | trainings '
+        f'| method | {" | ".join(f"{rate}: times chosen" for rate in rates)} | updates of the chosen | trainings '
         '| updates | minutes of a process |',
-        '|---' * (5 + len(points)) + '|',
+        '|---' * (5 + len(rates)) + '|',
     ]
     for title, row in content['rows'].items():
         if 'cost' in row:
             cost = row['cost']
-            cells = [title, *(row['chosen'].get(point, 0) for point in points), f'{row["chosen_updates"]:.0f}']
+            cells = [title, *(row['chosen'].get(rate, 0) for rate in rates), f'{row["chosen_updates"]:.0f}']
             cells += [cost['trainings'], cost['updates'], f'{cost["seconds"] / 60:.0f}']
             lines.append(f'| {" | ".join(map(str, cells))} |')
     return '\n'.join(lines)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import datasetgan_ext
@@ -58,12 +59,12 @@ def test_both_tables_on_given_folders(tables, tmp_path):
     output = run(tables[1], *folders)
     assert '| DatasetGAN |' in output and 'below Fully-Supervised' in output
     content = json.loads((tmp_path / 'work' / 'smoke' / 'table1.json').read_text())
-    assert len(content['rows']) == 7 and len(content['settings']['points']) == 4
+    assert len(content['rows']) == 7 and content['settings']['searched'] == ['0.01', '0.003']
     for title, row in content['rows'].items():
         assert 0 <= row['mean_iou']['mean'] <= 1 and len(row['runs']) == 1
-        assert sum(row['chosen'].values()) == 5 and set(row['chosen']) <= set(content['settings']['points'])
+        assert sum(row['chosen'].values()) == 5 and set(row['chosen']) <= {'0.01', '0.003'}
         assert row['chosen_updates'] in (1, 1.2, 1.4, 1.6, 1.8, 2)
-        assert (row['cost']['trainings'], row['cost']['updates']) == (4, 8) and row['cost']['seconds'] > 0
+        assert (row['cost']['trainings'], row['cost']['updates']) == (2, 4) and row['cost']['seconds'] > 0
         assert ('self_trained_share' in row) == title.startswith('Semi-Supervised')
     assert content['pretraining']['trainings'] == 1
     assert 'step' not in run(tables[1], *folders), 'what is there is not trained again'
@@ -101,11 +102,12 @@ def test_all_methods_are_treated_alike(tables, place):
 
     _, table1, table2 = tables
     for rows in (table1.ROWS, table2.ROWS, real_and_generated.ROWS):
-        for point in place.settings.points('classes', search=True):
-            commands = [train_arguments(place, row, 1, point) for row in rows]
+        for rate in place.settings.rates:
+            commands = [train_arguments(place, row, 1, rate) for row in rows]
             names = ('--data', '--num', '--unlabeled', '--out', '--pretrained')
             rest = [{argument for argument in command if not argument.startswith(names)} for command in commands]
-            assert all(other == rest[0] for other in rest) and {'--val=0', '--steps=4000'} <= rest[0]
+            assert all(other == rest[0] for other in rest)
+            assert {'--val=0', '--steps=4000', f'--lr={rate}', '--augment'} <= rest[0]
             for row, command in zip(rows, commands):
                 random = 'from random' in row.title
                 assert f'--pretrained={"none" if random else place.pretrained(1)}' in command
@@ -117,21 +119,35 @@ def test_large_networks_begin_with_what_the_papers_do(place):
     from benchmarks.table_runs import train_arguments
 
     place = replace(place, settings=replace(place.settings, architecture='deeplabv3_resnet101'))
-    point = place.settings.points('classes', search=False)[0]
-    found = {row.title: train_arguments(place, row, 0, point) for row in ROWS}
+    found = {row.title: train_arguments(place, row, 0, 1e-2) for row in ROWS}
     for title, weights in (('Semi-Supervised', 'coco'), ('Transfer-Learning', 'coco'), ('DatasetGAN', 'imagenet')):
         assert f'--pretrained={weights}' in found[title]
 
 
-def test_the_search_is_the_same_for_all(place):
-    points = place.settings.points('classes', search=True)
-    assert [(point.lr, point.augment) for point in points] == [(1e-2, True), (3e-3, True), (1e-2, False), (3e-3, False)]
-    assert place.settings.points('keypoints', search=True) == points[:2]
-    assert place.settings.points('classes', search=False) == points[:1]
+def test_no_two_trainings_share_a_file(place):
     from benchmarks.table1 import ROWS
 
-    outs = {place.out(row, run, point) for row in ROWS for run in range(3) for point in points}
-    assert len(outs) == len(ROWS) * 3 * 4, 'no two trainings share a file'
+    outs = {place.out(row, run, rate) for row in ROWS for run in range(3) for rate in place.settings.rates}
+    assert len(place.settings.rates) == 2 and len(outs) == len(ROWS) * 3 * 2
+
+
+def test_short_weights_compute_the_same():
+    from benchmarks.table_runs import shorten
+    from datasetgan_ext.downstream.networks import SMALL, build_network
+
+    torch.manual_seed(0)
+    network, images = build_network(SMALL, 3), torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter *= 5
+        network(images)  # the normalizations see these weights
+        network.eval()
+        before = network(images)
+        shorten(network)
+        # but for what normalizations add against division by zero
+        assert (network(images) - before).detach().abs().max() < 0.01 * before.abs().max()
+    convolution = network.down[2][1][0]
+    assert convolution.weight.norm().item() == pytest.approx((convolution.out_channels / 3) ** 0.5, rel=0.05)
 
 
 def test_tables_share_what_they_share(place):
@@ -151,13 +167,12 @@ def test_tables_of_a_result(tables):
     _, table1, table2 = tables
     figure = {'mean': 0.5, 'std': 0.01}
     row = dict.fromkeys(table1.FIGURES, figure) | {
-        'chosen': {'0.01, augmented': 9, '0.003, as they are': 6},
+        'chosen': {'0.01': 9, '0.003': 6},
         'chosen_updates': 480.4,
         'cost': {'trainings': 12, 'updates': 7200, 'seconds': 600},
     }
-    points = ['0.01, augmented', '0.003, as they are']
     rows = {'DatasetGAN': row, 'Semi-Supervised': row | {'self_trained_share': 0.135}}
-    content = {'settings': {'points': points}, 'rows': rows}
+    content = {'settings': {'searched': ['0.01', '0.003']}, 'rows': rows}
     lines = table1.table(content).splitlines()
     assert [line.split(' | ')[:5] for line in lines[2:]] == [
         ['| DatasetGAN', '50.00 ± 1.00', '50.00 ± 1.00', '50.00 ± 1.00', '–'],
