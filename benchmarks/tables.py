@@ -62,8 +62,7 @@ table_options = joined(
         'rates',
         type=click.FloatRange(min=0, min_open=True),
         multiple=True,
-        help='Learning rates of the search; give it several times  [default: 0.01, 0.003; miniature: 0.01, 0.03; larger '
-        'networks want less]',
+        help='Learning rates of the search; give it several times  [default: 0.01, 0.003; miniature: 0.01, 0.03]',
     ),
     click.option('--augment/--no-augment', default=None, help='Change images at random  [default: augment]'),
     click.option(
