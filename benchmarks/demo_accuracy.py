@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import click
 import numpy as np
 
 from benchmarks.measure import one_thread_each, write_result
@@ -91,4 +92,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    click.command(help=__doc__)(main)()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import click
 import numpy as np
 
 from benchmarks.demo.rebuild import MORE
@@ -119,4 +120,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    click.command(help=__doc__)(main)()

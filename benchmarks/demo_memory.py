@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import click
+
 from benchmarks.measure import ROOT, write_result
 
 COUNTS = (64, 2000)
@@ -46,4 +48,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    click.command(help=__doc__)(main)()

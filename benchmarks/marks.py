@@ -55,7 +55,7 @@ class Marks:
         (state, _), content = self.state(name), self.results[name]
         commit = f'commit {content["versions"]["commit"]}'
         if benchmark.gpu:
-            since = '' if state in (NOW, PART) else '; no GPU has seen the code of now'
+            since = '' if state in (NOW, PART) else '; the code has changed since then'
             return f'*On an {content["machine"]["gpu"]}, at {commit}{since}.*'
         if state == NOW:
             return ''

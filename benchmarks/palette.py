@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import click
 import numpy as np
 
 OPACITY = 0.55
@@ -117,4 +118,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    click.command(help=__doc__)(main)()

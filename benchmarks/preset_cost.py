@@ -14,6 +14,7 @@ from unittest import mock
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import click
 import torch
 
 from benchmarks.inference import BARE, OURS, work_of
@@ -77,4 +78,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    click.command(help=__doc__)(main)()

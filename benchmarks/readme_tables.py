@@ -13,6 +13,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import click
+
 from benchmarks import handsoff, in_domain, labelling, projection, real_and_generated, table1, table2
 from benchmarks.ablation_datasets import datasets_table
 from benchmarks.marks import Marks
@@ -444,4 +446,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    click.command(help=__doc__)(main)()

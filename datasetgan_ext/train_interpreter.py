@@ -129,7 +129,7 @@ def main(
 
     \b
     # Labelled photos and labelled samples together
-    datasetgan train --network=car.pkl --samples=projected --labels=photos.json \
+    datasetgan train --network=car.pkl --samples=projected --labels=photos.json \\
         --samples=samples --labels=masks --classes=task.json --out=interpreter.safetensors
 
     \b

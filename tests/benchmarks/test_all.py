@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -186,6 +187,13 @@ def test_options_of_stages_are_options_of_their_scripts():
 
 def test_it_runs_from_a_checkout(tmp_path):
     assert '--again' in show_help(['benchmarks/all.py'], tmp_path)['benchmarks/all.py']
+
+
+def test_every_script_has_a_help():
+    scripts = [path for path in (ROOT / 'benchmarks').glob('*.py') if "if __name__ == '__main__'" in path.read_text()]
+    assert len(scripts) > 35
+    for path in scripts:
+        assert re.search(r'click\.(command|group)|ArgumentParser', path.read_text()), f'{path.name} --help starts it'
 
 
 def test_a_stage_that_is_not_there_is_named():
