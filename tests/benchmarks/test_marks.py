@@ -56,7 +56,7 @@ def test_gpu_results_always_say_their_commit(tmp_path):
     found = Marks(tmp_path, CODE)
     assert found.note('gpu_inference') == '*On an H100, at commit abc1234.*'
     for name in ('gpu_training', 'gpu_labels', 'gpu_run'):
-        assert found.note(name) == '*On an H100, at commit abc1234; no GPU has seen the code of now.*'
+        assert found.note(name) == '*On an H100, at commit abc1234; the code has changed since then.*'
         assert found.why_refused(name) is None, 'few have a GPU'
 
 
