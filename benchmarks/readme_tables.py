@@ -15,7 +15,16 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks import handsoff, in_domain, labelling, projection, real_and_generated, table1, table2
+from benchmarks import (
+    ablation_interpreters,
+    handsoff,
+    in_domain,
+    labelling,
+    projection,
+    real_and_generated,
+    table1,
+    table2,
+)
 from benchmarks.ablation_datasets import datasets_table
 from benchmarks.marks import Marks
 from benchmarks.measure import RESULTS, ROOT
@@ -372,6 +381,8 @@ def strokes(result: dict) -> str:
 
 
 TABLES = {
+    'ablation_datasets': datasets_table,
+    'ablation_interpreters': ablation_interpreters.interpreters_table,
     'demo_accuracy': demo_accuracy,
     'demo_keypoints': demo_keypoints,
     'demo_memory': demo_memory,
