@@ -29,21 +29,14 @@ BOOKKEEPING = {
     'datasetgan_ext/core/version.py',
 }
 """What changes no figure, and is not followed."""
-TOOLS = (
-    'cvat',
-    'datumaro',
-    'huggingface',
-    'label_studio',
-    'labelme',
-    'supervisely',
-    'via',
-    'voc',
-    'webdataset',
-    'yolo',
-)
-"""Modules of the formats of other tools. No benchmark reads or writes these, so that they change no figure either."""
-PASSED_OVER = BOOKKEEPING | {f'{PACKAGE}/formats/{name}.py' for name in TOOLS}
+DATA_FILES = ('folder', 'png')
+"""Of the formats, how datasets and their images lie on the disk. The others are label files, also those of other tools:
+what the readers make of the demo's labels is in the state in place of their code (`labels_as_read`)."""
 DIGITS = 16
+LABELED_PARTS = ('samples', 'more', 'real')
+"""Folders of the demo."""
+READING_LABELS = 'reading labels'
+"""Stands for the readers' code among the rooms."""
 
 NOW, CHANGED, OTHER, BEFORE = 'now', 'code changed', 'other networks', 'unknown'
 """Of the code and networks that are here; the networks are, but not the code; other networks or labels; a result of
@@ -64,6 +57,10 @@ class Code:
             for folder in folders
             for path in folder.rglob('*')
             if path.suffix in CODE and 'node_modules' not in path.parts
+        }
+        label_files = f'{PACKAGE}/formats/'
+        self._passed_over = BOOKKEEPING | {
+            path for path in self.files if path.startswith(label_files) and Path(path).stem not in DATA_FILES
         }
         self._imports: dict[str, set[str]] = {}
         self._hashes: dict[str, str] = {}
@@ -86,11 +83,11 @@ class Code:
 
     def reached(self, starts: Iterable[str]) -> set[str]:
         """These files and all that they import, directly or not, also where they do so in a function."""
-        found, ahead = set(), set(starts) - PASSED_OVER
+        found, ahead = set(), set(starts) - self._passed_over
         while ahead:
             path = ahead.pop()
             found.add(path)
-            ahead |= self._imported(path) - found - PASSED_OVER
+            ahead |= self._imported(path) - found - self._passed_over
         return found
 
     def _imported(self, path: str) -> set[str]:
@@ -155,15 +152,35 @@ def fingerprint(part: str) -> str:
         return load_interpreter(DEMO).fingerprint
     assert part == HAND_LABELS
     digest = hashlib.sha256((DEMO_FOLDER / 'task.json').read_bytes())
-    for path in sorted(path for name in ('samples', 'more', 'real') for path in (DEMO_FOLDER / name).rglob('*.*')):
+    for path in sorted(path for name in LABELED_PARTS for path in (DEMO_FOLDER / name).rglob('*.*')):
         digest.update(path.relative_to(DEMO_FOLDER).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
+@cache
+def labels_as_read() -> str:
+    """A hash of the masks and keypoints that the readers make of the demo's label files."""
+    from datasetgan_ext.core.task import Task
+    from datasetgan_ext.formats.labels import read_annotations
+    from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+
+    task, digest = Task.read(DEMO_FOLDER / 'task.json'), hashlib.sha256()
+    for part in LABELED_PARTS:
+        folder = DEMO_FOLDER / part
+        for one in read_annotations(task, folder / 'masks', folder / 'keypoints.json'):
+            digest.update(one.name.encode())
+            for array in (one.mask, one.keypoints.points, one.keypoints.visibility):
+                digest.update(f'{array.dtype} {array.shape}'.encode() + array.tobytes())
+    return digest.hexdigest()[:DIGITS]
+
+
 def state_of(benchmark: Benchmark, code: Code) -> dict:
     """What a result of that benchmark notes: hashes of the code, and the demo's fingerprints."""
-    return {'code': code.of(benchmark), **{part: fingerprint(part) for part in benchmark.demo}}
+    rooms = code.of(benchmark)
+    if HAND_LABELS in benchmark.demo:
+        rooms[READING_LABELS] = labels_as_read()
+    return {'code': rooms, **{part: fingerprint(part) for part in benchmark.demo}}
 
 
 def compare(noted: dict | None, now: dict) -> tuple[str, list[str]]:

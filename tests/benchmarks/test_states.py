@@ -1,15 +1,15 @@
 """Of which code and networks a result is."""
 
 import ast
-import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks import catalog
+from benchmarks import catalog, states
 from benchmarks.catalog import BENCHMARKS, OF_RESULT, Benchmark, benchmark_of
-from benchmarks.states import BEFORE, CHANGED, NOW, OTHER, ROOT, TOOLS, Code, bare_code, compare, fingerprint, state_of
+from benchmarks.states import BEFORE, CHANGED, NOW, OTHER, ROOT, Code, bare_code, compare, fingerprint, state_of
 from datasetgan_ext import load_interpreter
+from datasetgan_ext.formats import labels
 from tests.test_rooms import ROOMS
 
 SOURCE = '''"""What it is."""
@@ -46,14 +46,14 @@ def test_comments_and_docstrings_decide_nothing():
 FILES = {
     'benchmarks/figures.py': 'from benchmarks import drawing\nfrom datasetgan_ext import Labeler\n',
     'benchmarks/drawing.py': 'import numpy\n',
-    'benchmarks/labels.py': 'import datasetgan_ext.formats.labels\n',
+    'benchmarks/labels.py': 'import datasetgan_ext.formats.labels, datasetgan_ext.formats.folder\n',
     'benchmarks/measure.py': 'import datasetgan_ext.report.card\n',
     'benchmarks/unused.py': 'x = 1\n',
     'datasetgan_ext/__init__.py': 'if 0:\n    from datasetgan_ext.interpreter.labeler import Labeler\n',
     'datasetgan_ext/core/names.py': 'x = 1\n',
     'datasetgan_ext/core/unused.py': 'x = 1\n',
-    'datasetgan_ext/formats/labels.py': 'from datasetgan_ext.formats import cvat\n',
-    'datasetgan_ext/formats/cvat.py': 'x = 1\n',
+    'datasetgan_ext/formats/labels.py': 'from datasetgan_ext.core import unused\n',
+    'datasetgan_ext/formats/folder.py': 'x = 1\n',
     'datasetgan_ext/interpreter/labeler.py': 'def f():\n    from datasetgan_ext.core import names\n',
     'datasetgan_ext/report/card.py': 'x = 1\n',
     'datasetgan_ext/generate.py': 'from datasetgan_ext.report import card\nimport datasetgan_ext.core.seeds as seeds\n',
@@ -81,14 +81,17 @@ def write_tree(folder, files) -> Code:
                 'core/names.py',
             },
         ),
-        (Benchmark('labels', 'labels.py', ('formats',)), {'benchmarks/labels.py', 'datasetgan_ext/formats/labels.py'}),
+        (
+            Benchmark('labels', 'labels.py', ('formats', 'core')),
+            {'benchmarks/labels.py', 'datasetgan_ext/formats/folder.py'},
+        ),
         (Benchmark('figures', 'figures.py', ()), {'benchmarks/figures.py', 'benchmarks/drawing.py'}),
         (
             Benchmark('run', 'drawing.py', ('core', 'commands'), also=('datasetgan_ext/generate.py', 'patches')),
             {'benchmarks/drawing.py', 'datasetgan_ext/generate.py', 'core/seeds.py', 'patches/1.ed'},
         ),
     ],
-    ids=['what a script imports', 'but other tools', 'no room', 'processes and folders'],
+    ids=['what a script imports', 'but readers of labels', 'no room', 'processes and folders'],
 )
 def test_which_files_decide(benchmark, deciding, tmp_path):
     before = write_tree(tmp_path, FILES).of(benchmark)
@@ -102,14 +105,24 @@ def test_which_files_decide(benchmark, deciding, tmp_path):
     assert write_tree(tmp_path, FILES).of(benchmark) == before
 
 
-def test_no_benchmark_reads_or_writes_what_is_passed_over():
-    files = Code().files
-    for name in TOOLS:
-        assert f'datasetgan_ext/formats/{name}.py' in files
-    scripts = {f'benchmarks/{benchmark.script}' for benchmark in BENCHMARKS}
-    words = '|'.join(name.replace('_', '.') for name in TOOLS)
-    for path in (path for path in Code().reached(scripts) if path.startswith('benchmarks/')):
-        assert not re.search(rf'formats(\.| import \(?)({words})|format=({words})', files[path].decode()), path
+def test_readers_decide_by_what_they_read(monkeypatch):
+    with_labels, without = (Benchmark('any', 'borders.py', (), demo) for demo in (('labels',), ('generator',)))
+    before = state_of(with_labels, Code())
+    assert 'reading labels' not in state_of(without, Code())['code']
+    states.labels_as_read.cache_clear()
+    read = labels.read_annotations
+
+    def otherwise(*arguments):
+        found = read(*arguments)
+        found[0].mask[0, 0] ^= 1
+        return found
+
+    with monkeypatch.context() as context:
+        context.setattr(labels, 'read_annotations', otherwise)
+        now = state_of(with_labels, Code())
+    states.labels_as_read.cache_clear()
+    assert compare(before, now) == (CHANGED, ['code of reading labels'])
+    assert state_of(with_labels, Code()) == before
 
 
 def test_what_differs_is_named():
