@@ -59,7 +59,7 @@ def test_both_tables_on_given_folders(tables, tmp_path):
     output = run(tables[1], *folders)
     assert '| DatasetGAN |' in output and 'below Fully-Supervised' in output
     content = json.loads((tmp_path / 'work' / 'smoke' / 'table1.json').read_text())
-    assert len(content['rows']) == 7 and content['settings']['searched'] == ['0.01', '0.003']
+    assert len(content['rows']) == 9 and content['settings']['searched'] == ['0.01', '0.003']
     for title, row in content['rows'].items():
         assert 0 <= row['mean_iou']['mean'] <= 1 and len(row['runs']) == 1
         assert sum(row['chosen'].values()) == 5 and set(row['chosen']) <= {'0.01', '0.003'}
