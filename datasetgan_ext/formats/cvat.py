@@ -22,10 +22,11 @@ import defusedxml.ElementTree
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.core.class_names import IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.palette import spread_colors
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.drawing import IGNORE_LABEL, Drawing, Shape, image_name, image_size, reading
+from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, reading
 from datasetgan_ext.formats.foreign import format_of_file
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import MAX_SIDE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, bits_from_runs

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Annotation, Keypoints
+from datasetgan_ext.core.class_names import IGNORE_LABEL, is_background
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import check_names, find_image, image_stem, index_of, listed
 from datasetgan_ext.core.notes import note
@@ -32,9 +33,6 @@ from datasetgan_ext.formats.shapes import (
     leaves,
     window_of,
 )
-
-IGNORE_LABEL = '__ignore__'
-"""LabelMe's label of regions that are left out; understood in every format."""
 
 MAX_PIXELS = 2**30
 """Of all masks that are made from one source: a byte of memory each, which a small file could ask for."""
@@ -302,6 +300,7 @@ def _mask(
         if leaves(region.extent, image_hw):
             cut.append(f'{shape.where} ({shape.label})')
     cut.reverse()
+    _check_first_class(drawing, regions, task, unlabeled, (~taken).any())
     if cut and drawing.image_hw is None and not drawing.shares:
         raise UserError(
             f'{cut[0]} leaves the image of {image_hw[1]} x {image_hw[0]} pixels, and {drawing.source} does not tell '
@@ -310,6 +309,18 @@ def _mask(
     if cut:
         log.info('cut off at the border of the image: %s', listed(cut))
     return mask
+
+
+def _check_first_class(drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int, is_bare: bool) -> None:
+    """Raises UserError where the first class is drawn as any other, and pixels that nobody drew would be of it, too."""
+    first = task.classes[0]
+    drawn = next((shape for shape in regions if index_of(shape.label, task.classes) == 0), None)
+    if drawn is not None and is_bare and unlabeled != IGNORE and not is_background(first):
+        raise UserError(
+            f'{drawn.where}: {first!r} is drawn, and it is the first class of the class file, which is what no shape '
+            f'covers: all the rest of {drawing.image} would be {first!r}, too. Give the class file a first line '
+            '"background"; or, if nothing is known of the rest, give `unlabeled`=ignore'
+        )
 
 
 def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.core.class_names import is_background
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES
@@ -25,7 +26,6 @@ from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
-from datasetgan_ext.formats.name_tables import BACKGROUND
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
 from datasetgan_ext.formats.shapes import NoArea, Polygon, ShapeError, finite
 
@@ -231,7 +231,7 @@ def _is_pose(values: list[str]) -> bool:
 
 def _check_background(table: Path, names: list[str], texts: list[str]) -> None:
     """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
-    if table.suffix.lower() in ('.yaml', '.yml') or not names or names[0].lower() not in BACKGROUND:
+    if table.suffix.lower() in ('.yaml', '.yml') or not names or not is_background(names[0]):
         return
     used = {_class_id(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
     if 0 in used or len(names) - 1 not in used:
