@@ -56,7 +56,7 @@ def order_problem(names: Sequence[str]) -> str:
         return ''
     if is_background(names[0]):
         return (
-            f'{names[0]!r} and {names[place]!r} are both names of the background; keep the one that labels have, as the '
+            f'{names[0]!r} and {names[place]!r} are both names of the background; keep that which labels have, as the '
             'first'
         )
     return (

@@ -13,18 +13,16 @@ from datasetgan_ext.core.files import check_stems, files_by_suffix
 from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks
 from datasetgan_ext.formats.name_tables import READERS, find_name_table
+from datasetgan_ext.formats.other_tables import check_colors, check_numbers
 
 MASKS, OBJECTS = 'SegmentationClass', 'SegmentationObject'
 MASK_FOLDERS = (MASKS, 'SegmentationClassPNG')
 """Of VOC and labelme2voc."""
 BRUSH = re.compile(r'task-\d+-annotation-\d+-by-\d+-tag-.+-\d+')
 """Names of Label Studio's masks."""
-TABLE_SUFFIXES, MAX_TABLE_BYTES = ('.txt', '.csv', '.json', '.yaml', '.yml', '.names'), 1 << 20
-"""Of files that may be tables of classes."""
 MASKS_TO_BE = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.npy')
 """Suffixes of files that may have been meant as masks; messages name them first."""
 
@@ -39,8 +37,8 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
 
     Raises:
         UserError: the folder does not exist, or holds masks of objects or of single labels; there are two masks of one
-            image; a table of names cannot be read or has classes that the task lacks; another file lists the classes in
-            another order; or see `read_masks`.
+            image; a table of names cannot be read or has classes that the task lacks; another file gives the classes
+            other numbers or colours; or see `read_masks`.
     """
     check_mask_values(mask_values)
     if not folder.is_dir():
@@ -72,37 +70,17 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
             f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
             'lines; leave `mask_values` out'
         )
-    if table is None and mask_values == AUTO and not task.palette_is_given and not in_voc:
+    if table is None and mask_values == AUTO:
         stems = {path.stem for path in paths}
-        _compare_order([path for path in others if path.stem not in stems], task)
+        tables = [path for path in others if path.stem not in stems]
+        if task.palette_is_given:
+            check_colors(tables, task)
+        elif not in_voc:
+            check_numbers(tables, task)
     annotations = read_masks(paths, Meaning.of(task, table, bool(in_voc)), mask_values)
     if table is not None:
         table.to_classes(annotations, task)
     return annotations
-
-
-def _compare_order(others: Sequence[Path], task: Task) -> None:
-    """Raises UserError where a file beside masks of numbers has all the classes, in another order than the class file.
-
-    It may be a table of what the numbers mean, of a tool that is not known here.
-    """
-    names = [composed(name) for name in task.classes[1:]]
-    for path in others:
-        if path.suffix.lower() not in TABLE_SUFFIXES or path.stat().st_size > MAX_TABLE_BYTES:
-            continue
-        try:
-            text = composed(read_text(path))
-        except (OSError, ValueError):
-            continue
-        places = [re.search(rf'(?<!\w){re.escape(name)}(?!\w)', text) for name in names]
-        order = [place.start() for place in places if place is not None]
-        if len(order) == len(names) and order != sorted(order):
-            there = [name for _, name in sorted(zip(order, names))]
-            raise UserError(
-                f'`labels`: {path} lies beside the masks and lists the classes in the order {", ".join(there)}; the '
-                f'class file has {", ".join(names)}. If that is what the numbers in the masks mean, bring the lines of '
-                'the class file into that order; if they are ids of the class file, say so with `mask_values`=index'
-            )
 
 
 def _tell_of_others(folder: Path, masks: Sequence[Path]) -> list[Path]:

@@ -194,8 +194,8 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
                 '`mask_values`=index'
             )
     for known in meaning.known:
-        colors = _ids_of_colors(pixels, known)
-        differs = any(color not in (None, number) for color, number in zip(colors, pixels.numbers))
+        colors, hues = _ids_of_colors(pixels.colors, known), _ids_of_colors(pixels.hues, known)
+        differs = any(hue not in (None, number) for hue, number in zip(hues, pixels.numbers))
         hides_no_label = (
             mask_values == AUTO
             and is_palette
@@ -207,7 +207,7 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
                 folder.against_numbers.append(pixels.path)
             return colors
         if mask_values == AUTO and is_palette and differs and are_ids:
-            raise UserError(_both_text(pixels, meaning, numbers, colors, known))
+            raise UserError(_both_text(pixels, meaning, numbers, hues, known))
     if mask_values == AUTO and meaning.numbers_are_ids:
         if is_bitonal:
             text = _bitonal_text(pixels, meaning)
@@ -239,8 +239,8 @@ def _id(number: int | None, meaning: Meaning) -> int | None:
     return number if number is not None and (number < len(meaning.names) or number == IGNORE) else None
 
 
-def _ids_of_colors(pixels: MaskPixels, known: Colors) -> list[Any]:
-    return [IGNORE if color == TRANSPARENT else known.ids.get(color) for color in pixels.colors]
+def _ids_of_colors(colors: Sequence[Any], known: Colors) -> list[Any]:
+    return [IGNORE if color == TRANSPARENT else known.ids.get(color) for color in colors]
 
 
 def _stored_ids(pixels: MaskPixels, meaning: Meaning) -> list[int]:
@@ -271,7 +271,7 @@ def _is_own(pixels: MaskPixels, meaning: Meaning) -> bool:
 def _refuse_familiar(pixels: MaskPixels, meaning: Meaning, numbers: list[int]) -> None:
     """Raises UserError where a palette PNG of ids has other ids by familiar colours than by its numbers."""
     for familiar in meaning.familiar:
-        colors = _ids_of_colors(pixels, familiar)
+        colors = _ids_of_colors(pixels.hues, familiar)
         if colors != numbers and None not in [color if color is None else _id(color, meaning) for color in colors]:
             raise UserError(_both_text(pixels, meaning, numbers, colors, familiar))
     hidden = [IGNORE if color == TRANSPARENT else number for number, color in zip(numbers, pixels.colors)]
@@ -367,7 +367,7 @@ def _no_ids_text(pixels: MaskPixels, ids: Sequence[int | None], meaning: Meaning
 
 
 def _unknown_colors(pixels: MaskPixels, meaning: Meaning) -> str:
-    ids = _ids_of_colors(pixels, meaning.known[0]) if meaning.known else [None] * len(pixels.colors)
+    ids = _ids_of_colors(pixels.colors, meaning.known[0]) if meaning.known else [None] * len(pixels.colors)
     found: dict[str, int] = {}
     for class_id, text, count in zip(ids, pixels.texts, pixels.counts):
         if class_id is None:
@@ -384,7 +384,9 @@ def _unknown_text(unknown: Sequence[str], meaning: Meaning) -> str:
             f'class, or save the masks as 8-bit PNG files whose pixels are class ids. {soft}'
         )
     lacking = ' and '.join(known.source for known in meaning.known)
+    by_line = not meaning.numbers_are_ids and any(len(set(color)) > 1 for color in meaning.own[0])
+    hint = '. If the numbers in the masks are its lines, from 0, say so with `mask_values`=index' if by_line else ''
     return (
         f'`labels`: colours that {lacking} {"lacks" if len(meaning.known) == 1 else "lack"}, in {files}. Add them to '
-        f'the palette, or mend the masks. {soft}'
+        f'the palette, or mend the masks. {soft}{hint}'
     )
