@@ -20,7 +20,17 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import image_stem
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
-from datasetgan_ext.formats.shapes import Bitmap, NoArea, Polygon, Region, ShapeError, Together, bits_from_runs, finite
+from datasetgan_ext.formats.shapes import (
+    Bitmap,
+    NoArea,
+    Polygon,
+    Region,
+    ShapeError,
+    Together,
+    are_shares,
+    bits_from_runs,
+    finite,
+)
 
 PATHS = 'FILE.json'
 FIRST_ID = 1  # COCO's own evaluation takes an annotation 0 for none
@@ -149,7 +159,7 @@ def _keypoints(annotation: dict, category: dict, names: list[str], where: str) -
     if not np.isin(triples[:, 2], (ABSENT, OCCLUDED, VISIBLE)).all():
         raise ShapeError('a visibility is none of 0 (absent), 1 (occluded), 2 (visible)')
     seen = triples[triples[:, 2] > 0, :2]
-    if len(np.unique(seen, axis=0)) > 1 and _are_shares(seen):
+    if len(np.unique(seen, axis=0)) > 1 and are_shares(seen):
         raise ShapeError(
             'all its keypoints are in the first pixel of the image; COCO has them in pixels, these look like shares '
             'of its sides. Export them in pixels'
@@ -169,7 +179,7 @@ def region_of(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Re
     """
     if isinstance(segmentation, list):
         parts = [Polygon(corners) for corners in _outlines(segmentation)]
-        if parts and all(_are_shares(part.corners) for part in parts):
+        if parts and all(are_shares(part.corners) for part in parts):
             raise ShapeError(
                 'all its corners are in the first pixel of the image; COCO has them in pixels, these look like '
                 'shares of its sides. Export them in pixels'
@@ -181,11 +191,6 @@ def region_of(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Re
     runs = segmentation['counts']
     bits = bits_from_runs(_runs(runs) if isinstance(runs, str) else runs, height * width)
     return Bitmap(bits.reshape(width, height).T)
-
-
-def _are_shares(points: np.ndarray) -> bool:
-    """Whether points are in the image's first pixel, and not at its corners."""
-    return bool(((points >= 0) & (points <= 1)).all() and (points != points.round()).any())
 
 
 def _outlines(segmentation: list) -> list[np.ndarray]:

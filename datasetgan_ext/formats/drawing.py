@@ -26,9 +26,11 @@ from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.object_boxes import without_object_boxes
 from datasetgan_ext.formats.shapes import (
     MAX_SIDE,
+    Bitmap,
     Polygon,
     Region,
     ShapeError,
+    are_shares,
     finite,
     leaves,
     window_of,
@@ -90,6 +92,7 @@ class Drawing:
         image: the image as the tool calls it, for messages; '' = as `name`.
         other_names: that the image may have among those that were labelled; they go before `name`.
         shares: whether the corners of the polygons are in shares of the image's sides instead of pixels.
+        per_cent: whether the tool has coordinates in per cent of the sides; here they are in pixels.
         complete: whether an image without a region is background, as our own files say; else nobody has labelled it.
     """
 
@@ -101,6 +104,7 @@ class Drawing:
     other_names: tuple[str, ...] = ()
     complete: bool = False
     shares: bool = False
+    per_cent: bool = False
 
     def __post_init__(self):
         self.name = composed(self.name)
@@ -171,6 +175,7 @@ def annotate(
                 f'{other.source}; keep the labels of one, or give the other image another name'
             )
         others[name] = drawing
+        _check_unit(drawing, shapes)
         regions = [shape for shape in shapes if shape.region is not None]
         points = [shape for shape in shapes if shape.region is None]
         mask = None
@@ -264,6 +269,27 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
             if (shape.region is not None) == regions and not (regions and shape.label == IGNORE_LABEL):
                 places.setdefault(shape.label, []).append(shape.where)
         check_names(source, places, known, kind, others)
+
+
+def _check_unit(drawing: Drawing, shapes: list[Shape]) -> None:
+    """Raises UserError where all coordinates on an image are from 0 to 1, whatever the unit of the tool."""
+    extents = [
+        shape.region.extent
+        for shape in shapes
+        if shape.region is not None and not isinstance(shape.region, Bitmap) and shape.region.extent is not None
+    ]
+    places = [corner for left, top, right, bottom in extents for corner in ((left, top), (right, bottom))]
+    places += [tuple(shape.point) for shape in shapes if shape.point is not None and shape.visibility != ABSENT]
+    unit = np.ones(2)
+    if drawing.per_cent and drawing.image_hw is not None:
+        unit = np.array(drawing.image_hw[::-1]) / 100
+    points = np.reshape(places, (-1, 2)) / unit
+    if not drawing.shares and len(np.unique(points, axis=0)) > 1 and are_shares(points):
+        raise UserError(
+            f'{shapes[0].where}: all coordinates on {drawing.image} are from 0 to 1, and {drawing.source} is to have '
+            f'them in {"per cent of the sides" if drawing.per_cent else "pixels"}; these look like shares of the '
+            f'sides. Multiply them by {"100" if drawing.per_cent else "width and height"}, or export them again'
+        )
 
 
 def _mask(

@@ -106,7 +106,7 @@ def _drawing(task: dict, path: Path, where: str) -> Drawing:
     name = image_name(file, where)
     uploaded = task.get('file_upload') or '/upload/' in file
     shorter = re.sub(r'^[0-9a-f]{8}-', '', name) if uploaded else name
-    return Drawing(shorter, path, image=file.rsplit('/', 1)[-1], other_names=(name,))
+    return Drawing(shorter, path, image=file.rsplit('/', 1)[-1], other_names=(name,), per_cent=True)
 
 
 def _by_shape(results: list[dict]) -> Iterator[tuple[int, list[dict]]]:
