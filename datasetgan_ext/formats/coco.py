@@ -61,14 +61,14 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     for number, annotation in enumerate(annotations, 1):
         with reading(f'{source}: annotation {number}', 'COCO'):
             for key, known in (('image_id', drawings), ('category_id', categories)):
-                if str(annotation[key]) not in known:
+                if _id(annotation[key]) not in known:
                     kind = 'image' if known is drawings else 'category'
                     there = '"images"' if known is drawings else '"categories"'
                     raise UserError(
                         f'{source}: annotation {number} is of {kind} {annotation[key]!r}, which is not among {there}'
                     )
-            drawing = drawings[str(annotation['image_id'])]
-            category = categories[str(annotation['category_id'])]
+            drawing = drawings[_id(annotation['image_id'])]
+            category = categories[_id(annotation['category_id'])]
             where = f'{path} image {drawing.image} annotation {annotation.get("id", number)}'
         with reading(f'{where} ({category["name"]})', 'COCO'):
             segmentation = annotation.get('segmentation') if regions else None
@@ -83,12 +83,17 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     yield from drawings.values()
 
 
+def _id(value: object) -> str:
+    """An id as text: 5, 5.0 and "5" are one."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def _by_id(items: list[dict], name: str, source: str, kind: str) -> dict[str, dict]:
     found: dict[str, dict] = {}
     for item in items:
         if kind == 'categories' and not isinstance(item.get(name), str):
             raise UserError(f'{source}: number {item["id"]} of {kind} has no {name!r}; export the file again')
-        other = found.setdefault(str(item['id']), item)
+        other = found.setdefault(_id(item['id']), item)
         if other is not item and (kind == 'images' or other[name] != item[name]):
             raise UserError(
                 f'{source}: there are two {kind} with the id {item["id"]}, {other[name]!r} and {item[name]!r}'
@@ -223,6 +228,8 @@ def _runs(text: str) -> list[int]:
     """
     runs: list[int] = []
     value = shift = 0
+    if text[:2] in ("b'", 'b"'):
+        raise ShapeError("its compressed runs are written as Python shows bytes, b'...'; decode them: counts.decode()")
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64 or shift > 40:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Annotation, Keypoints
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints
 from datasetgan_ext.core.class_names import IGNORE_LABEL, is_background
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import check_names, find_image, image_stem, index_of, listed
@@ -134,7 +134,7 @@ def annotate(
 
     Raises:
         UserError: labels that the task lacks (all of them in one message), an image or a keypoint that is there
-            twice, or a shape that cannot be painted.
+            twice, a shape that cannot be painted, or a file whose tool has other units or numbers than its form.
     """
     wanted = [
         (drawing, [shape for shape in drawing.shapes if (task.keypoints if shape.region is None else task.classes)])
@@ -145,6 +145,7 @@ def annotate(
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
         note(f'{source}: {left_out} {kind} are passed over, no {names} are taken from here')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
+    _check_visibilities(source, [shape for _, shapes in wanted for shape in shapes if shape.region is None])
     drawn = sum(len(shapes) for _, shapes in wanted)
     wanted = [(drawing, without_object_boxes(shapes)) for drawing, shapes in wanted]
     boxes = drawn - sum(len(shapes) for _, shapes in wanted)
@@ -269,6 +270,20 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
             if (shape.region is not None) == regions and not (regions and shape.label == IGNORE_LABEL):
                 places.setdefault(shape.label, []).append(shape.where)
         check_names(source, places, known, kind, others)
+
+
+def _check_visibilities(source: str, points: list[Shape]) -> None:
+    """Raises UserError where visibilities look like those of a tool that has 1 for visible, and 0 for hidden."""
+    seen = {int(shape.visibility) for shape in points}
+    hidden = [shape for shape in points if shape.visibility == ABSENT and np.any(shape.point)]
+    if hidden and seen == {ABSENT, OCCLUDED}:
+        raise UserError(
+            f'{source}: its keypoints have the visibilities 0 and 1 alone, and {len(hidden)} of 0 have a place (the '
+            f'first: {hidden[0].label}, {hidden[0].where}): is 0 hidden there, and 1 visible? Here 0 is absent, 1 '
+            'occluded, 2 visible: write these; or, if they are right, write the places of the absent ones as 0, 0'
+        )
+    if OCCLUDED in seen and VISIBLE not in seen:
+        note(f'{source}: no keypoint is visible (2), all that are there are occluded (1)')
 
 
 def _check_unit(drawing: Drawing, shapes: list[Shape]) -> None:
