@@ -10,6 +10,7 @@ from pathlib import Path
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.images import open_image
 from datasetgan_ext.core.names import find_image, listed
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
@@ -39,6 +40,8 @@ IN_FOLDERS = ('labelme', 'supervisely', 'yolo')
 FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
 
+MAX_LOOKED_AT, MAX_COLORS = 3, 64
+"""Pictures that label files are of, which are looked at, lest they be masks; and colours that a mask has at most."""
 TEXTS = ('.json', '.xml', '.ndjson', '.jsonl')
 """Suffixes of files with the labels of many images."""
 UNLABELED = {'background': 0, 'ignore': IGNORE}
@@ -233,6 +236,8 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
     if pictures:
         told = listed([str(one.relative_to(path)) for one in pictures])
         raise UserError(f'`{argument}`={path} holds no PNG files, and {told}; if these are masks, save them as PNG')
+    for packed in files_by_suffix(path, '.zip', '.rar', '.7z', '.gz', '.tgz') if path.is_dir() else []:
+        format_of_file(packed, argument)  # says to unpack it
     raise UserError(
         f'`{argument}`={path} is in no known format; it takes one of these'
         f'{", named with `label_format`" if argument == "labels" else ""}: {choices}'
@@ -252,7 +257,9 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     found += [(name, path) for name, path in known if name is not None and name in DRAWN and name not in IN_FOLDERS]
     if pictures:
         labeled = {picture for name, path in known for picture in labeled_pictures(path, name or '')}
-        pictures = [path for path in pictures if path.resolve() not in labeled]
+        of_labels = [path for path in pictures if path.resolve() in labeled]
+        if not any(map(_may_be_mask, of_labels[:MAX_LOOKED_AT])):
+            pictures = [path for path in pictures if path not in of_labels]
     if pictures and not in_voc:
         found.append(('png', folder))
     found += [(name, folder) for name in IN_FOLDERS if name in by_image]
@@ -261,3 +268,13 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     if not found and files_by_suffix(folder, '.png', below=True):
         return [('png', folder)]
     return found
+
+
+def _may_be_mask(path: Path) -> bool:
+    """Whether a picture has few colours, as masks have."""
+    try:
+        with open_image(path) as image:
+            colors = image.getcolors(MAX_COLORS) if image.mode in ('1', 'L', 'P', 'RGB', 'RGBA') else None
+    except UserError:
+        return False
+    return colors is not None and len(colors) > 1

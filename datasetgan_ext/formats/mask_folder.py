@@ -19,7 +19,7 @@ from datasetgan_ext.formats.name_tables import READERS, find_name_table
 from datasetgan_ext.formats.other_tables import check_colors, check_numbers
 
 MASKS, OBJECTS = 'SegmentationClass', 'SegmentationObject'
-MASK_FOLDERS = (MASKS, 'SegmentationClassPNG')
+MASK_FOLDERS, OBJECT_FOLDERS = (MASKS, 'SegmentationClassPNG'), (OBJECTS, 'SegmentationObjectPNG')
 """Of VOC and labelme2voc."""
 BRUSH = re.compile(r'task-\d+-annotation-\d+-by-\d+-tag-.+-\d+')
 """Names of Label Studio's masks."""
@@ -44,15 +44,21 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
     if not folder.is_dir():
         raise UserError(f'`labels`={folder} is not a folder')
     whole = Path(os.path.abspath(folder))
-    if OBJECTS in whole.parts:
+    found = files_by_suffix(folder, '.png', below=True)
+    paths = [path for path in found if not _is_below(path, folder, OBJECT_FOLDERS)]
+    if set(OBJECT_FOLDERS) & set(whole.parts) or found and not paths:
         raise UserError(
             f'`labels`={folder}: masks in {OBJECTS} count the objects of an image, and say nothing of their classes; '
             f'give the folder {MASKS} beside it'
         )
-    found = files_by_suffix(folder, '.png', below=True)
-    paths = [path for path in found if OBJECTS not in path.relative_to(folder).parts]
     if len(paths) < len(found):
         note(f'{len(found) - len(paths)} files in {folder}/**/{OBJECTS} are passed over: they count objects')
+    exported = [path for path in paths if path.name == 'label.png' and (path.parent / 'label_names.txt').is_file()]
+    if exported:
+        raise UserError(
+            f'`labels`={folder}: {exported[0].relative_to(folder)} is a copy of one JSON file of LabelMe, made to be '
+            'looked at; give the folder of the JSON files themselves'
+        )
     by_label = [path for path in paths if BRUSH.fullmatch(path.stem)]
     if by_label:
         raise UserError(
@@ -61,8 +67,9 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
         )
     check_stems(paths, 'labels')
     others = _tell_of_others(folder, found)
-    in_voc = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
-    table = find_name_table(folder, [*in_voc[:1], *(one.parent for one in in_voc[:1])])
+    above = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
+    in_voc = bool(above) or bool(paths) and all(_is_below(path, folder, MASK_FOLDERS) for path in paths)
+    table = find_name_table(folder, [*above[:1], *(one.parent for one in above[:1])])
     levels = [color[0] for color in table.colors if len(set(color)) == 1] if table is not None else []
     are_numbers = table is not None and len(levels) == len(table.names) and levels != list(range(len(levels)))
     if table is not None and are_numbers and mask_values == INDEX:
@@ -77,10 +84,15 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
             check_colors(tables, task)
         elif not in_voc:
             check_numbers(tables, task)
-    annotations = read_masks(paths, Meaning.of(task, table, bool(in_voc)), mask_values)
+    annotations = read_masks(paths, Meaning.of(task, table, in_voc), mask_values)
     if table is not None:
         table.to_classes(annotations, task)
     return annotations
+
+
+def _is_below(path: Path, folder: Path, names: Sequence[str]) -> bool:
+    """Whether a file of a folder is in a subfolder of one of the names."""
+    return any(part in names for part in path.relative_to(folder).parts[:-1])
 
 
 def _tell_of_others(folder: Path, masks: Sequence[Path]) -> list[Path]:
