@@ -41,7 +41,7 @@ FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
 
 MAX_LOOKED_AT, MAX_COLORS = 3, 64
-"""Pictures that label files are of, which are looked at, lest they be masks; and colours that a mask has at most."""
+"""Pictures beside label files of such, which are looked at, lest they be masks; and colours that a mask has at most."""
 TEXTS = ('.json', '.xml', '.ndjson', '.jsonl')
 """Suffixes of files with the labels of many images."""
 UNLABELED = {'background': 0, 'ignore': IGNORE}
@@ -258,8 +258,9 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     if pictures:
         labeled = {picture for name, path in known for picture in labeled_pictures(path, name or '')}
         of_labels = [path for path in pictures if path.resolve() in labeled]
+        others = [path for path in pictures if path.resolve() not in labeled]
         if not any(map(_may_be_mask, of_labels[:MAX_LOOKED_AT])):
-            pictures = [path for path in pictures if path not in of_labels]
+            pictures = [] if of_labels and not any(map(_may_be_mask, others[:MAX_LOOKED_AT])) else others
     if pictures and not in_voc:
         found.append(('png', folder))
     found += [(name, folder) for name in IN_FOLDERS if name in by_image]

@@ -54,8 +54,19 @@ def test_pictures_beside_files_of_labelme_are_pictures(tmp_path):
     noise = np.random.RandomState(0).randint(0, 255, (128, 128, 3)).astype(np.uint8)
     PIL.Image.fromarray(noise).save(labels / f'{SEED0}.png')
     np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
+    for other in ('seed0000001', 'seed0000002'):  # pictures that nobody has labelled yet
+        PIL.Image.fromarray(noise).save(labels / f'{other}.png')
+    np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
     (labels / f'{SEED0}.png').write_bytes(b'\x89PNG\r\n')  # is not needed
     np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
+
+
+def test_masks_of_other_images_beside_files_of_labelme_are_masks(tmp_path):
+    labels = tmp_path / 'labels'
+    write(labels / f'{SEED0}.json', labelme())
+    write_png(labels / f'{SEED0}.png', np.random.RandomState(0).randint(0, 255, (128, 128, 3)), 8, RGB)
+    write_png(labels / 'seed0000001.png', true_mask(), 8, GRAY)
+    names_all(refusal(labels, text_classes(tmp_path)), 'png', 'labelme', 'label_format')
 
 
 @pytest.mark.parametrize('name', ['SegmentationObject', 'SegmentationObjectPNG'])
