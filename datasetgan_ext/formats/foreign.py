@@ -128,22 +128,6 @@ def _text_of(path: Path) -> str:
     return read_text(path).lstrip('\ufeff \t\r\n')
 
 
-def labeled_pictures(path: Path, name: str) -> set[Path]:
-    """Image files that a label file says it is of, by their place beside it: they are no masks.
-
-    Args:
-        path: of the label file.
-        name: its format; the others but labelme and via do not tell where the images are.
-    """
-    content = read_json(path) if name in ('labelme', 'via') else {}
-    if name == 'labelme':
-        files = [content.get('imagePath')]
-    else:
-        records = content.get('_via_img_metadata', content)
-        files = [record.get('filename') for record in records.values() if isinstance(record, dict)]
-    return {(path.parent / file.replace('\\', '/')).resolve() for file in files if isinstance(file, str)}
-
-
 def _check_lines(text: str, start: str) -> None:
     """JSON lines are no JSON, and the parser's message would not help."""
     first, _, others = text.partition('\n')

@@ -17,7 +17,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image, labeled_pictures
+from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image
 from datasetgan_ext.formats.mask_folder import MASKS_TO_BE, read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
 from datasetgan_ext.formats.name_tables import READERS
@@ -40,8 +40,8 @@ IN_FOLDERS = ('labelme', 'supervisely', 'yolo')
 FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
 
-MAX_LOOKED_AT, MAX_COLORS = 3, 64
-"""Pictures beside label files of such, which are looked at, lest they be masks; and colours that a mask has at most."""
+MAX_LOOKED_AT, MAX_COLORS = 50, 64
+"""Pictures beside label files that are looked at, lest they be masks; and colours that a mask has at most."""
 TEXTS = ('.json', '.xml', '.ndjson', '.jsonl')
 """Suffixes of files with the labels of many images."""
 UNLABELED = {'background': 0, 'ignore': IGNORE}
@@ -255,12 +255,8 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
     found = [('voc', folder)] if in_voc else []
     found += [(name, path) for name, path in known if name is not None and name in DRAWN and name not in IN_FOLDERS]
-    if pictures:
-        labeled = {picture for name, path in known for picture in labeled_pictures(path, name or '')}
-        of_labels = [path for path in pictures if path.resolve() in labeled]
-        others = [path for path in pictures if path.resolve() not in labeled]
-        if not any(map(_may_be_mask, of_labels[:MAX_LOOKED_AT])):
-            pictures = [] if of_labels and not any(map(_may_be_mask, others[:MAX_LOOKED_AT])) else others
+    if (found or by_image) and not any(map(_may_be_mask, pictures[:MAX_LOOKED_AT])):
+        pictures = []  # what was labelled
     if pictures and not in_voc:
         found.append(('png', folder))
     found += [(name, folder) for name in IN_FOLDERS if name in by_image]
@@ -275,7 +271,9 @@ def _may_be_mask(path: Path) -> bool:
     """Whether a picture has few colours, as masks have."""
     try:
         with open_image(path) as image:
-            colors = image.getcolors(MAX_COLORS) if image.mode in ('1', 'L', 'P', 'RGB', 'RGBA') else None
+            if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
+                return True  # of 16 bits, for example
+            colors = image.getcolors(MAX_COLORS)
     except UserError:
         return False
     return colors is not None and len(colors) > 1

@@ -15,8 +15,10 @@ from tests.helpers.trials import (
     POINTS,
     SEED0,
     cases,
+    coco,
     cvat,
     json_classes,
+    label_studio,
     labelme,
     names_all,
     read,
@@ -59,6 +61,25 @@ def test_pictures_beside_files_of_labelme_are_pictures(tmp_path):
     np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
     (labels / f'{SEED0}.png').write_bytes(b'\x89PNG\r\n')  # is not needed
     np.testing.assert_array_equal(read(labels, text_classes(tmp_path)).masks[SEED0], true_mask())
+
+
+BESIDE = {
+    'coco': ('_annotations.coco.json', coco()),
+    'cvat': ('annotations.xml', cvat()),
+    'label studio': ('export.json', label_studio()),
+}
+
+
+@pytest.mark.parametrize('tool', cases(BESIDE))
+def test_the_pictures_of_an_export_are_no_masks(tmp_path, tool):
+    """Exports with images have both in one folder; pictures have many colours. What may be a mask is not dropped."""
+    name, content = BESIDE[tool]
+    write(tmp_path / 'labels' / name, content)
+    write_png(tmp_path / 'labels' / f'{SEED0}.png', np.random.RandomState(0).randint(0, 255, (128, 128, 3)), 8, RGB)
+    np.testing.assert_array_equal(read(tmp_path / 'labels', text_classes(tmp_path)).masks[SEED0], true_mask())
+    for depth in (8, 16):
+        write_png(tmp_path / 'labels' / f'{SEED0}.png', true_mask(), depth, GRAY)
+        names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), 'png', name, 'label_format')
 
 
 def test_masks_of_other_images_beside_files_of_labelme_are_masks(tmp_path):
