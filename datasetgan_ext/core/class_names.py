@@ -11,10 +11,12 @@ BACKGROUND = ('background', '_background_', '__background__')
 IGNORE_LABEL = '__ignore__'
 """LabelMe's label of regions that are left out; understood in every format."""
 
-NUMBER_FIRST = re.compile(r'\d+\s*[:.,;=)\s]\s*\S')
+NUMBER_FIRST = re.compile(r'0*([0-9]+)\s*[:.,;=)\s]\s*\S')
 """A number and a name: "0: background", "1 car"."""
 YAML = re.compile(r'(names|nc|train|val|path)\s*:|- ')
 SEPARATORS = ',;:=\t'
+SHOWN = 60
+"""Characters of a line that a message shows."""
 
 
 def is_background(name: str) -> bool:
@@ -28,23 +30,20 @@ def table_problem(path: Path, lines: Sequence[str]) -> str:
     if lines and lines[0].startswith('#'):
         shown = lines[0]
     if shown is not None:
-        return f'has the line {shown!r}, and comments count as classes there'
+        return f'has the line {shown[:SHOWN]!r}, and comments count as classes there'
     if path.suffix.lower() in ('.yaml', '.yml') or lines and all(map(YAML.match, lines)):
         return 'is YAML'
     if len(lines) < 2:
         return ''
-    if all(map(NUMBER_FIRST.match, lines)):
-        other = next((line for place, line in enumerate(lines) if int(line[: _digits(line)]) != place), lines[0])
-        return f'numbers its lines (as in {other!r}), and the place of a line is its number, from 0'
+    numbers = [match[1] for match in map(NUMBER_FIRST.match, lines) if match]
+    if len(numbers) == len(lines):
+        other = next((line for place, line in enumerate(lines) if numbers[place] != str(place)), lines[0])
+        return f'numbers its lines (as in {other[:SHOWN]!r}), and the place of a line is its number, from 0'
     for separator in SEPARATORS:
         counts = {line.count(separator) for line in lines}
         if len(counts) == 1 and 0 not in counts:
-            return f'has columns (as in {lines[0]!r})'
+            return f'has columns (as in {lines[0][:SHOWN]!r})'
     return ''
-
-
-def _digits(line: str) -> int:
-    return len(line) - len(line.lstrip('0123456789'))
 
 
 def order_problem(names: Sequence[str]) -> str:

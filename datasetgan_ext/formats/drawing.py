@@ -356,7 +356,8 @@ def _check_first_class(drawing: Drawing, regions: list[Shape], task: Task, unlab
     """Raises UserError where the first class is drawn as any other, and pixels that nobody drew would be of it, too."""
     first = task.classes[0]
     drawn = next((shape for shape in regions if index_of(shape.label, task.classes) == 0), None)
-    if drawn is not None and is_bare and unlabeled != IGNORE and not is_background(first):
+    is_known = drawing.complete or unlabeled == IGNORE or is_background(first)
+    if drawn is not None and is_bare and not is_known:
         raise UserError(
             f'{drawn.where}: {first!r} is drawn, and it is the first class of the class file, which is what no shape '
             f'covers: all the rest of {drawing.image} would be {first!r}, too. Give the class file a first line '

@@ -92,6 +92,11 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
 
 def _drawing(task: dict, path: Path, where: str) -> Drawing:
     """Label Studio puts eight characters of its own before the names of uploaded files."""
+    if 'data' not in task:
+        raise UserError(
+            f'{where} is not as Label Studio writes it: it has no "data"; export "JSON" from there, or COCO from the '
+            'tool that wrote it'
+        )
     images = [
         text
         for text in task['data'].values()

@@ -34,6 +34,8 @@ from datasetgan_ext.formats.shapes import TOLERANCE, Bitmap, Ellipse, NoArea, Po
 
 PATHS = 'FILE or DIR of JSON files'
 OCCLUDED_FLAG = 'occluded'
+MAX_KEYS = 6
+"""Of an unknown file, that a message shows."""
 UNLABELED = 'unlabeled'
 """What a file of ours says of pixels in no shape; LabelMe keeps it."""
 
@@ -65,6 +67,13 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
 
 
 def _drawing(path: Path, content: Any) -> Drawing:
+    if not isinstance(content, dict) or 'shapes' not in content:
+        there = ', '.join(f'"{key}"' for key in list(content)[:MAX_KEYS]) if isinstance(content, dict) else ''
+        holds = f'an object with {there or "nothing"}' if isinstance(content, dict) else f'a {type(content).__name__}'
+        raise UserError(
+            f'{path} is in no known form: it holds {holds}, and a file of LabelMe has "shapes"; if another tool wrote '
+            'it, export COCO from there, or masks as PNG files'
+        )
     with reading(str(path), 'LabelMe'):
         shapes = list(content['shapes'])
         image = content.get('imagePath')

@@ -260,7 +260,8 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     if pictures and not in_voc:
         found.append(('png', folder))
     found += [(name, folder) for name in IN_FOLDERS if name in by_image]
-    if not found and files and not any(name for name, _ in known):
+    jsons = [path for path in files if path.suffix.lower() == '.json']
+    if not found and jsons and not any(name for name, _ in known):
         return [('labelme', folder)]  # its reader says what is wrong with the files
     if not found and files_by_suffix(folder, '.png', below=True):
         return [('png', folder)]

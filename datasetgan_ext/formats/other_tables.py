@@ -19,7 +19,7 @@ from datasetgan_ext.formats.mask_pixels import Rgb
 SUFFIXES, MAX_BYTES = ('.txt', '.csv', '.json', '.yaml', '.yml', '.names', '.xml', '.pbtxt'), 1 << 20
 """Of files that may be tables of classes."""
 COLOR = re.compile(r'#[0-9a-f]{6}\b|(?<![\w.])\d{1,3}(?:\s*,\s*|\s+)\d{1,3}(?:\s*,\s*|\s+)\d{1,3}(?![\w.])', re.I)
-NUMBER = re.compile(r'(?<![\w.#-])\d+(?![\w.])')
+NUMBER = re.compile(r'(?<![\w.#-])\d{1,9}(?![\w.])')
 
 
 class Named(NamedTuple):
