@@ -1,4 +1,4 @@
-"""Masks that show more or less than one opaque picture: overlays that are half transparent, animations."""
+"""Masks that show more or less than their colours: overlays that are half transparent, managed colours, animations."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ def test_an_overlay_whose_numbers_and_colors_agree_is_read(tmp_path, alpha):
     write_png(path, true_mask(), 8, PALETTE, COLORS, [255, alpha, alpha, alpha])
     found = read(tmp_path / 'labels', json_classes(tmp_path, palette=COLORS)).masks[SEED0]
     np.testing.assert_array_equal(found, true_mask())
+
+
+@pytest.mark.parametrize('by', [1, 3])
+def test_colors_that_a_program_has_changed_a_little(tmp_path, by):
+    """As editors that manage colours do: at other numbers they are no numbers, at their own they are read."""
+    found = [(red, green, abs(blue - by)) for red, green, blue in COLORS]
+    classes = json_classes(tmp_path, palette=COLORS)
+    path = tmp_path / 'labels' / f'{SEED0}.png'
+    write_png(path, np.array(OTHER)[true_mask()], 8, PALETTE, palette_of(found))
+    names_all(refusal(tmp_path / 'labels', classes), SEED0, '3508', 'car', 'wheel', 'mask_values')
+    write_png(path, true_mask(), 8, PALETTE, found)
+    np.testing.assert_array_equal(read(tmp_path / 'labels', classes).masks[SEED0], true_mask())
 
 
 @pytest.mark.parametrize('kind', cases(('frames', 'picture before the animation')))
