@@ -274,6 +274,8 @@ def _names_in(path: Path) -> list[str]:
         return [line.strip() for line in text.splitlines() if line.strip()]
     if re.search(r'^kpt_shape\s*:', text, re.MULTILINE):
         raise UserError(f'{path} is of YOLO poses, which are not read; export COCO keypoints instead')
+    if len(re.findall(r'^names\s*:', text, re.MULTILINE)) > 1:
+        raise UserError(f'{path} has "names" twice; keep those that the numbers of the labels mean')
     try:
         names = _names_in_yaml(text)
     except ValueError:  # quotes that do not end

@@ -91,6 +91,11 @@ def test_numbers_of_yolo_in_quotes(tmp_path, form, quote):
     is_true(yolo(tmp_path / 'set', {'data.yaml': f'names: {form.format(q=quote)}\n'}), text_classes(tmp_path))
 
 
+def test_names_that_are_there_twice_are_refused(tmp_path):
+    labels = yolo(tmp_path / 'set', {'data.yaml': f'{RIGHT}nc: 3\nnames: [wheel, car, window]\n'})
+    names_all(refusal(labels, text_classes(tmp_path)), 'data.yaml', 'twice')
+
+
 def test_the_confidence_of_a_prediction_is_named(tmp_path):
     labels = yolo(tmp_path / 'set', {'data.yaml': RIGHT}, [f'{line} 0.93' for line in YOLO_LINES])
     names_all(refusal(labels, text_classes(tmp_path)), SEED0, 'line 1', '9', 'confidence', 'save_conf')
