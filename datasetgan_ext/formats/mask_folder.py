@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from datasetgan_ext.core.annotation import Annotation
+import numpy as np
+
+from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import check_stems, files_by_suffix
 from datasetgan_ext.core.names import listed
@@ -65,6 +67,9 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
             f'`labels`={folder}: {by_label[0].name} is a mask of one label, as Label Studio exports brushes to PNG; '
             'export "JSON" from it instead, which has all labels of an image together'
         )
+    of_class = {path: name for path in paths for name in task.classes[1:] if _is_below(path, folder, (name,))}
+    if len({path.stem for path in of_class}) < len(of_class):
+        raise UserError(_of_one_class_text(*list(of_class.items())[0]))
     check_stems(paths, 'labels')
     others = _tell_of_others(folder, found)
     above = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
@@ -87,7 +92,20 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
     annotations = read_masks(paths, Meaning.of(task, table, in_voc), mask_values)
     if table is not None:
         table.to_classes(annotations, task)
+    for annotation in annotations if mask_values == AUTO else ():
+        name = of_class.get(annotation.source)
+        ids = set(np.unique(annotation.mask).tolist()) - {0, IGNORE}
+        if name is not None and ids == {1} and name != task.classes[1]:
+            raise UserError(_of_one_class_text(annotation.source, name))
     return annotations
+
+
+def _of_one_class_text(path: Path, name: str) -> str:
+    return (
+        f'`labels`: {path} is in a folder with the name of the class {name!r}: is it a mask of that class alone? Here a '
+        'mask has all classes of an image: join those of one image, with the number of each class; or give the folder '
+        'another name'
+    )
 
 
 def _is_below(path: Path, folder: Path, names: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from tests.helpers.trials import (
     names_all,
     read,
     refusal,
+    sample_set,
     text_classes,
     true_mask,
     write,
@@ -138,3 +139,32 @@ def test_an_archive_in_the_folder_is_named(tmp_path, beside):
     with zipfile.ZipFile(tmp_path / 'labels' / 'job_7.zip', 'w') as archive:
         archive.writestr('annotations.xml', cvat())
     names_all(refusal(tmp_path / 'labels', text_classes(tmp_path)), 'job_7.zip', 'unpack')
+
+
+@pytest.mark.parametrize('white', [1, 255])
+@pytest.mark.parametrize('names', [('wheel',), ('car', 'wheel', 'window')])
+def test_masks_of_one_class_in_folders_by_class(tmp_path, names, white):
+    """Number 1 in a folder "wheel" is a wheel, and by the class file it would be a car."""
+    for name in names:
+        bits = true_mask() == ('car', 'wheel', 'window').index(name) + 1
+        write_png(tmp_path / 'labels' / name / f'{SEED0}.png', white * bits, 8, GRAY)
+    message = refusal(tmp_path / 'labels', text_classes(tmp_path))
+    if white == 1 or len(names) > 1:
+        names_all(message, names[0], 'class', 'join')
+    else:
+        names_all(message, 'black and white')
+
+
+@pytest.mark.parametrize('name', ['wheel', 'window'])
+def test_masks_of_all_classes_in_a_folder_with_the_name_of_one(tmp_path, name):
+    """As pictures are sorted by what they show."""
+    write_png(tmp_path / 'labels' / name / f'{SEED0}.png', true_mask(), 8, GRAY)
+    np.testing.assert_array_equal(read(tmp_path / 'labels', text_classes(tmp_path)).masks[SEED0], true_mask())
+    car = np.minimum(true_mask(), 1)
+    write_png(tmp_path / 'labels' / name / f'{SEED0}.png', car, 8, GRAY)
+    found = read(tmp_path / 'labels', text_classes(tmp_path), mask_values='index').masks[SEED0]
+    np.testing.assert_array_equal(found, car)
+    write_png(tmp_path / 'labels' / name / f'{SEED0}.png', true_mask(), 8, GRAY)
+    write_png(tmp_path / 'labels' / 'car' / 'seed0000001.png', true_mask(), 8, GRAY)
+    found = read(tmp_path / 'labels', text_classes(tmp_path), sample_set(tmp_path / 'samples', 2)).masks
+    assert len(found) == 2 and all(np.array_equal(mask, true_mask()) for mask in found.values())
