@@ -71,8 +71,8 @@ def _drawing(path: Path, content: Any) -> Drawing:
         there = ', '.join(f'"{key}"' for key in list(content)[:MAX_KEYS]) if isinstance(content, dict) else ''
         holds = f'an object with {there or "nothing"}' if isinstance(content, dict) else f'a {type(content).__name__}'
         raise UserError(
-            f'{path} is in no known form: it holds {holds}, and a file of LabelMe has "shapes"; if another tool wrote '
-            'it, export COCO from there, or masks as PNG files'
+            f'{path} is in no known form: it holds {holds}, and is not as LabelMe writes it, with "shapes"; if another '
+            'tool wrote it, export COCO from there, or masks as PNG files'
         )
     with reading(str(path), 'LabelMe'):
         shapes = list(content['shapes'])

@@ -133,6 +133,7 @@ def read_labels(
                 if one.name in found:
                     found[one.name].keypoints = one.keypoints
                     found[one.name].image_hw = one.image_hw
+                    found[one.name].keypoints_source = one.source
                 else:
                     found[one.name] = one
     return ReadLabels(list(found.values()), name, notes)

@@ -102,9 +102,9 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
 
 def _of_one_class_text(path: Path, name: str) -> str:
     return (
-        f'`labels`: {path} is in a folder with the name of the class {name!r}: is it a mask of that class alone? Here a '
-        'mask has all classes of an image: join those of one image, with the number of each class; or give the folder '
-        'another name'
+        f'`labels`: {path} is in a folder with the name of the class {name!r}: is it a mask of that class alone? Here '
+        'a mask has all classes of an image: join those of one image, with the number of each class; or give the '
+        'folder another name'
     )
 
 

@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 
 from tests.helpers.known_tools import datumaro_annotation, datumaro_file, via_region
+from tests.helpers.trial_pngs import GRAY, write_png
 from tests.helpers.trials import (
     BOXES,
     KEYPOINTS,
@@ -227,6 +228,17 @@ def test_cvat_says_itself_what_is_absent(tmp_path):
     ]
     found = read(write(tmp_path / 'l.xml', cvat(elements)), json_classes(tmp_path, keypoints=KEYPOINTS))
     assert found.keypoints[SEED0] == [(9, 8, 1), (0, 0, 0)]
+
+
+@pytest.mark.parametrize('fault', ['size', 'place'])
+def test_the_file_of_keypoints_is_named_and_not_that_of_the_mask(tmp_path, fault):
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    content = coco_keypoints(points=((150, 92.5, 2), (92.0, 91.5, 1)))
+    content['images'][0] |= {'width': 256, 'height': 256} if fault == 'size' else {'width': SIDE, 'height': SIDE}
+    keypoints = write(tmp_path / 'k.json', content)
+    message = refusal(tmp_path / 'masks', json_classes(tmp_path, keypoints=KEYPOINTS), keypoints=keypoints)
+    names_all(message, 'k.json', SEED0, '256x256' if fault == 'size' else '150')
+    assert f'{SEED0}.png' not in message
 
 
 def test_visibilities_that_can_be_coco(tmp_path):
