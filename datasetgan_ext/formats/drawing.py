@@ -341,7 +341,7 @@ def _mask(
         if leaves(region.extent, image_hw):
             cut.append(f'{shape.where} ({shape.label})')
     cut.reverse()
-    _check_first_class(drawing, regions, task, unlabeled, (~taken).any())
+    _check_first_class(drawing, regions, task, unlabeled, bool((~taken).any()))
     if cut and drawing.image_hw is None and not drawing.shares:
         raise UserError(
             f'{cut[0]} leaves the image of {image_hw[1]} x {image_hw[0]} pixels, and {drawing.source} does not tell '

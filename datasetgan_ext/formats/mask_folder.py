@@ -94,6 +94,7 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
         table.to_classes(annotations, task)
     for annotation in annotations if mask_values == AUTO else ():
         name = of_class.get(annotation.source)
+        assert annotation.mask is not None  # read from one
         ids = set(np.unique(annotation.mask).tolist()) - {0, IGNORE}
         if name is not None and ids == {1} and name != task.classes[1]:
             raise UserError(_of_one_class_text(annotation.source, name))
