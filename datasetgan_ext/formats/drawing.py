@@ -273,14 +273,14 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
 
 
 def _check_visibilities(source: str, points: list[Shape]) -> None:
-    """Raises UserError where visibilities look like those of a tool that has 1 for visible, and 0 for hidden."""
+    """Raises UserError where visibilities look like those of a tool that has 1 for visible, 0 for hidden or for all."""
     seen = {int(shape.visibility) for shape in points}
     hidden = [shape for shape in points if shape.visibility == ABSENT and np.any(shape.point)]
-    if hidden and seen == {ABSENT, OCCLUDED}:
+    if hidden and VISIBLE not in seen:
         raise UserError(
-            f'{source}: its keypoints have the visibilities 0 and 1 alone, and {len(hidden)} of 0 have a place (the '
-            f'first: {hidden[0].label}, {hidden[0].where}): is 0 hidden there, and 1 visible? Here 0 is absent, 1 '
-            'occluded, 2 visible: write these; or, if they are right, write the places of the absent ones as 0, 0'
+            f'{source}: the visibility of no keypoint is 2, and {len(hidden)} of visibility 0 have a place (the first '
+            f'is {hidden[0].label}, {hidden[0].where}): is 0 hidden there, or unknown, and 1 visible? Here 0 is absent, '
+            '1 occluded, 2 visible: write these; or, if they are right, write the places of the absent ones as 0, 0'
         )
     if OCCLUDED in seen and VISIBLE not in seen:
         note(f'{source}: no keypoint is visible (2), all that are there are occluded (1)')
