@@ -279,7 +279,7 @@ def _check_visibilities(source: str, points: list[Shape]) -> None:
     if hidden and VISIBLE not in seen:
         raise UserError(
             f'{source}: the visibility of no keypoint is 2, and {len(hidden)} of visibility 0 have a place (the first '
-            f'is {hidden[0].label}, {hidden[0].where}): is 0 hidden there, or unknown, and 1 visible? Here 0 is absent, '
+            f'is {hidden[0].label}, {hidden[0].where}): is 0 hidden or unknown there, and 1 visible? Here 0 is absent, '
             '1 occluded, 2 visible: write these; or, if they are right, write the places of the absent ones as 0, 0'
         )
     if OCCLUDED in seen and VISIBLE not in seen:
