@@ -47,6 +47,7 @@ class Annotation:
         keypoints: of the task's list; None = no keypoints for this image.
         image_hw: height and width of the labelled image, as the label file says; None = it does not.
         image: the image as the labelling tool calls it, for messages; None = as `source`.
+        keypoints_source: the file of the keypoints, and of `image_hw`, where it is another than `source`.
     """
 
     name: str
@@ -55,18 +56,20 @@ class Annotation:
     keypoints: Keypoints | None = None
     image_hw: tuple[int, int] | None = None
     image: str | None = None
+    keypoints_source: Path | None = None
 
     def check(self, task: Task, image_hw: tuple[int, int]) -> None:
         """Raises UserError when mask or keypoints do not suit the image's size or the task, if it has such."""
         height, width = image_hw
         mask = self.mask if task.classes else None
-        for labeled_hw in (None if mask is None else mask.shape, self.image_hw):
+        other_source = self.keypoints_source or self.source
+        for labeled_hw, source in ((None if mask is None else mask.shape, self.source), (self.image_hw, other_source)):
             if labeled_hw is not None and labeled_hw != image_hw:
                 resized = factor_text(labeled_hw, image_hw)
                 if labeled_hw == image_hw[::-1]:
                     resized = ', as if the tool had not turned it as its EXIF says: label a copy that is saved upright'
                 raise UserError(
-                    f'{self.source} is {size_text(labeled_hw)}, its image is {size_text(image_hw)} '
+                    f'{source} is {size_text(labeled_hw)}, its image is {size_text(image_hw)} '
                     f'(height x width; image {self.name}){resized}. Labels are not resized here: have the '
                     'tool work on the image files as they are, and export again'
                 )
@@ -76,7 +79,7 @@ class Annotation:
             for name, (x, y), seen in zip(task.keypoints, self.keypoints.points, self.keypoints.visibility):
                 if seen != ABSENT and not (0 <= x <= width and 0 <= y <= height):
                     raise UserError(
-                        f'{self.source}: keypoint {name} of {self.name} is at ({x:g}, {y:g}), outside the '
+                        f'{other_source}: keypoint {name} of {self.name} is at ({x:g}, {y:g}), outside the '
                         f'image of {width} x {height} pixels; mark it as absent, or move it'
                     )
 

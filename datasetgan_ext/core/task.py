@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from datasetgan_ext.core.class_names import order_problem, table_problem
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.palette import distinct_colors, is_made_up
 from datasetgan_ext.core.text import read_text
@@ -47,7 +48,8 @@ class Task:
         The name of one of READY_MADE stands for its file.
 
         Raises:
-            UserError: the file is missing or malformed, or holds no, too many or repeated classes or colours.
+            UserError: the file is missing or malformed, holds no, too many or repeated classes or colours, or has the
+                background at another place than the first.
         """
         path = READY_MADE.get(str(path), Path(path))
         try:
@@ -68,7 +70,15 @@ class Task:
                 raise UserError(f'`classes`={path} has no list named "classes" or "keypoints"')
         else:
             content = {'classes': [line.strip() for line in text.splitlines() if line.strip()]}
-        return replace(cls.from_json(content, path), palette_is_given=content.get('palette') is not None)
+            if problem := table_problem(path, content['classes']):
+                raise UserError(
+                    f'`classes`={path} {problem}; give a text file with a name a line and nothing else, the background '
+                    'first, or JSON: {"classes": ["background", "car"]}'
+                )
+        task = cls.from_json(content, path)
+        if problem := order_problem(task.classes):
+            raise UserError(f'`classes`={path}: {problem}')
+        return replace(task, palette_is_given=content.get('palette') is not None)
 
     @classmethod
     def from_json(cls, content: dict, source: str | Path) -> Task:

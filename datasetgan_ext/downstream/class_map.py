@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import IGNORE
+from datasetgan_ext.core.class_names import IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats.drawing import IGNORE_LABEL
 
 FORM = '{"background": ["background"], "car": ["door", "roof"]}'
 

@@ -20,7 +20,17 @@ from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import image_stem
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
-from datasetgan_ext.formats.shapes import Bitmap, NoArea, Polygon, Region, ShapeError, Together, bits_from_runs, finite
+from datasetgan_ext.formats.shapes import (
+    Bitmap,
+    NoArea,
+    Polygon,
+    Region,
+    ShapeError,
+    Together,
+    are_shares,
+    bits_from_runs,
+    finite,
+)
 
 PATHS = 'FILE.json'
 FIRST_ID = 1  # COCO's own evaluation takes an annotation 0 for none
@@ -51,14 +61,14 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     for number, annotation in enumerate(annotations, 1):
         with reading(f'{source}: annotation {number}', 'COCO'):
             for key, known in (('image_id', drawings), ('category_id', categories)):
-                if str(annotation[key]) not in known:
+                if _id(annotation[key]) not in known:
                     kind = 'image' if known is drawings else 'category'
                     there = '"images"' if known is drawings else '"categories"'
                     raise UserError(
                         f'{source}: annotation {number} is of {kind} {annotation[key]!r}, which is not among {there}'
                     )
-            drawing = drawings[str(annotation['image_id'])]
-            category = categories[str(annotation['category_id'])]
+            drawing = drawings[_id(annotation['image_id'])]
+            category = categories[_id(annotation['category_id'])]
             where = f'{path} image {drawing.image} annotation {annotation.get("id", number)}'
         with reading(f'{where} ({category["name"]})', 'COCO'):
             segmentation = annotation.get('segmentation') if regions else None
@@ -73,12 +83,17 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     yield from drawings.values()
 
 
+def _id(value: object) -> str:
+    """An id as text: 5, 5.0 and "5" are one."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def _by_id(items: list[dict], name: str, source: str, kind: str) -> dict[str, dict]:
     found: dict[str, dict] = {}
     for item in items:
         if kind == 'categories' and not isinstance(item.get(name), str):
             raise UserError(f'{source}: number {item["id"]} of {kind} has no {name!r}; export the file again')
-        other = found.setdefault(str(item['id']), item)
+        other = found.setdefault(_id(item['id']), item)
         if other is not item and (kind == 'images' or other[name] != item[name]):
             raise UserError(
                 f'{source}: there are two {kind} with the id {item["id"]}, {other[name]!r} and {item[name]!r}'
@@ -149,7 +164,7 @@ def _keypoints(annotation: dict, category: dict, names: list[str], where: str) -
     if not np.isin(triples[:, 2], (ABSENT, OCCLUDED, VISIBLE)).all():
         raise ShapeError('a visibility is none of 0 (absent), 1 (occluded), 2 (visible)')
     seen = triples[triples[:, 2] > 0, :2]
-    if len(np.unique(seen, axis=0)) > 1 and _are_shares(seen):
+    if len(np.unique(seen, axis=0)) > 1 and are_shares(seen):
         raise ShapeError(
             'all its keypoints are in the first pixel of the image; COCO has them in pixels, these look like shares '
             'of its sides. Export them in pixels'
@@ -169,7 +184,7 @@ def region_of(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Re
     """
     if isinstance(segmentation, list):
         parts = [Polygon(corners) for corners in _outlines(segmentation)]
-        if parts and all(_are_shares(part.corners) for part in parts):
+        if parts and all(are_shares(part.corners) for part in parts):
             raise ShapeError(
                 'all its corners are in the first pixel of the image; COCO has them in pixels, these look like '
                 'shares of its sides. Export them in pixels'
@@ -181,11 +196,6 @@ def region_of(segmentation: list | dict, image_hw: tuple[int, int] | None) -> Re
     runs = segmentation['counts']
     bits = bits_from_runs(_runs(runs) if isinstance(runs, str) else runs, height * width)
     return Bitmap(bits.reshape(width, height).T)
-
-
-def _are_shares(points: np.ndarray) -> bool:
-    """Whether points are in the image's first pixel, and not at its corners."""
-    return bool(((points >= 0) & (points <= 1)).all() and (points != points.round()).any())
 
 
 def _outlines(segmentation: list) -> list[np.ndarray]:
@@ -218,6 +228,8 @@ def _runs(text: str) -> list[int]:
     """
     runs: list[int] = []
     value = shift = 0
+    if text[:2] in ("b'", 'b"'):
+        raise ShapeError("its compressed runs are written as Python shows bytes, b'...'; decode them: counts.decode()")
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64 or shift > 40:

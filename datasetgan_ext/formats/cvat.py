@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ import defusedxml.ElementTree
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.core.class_names import IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.palette import spread_colors
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.drawing import IGNORE_LABEL, Drawing, Shape, image_name, image_size, reading
+from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, reading
 from datasetgan_ext.formats.foreign import format_of_file
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import MAX_SIDE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, bits_from_runs
@@ -54,6 +57,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             f'`{argument}`={path} {what}, not annotations of images; export it from CVAT as "CVAT for images 1.1"'
         )
     complete = root.findtext(f'meta/{UNLABELED}') == 'background'
+    left_out: Counter[str] = Counter()
     for image in root.iter('image'):
         with reading(f'{path} image {image.get("name")}', 'CVAT'):
             drawing = Drawing(
@@ -62,12 +66,19 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             if image.get('height') is not None or image.get('width') is not None:
                 drawing.image_hw = image_size(image.get('height'), image.get('width'), f'{path} image {drawing.image}')
         layers = []
+        left_out['tags of images'] += len(image.findall('tag'))
         for number, element in enumerate((e for e in image if e.tag not in ('tag', 'attribute')), 1):
             where = f'{path} image {drawing.image} shape {number}'
+            if element.get('outside') == '1' and element.tag not in ('points', 'skeleton'):
+                left_out['shapes that are "outside"'] += 1
+                continue
             with reading(where, 'CVAT'):
                 layers.append((int(element.get('z_order') or 0), list(_shapes(element, where))))
         drawing.shapes = [shape for _, shapes in sorted(layers, key=lambda layer: layer[0]) for shape in shapes]
         yield drawing
+    told = ', '.join(f'{count} {what}' for what, count in left_out.items() if count)
+    if told:
+        note(f'{path}: passed over are {told}')
 
 
 def read_xml(path: Path, argument: str) -> ElementTree.Element:
@@ -93,12 +104,13 @@ def _shapes(element: ElementTree.Element, where: str) -> Iterator[Shape]:
             yield from _shapes(points, where)
     elif element.tag == 'points':
         visibility = OCCLUDED if element.get('occluded') == '1' else VISIBLE
+        is_absent = element.get('outside') == '1'
         for point in _points(element):
             yield Shape(
                 _label(element),
                 where,
-                point=point,
-                visibility=ABSENT if element.get('outside') == '1' else visibility,
+                point=point * (not is_absent),
+                visibility=ABSENT if is_absent else visibility,
             )
     else:
         yield Shape(

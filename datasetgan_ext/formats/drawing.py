@@ -16,26 +16,25 @@ from typing import Any
 
 import numpy as np
 
-from datasetgan_ext.core.annotation import ABSENT, IGNORE, VISIBLE, Annotation, Keypoints
+from datasetgan_ext.core.annotation import ABSENT, IGNORE, OCCLUDED, VISIBLE, Annotation, Keypoints
+from datasetgan_ext.core.class_names import IGNORE_LABEL, is_background
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import check_names, find_image, image_stem, index_of, listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
+from datasetgan_ext.formats.object_boxes import without_object_boxes
 from datasetgan_ext.formats.shapes import (
     MAX_SIDE,
-    TOLERANCE,
-    Extent,
+    Bitmap,
     Polygon,
     Region,
     ShapeError,
+    are_shares,
     finite,
     leaves,
     window_of,
 )
-
-IGNORE_LABEL = '__ignore__'
-"""LabelMe's label of regions that are left out; understood in every format."""
 
 MAX_PIXELS = 2**30
 """Of all masks that are made from one source: a byte of memory each, which a small file could ask for."""
@@ -93,6 +92,7 @@ class Drawing:
         image: the image as the tool calls it, for messages; '' = as `name`.
         other_names: that the image may have among those that were labelled; they go before `name`.
         shares: whether the corners of the polygons are in shares of the image's sides instead of pixels.
+        per_cent: whether the tool has coordinates in per cent of the sides; here they are in pixels.
         complete: whether an image without a region is background, as our own files say; else nobody has labelled it.
     """
 
@@ -104,6 +104,7 @@ class Drawing:
     other_names: tuple[str, ...] = ()
     complete: bool = False
     shares: bool = False
+    per_cent: bool = False
 
     def __post_init__(self):
         self.name = composed(self.name)
@@ -133,7 +134,7 @@ def annotate(
 
     Raises:
         UserError: labels that the task lacks (all of them in one message), an image or a keypoint that is there
-            twice, or a shape that cannot be painted.
+            twice, a shape that cannot be painted, or a file whose tool has other units or numbers than its form.
     """
     wanted = [
         (drawing, [shape for shape in drawing.shapes if (task.keypoints if shape.region is None else task.classes)])
@@ -144,8 +145,9 @@ def annotate(
         kind, names = ('points', 'keypoints') if task.classes else ('regions', 'classes')
         note(f'{source}: {left_out} {kind} are passed over, no {names} are taken from here')
     _check_labels(source, [shape for _, shapes in wanted for shape in shapes], task)
+    _check_visibilities(source, [shape for _, shapes in wanted for shape in shapes if shape.region is None])
     drawn = sum(len(shapes) for _, shapes in wanted)
-    wanted = [(drawing, _without_object_boxes(shapes)) for drawing, shapes in wanted]
+    wanted = [(drawing, without_object_boxes(shapes)) for drawing, shapes in wanted]
     boxes = drawn - sum(len(shapes) for _, shapes in wanted)
     if boxes:
         note(f'{source}: {boxes} rectangles are the boxes of objects whose outlines are there too, and cover nothing')
@@ -174,6 +176,7 @@ def annotate(
                 f'{other.source}; keep the labels of one, or give the other image another name'
             )
         others[name] = drawing
+        _check_unit(drawing, shapes)
         regions = [shape for shape in shapes if shape.region is not None]
         points = [shape for shape in shapes if shape.region is None]
         mask = None
@@ -269,72 +272,39 @@ def _check_labels(source: str, shapes: list[Shape], task: Task) -> None:
         check_names(source, places, known, kind, others)
 
 
-def _without_object_boxes(shapes: list[Shape]) -> list[Shape]:
-    """The shapes of an image less the rectangles that only tell where an object is; painted, they would fill it.
-
-    Such a box lies around all that has its label and its group: so CVAT and Datumaro keep COCO's objects.
-
-    Raises:
-        UserError: a rectangle without a group lies around an outline of its label that it hides, or that adds nothing
-            to it: either of the two may be meant.
-    """
-    dropped: set[int] = set()
-    for label in {shape.label for shape in shapes if shape.is_box}:
-        extents = {
-            place: shape.region.extent
-            for place, shape in enumerate(shapes)
-            if shape.label == label and shape.region is not None and shape.region.extent is not None
-        }
-        boxes = [place for place in extents if shapes[place].is_box]
-        dropped |= _boxes_of_groups(boxes, extents, shapes)
-        _check_boxes_alone([place for place in boxes if place not in dropped], extents, shapes)
-    return [shape for place, shape in enumerate(shapes) if place not in dropped]
+def _check_visibilities(source: str, points: list[Shape]) -> None:
+    """Raises UserError where visibilities look like those of a tool that has 1 for visible, 0 for hidden or for all."""
+    seen = {int(shape.visibility) for shape in points}
+    hidden = [shape for shape in points if shape.visibility == ABSENT and np.any(shape.point)]
+    if hidden and VISIBLE not in seen:
+        raise UserError(
+            f'{source}: the visibility of no keypoint is 2, and {len(hidden)} of visibility 0 have a place (the first '
+            f'is {hidden[0].label}, {hidden[0].where}): is 0 hidden or unknown there, and 1 visible? Here 0 is absent, '
+            '1 occluded, 2 visible: write these; or, if they are right, write the places of the absent ones as 0, 0'
+        )
+    if OCCLUDED in seen and VISIBLE not in seen:
+        note(f'{source}: no keypoint is visible (2), all that are there are occluded (1)')
 
 
-def _boxes_of_groups(boxes: list[int], extents: dict[int, Extent], shapes: list[Shape]) -> set[int]:
-    """Those of the boxes, by their places among the shapes, that lie around all others of their group."""
-    groups: dict[object, list[int]] = {}
-    for place in extents:
-        groups.setdefault(shapes[place].group, []).append(place)
-    found = set()
-    for box in boxes:
-        group = shapes[box].group
-        others = [place for place in groups[group] if place != box]
-        if (
-            group is not None
-            and others
-            and _lie_in(extents[box], [extents[place] for place in others], TOLERANCE).all()
-        ):
-            found.add(box)
-            groups[group] = others
-    return found
-
-
-def _check_boxes_alone(boxes: list[int], extents: dict[int, Extent], shapes: list[Shape]) -> None:
-    """Raises UserError where an outline without a group does not show in a box of its label."""
-    outlines = np.array([place for place in extents if not shapes[place].is_box and shapes[place].group is None], int)
-    if not len(outlines):
-        return
-    places = [extents[place] for place in outlines.tolist()]
-    # how many shapes of other labels were drawn before each place
-    others = np.cumsum([0] + [shape.label != shapes[outlines[0]].label for shape in shapes])
-    for box in boxes:
-        hidden = (outlines < box) | (others[outlines] == others[box])
-        hidden &= _lie_in(extents[box], places, 0)
-        if hidden.any():
-            raise UserError(
-                f'{shapes[box].where} ({shapes[box].label}) is a rectangle around the outline '
-                f'{shapes[outlines[hidden][0]].where}, of the same class: is all of the rectangle that class, or is it '
-                'the box of the object, and the outline its mask? Delete the one that is not meant; or join the two in '
-                'a group, and the rectangle is taken as the box'
-            )
-
-
-def _lie_in(box: Extent, extents: list[Extent], tolerance: float) -> np.ndarray:
-    """Bool [N]: which of N extents lie in that of a box."""
-    left, top, right, bottom = np.transpose(extents)
-    inside = (left >= box[0] - tolerance) & (top >= box[1] - tolerance)
-    return np.asarray(inside & (right <= box[2] + tolerance) & (bottom <= box[3] + tolerance))
+def _check_unit(drawing: Drawing, shapes: list[Shape]) -> None:
+    """Raises UserError where all coordinates on an image are from 0 to 1, whatever the unit of the tool."""
+    extents = [
+        shape.region.extent
+        for shape in shapes
+        if shape.region is not None and not isinstance(shape.region, Bitmap) and shape.region.extent is not None
+    ]
+    places = [corner for left, top, right, bottom in extents for corner in ((left, top), (right, bottom))]
+    places += [tuple(shape.point) for shape in shapes if shape.point is not None and shape.visibility != ABSENT]
+    unit = np.ones(2)
+    if drawing.per_cent and drawing.image_hw is not None:
+        unit = np.array(drawing.image_hw[::-1]) / 100
+    points = np.reshape(places, (-1, 2)) / unit
+    if not drawing.shares and len(np.unique(points, axis=0)) > 1 and are_shares(points):
+        raise UserError(
+            f'{shapes[0].where}: all coordinates on {drawing.image} are from 0 to 1, and {drawing.source} is to have '
+            f'them in {"per cent of the sides" if drawing.per_cent else "pixels"}; these look like shares of the '
+            f'sides. Multiply them by {"100" if drawing.per_cent else "width and height"}, or export them again'
+        )
 
 
 def _mask(
@@ -371,6 +341,7 @@ def _mask(
         if leaves(region.extent, image_hw):
             cut.append(f'{shape.where} ({shape.label})')
     cut.reverse()
+    _check_first_class(drawing, regions, task, unlabeled, bool((~taken).any()))
     if cut and drawing.image_hw is None and not drawing.shares:
         raise UserError(
             f'{cut[0]} leaves the image of {image_hw[1]} x {image_hw[0]} pixels, and {drawing.source} does not tell '
@@ -379,6 +350,19 @@ def _mask(
     if cut:
         log.info('cut off at the border of the image: %s', listed(cut))
     return mask
+
+
+def _check_first_class(drawing: Drawing, regions: list[Shape], task: Task, unlabeled: int, is_bare: bool) -> None:
+    """Raises UserError where the first class is drawn as any other, and pixels that nobody drew would be of it, too."""
+    first = task.classes[0]
+    drawn = next((shape for shape in regions if index_of(shape.label, task.classes) == 0), None)
+    is_known = drawing.complete or unlabeled == IGNORE or is_background(first)
+    if drawn is not None and is_bare and not is_known:
+        raise UserError(
+            f'{drawn.where}: {first!r} is drawn, and it is the first class of the class file, which is what no shape '
+            f'covers: all the rest of {drawing.image} would be {first!r}, too. Give the class file a first line '
+            '"background"; or, if nothing is known of the rest, give `unlabeled`=ignore'
+        )
 
 
 def _keypoints(drawing: Drawing, points: list[Shape], task: Task) -> Keypoints:

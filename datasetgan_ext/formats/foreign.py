@@ -21,11 +21,17 @@ COCO_KEYS = {'images', 'annotations', 'categories'}
 BOXES = 'holds boxes alone, and masks take outlines'
 CSV = (
     ('filename,file_size,file_attributes', 'is a CSV file of VIA (VGG Image Annotator); export it there as JSON'),
+    ('#filename,file_size,file_attributes', 'is a CSV file of VIA (VGG Image Annotator); export it there as JSON'),
+    (
+        '# exported using vgg image annotator',
+        'is a CSV file of VIA 3 (VGG Image Annotator); use VIA 2, and export JSON there',
+    ),
     ('filename,width,height,class,xmin', f'is a CSV file that {BOXES}; export COCO Segmentation from Roboflow instead'),
     ('pixel value', "lists the classes of Roboflow's masks; give the folder of the export, which holds the masks"),
 )
 """What the first line of a table begins with, and what that is."""
 COCO = 'export COCO from it instead'
+CVAT = 'export "CVAT for images 1.1" from it instead'
 ARCHIVE = 'is an archive; unpack it, and give the file or folder that is in it'
 PICTURE = 'is a picture; of masks, give the folder that holds them'
 BEGINNINGS = (
@@ -44,6 +50,11 @@ OBJECTS = (
     ({'label_classes', 'images', 'export_format_version'}, 'a file of Hasty', COCO),
     ({'metadata', 'instances'}, 'a file of SuperAnnotate', COCO),
     ({'data_row', 'projects'}, 'an export of Labelbox', 'convert it to COCO, or to masks in PNG files'),
+    ({'bug_tracker', 'labels'}, 'a part of a backup of CVAT', CVAT),
+    ({'imgHeight', 'imgWidth', 'objects'}, "a file of Cityscapes' polygons", 'give masks of class ids as PNG files'),
+    ({'datasetId', 'annotations'}, 'a file of Dataloop', COCO),
+    ({'type', 'features'}, 'a GeoJSON file, as QuPath and maps have it', 'export masks of class ids as PNG files'),
+    ({'openlabel'}, 'a file of OpenLABEL', COCO),
     ({'LabelDefinitions'}, "MATLAB's groundTruth", 'give the folder of its label PNG files, named as the images'),
 )
 """Keys of JSON objects that are known and not read; what that is; what to use instead."""
@@ -52,6 +63,7 @@ LISTS = (
     ('label_hash', 'an export of Encord', COCO),
     ('externalId', 'an export of Kili', COCO),
     ('labelIdx', 'a file of EISeg', COCO),
+    ('tracks', 'a part of a backup of CVAT', CVAT),
 )
 """The same of lists of objects, by one key of the first."""
 ONE_IMAGE = re.compile(r'(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation[\s>]', re.DOTALL)
@@ -126,22 +138,6 @@ def is_of_one_image(path: Path) -> bool:
 def _text_of(path: Path) -> str:
     """The text of a file, without what may stand before its first character that counts."""
     return read_text(path).lstrip('\ufeff \t\r\n')
-
-
-def labeled_pictures(path: Path, name: str) -> set[Path]:
-    """Image files that a label file says it is of, by their place beside it: they are no masks.
-
-    Args:
-        path: of the label file.
-        name: its format; the others but labelme and via do not tell where the images are.
-    """
-    content = read_json(path) if name in ('labelme', 'via') else {}
-    if name == 'labelme':
-        files = [content.get('imagePath')]
-    else:
-        records = content.get('_via_img_metadata', content)
-        files = [record.get('filename') for record in records.values() if isinstance(record, dict)]
-    return {(path.parent / file.replace('\\', '/')).resolve() for file in files if isinstance(file, str)}
 
 
 def _check_lines(text: str, start: str) -> None:
@@ -224,7 +220,8 @@ def _format_of_list(content: list, start: str) -> str | None:
             f'{start} is a file of CreateML, which {BOXES}; export COCO Segmentation (in Roboflow) or another format '
             'of outlines instead'
         )
-    if content and (isinstance(content[0], str) or isinstance(content[0], dict) and not _is_task(content[0])):
+    first = content[0] if content else None
+    if isinstance(first, (str, list)) or isinstance(first, dict) and not _is_task(first):
         return None
     return 'label-studio'
 

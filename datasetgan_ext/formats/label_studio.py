@@ -22,11 +22,12 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from datasetgan_ext.core.class_names import IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.drawing import IGNORE_LABEL, Drawing, Shape, image_name, image_size, read_json, reading
+from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import Bitmap, Ellipse, Polygon, Region, ShapeError, box, finite
 
@@ -91,6 +92,11 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
 
 def _drawing(task: dict, path: Path, where: str) -> Drawing:
     """Label Studio puts eight characters of its own before the names of uploaded files."""
+    if 'data' not in task:
+        raise UserError(
+            f'{where} is not as Label Studio writes it: it has no "data"; export "JSON" from there, or COCO from the '
+            'tool that wrote it'
+        )
     images = [
         text
         for text in task['data'].values()
@@ -105,7 +111,7 @@ def _drawing(task: dict, path: Path, where: str) -> Drawing:
     name = image_name(file, where)
     uploaded = task.get('file_upload') or '/upload/' in file
     shorter = re.sub(r'^[0-9a-f]{8}-', '', name) if uploaded else name
-    return Drawing(shorter, path, image=file.rsplit('/', 1)[-1], other_names=(name,))
+    return Drawing(shorter, path, image=file.rsplit('/', 1)[-1], other_names=(name,), per_cent=True)
 
 
 def _by_shape(results: list[dict]) -> Iterator[tuple[int, list[dict]]]:

@@ -13,10 +13,10 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, Keypoints
+from datasetgan_ext.core.class_names import IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import image_stem
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.formats.drawing import IGNORE_LABEL
 
 
 class LabeledFile(NamedTuple):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import TOLERANCE, Bitmap, Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
 
 PATHS = 'FILE or DIR of JSON files'
+OCCLUDED_FLAG = 'occluded'
+MAX_KEYS = 6
+"""Of an unknown file, that a message shows."""
 UNLABELED = 'unlabeled'
 """What a file of ours says of pixels in no shape; LabelMe keeps it."""
 
@@ -63,6 +67,13 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
 
 
 def _drawing(path: Path, content: Any) -> Drawing:
+    if not isinstance(content, dict) or 'shapes' not in content:
+        there = ', '.join(f'"{key}"' for key in list(content)[:MAX_KEYS]) if isinstance(content, dict) else ''
+        holds = f'an object with {there or "nothing"}' if isinstance(content, dict) else f'a {type(content).__name__}'
+        raise UserError(
+            f'{path} is in no known form: it holds {holds}, and is not as LabelMe writes it, with "shapes"; if another '
+            'tool wrote it, export COCO from there, or masks as PNG files'
+        )
     with reading(str(path), 'LabelMe'):
         shapes = list(content['shapes'])
         image = content.get('imagePath')
@@ -73,14 +84,18 @@ def _drawing(path: Path, content: Any) -> Drawing:
         height, width = content.get('imageHeight'), content.get('imageWidth')
         if height is not None or width is not None:
             drawing.image_hw = image_size(height, width, str(path))
-        elif content.get('imageData'):
-            drawing.image_hw = _size_of(content['imageData'])
+        if content.get('imageData'):
+            # where the two differ, LabelMe itself takes the size of the picture
+            drawing.image_hw = _size_of(content['imageData']) or drawing.image_hw
+    ticked: Counter[str] = Counter()
     for number, shape in enumerate(shapes, 1):
         where = f'{path} shape {number}'
         label = shape.get('label') if isinstance(shape, dict) else None
         with reading(where if label is None else f'{where} ({label})', 'LabelMe'):
             if shape.get('shape_type') == 'point':
-                occluded = bool((shape.get('flags') or {}).get('occluded')) or shape.get('difficult') is True
+                flags = [flag for flag, on in (shape.get('flags') or {}).items() if on]
+                occluded = any(flag.lower() == OCCLUDED_FLAG for flag in flags) or shape.get('difficult') is True
+                ticked.update(flag for flag in flags if flag.lower() != OCCLUDED_FLAG)
                 (point,) = finite(shape['points'], (1, 2))
                 drawing.shapes.append(
                     Shape(shape['label'], where, point=point, visibility=OCCLUDED if occluded else VISIBLE)
@@ -95,6 +110,9 @@ def _drawing(path: Path, content: Any) -> Drawing:
                         group=shape.get('group_id'),
                     )
                 )
+    if ticked:
+        told = ', '.join(f'{flag!r} ({count})' for flag, count in ticked.items())
+        note(f'{path}: flags of points that have no meaning here are passed over: {told}; "{OCCLUDED_FLAG}" has one')
     return drawing
 
 
@@ -134,9 +152,9 @@ def _rectangle(points: Any) -> Polygon:
 
 
 def _bitmap(shape: dict) -> Bitmap:
-    """The points are the centres of the first pixel and of the last."""
+    """The points are the centres of the first pixel and of the last, or of two other corners of the mask."""
     corners = finite(shape['points'], (2, 2))
-    left, top = corners[0].round().astype(int).tolist()
+    left, top = corners.min(axis=0).round().astype(int).tolist()
     bits = _bits(shape['mask'])
     width, height = (np.abs(corners[1] - corners[0]).round().astype(int) + 1).tolist()
     if max(abs(bits.shape[0] - height), abs(bits.shape[1] - width)) > TOLERANCE:

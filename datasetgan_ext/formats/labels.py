@@ -10,13 +10,14 @@ from pathlib import Path
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.images import open_image
 from datasetgan_ext.core.names import find_image, listed
 from datasetgan_ext.core.notes import collecting_notes, note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats import coco, cvat, datumaro, label_studio, labelme, png, supervisely, via, voc, yolo
 from datasetgan_ext.formats.drawing import annotate
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image, labeled_pictures
+from datasetgan_ext.formats.foreign import format_of_file, formats_of_folder, is_of_one_image
 from datasetgan_ext.formats.mask_folder import MASKS_TO_BE, read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO, check_mask_values
 from datasetgan_ext.formats.name_tables import READERS
@@ -39,6 +40,8 @@ IN_FOLDERS = ('labelme', 'supervisely', 'yolo')
 FORMATS = {'png': png, **DRAWN, 'voc': voc}
 """All formats; those that are not DRAWN are of masks."""
 
+MAX_LOOKED_AT, MAX_COLORS = 50, 64
+"""Pictures beside label files that are looked at, lest they be masks; and colours that a mask has at most."""
 TEXTS = ('.json', '.xml', '.ndjson', '.jsonl')
 """Suffixes of files with the labels of many images."""
 UNLABELED = {'background': 0, 'ignore': IGNORE}
@@ -130,6 +133,7 @@ def read_labels(
                 if one.name in found:
                     found[one.name].keypoints = one.keypoints
                     found[one.name].image_hw = one.image_hw
+                    found[one.name].keypoints_source = one.source
                 else:
                     found[one.name] = one
     return ReadLabels(list(found.values()), name, notes)
@@ -233,6 +237,8 @@ def recognize(path: Path, argument: str, among: dict) -> tuple[str, Path]:
     if pictures:
         told = listed([str(one.relative_to(path)) for one in pictures])
         raise UserError(f'`{argument}`={path} holds no PNG files, and {told}; if these are masks, save them as PNG')
+    for packed in files_by_suffix(path, '.zip', '.rar', '.7z', '.gz', '.tgz') if path.is_dir() else []:
+        format_of_file(packed, argument)  # says to unpack it
     raise UserError(
         f'`{argument}`={path} is in no known format; it takes one of these'
         f'{", named with `label_format`" if argument == "labels" else ""}: {choices}'
@@ -250,14 +256,26 @@ def _formats_of_folder(folder: Path, argument: str) -> list[tuple[str, Path]]:
     by_image = {name for name, _ in known if name in IN_FOLDERS} | set(formats_of_folder(folder, argument))
     found = [('voc', folder)] if in_voc else []
     found += [(name, path) for name, path in known if name is not None and name in DRAWN and name not in IN_FOLDERS]
-    if pictures:
-        labeled = {picture for name, path in known for picture in labeled_pictures(path, name or '')}
-        pictures = [path for path in pictures if path.resolve() not in labeled]
+    if (found or by_image) and not any(map(_may_be_mask, pictures[:MAX_LOOKED_AT])):
+        pictures = []  # what was labelled
     if pictures and not in_voc:
         found.append(('png', folder))
     found += [(name, folder) for name in IN_FOLDERS if name in by_image]
-    if not found and files and not any(name for name, _ in known):
+    jsons = [path for path in files if path.suffix.lower() == '.json']
+    if not found and jsons and not any(name for name, _ in known):
         return [('labelme', folder)]  # its reader says what is wrong with the files
     if not found and files_by_suffix(folder, '.png', below=True):
         return [('png', folder)]
     return found
+
+
+def _may_be_mask(path: Path) -> bool:
+    """Whether a picture has few colours, as masks have."""
+    try:
+        with open_image(path) as image:
+            if image.mode not in ('1', 'L', 'P', 'RGB', 'RGBA'):
+                return True  # of 16 bits, for example
+            colors = image.getcolors(MAX_COLORS)
+    except UserError:
+        return False
+    return colors is not None and len(colors) > 1

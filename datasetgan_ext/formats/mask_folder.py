@@ -7,24 +7,24 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from datasetgan_ext.core.annotation import Annotation
+import numpy as np
+
+from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import check_stems, files_by_suffix
 from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
-from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
 from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks
 from datasetgan_ext.formats.name_tables import READERS, find_name_table
+from datasetgan_ext.formats.other_tables import check_colors, check_numbers
 
 MASKS, OBJECTS = 'SegmentationClass', 'SegmentationObject'
-MASK_FOLDERS = (MASKS, 'SegmentationClassPNG')
+MASK_FOLDERS, OBJECT_FOLDERS = (MASKS, 'SegmentationClassPNG'), (OBJECTS, 'SegmentationObjectPNG')
 """Of VOC and labelme2voc."""
 BRUSH = re.compile(r'task-\d+-annotation-\d+-by-\d+-tag-.+-\d+')
 """Names of Label Studio's masks."""
-TABLE_SUFFIXES, MAX_TABLE_BYTES = ('.txt', '.csv', '.json', '.yaml', '.yml', '.names'), 1 << 20
-"""Of files that may be tables of classes."""
 MASKS_TO_BE = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.npy')
 """Suffixes of files that may have been meant as masks; messages name them first."""
 
@@ -39,32 +39,42 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
 
     Raises:
         UserError: the folder does not exist, or holds masks of objects or of single labels; there are two masks of one
-            image; a table of names cannot be read or has classes that the task lacks; another file lists the classes in
-            another order; or see `read_masks`.
+            image; a table of names cannot be read or has classes that the task lacks; another file gives the classes
+            other numbers or colours; or see `read_masks`.
     """
     check_mask_values(mask_values)
     if not folder.is_dir():
         raise UserError(f'`labels`={folder} is not a folder')
     whole = Path(os.path.abspath(folder))
-    if OBJECTS in whole.parts:
+    found = files_by_suffix(folder, '.png', below=True)
+    paths = [path for path in found if not _is_below(path, folder, OBJECT_FOLDERS)]
+    if set(OBJECT_FOLDERS) & set(whole.parts) or found and not paths:
         raise UserError(
             f'`labels`={folder}: masks in {OBJECTS} count the objects of an image, and say nothing of their classes; '
             f'give the folder {MASKS} beside it'
         )
-    found = files_by_suffix(folder, '.png', below=True)
-    paths = [path for path in found if OBJECTS not in path.relative_to(folder).parts]
     if len(paths) < len(found):
         note(f'{len(found) - len(paths)} files in {folder}/**/{OBJECTS} are passed over: they count objects')
+    exported = [path for path in paths if path.name == 'label.png' and (path.parent / 'label_names.txt').is_file()]
+    if exported:
+        raise UserError(
+            f'`labels`={folder}: {exported[0].relative_to(folder)} is a copy of one JSON file of LabelMe, made to be '
+            'looked at; give the folder of the JSON files themselves'
+        )
     by_label = [path for path in paths if BRUSH.fullmatch(path.stem)]
     if by_label:
         raise UserError(
             f'`labels`={folder}: {by_label[0].name} is a mask of one label, as Label Studio exports brushes to PNG; '
             'export "JSON" from it instead, which has all labels of an image together'
         )
+    of_class = {path: name for path in paths for name in task.classes[1:] if _is_below(path, folder, (name,))}
+    if len({path.stem for path in of_class}) < len(of_class):
+        raise UserError(_of_one_class_text(*list(of_class.items())[0]))
     check_stems(paths, 'labels')
     others = _tell_of_others(folder, found)
-    in_voc = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
-    table = find_name_table(folder, [*in_voc[:1], *(one.parent for one in in_voc[:1])])
+    above = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
+    in_voc = bool(above) or bool(paths) and all(_is_below(path, folder, MASK_FOLDERS) for path in paths)
+    table = find_name_table(folder, [*above[:1], *(one.parent for one in above[:1])])
     levels = [color[0] for color in table.colors if len(set(color)) == 1] if table is not None else []
     are_numbers = table is not None and len(levels) == len(table.names) and levels != list(range(len(levels)))
     if table is not None and are_numbers and mask_values == INDEX:
@@ -72,37 +82,36 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
             f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
             'lines; leave `mask_values` out'
         )
-    if table is None and mask_values == AUTO and not task.palette_is_given and not in_voc:
+    if table is None and mask_values == AUTO:
         stems = {path.stem for path in paths}
-        _compare_order([path for path in others if path.stem not in stems], task)
-    annotations = read_masks(paths, Meaning.of(task, table, bool(in_voc)), mask_values)
+        tables = [path for path in others if path.stem not in stems]
+        if task.palette_is_given:
+            check_colors(tables, task)
+        elif not in_voc:
+            check_numbers(tables, task)
+    annotations = read_masks(paths, Meaning.of(task, table, in_voc), mask_values)
     if table is not None:
         table.to_classes(annotations, task)
+    for annotation in annotations if mask_values == AUTO else ():
+        name = of_class.get(annotation.source)
+        assert annotation.mask is not None  # read from one
+        ids = set(np.unique(annotation.mask).tolist()) - {0, IGNORE}
+        if name is not None and ids == {1} and name != task.classes[1]:
+            raise UserError(_of_one_class_text(annotation.source, name))
     return annotations
 
 
-def _compare_order(others: Sequence[Path], task: Task) -> None:
-    """Raises UserError where a file beside masks of numbers has all the classes, in another order than the class file.
+def _of_one_class_text(path: Path, name: str) -> str:
+    return (
+        f'`labels`: {path} is in a folder with the name of the class {name!r}: is it a mask of that class alone? Here '
+        'a mask has all classes of an image: join those of one image, with the number of each class; or give the '
+        'folder another name'
+    )
 
-    It may be a table of what the numbers mean, of a tool that is not known here.
-    """
-    names = [composed(name) for name in task.classes[1:]]
-    for path in others:
-        if path.suffix.lower() not in TABLE_SUFFIXES or path.stat().st_size > MAX_TABLE_BYTES:
-            continue
-        try:
-            text = composed(read_text(path))
-        except (OSError, ValueError):
-            continue
-        places = [re.search(rf'(?<!\w){re.escape(name)}(?!\w)', text) for name in names]
-        order = [place.start() for place in places if place is not None]
-        if len(order) == len(names) and order != sorted(order):
-            there = [name for _, name in sorted(zip(order, names))]
-            raise UserError(
-                f'`labels`: {path} lies beside the masks and lists the classes in the order {", ".join(there)}; the '
-                f'class file has {", ".join(names)}. If that is what the numbers in the masks mean, bring the lines of '
-                'the class file into that order; if they are ids of the class file, say so with `mask_values`=index'
-            )
+
+def _is_below(path: Path, folder: Path, names: Sequence[str]) -> bool:
+    """Whether a file of a folder is in a subfolder of one of the names."""
+    return any(part in names for part in path.relative_to(folder).parts[:-1])
 
 
 def _tell_of_others(folder: Path, masks: Sequence[Path]) -> list[Path]:

@@ -7,7 +7,7 @@
 | 0 | a palette PNG in the form of `write_mask`: 8 bits, 256 colours, the first those of the task, the others black | by number; 255 has no label |
 | 1 | is a palette PNG whose numbers all have one colour | not at all |
 | 2 | has colours with a known meaning alone | by colour, whatever its numbers |
-| 3 | is a palette PNG with a known colour at another number than its id, beside unknown ones or 255 | not at all |
+| 3 | is a palette PNG with a known colour at another number than its id (known but for a few levels, or but for transparency), beside unknown ones or 255 | not at all |
 | 4 | is black and white alone, as are all files of the folder | not at all: white is a class, or has no label |
 | 5 | is a palette PNG of ids in VOC's or the made-up colours, at other numbers; or with transparent ids; or whose palette was made for this picture: black is not at 0, or another file has other colours | not at all |
 | 6 | has numbers that are ids | by number |
@@ -19,7 +19,7 @@ What has two readings is refused with both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from datasetgan_ext.core.choices import MASK_VALUES
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.palette import distinct_colors, spread_colors
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.formats.color_ids import Colors
 from datasetgan_ext.formats.mask_pixels import (
     COLOR,
     PALETTE,
@@ -48,14 +49,6 @@ MAX_LISTED = 10
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 OWN_COLORS = 256
 """In the palettes that `write_mask` writes."""
-
-
-@dataclass(frozen=True)
-class Colors:
-    """The id of each of some colours, and what gives them their meaning, for messages."""
-
-    ids: Mapping[Any, int]
-    source: str
 
 
 @dataclass(frozen=True)
@@ -194,8 +187,8 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
                 '`mask_values`=index'
             )
     for known in meaning.known:
-        colors = _ids_of_colors(pixels, known)
-        differs = any(color not in (None, number) for color, number in zip(colors, pixels.numbers))
+        colors, hues = known.of(pixels.colors), known.nearly_of(pixels.hues)
+        differs = any(hue not in (None, number) for hue, number in zip(hues, pixels.numbers))
         hides_no_label = (
             mask_values == AUTO
             and is_palette
@@ -207,7 +200,7 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
                 folder.against_numbers.append(pixels.path)
             return colors
         if mask_values == AUTO and is_palette and differs and are_ids:
-            raise UserError(_both_text(pixels, meaning, numbers, colors, known))
+            raise UserError(_both_text(pixels, meaning, numbers, hues, known))
     if mask_values == AUTO and meaning.numbers_are_ids:
         if is_bitonal:
             text = _bitonal_text(pixels, meaning)
@@ -239,10 +232,6 @@ def _id(number: int | None, meaning: Meaning) -> int | None:
     return number if number is not None and (number < len(meaning.names) or number == IGNORE) else None
 
 
-def _ids_of_colors(pixels: MaskPixels, known: Colors) -> list[Any]:
-    return [IGNORE if color == TRANSPARENT else known.ids.get(color) for color in pixels.colors]
-
-
 def _stored_ids(pixels: MaskPixels, meaning: Meaning) -> list[int]:
     if pixels.kind == COLOR:
         raise UserError(
@@ -271,7 +260,7 @@ def _is_own(pixels: MaskPixels, meaning: Meaning) -> bool:
 def _refuse_familiar(pixels: MaskPixels, meaning: Meaning, numbers: list[int]) -> None:
     """Raises UserError where a palette PNG of ids has other ids by familiar colours than by its numbers."""
     for familiar in meaning.familiar:
-        colors = _ids_of_colors(pixels, familiar)
+        colors = familiar.of(pixels.hues)
         if colors != numbers and None not in [color if color is None else _id(color, meaning) for color in colors]:
             raise UserError(_both_text(pixels, meaning, numbers, colors, familiar))
     hidden = [IGNORE if color == TRANSPARENT else number for number, color in zip(numbers, pixels.colors)]
@@ -367,7 +356,7 @@ def _no_ids_text(pixels: MaskPixels, ids: Sequence[int | None], meaning: Meaning
 
 
 def _unknown_colors(pixels: MaskPixels, meaning: Meaning) -> str:
-    ids = _ids_of_colors(pixels, meaning.known[0]) if meaning.known else [None] * len(pixels.colors)
+    ids = meaning.known[0].of(pixels.colors) if meaning.known else [None] * len(pixels.colors)
     found: dict[str, int] = {}
     for class_id, text, count in zip(ids, pixels.texts, pixels.counts):
         if class_id is None:
@@ -384,7 +373,9 @@ def _unknown_text(unknown: Sequence[str], meaning: Meaning) -> str:
             f'class, or save the masks as 8-bit PNG files whose pixels are class ids. {soft}'
         )
     lacking = ' and '.join(known.source for known in meaning.known)
+    by_line = not meaning.numbers_are_ids and any(len(set(color)) > 1 for color in meaning.own[0])
+    hint = '. If the numbers in the masks are its lines, from 0, say so with `mask_values`=index' if by_line else ''
     return (
         f'`labels`: colours that {lacking} {"lacks" if len(meaning.known) == 1 else "lack"}, in {files}. Add them to '
-        f'the palette, or mend the masks. {soft}'
+        f'the palette, or mend the masks. {soft}{hint}'
     )

@@ -56,12 +56,20 @@ class MaskPixels:
         """The colours to be seen."""
         return set(self.colors) - {TRANSPARENT}
 
+    @property
+    def hues(self) -> list[Rgb | tuple[()] | None]:
+        """The colour of each, partly transparent ones of a palette as if they were not."""
+        return [
+            self.palette[number] if color is None and number is not None and self.palette else color
+            for number, color in zip(self.numbers, self.colors)
+        ]
+
 
 def read_mask_pixels(path: Path) -> MaskPixels:
     """
     Raises:
-        UserError: the file is no PNG, damaged, to be turned when it is shown, or of 16 bits with grey and alpha, which
-            nothing here can read whole.
+        UserError: the file is no PNG, damaged, an animation, to be turned when it is shown, or of 16 bits with grey and
+            alpha, which nothing here can read whole.
     """
     with open_image(path) as image:
         file_format = image.format
@@ -71,6 +79,7 @@ def read_mask_pixels(path: Path) -> MaskPixels:
         palette = (image.getpalette('RGB') if mode == 'P' else None) or []
         transparency = image.info.get('transparency')
         turned = image.getexif().get(PIL.ExifTags.Base.Orientation, 1)
+        frames = getattr(image, 'n_frames', 1)
     if file_format != 'PNG':
         raise UserError(
             f'{path} is a {file_format} file by its content, whatever its name says; other formats than PNG may change '
@@ -79,6 +88,11 @@ def read_mask_pixels(path: Path) -> MaskPixels:
     if turned != 1:
         raise UserError(
             f'{path} is to be turned when it is shown (its EXIF orientation is {turned}); save it upright, without that'
+        )
+    if frames > 1:
+        raise UserError(
+            f'{path} is an animation of {frames} pictures (APNG), of which only the first would be read; save the one '
+            'that is the mask as a PNG of its own'
         )
     if pixels is None:
         raise UserError(f'{path} has {width} x {height} pixels; no image here is as large')

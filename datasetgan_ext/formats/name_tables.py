@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
+from datasetgan_ext.core.class_names import BACKGROUND, IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.names import check_names, index_of
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import read_text
-from datasetgan_ext.formats.drawing import IGNORE_LABEL
 from datasetgan_ext.formats.mask_pixels import Rgb
 
 LABEL_MAP, CLASS_NAMES, LABEL_COLORS = 'labelmap.txt', 'class_names.txt', 'label_colors.txt'
@@ -36,9 +36,6 @@ MACHINE_COLORS = 'obj_class_to_machine_color.json'
 ABOVE = (LABEL_MAP, LABEL_COLORS, CLASS_MAPPING, MACHINE_COLORS)
 """Tables that their tools write above the folder of the masks."""
 FOLDERS_ABOVE = 2
-BACKGROUND = ('background', '_background_', '__background__')
-"""Names that CVAT, LabelMe, V7 and ISAT give to what no shape covers; the first class, where the class file has no such
-name."""
 BLACK = (0, 0, 0)
 
 

@@ -291,6 +291,11 @@ def check_inside(extent: Extent, image_hw: tuple[int, int]) -> None:
         )
 
 
+def are_shares(points: np.ndarray) -> bool:
+    """Whether points [N, 2] are all in the image's first pixel, and not at its corners: as shares of the sides are."""
+    return bool(((points >= 0) & (points <= 1)).all() and (points != points.round()).any())
+
+
 def leaves(extent: Extent | None, image_hw: tuple[int, int]) -> bool:
     """Whether a region leaves the image by more than TOLERANCE."""
     if extent is None:

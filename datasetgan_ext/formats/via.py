@@ -6,7 +6,7 @@ one attribute of the region that has a value. The files do not tell the size of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     content = read_json(path, argument)
     with reading(f'`{argument}`={path}', TOOL):
         records = list(content.get('_via_img_metadata', content).values())
+        options = _options(content)
         if not records:
             raise UserError(f'`{argument}`={path} lists no image')
     for record in records:
@@ -39,7 +40,7 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         for number, region in enumerate(regions, 1):
             where = f'{path} image {file} region {number}'
             with reading(where, TOOL):
-                label, shape = _label(region['region_attributes']), region['shape_attributes']
+                label, shape = _label(region['region_attributes'], options), region['shape_attributes']
                 if shape['name'] == 'point':
                     drawing.shapes.append(Shape(label, where, point=(shape['cx'], shape['cy'])))
                 else:
@@ -47,14 +48,25 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
         yield drawing
 
 
-def _label(attributes: dict) -> str:
+def _options(content: dict) -> dict[tuple[str, str], str]:
+    """What a project calls the values of its attributes that are numbers, by attribute and value."""
+    attributes = (content.get('_via_attributes') or {}).get('region') or {}
+    return {
+        (name, value): text
+        for name, attribute in attributes.items()
+        for value, text in (attribute.get('options') or {}).items()
+        if value.isdigit() and isinstance(text, str) and text.strip()
+    }
+
+
+def _label(attributes: dict, options: Mapping[tuple[str, str], str]) -> str:
     """The one value; a checkbox has a dict of those that are ticked."""
     found = {}
     for name, value in attributes.items():
         ticked = [key for key, on in value.items() if on] if isinstance(value, dict) else [value]
         values = [text for text in ticked if isinstance(text, str) and text.strip() and text != 'undefined']
         if values:
-            found[name] = values
+            found[name] = [options.get((name, value), value) for value in values]
     labels = [label for values in found.values() for label in values]
     if len(labels) != 1:
         there = '; '.join(f'{name}: {", ".join(values)}' for name, values in found.items()) or 'none'

@@ -28,7 +28,7 @@ from datasetgan_ext.formats.folder import (
     Progress,
     name_of_record,
 )
-from datasetgan_ext.formats.mask_folder import MASK_FOLDERS, MASKS, OBJECTS, read_mask_folder
+from datasetgan_ext.formats.mask_folder import MASK_FOLDERS, MASKS, OBJECT_FOLDERS, read_mask_folder
 from datasetgan_ext.formats.mask_meaning import AUTO
 from datasetgan_ext.formats.name_tables import LABEL_MAP
 
@@ -53,8 +53,8 @@ def read(folder: Path, task: Task, mask_values: str = AUTO) -> list[Annotation]:
     if masks is None:
         raise UserError(f'`labels`={folder} holds no folder {MASKS}; give the folder that does')
     annotations = read_mask_folder(masks, task, mask_values)
-    if (folder / OBJECTS).is_dir():
-        note(f'{folder / OBJECTS} is passed over: its masks count objects, and training asks for classes')
+    for objects in [folder / name for name in OBJECT_FOLDERS if (folder / name).is_dir()]:
+        note(f'{objects} is passed over: its masks count objects, and training asks for classes')
     _compare_lists(folder, {annotation.name for annotation in annotations})
     return annotations
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
+from datasetgan_ext.core.class_names import is_background
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import IMAGE_SUFFIXES
@@ -25,7 +26,6 @@ from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
-from datasetgan_ext.formats.name_tables import BACKGROUND
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
 from datasetgan_ext.formats.shapes import NoArea, Polygon, ShapeError, finite
 
@@ -208,7 +208,8 @@ def _region(values: list[str]) -> Polygon | NoArea:
         return NoArea("it is a box, of YOLO's detection; masks take outlines: export YOLO segmentation, or COCO")
     if len(values) % 2 or _is_pose(values):
         raise ShapeError(
-            f'it has {len(values)} numbers; an outline has x and y of each corner. Is it a pose? Export COCO keypoints'
+            f'it has {len(values)} numbers; an outline has x and y of each corner. Is it a pose? Export COCO '
+            'keypoints. Is the last one the confidence of a prediction? Write them without (save_conf=False)'
         )
     corners = finite(values, (-1,)).reshape(-1, 2)
     if (np.abs(corners - 0.5) > 1).any():
@@ -231,7 +232,7 @@ def _is_pose(values: list[str]) -> bool:
 
 def _check_background(table: Path, names: list[str], texts: list[str]) -> None:
     """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
-    if table.suffix.lower() in ('.yaml', '.yml') or not names or names[0].lower() not in BACKGROUND:
+    if table.suffix.lower() in ('.yaml', '.yml') or not names or not is_background(names[0]):
         return
     used = {_class_id(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
     if 0 in used or len(names) - 1 not in used:
@@ -254,22 +255,39 @@ def _names(path: Path, argument: str) -> tuple[Path, list[str]]:
             f'`{argument}`={path} holds text files of YOLO, and no table of their classes; put {TABLES[0]} or '
             f'{TABLES[3]} beside them, or export again, as COCO'
         )
-    with reading(str(found[0]), TOOL):
-        text = read_text(found[0])
-    if found[0].suffix.lower() not in ('.yaml', '.yml'):
-        return found[0], [line.strip() for line in text.splitlines() if line.strip()]
+    names = _names_in(found[0])
+    # a classes.txt above the labels may be the class file of the training
+    for other in [one for one in found[1:] if one.parent == found[0].parent or one.name != 'classes.txt']:
+        if _names_in(other) != names:
+            raise UserError(
+                f'{found[0]} lists {", ".join(names)}, and {other} lists {", ".join(_names_in(other))}: which of '
+                'the two says what the numbers of the labels are? Keep that one, and move the other away'
+            )
+    return found[0], names
+
+
+def _names_in(path: Path) -> list[str]:
+    """The names in a table."""
+    with reading(str(path), TOOL):
+        text = read_text(path)
+    if path.suffix.lower() not in ('.yaml', '.yml'):
+        return [line.strip() for line in text.splitlines() if line.strip()]
     if re.search(r'^kpt_shape\s*:', text, re.MULTILINE):
-        raise UserError(f'{found[0]} is of YOLO poses, which are not read; export COCO keypoints instead')
+        raise UserError(f'{path} is of YOLO poses, which are not read; export COCO keypoints instead')
+    if len(re.findall(r'^names\s*:', text, re.MULTILINE)) > 1:
+        raise UserError(f'{path} has "names" twice; keep those that the numbers of the labels mean')
     try:
         names = _names_in_yaml(text)
     except ValueError:  # quotes that do not end
         names = []
     if not names:
-        raise UserError(f'{found[0]} has no "names" that can be read; write them as "names: [car, wheel]"')
+        raise UserError(
+            f'{path} has no "names" that can be read; write them as "names: [car, wheel]", the first for number 0'
+        )
     count = re.search(r'^nc\s*:\s*(\d+)', text, re.MULTILINE)
     if count and int(count[1]) != len(names):
-        raise UserError(f'{found[0]} says nc: {count[1]}, and lists {len(names)} names; mend the one that is wrong')
-    return found[0], names
+        raise UserError(f'{path} says nc: {count[1]}, and lists {len(names)} names; mend the one that is wrong')
+    return names
 
 
 def _names_in_yaml(text: str) -> list[str]:
@@ -285,9 +303,9 @@ def _names_in_yaml(text: str) -> list[str]:
         entries = [line.strip().removeprefix('- ').strip() for line in body.splitlines()]
     found = {}
     for place, entry in enumerate(entry for entry in entries if entry and not entry.startswith('#')):
-        number = re.match(r'(\d+)\s*:\s*', entry)
+        number = re.match(r'(["\']?)(\d+)\1\s*:\s*', entry)
         name = entry[number.end() :] if number else entry
-        found[int(number[1]) if number else place] = _unquoted(name)
+        found[int(number[2]) if number else place] = _unquoted(name)
     return [found[index] for index in range(len(found))] if set(found) == set(range(len(found))) else []
 
 
@@ -300,7 +318,9 @@ def _split(body: str) -> list[str]:
         if letter == ',' and not quote and not in_comment:
             entries.append([])
         elif not in_comment:
-            begins = before == letter or re.fullmatch(r'\s*(\d+\s*:\s*)?', ''.join(entries[-1][: MAX_NUMBER + 1]))
+            begins = before == letter or re.fullmatch(
+                r'\s*(["\']?\d+["\']?\s*:\s*)?', ''.join(entries[-1][: MAX_NUMBER + 1])
+            )
             if letter == quote and not (quote == '"' and before == '\\'):
                 quote = ''
             elif letter in '"\'' and not quote and begins:
