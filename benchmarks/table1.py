@@ -12,6 +12,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
+from benchmarks.measure import ROOT, import_pyplot
 from benchmarks.table_runs import Row
 from benchmarks.tables import FEW, measure, search_table, show, table_options
 
@@ -55,12 +56,32 @@ def table(content: dict) -> str:
     return '\n'.join(lines)
 
 
+def plot_curves(content: dict, path: Path) -> None:
+    """mIoU by the number of updates, a line for each method."""
+    pyplot = import_pyplot()
+    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout='constrained')
+    for title, curve in content['curves'].items():
+        updates = [int(number) for number in curve]
+        means = [100 * value['mean'] for value in curve.values()]
+        spreads = [100 * (value['std'] or 0) for value in curve.values()]
+        style = '--' if 'from random weights' in title else '-'
+        axes.errorbar(updates, means, spreads, label=title, linestyle=style, marker='o', markersize=3, capsize=2)
+    axes.set(xlabel='updates', ylabel='mIoU on 200 drawings, %')
+    axes.set_xticks(updates)
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110)
+
+
 @click.command(help=__doc__)
 @table_options
 def main(**options):
-    content = measure('table1', ROWS, 'classes', options)
+    content = measure('table1', ROWS, 'classes', options, curves=True)
     print(table(content))
     print(search_table(content))
+    if options['preset'] == 'miniature' and options['result'] is None:
+        plot_curves(content, ROOT / 'docs' / 'table1-curves.png')
     full, ours = (content['rows'][name]['mean_iou']['mean'] for name in ('Fully-Supervised', 'DatasetGAN'))
     print(f'DatasetGAN is {100 * (full - ours):.2f} points of mIoU below Fully-Supervised.')
 

@@ -23,9 +23,10 @@ from datasetgan_ext.downstream.fitting import PARTIAL_SUFFIX, checkpoints_of
 from datasetgan_ext.downstream.labeled_dataset import read_labeled
 from datasetgan_ext.downstream.model import DownstreamModel
 from datasetgan_ext.downstream.networks import SMALL
-from datasetgan_ext.downstream.protocol import score_by_folds
+from datasetgan_ext.downstream.protocol import score_by_folds, scores_of
 from datasetgan_ext.downstream.semi_supervised import self_trained_share
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
+from datasetgan_ext.metrics.folds import Score
 
 CHECKPOINTS = 5
 SHARE_BESIDE = 0.3
@@ -228,6 +229,42 @@ def _score(place: Place, rates: Sequence[float], row: Row, run: int) -> dict:
         }
         write_atomically(scores, json.dumps(content).encode())
     return json.loads(scores.read_text())
+
+
+def run_curves(place: Place, rows: Sequence[Row], rate: float, run: Callable) -> dict:
+    """How good each method's networks are after fewer updates, on all images of the test set.
+
+    Args:
+        place, rows: as `run_rows` trained them.
+        rate: the one of the search that is shown.
+        run: like `map`.
+
+    Returns:
+        For each method's title, mean and standard deviation of mIoU over the runs by the number of updates, as JSON.
+    """
+    pairs = list(product(rows, range(place.settings.runs)))
+    curves = list(run(partial(_curve, place, rate), *zip(*pairs)))
+    found = {}
+    for row in rows:
+        runs = [curve for (other, _), curve in zip(pairs, curves) if other is row]
+        found[row.title] = {
+            updates: _summary([{'miou': curve[updates]} for curve in runs])['miou'] for updates in runs[0]
+        }
+    return found
+
+
+def _curve(place: Place, rate: float, row: Row, run: int) -> dict[str, float]:
+    """mIoU of a training's checkpoints by their updates; what is there already is not done again."""
+    out = place.out(row, run, rate)
+    path = out.with_name(f'{out.stem}-curve.json')
+    if not path.exists():
+        test = read_labeled(place.sources['test'], _task(place.sources)).only(classes=True, keypoints=False)
+        curve = {}
+        for checkpoint in checkpoints_of(out):
+            score = Score.merged(scores_of(checkpoint, test).values()).segmentation
+            curve[str(int(checkpoint.stem.rpartition('-step')[2]))] = score.mean_iou
+        write_atomically(path, json.dumps(curve).encode())
+    return json.loads(path.read_text())
 
 
 def train_arguments(place: Place, row: Row, run: int, rate: float) -> list[str]:

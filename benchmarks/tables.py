@@ -27,7 +27,7 @@ import torch
 from benchmarks.demo.rebuild import FIRST_HELD_OUT
 from benchmarks.measure import RESULTS, one_thread_each, write_result
 from benchmarks.table_data import write_drawings, write_shapes
-from benchmarks.table_runs import CHECKPOINTS, Place, Row, Settings, run_rows
+from benchmarks.table_runs import CHECKPOINTS, Place, Row, Settings, run_curves, run_rows
 from datasetgan_ext import gen_dataset
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import write_atomically
@@ -105,6 +105,7 @@ def measure(
     options: dict,
     derive: Callable[[Path], dict[str, Path]] | None = None,
     search: bool = True,
+    curves: bool = False,
 ) -> dict:
     """Run all rows and write the result.
 
@@ -115,6 +116,7 @@ def measure(
         options: of the command line.
         derive: makes further sources from the generated dataset.
         search: over the rates, unless the command line says otherwise; or train at the first alone.
+        curves: measure mIoU by updates, too.
     """
     start_logging()
     takes_few = any('few' in (row.data, row.beside) for row in rows)
@@ -151,6 +153,8 @@ def measure(
             'preset': preset,
             **run_rows(place, rows, rates, run),
         }
+        if curves:
+            content['curves'] = run_curves(place, rows, rates[0], run)
     if options['result']:
         write_atomically(options['result'], (json.dumps(content, indent=1) + '\n').encode())
     elif preset == 'smoke':

@@ -67,6 +67,9 @@ def test_both_tables_on_given_folders(tables, tmp_path):
         assert (row['cost']['trainings'], row['cost']['updates']) == (2, 4) and row['cost']['seconds'] > 0
         assert ('self_trained_share' in row) == title.startswith('Semi-Supervised')
     assert content['pretraining']['trainings'] == 1
+    assert content['curves'].keys() == content['rows'].keys()
+    assert all(set(curve) == {'1', '2'} for curve in content['curves'].values())
+    assert all(0 <= value['mean'] <= 1 for curve in content['curves'].values() for value in curve.values())
     assert 'step' not in run(tables[1], *folders), 'what is there is not trained again'
     again = json.loads((tmp_path / 'work' / 'smoke' / 'table1.json').read_text())
     assert again == content
