@@ -93,14 +93,21 @@ BENCHMARKS = (
     Benchmark('rare_classes', 'rare_classes.py', (*SCORES, 'generation')),
     Benchmark('selection', 'selection.py', (*SCORES, 'labeling'), arguments=('--runs=12',)),
     Benchmark('table2', 'table2.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
-    Benchmark('table1', 'table1.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
+    Benchmark('table1', 'table1.py', DOWNSTREAM, arguments=('--miniature',), needs='matplotlib', keeps='--work'),
     Benchmark('real_and_generated', 'real_and_generated.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark(
         'few_labels', 'few_labels.py', SCORES, TRAINED, after='demo_accuracy', needs='matplotlib', keeps='--work'
     ),
     Benchmark('labelling', 'labelling.py', (*SCORES, 'labeling'), TRAINED, needs='matplotlib'),
     Benchmark('projection', 'projection.py', SCORES, TRAINED, keeps='--projected'),
-    Benchmark('ablation_datasets', 'ablation_datasets.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
+    Benchmark(
+        'ablation_datasets',
+        'ablation_datasets.py',
+        DOWNSTREAM,
+        arguments=('--miniature',),
+        needs='matplotlib',
+        keeps='--work',
+    ),
     Benchmark('ablation_interpreters', 'ablation_interpreters.py', SCORES, TRAINED, needs='matplotlib', keeps='--work'),
     Benchmark('doubtful_pixels', 'doubtful_pixels.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('interpreter_trials', 'interpreter_trials.py', SCORES, TRAINED, keeps='--work'),
