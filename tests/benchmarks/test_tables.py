@@ -86,6 +86,9 @@ def test_on_the_demo_in_processes_of_their_own(tables, tmp_path):
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / 'work' / 'smoke').glob('*/images/*.png')}
     assert len(stamps) == 6 + 20 + 6 + 4, 'generated, real for training, real for the test, shapes'
     assert '| without the most uncertain 30% |' in run(ablation_datasets, work, '--jobs=2')
+    manifests = (tmp_path / 'work' / 'smoke').glob('*/manifest.jsonl')
+    kept = {path.parent.name: path.read_text().count('"kept": true') for path in manifests}
+    assert kept == {'generated': 6, 'without-0.0': 6, 'without-0.3': 5, 'without-0.5': 3}
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
