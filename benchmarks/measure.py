@@ -52,8 +52,10 @@ def write_result(name: str, content: dict, folder: Path = RESULTS, complete: boo
         'python': platform.python_version(),
         'commit': _COMMIT,
     }
+    benchmark = benchmark_of(name)
     run = {
-        'arguments': sys.argv[1:],
+        # where its parts are kept is no matter of the figures, and a path of this machine
+        'arguments': [one for one in sys.argv[1:] if not (benchmark.keeps and one.startswith(benchmark.keeps))],
         'day': time.strftime('%Y-%m-%d', time.gmtime()),
         'seconds': round(float(os.environ.get(SECONDS_BEFORE, 0)) + time.monotonic() - _START, 1),
         'complete': complete,
@@ -63,7 +65,7 @@ def write_result(name: str, content: dict, folder: Path = RESULTS, complete: boo
         'machine': machine,
         'versions': versions,
         'run': run,
-        'state': state_of(benchmark_of(name), _CODE),
+        'state': state_of(benchmark, _CODE),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f'{name}.json').write_text(json.dumps(content, indent=1) + '\n')

@@ -31,6 +31,13 @@ def test_a_result_notes_code_networks_time_and_machine(tmp_path, monkeypatch):
     assert not written(tmp_path, 'inference', complete=False)['run']['complete']
 
 
+def test_no_result_holds_a_path_of_a_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure.sys, 'argv', ['table1.py', '--miniature', '--work=/home/somebody/tables'])
+    assert written(tmp_path, 'table1')['run']['arguments'] == ['--miniature']
+    for path in measure.RESULTS.glob('*.json'):
+        assert not re.search(r'(?<![\w.])/(home|root|tmp|work|mnt)/', path.read_text()), path.name
+
+
 def test_a_result_that_is_not_entered_is_written_too(tmp_path):
     """Hours of computing are not lost."""
     state = written(tmp_path, 'something_new')['state']
