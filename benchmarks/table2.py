@@ -37,7 +37,8 @@ def table(content: dict) -> str:
     """The rows as Markdown, beside the paper's columns."""
     heads = (
         'method',
-        'demo: mean squared distance · 10⁴',
+        'demo: heatmaps · 10⁴',
+        'mean squared distance · 10⁴',
         *(f'PCK-{name.split("_")[2]} of 512' for name in FIGURES),
         *PAPER_COLUMNS,
     )
@@ -46,6 +47,7 @@ def table(content: dict) -> str:
         scores = row['keypoints']
         cells = [
             title,
+            show(scores['heatmap_mse'], 2, 1e4),
             show(scores['l2'], 2, 1e4),
             *(show(scores[name]) for name in FIGURES),
             *PAPER.get(title, ('–',) * 6),

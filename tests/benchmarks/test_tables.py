@@ -187,7 +187,9 @@ def test_tables_of_a_result(tables):
     ]
     assert '| 47.28; 47.87 | – | 68.41; 67.53 | – | 53.83; 54.55 | – | 31.92; 32.63 | – |' in lines[3]
     assert tables[0].search_table(content).splitlines()[2] == '| DatasetGAN | 9 | 6 | 480 | 12 | 7200 | 10 |'
-    keypoints = {'l2': {'mean': 3e-4, 'std': None}} | dict.fromkeys(table2.FIGURES, figure)
+    keypoints = dict.fromkeys(('l2', 'heatmap_mse'), {'mean': 3e-4, 'std': None}) | dict.fromkeys(
+        table2.FIGURES, figure
+    )
     shown = table2.table({'rows': {'DatasetGAN': {'keypoints': keypoints}}}).splitlines()
     assert len({line.count('|') for line in shown}) == 1 and '| 79.91 | 67.14 | 35.17 | 60.61' in shown[2]
 
