@@ -247,9 +247,7 @@ def run_curves(place: Place, rows: Sequence[Row], rate: float, run: Callable) ->
     found = {}
     for row in rows:
         runs = [curve for (other, _), curve in zip(pairs, curves) if other is row]
-        found[row.title] = {
-            updates: _summary([{'miou': curve[updates]} for curve in runs])['miou'] for updates in runs[0]
-        }
+        found[row.title] = _summary(runs)
     return found
 
 
