@@ -18,11 +18,10 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import numpy as np
 import torch.nn.functional as F
 
 from benchmarks.demo_accuracy import SCORED_ON, SEEDS, TRAINED_ON, train_and_score
-from benchmarks.measure import ROOT, check_parts, one_thread_each, write_result
+from benchmarks.measure import ROOT, check_parts, mean_and_std, one_thread_each, write_result
 from benchmarks.study_plot import plot_studies
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.generator.features import Layer
@@ -139,20 +138,20 @@ def summary(work: Path) -> dict:
             paths = [part_of(work, study, case, seed) for seed in SEEDS]
             scores = [json.loads(path.read_text()) for path in paths if path.exists()]
             if scores:
-                spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
-                found[case.value] = {'mean': float(np.mean(scores)), 'std': spread, 'runs': len(scores)}
+                found[case.value] = {**mean_and_std(scores), 'runs': len(scores)}
         studies[study] = found
     return studies
 
 
 def interpreters_table(content: dict) -> str:
-    """A line for each study, as Markdown."""
+    """A line for each study, as Markdown; a case of fewer seeds than all says how many."""
     lines = ['| what | mIoU on 24 other images, % |', '|---|---|']
     for study, cases in content['studies'].items():
         cells = []
         for name, case in cases.items():
             spread = '' if case['std'] is None else f' ± {100 * case["std"]:.1f}'
-            cells.append(f'{name}: {100 * case["mean"]:.1f}{spread}')
+            seeds = '' if case['runs'] == content['runs'] else f' (of {case["runs"]} seeds)'
+            cells.append(f'{name}: {100 * case["mean"]:.1f}{spread}{seeds}')
         lines.append(f'| {study} | {"; ".join(cells)} |')
     return '\n'.join(lines)
 

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -83,16 +84,18 @@ class Stages:
 
     def _run(self, benchmark: Benchmark, again: bool) -> str | None:
         """Why it failed, if it did."""
-        state = json.dumps([state_of(benchmark, self.code), benchmark.arguments])
-        # by the state, so that nothing of other code is taken up
-        folder = self.work / f'{benchmark.name}-{hashlib.sha256(state.encode()).hexdigest()[:12]}'
-        if again:
-            folder = folder.with_name(f'{folder.name}-{time.strftime("%Y%m%d-%H%M%S", time.gmtime())}')
+        since = time.strftime('-%Y%m%d-%H%M%S', time.gmtime()) if again else ''
+        folder = self._folder(benchmark.name, [benchmark], since)
         folder.mkdir(parents=True, exist_ok=True)
+        parts = folder
+        if benchmark.shares:
+            sharers = [one for one in self.stages.values() if one.shares == benchmark.shares]
+            parts = self._folder(benchmark.shares, sharers, since)
+            parts.mkdir(parents=True, exist_ok=True)
         log, spent = folder / 'log.txt', folder / 'seconds.txt'
         command = [self.python, str(ROOT / 'benchmarks' / benchmark.script), *benchmark.arguments]
         if benchmark.keeps:
-            command.append(f'{benchmark.keeps}={folder / "work"}')
+            command.append(f'{benchmark.keeps}={parts / "work"}')
         before = float(spent.read_text()) if spent.exists() and benchmark.keeps else 0.0
         print(f'{benchmark.name}: runs; its output goes to {log}', flush=True)
         start = time.monotonic()
@@ -119,6 +122,11 @@ class Stages:
         why = f'exit code {code}, see {log}' if code else f'wrote no result of the code of now, see {log}'
         print(f'{benchmark.name}: failed, {why}', flush=True)
         return why
+
+    def _folder(self, name: str, benchmarks: Sequence[Benchmark], since: str) -> Path:
+        """By the state of these benchmarks, so that nothing of other code is taken up."""
+        states = json.dumps([[state_of(benchmark, self.code), benchmark.arguments] for benchmark in benchmarks])
+        return self.work / f'{name}-{hashlib.sha256(states.encode()).hexdigest()[:12]}{since}'
 
 
 def _end(process: subprocess.Popen) -> None:

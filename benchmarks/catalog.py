@@ -35,6 +35,7 @@ class Benchmark:
         after: the stage whose result this one takes up.
         needs: a module without which it is skipped.
         keeps: the option that takes a folder of what is done so far, so that it goes on there.
+        shares: the name of such a folder that some benchmarks have together, because they train some of the same.
         gpu: the stage of gpu.sh that measures it.
     """
 
@@ -48,6 +49,7 @@ class Benchmark:
     after: str | None = None
     needs: str | None = None
     keeps: str | None = None
+    shares: str | None = None
     gpu: str | None = None
 
     @property
@@ -61,6 +63,12 @@ class Benchmark:
         if self.gpu:
             return f'benchmarks/gpu.sh --stages={self.gpu}'
         return ' '.join(('python', f'benchmarks/{self.script}', *self.arguments))
+
+
+def _table(name: str, **others) -> Benchmark:
+    """A comparison of networks that people would train, in miniature."""
+    arguments = ('--miniature',)
+    return Benchmark(name, f'{name}.py', DOWNSTREAM, arguments=arguments, keeps='--work', shares='tables', **others)
 
 
 def _gpu(stage: str, rooms: tuple[str, ...] = LABELS, also: tuple[str, ...] = (), **others) -> Benchmark:
@@ -92,33 +100,19 @@ BENCHMARKS = (
     Benchmark('image_score', 'image_score.py', SCORES, TRAINED, keeps='--interpreters'),
     Benchmark('rare_classes', 'rare_classes.py', (*SCORES, 'generation')),
     Benchmark('selection', 'selection.py', (*SCORES, 'labeling'), arguments=('--runs=12',)),
-    Benchmark('table2', 'table2.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
-    Benchmark('table1', 'table1.py', DOWNSTREAM, arguments=('--miniature',), needs='matplotlib', keeps='--work'),
-    Benchmark('real_and_generated', 'real_and_generated.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
+    _table('table2'),
+    _table('table1', needs='matplotlib'),
+    _table('real_and_generated'),
+    _table('ablation_datasets', needs='matplotlib'),
+    _table('doubtful_pixels'),
     Benchmark(
         'few_labels', 'few_labels.py', SCORES, TRAINED, after='demo_accuracy', needs='matplotlib', keeps='--work'
     ),
     Benchmark('labelling', 'labelling.py', (*SCORES, 'labeling'), TRAINED, needs='matplotlib'),
     Benchmark('projection', 'projection.py', SCORES, TRAINED, keeps='--projected'),
-    Benchmark(
-        'ablation_datasets',
-        'ablation_datasets.py',
-        DOWNSTREAM,
-        arguments=('--miniature',),
-        needs='matplotlib',
-        keeps='--work',
-    ),
     Benchmark('ablation_interpreters', 'ablation_interpreters.py', SCORES, TRAINED, needs='matplotlib', keeps='--work'),
-    Benchmark('doubtful_pixels', 'doubtful_pixels.py', DOWNSTREAM, arguments=('--miniature',), keeps='--work'),
     Benchmark('interpreter_trials', 'interpreter_trials.py', SCORES, TRAINED, keeps='--work'),
-    Benchmark(
-        'handsoff',
-        'handsoff.py',
-        DOWNSTREAM,
-        results=('handsoff_classes', 'handsoff_keypoints'),
-        arguments=('--miniature',),
-        keeps='--work',
-    ),
+    _table('handsoff', results=('handsoff_classes', 'handsoff_keypoints')),
     _gpu(
         'plugins',
         ('generator',),

@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from benchmarks.demo_accuracy import SCORED_ON, TRAINED_ON
-from benchmarks.measure import RESULTS, ROOT, check_parts, import_pyplot, one_thread_each, write_result
+from benchmarks.measure import RESULTS, ROOT, check_parts, import_pyplot, mean_and_std, one_thread_each, write_result
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
@@ -92,9 +92,9 @@ def summary(work: Path) -> dict:
             paths = [work / f'{preset}-{count}-{seed}.json' for seed in SEEDS]
             scores = [json.loads(path.read_text()) for path in paths if path.exists()]
             if scores:
-                spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+                found = mean_and_std(scores)
                 presets[preset].append(
-                    {'labelled': count, 'mean_iou': float(np.mean(scores)), 'std': spread, 'runs': len(scores)}
+                    {'labelled': count, 'mean_iou': found['mean'], 'std': found['std'], 'runs': len(scores)}
                 )
     return presets
 

@@ -9,9 +9,11 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmarks.catalog import benchmark_of
@@ -27,6 +29,11 @@ def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
     """Processes, as many as there are cores unless told, in each of which torch has one thread."""
     spawn = multiprocessing.get_context('spawn')  # a fork would inherit torch's threads
     return ProcessPoolExecutor(processes or os.cpu_count(), spawn, torch.set_num_threads, (1,))
+
+
+def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
+    """Of the runs of a figure; a single one has no standard deviation, which is that of a sample."""
+    return {'mean': float(np.mean(values)), 'std': float(np.std(values, ddof=1)) if len(values) > 1 else None}
 
 
 def write_result(name: str, content: dict, folder: Path = RESULTS, complete: bool = True) -> None:

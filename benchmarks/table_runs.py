@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.measure import mean_and_std
 from datasetgan_ext import train_downstream, train_semi_supervised
 from datasetgan_ext.core.files import write_atomically
 from datasetgan_ext.core.task import Task
@@ -312,9 +313,5 @@ def _summary(runs: list[dict]) -> dict:
         if isinstance(values[0], dict):
             found[name] = _summary(values)
         else:
-            whole = None not in values
-            found[name] = {
-                'mean': float(np.mean(values)) if whole else None,
-                'std': float(np.std(values, ddof=1)) if whole and len(values) > 1 else None,
-            }
+            found[name] = {'mean': None, 'std': None} if None in values else mean_and_std(values)
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.ExifTags
@@ -40,6 +41,10 @@ BACKGROUND = (255, 255, 255)
 HEIC_BRANDS = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1')
 SUBFILE_TYPE, REDUCED = 254, 1
 """TIFF's tag NewSubfileType, and its bit that says: this is a smaller version of another picture of the file."""
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+"""TIFF's tags of how pixels are stored."""
+WHITE_IS_ZERO, UNSIGNED = 0, 1
+"""Values of the last two."""
 
 
 @contextmanager
@@ -88,11 +93,12 @@ def read_rgb(path: Path, content: bytes | None = None) -> np.ndarray:
             raise ValueError(
                 f'it has {image.width} x {image.height} pixels, more than {MAX_PIXELS:,}; save it at a smaller size'
             )
-        if getattr(image, 'tag_v2', {}).get(SUBFILE_TYPE, 0) & REDUCED:
+        tags = getattr(image, 'tag_v2', {})
+        if tags.get(SUBFILE_TYPE, 0) & REDUCED:
             raise ValueError(
                 "its first picture is a small copy of another, as in a camera's raw files; save it as JPEG or PNG"
             )
-        return np.asarray(_eight_bits(PIL.ImageOps.exif_transpose(image)))
+        return np.asarray(_eight_bits(PIL.ImageOps.exif_transpose(image), tags))
 
 
 def upright_hw(path: Path) -> tuple[int, int]:
@@ -107,14 +113,24 @@ def upright_hw(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-    """In RGB."""
+def _eight_bits(image: PIL.Image.Image, tags: Mapping[int, Any]) -> PIL.Image.Image:
+    """In RGB.
+
+    Args:
+        image: upright.
+        tags: of TIFF, empty for other formats.
+    """
     if image.mode.startswith('I'):
         # Pillow has 16-bit pixels as I;16 or as I, which may hold 32
         values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        bits = max(tags.get(BITS_PER_SAMPLE, (16,)))
+        if bits > 16 or values.min() < 0 or values.max() > 65535:
             raise ValueError('its pixels have more than 16 bits; save it in 8 or 16 bits')
-        image = PIL.Image.fromarray((values / 257).round().astype(np.uint8))
+        if set(tags.get(SAMPLE_FORMAT, (UNSIGNED,))) != {UNSIGNED}:
+            raise ValueError('its pixels are numbers with a sign, whose range nobody knows; save it in 8 or 16 bits')
+        levels = (255 * values / (2**bits - 1)).round().astype(np.uint8)
+        # Pillow turns the levels of 8 bits itself
+        image = PIL.Image.fromarray(255 - levels if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else levels)
     elif image.mode == 'F':
         raise ValueError('its pixels are floating-point numbers, whose range nobody knows; save it in 8 or 16 bits')
     if image.has_transparency_data:

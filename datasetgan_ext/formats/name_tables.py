@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from datasetgan_ext.core.annotation import IGNORE, Annotation
-from datasetgan_ext.core.class_names import BACKGROUND, IGNORE_LABEL
+from datasetgan_ext.core.class_names import BACKGROUND, IGNORE_LABEL, is_background
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.names import check_names, index_of
@@ -90,7 +90,7 @@ class NameTable:
             return class_id
         if name == IGNORE_LABEL:
             return IGNORE
-        return 0 if name in BACKGROUND else None
+        return 0 if is_background(name) else None
 
 
 def find_name_table(folder: Path, folders: Sequence[Path] = ()) -> NameTable | None:

@@ -85,14 +85,15 @@ def _tables(others: Sequence[Path], task: Task) -> Iterator[tuple[Path, str, lis
         found = [_find(name, text) for name in classes[1:]]
         if None in found:
             continue
-        background = next(filter(None, (_find(name, text) for name in (classes[0], *BACKGROUND))), None)
+        named = (_find(classes[0], text), *(_find(name, text, re.IGNORECASE) for name in BACKGROUND))
+        background = next(filter(None, named), None)
         if background is not None:
             found.append(background._replace(name=classes[0]))
         yield path, text, sorted(filter(None, found), key=lambda one: one.start)
 
 
-def _find(name: str, text: str) -> Named | None:
-    place = re.search(rf'(?<!\w){re.escape(name)}(?!\w)', text)
+def _find(name: str, text: str, flags: int = 0) -> Named | None:
+    place = re.search(rf'(?<!\w){re.escape(name)}(?!\w)', text, flags)
     return Named(name, *place.span()) if place else None
 
 

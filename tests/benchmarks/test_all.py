@@ -40,7 +40,7 @@ if work:
     if not part.exists():
         part.write_text('')
         (results / 'started').write_text(str(os.getpid()))
-        time.sleep(600)
+        time.sleep(float(os.environ.get('PART_SECONDS', 600)))
 run = {'day': '2026-11-27', 'seconds': float(os.environ['BENCHMARK_SECONDS_BEFORE']), 'complete': name != 'part'}
 content = {'run': run, 'state': {'code': {}}, 'arguments': sys.argv[1:]}
 (results / f'{name}.json').write_text(json.dumps(content))
@@ -71,6 +71,8 @@ def stages_in(folder: Path) -> Stages:
         stage('needy', needs='no_such_module'),
         stage('second', after='first'),
         stage('long', keeps='--work'),
+        stage('one', keeps='--work', shares='both'),
+        stage('two', keeps='--work', shares='both'),
     )
     return Stages(results, folder / 'work', {one.name: one for one in stages})
 
@@ -154,6 +156,26 @@ def test_another_state_works_in_another_folder(tmp_path):
     (tmp_path / 'results' / 'first.json').unlink()
     stages.run(['first'])
     assert len(list((tmp_path / 'work').iterdir())) == 2
+
+
+def test_stages_that_train_the_same_share_a_folder(tmp_path, monkeypatch):
+    stages = stages_in(tmp_path)
+    work = tmp_path / 'work'
+
+    def folder_of(name: str) -> str:
+        content = json.loads((tmp_path / 'results' / f'{name}.json').read_text())
+        return Path(content['arguments'][2].partition('=')[2]).parent.name
+
+    monkeypatch.setenv('PART_SECONDS', '0')
+    assert stages.run(['one', 'two']) == {}
+    assert folder_of('one') == folder_of('two') and folder_of('one').startswith('both-')
+    assert len(list(work.glob('one-*/log.txt'))) == len(list(work.glob('two-*/log.txt'))) == 1
+    # a change of one is a change of what both have together
+    (tmp_path / 'results' / 'one.json').unlink()
+    before, two = folder_of('two'), stages.stages['two']
+    stages.stages['two'] = replace(two, arguments=(*two.arguments, '--more'))
+    assert stages.run(['one']) == {}
+    assert folder_of('one') != before
 
 
 def test_the_list_says_what_differs(tmp_path):

@@ -9,7 +9,16 @@ import pytest
 
 from datasetgan_ext.core import images
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.images import open_image, read_rgb, upright_hw
+from datasetgan_ext.core.images import (
+    BITS_PER_SAMPLE,
+    PHOTOMETRIC,
+    SAMPLE_FORMAT,
+    UNSIGNED,
+    WHITE_IS_ZERO,
+    open_image,
+    read_rgb,
+    upright_hw,
+)
 
 
 def test_any_mode_as_rgb(tmp_path):
@@ -82,6 +91,38 @@ def test_sixteen_bits_are_scaled(tmp_path):
     for name in ('a.png', 'a.tif'):
         PIL.Image.fromarray(values).save(tmp_path / name)
         assert read_rgb(tmp_path / name)[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_white_may_be_zero(tmp_path):
+    """TIFF's photometric interpretation 0; Pillow writes 16 bits as they are."""
+    image = PIL.Image.fromarray(np.array([[0, 100 * 257, 200 * 257]], np.uint16))
+    image.save(tmp_path / 'a.tif', tiffinfo={PHOTOMETRIC: WHITE_IS_ZERO})
+    assert read_rgb(tmp_path / 'a.tif')[0, :, 0].tolist() == [255, 155, 55]
+
+
+def test_twelve_bits_are_scaled(tmp_path):
+    """Two pixels in three bytes: 0x000, 0xfff."""
+    PIL.Image.fromarray(np.array([[0, 0]], np.uint16)).save(tmp_path / 'a.tif')
+    content = (tmp_path / 'a.tif').read_bytes()
+    sixteen, twelve = (struct.pack('<HHIHH', BITS_PER_SAMPLE, 3, 1, bits, 0) for bits in (16, 12))
+    assert content.count(sixteen) == 1
+    (tmp_path / 'a.tif').write_bytes(content.replace(sixteen, twelve)[:-4] + b'\x00\x0f\xff\x00')
+    assert read_rgb(tmp_path / 'a.tif')[0, :, 0].tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(
+    'pixels, tags, said',
+    [
+        # as many tools write masks and depths: small numbers, which would come out black
+        (np.array([[0, 100, 255]], np.int32), {}, 'more than 16 bits'),
+        (np.array([[0, 100, 255]], np.int32), {SAMPLE_FORMAT: UNSIGNED}, 'more than 16 bits'),
+        (np.array([[0, 100, 32767]], np.uint16), {SAMPLE_FORMAT: 2}, 'with a sign'),
+    ],
+)
+def test_grey_of_an_unknown_range_is_refused(tmp_path, pixels, tags, said):
+    PIL.Image.fromarray(pixels).save(tmp_path / 'a.tif', tiffinfo=tags)
+    with pytest.raises(UserError, match=f'a.tif.*{said}.*save it'):
+        read_rgb(tmp_path / 'a.tif')
 
 
 def test_transparent_pixels_show_white(tmp_path):

@@ -63,10 +63,11 @@ def test_numbers_of_a_table_that_differ_are_refused(tmp_path, kind):
     np.testing.assert_array_equal(read(tmp_path / 'masks', text_classes(tmp_path)).masks[SEED0], true_mask())
 
 
-def test_a_table_that_counts_from_1_is_refused(tmp_path):
+@pytest.mark.parametrize('background', ['background', 'Background', '_BACKGROUND_'])
+def test_a_table_that_counts_from_1_is_refused(tmp_path, background):
     """Its 1 is the background; where the last class is nowhere, its numbers are ids of the class file as well."""
     write_png(tmp_path / 'masks' / f'{SEED0}.png', np.minimum(true_mask(), 2) + 1, 8, GRAY)
-    write(tmp_path / 'masks' / 'map.json', '{"background": 1, "car": 2, "wheel": 3, "window": 4}')
+    write(tmp_path / 'masks' / 'map.json', f'{{"{background}": 1, "car": 2, "wheel": 3, "window": 4}}')
     names_all(refusal(tmp_path / 'masks', text_classes(tmp_path)), 'map.json', '2 = car', 'mask_values')
 
 

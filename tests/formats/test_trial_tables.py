@@ -97,7 +97,7 @@ def test_the_labelmap_decides_in_every_encoding(tmp_path, encoding):
     'encoding',
     cases(IN_ORDER + REORDERED + TRUE_COLOR),
 )
-@pytest.mark.parametrize('background', ['_background_', 'background'])
+@pytest.mark.parametrize('background', ['_background_', 'background', 'Background'])
 def test_class_names_of_labelme2voc_decide_in_every_encoding(tmp_path, encoding, background):
     names = f'{background}\nwheel\ncar\nwindow'
     folder = voc_folder(tmp_path, encoding, class_names=names)
