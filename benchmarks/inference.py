@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import math
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ import psutil
 import torch
 import torch.nn.functional as F
 
-from benchmarks.measure import write_result
+from benchmarks.measure import peak_mib, write_result
 from benchmarks.random_networks import make_generator, make_interpreter
 from datasetgan_ext import Labeler
 from datasetgan_ext.generator.generator import Generator
@@ -137,8 +136,7 @@ def measure(kind: str, resolution: int, members: int, classes: int, batch: int) 
         start = time.perf_counter()
         masks.append(work(list(range(first, first + batch))))
         seconds.append((time.perf_counter() - start) / batch)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {'seconds': min(seconds), 'peak_mib': peak, 'mask': masks[0]}
+    return {'seconds': min(seconds), 'peak_mib': peak_mib(), 'mask': masks[0]}
 
 
 def measure_apart(*arguments) -> dict:

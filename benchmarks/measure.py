@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -34,6 +35,15 @@ def one_thread_each(processes: int | None = None) -> ProcessPoolExecutor:
 def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
     """Of the runs of a figure; a single one has no standard deviation, which is that of a sample."""
     return {'mean': float(np.mean(values)), 'std': float(np.std(values, ddof=1)) if len(values) > 1 else None}
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had so far; on Linux alone.
+
+    `getrusage` says more where the process that started this one had more.
+    """
+    status = Path('/proc/self/status').read_text()
+    return int(re.search(r'VmHWM:\s+(\d+) kB', status)[1]) / 1024
 
 
 def write_result(name: str, content: dict, folder: Path = RESULTS, complete: bool = True) -> None:

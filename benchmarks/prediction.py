@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import numpy as np
 import PIL.Image
 import torch
 
+from benchmarks.measure import peak_mib
 from datasetgan_ext.core.photo_files import find_photos
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.downstream.model import DownstreamModel
@@ -62,16 +62,11 @@ class Watched:
             if number == FIRST:  # imports and first passes are over
                 start = np.array([time.perf_counter(), time.thread_time(), time.process_time()])
             if number == self.early:
-                self.early_mb = peak_mb()
+                self.early_mb = peak_mib()
             count = number - FIRST
             yield result
         now = np.array([time.perf_counter(), time.thread_time(), time.process_time()])
         self.seconds_each, self.own_seconds_each, self.all_seconds_each = ((now - start) / count).tolist()
-
-
-def peak_mb() -> float:
-    """Most memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def write_photos(folder: Path, count: int, size_wh: tuple[int, int]) -> None:
@@ -143,7 +138,7 @@ def main() -> None:
         'main_thread_cpu_ms': round(1000 * watched.own_seconds_each, 2),
         'all_threads_cpu_ms': round(1000 * watched.all_seconds_each, 2),
         'peak_mb_early': round(watched.early_mb),
-        'peak_mb': round(peak_mb()),
+        'peak_mb': round(peak_mib()),
     }
     print(json.dumps(result, indent=1))
 

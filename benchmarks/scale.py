@@ -9,7 +9,6 @@ The pictures are drawn: soft shapes with some noise, which PNG packs to about as
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.measure import write_result
+from benchmarks.measure import peak_mib, write_result
 from datasetgan_ext.core.seeds import sample_name
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.generation.curation import Curation
@@ -81,7 +80,7 @@ def measure_manifest(lines: int, folder: Path) -> dict:
     """Of a manifest of so many lines, in milliseconds a line and MiB."""
     random = np.random.RandomState(0)
     frequent = random.uniform(0.05, 1, CLASSES)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     manifest = RunManifest(folder, lambda record: True)
 
     def append():
@@ -105,8 +104,7 @@ def measure_manifest(lines: int, folder: Path) -> dict:
     times['choose, balanced'] = milliseconds(lambda: manifest.dropped(seeds, Curation(0.9, balance=0.2)), lines)
     times['finish'] = milliseconds(lambda: manifest.finish(seeds, {}), lines)
     size = (folder / 'manifest.jsonl').stat().st_size / lines
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {'lines': lines, **times, 'bytes_a_line': round(size), 'memory_mib': round((after - before) / 1024, 1)}
+    return {'lines': lines, **times, 'bytes_a_line': round(size), 'memory_mib': round(peak_mib() - before, 1)}
 
 
 def main():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 import time
@@ -13,7 +12,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 import click
 import torch
 
-from benchmarks.measure import write_result
+from benchmarks.measure import peak_mib, write_result
 from benchmarks.random_networks import CLASSES, IMAGES, label_brightness, make_generator
 from datasetgan_ext.interpreter.training import train_interpreter
 from datasetgan_ext.interpreter.training_options import TrainingOptions, options_from
@@ -49,7 +48,7 @@ def measure(resolution: int, options: TrainingOptions, device: torch.device | st
 def main():
     result = measure(RESOLUTION, options_from('default'))
     result['threads'] = torch.get_num_threads()
-    result['peak_mib'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result['peak_mib'] = peak_mib()
     print(result)
     write_result('training', result)
 

@@ -2,13 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 
+import numpy as np
 import pytest
 
 from benchmarks import measure
 from benchmarks.catalog import benchmark_of
-from benchmarks.states import Code, fingerprint, state_of
+from benchmarks.states import ROOT, Code, fingerprint, state_of
 
 
 def written(folder, name, **options) -> dict:
@@ -73,3 +76,11 @@ def test_parts_of_other_code_are_not_gone_on_with(tmp_path):
     (folder / 'state.json').unlink()
     with pytest.raises(SystemExit, match='of unknown code'):
         measure.check_parts(folder, 'few_labels')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+def test_peak_memory_is_not_that_of_the_process_that_started_this_one():
+    script = 'import sys; sys.path.insert(0, sys.argv[1]); from benchmarks.measure import peak_mib; print(peak_mib())'
+    large = np.ones(2**29, np.uint8)
+    found = subprocess.run([sys.executable, '-c', script, ROOT], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert 0 < float(found) < large.nbytes / 2**20 < measure.peak_mib()
