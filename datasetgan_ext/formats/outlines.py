@@ -16,8 +16,8 @@ MAX_PAIRS, MAX_FORGIVEN = 10**8, 100
 """Pairs of an outline's edges that are looked at for crossings, and thin loops that are forgiven: so that a small file
 takes seconds at most."""
 
-EPSILON = 1e-6
-"""Square pixels; nearer than this, a corner lies on an edge, whatever the rounding says."""
+ON_EDGE = 0.02
+"""Pixels: a corner that is nearer to an edge lies on it. Tools round corners and the ends of edges, often to 0.01."""
 
 
 class ShapeError(ValueError):
@@ -37,10 +37,10 @@ def self_crossing(corners: np.ndarray) -> np.ndarray | None:
         before, after = _side(start, end, starts[others]), _side(start, end, ends[others])
         here, there = _side(starts[others], ends[others], start), _side(starts[others], ends[others], end)
         found = np.flatnonzero(
-            (np.minimum(before, after) < -EPSILON)
-            & (np.maximum(before, after) > EPSILON)
-            & (np.minimum(here, there) < -EPSILON)
-            & (np.maximum(here, there) > EPSILON)
+            (np.minimum(before, after) < -ON_EDGE)
+            & (np.maximum(before, after) > ON_EDGE)
+            & (np.minimum(here, there) < -ON_EDGE)
+            & (np.maximum(here, there) > ON_EDGE)
         )
         for place in found:
             share = here[place] / (here[place] - there[place])
@@ -86,6 +86,7 @@ def width_of(loop: np.ndarray) -> float:
 
 
 def _side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Twice the signed area of the triangle: on which side of the edge the point is, 0 on it."""
+    """How far the point is from the edge's line, and on which side, by the sign; 0 of an edge that is a point."""
     edge, arm = end - start, point - start
-    return edge[..., 0] * arm[..., 1] - edge[..., 1] * arm[..., 0]
+    length = np.hypot(edge[..., 0], edge[..., 1])
+    return (edge[..., 0] * arm[..., 1] - edge[..., 1] * arm[..., 0]) / np.where(length, length, np.inf)

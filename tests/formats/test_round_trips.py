@@ -5,7 +5,10 @@ import PIL.Image
 import pytest
 from scipy import ndimage
 
+from datasetgan_ext.formats import yolo
 from datasetgan_ext.formats.png import write_mask
+from datasetgan_ext.formats.regions import find_regions
+from datasetgan_ext.formats.shapes import Polygon
 from tests.helpers.coco_labels import coco
 from tests.helpers.cvat_labels import cvat, image
 from tests.helpers.label_studio_labels import brush, result
@@ -132,3 +135,22 @@ def test_polygons_are_within_a_pixel_of_the_border(tmp_path, encode):
     assert inside.sum() > 300
     assert not (ndimage.binary_erosion(inside) & ~found).any() and not (found & ~ndimage.binary_dilation(inside)).any()
     assert (found != inside).sum() <= 2
+
+
+@pytest.mark.parametrize('side', [64, 128, 256])
+def test_outlines_of_yolo_that_touch_themselves_are_read_back(side, tmp_path):
+    """Ragged regions; the corners are rounded in the file."""
+    cv2 = pytest.importorskip('cv2')
+    noise = ndimage.gaussian_filter(np.random.RandomState(0).randn(side, side), 1)
+    ragged = (noise > np.quantile(noise, 0.6)).astype(np.uint8)
+    for region in find_regions(ragged):
+        corners = (yolo._outline(region, cv2) + 0.5) / side
+        write(tmp_path / 'seed0000003.txt', yolo._line(0, corners))
+        write(tmp_path / 'data.yaml', 'names: [car, wheel]')
+        (drawing,) = yolo.read(tmp_path)
+        mask = np.zeros((side, side), np.uint8)
+        Polygon(drawing.shapes[0].region.corners * side).paint(mask, 1)
+        inner = np.zeros((side, side), bool)
+        x, y, width, height = region.box
+        inner[y : y + height, x : x + width] = ndimage.binary_erosion(region.pixels)
+        assert mask[inner].all()

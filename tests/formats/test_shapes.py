@@ -143,6 +143,16 @@ def test_touching_is_no_crossing():
     assert self_crossing(np.stack([np.cos(many), np.sin(many)], axis=1) * 100) is None
 
 
+@pytest.mark.parametrize('digits', [2, 3, 6])
+def test_touching_corners_that_were_rounded_do_not_cross(digits):
+    corners = 25 * np.array([(0, 0), (4, 0), (4, 4), (2, 0), (0, 4)], float)
+    deep = corners - np.array([(0, 0), (0, 0), (0, 0), (0, 0.5), (0, 0)])
+    for angle in np.radians(np.arange(180)):
+        turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
+        assert self_crossing((corners @ turn).round(digits)) is None
+        assert self_crossing((deep @ turn).round(digits)) is not None
+
+
 def test_runs():
     assert bits_from_runs([1, 2, 0, 1], 4).tolist() == [False, True, True, True]
     assert bits_from_runs([], 0).tolist() == []
