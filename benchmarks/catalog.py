@@ -120,6 +120,7 @@ BENCHMARKS = (
         results=('gpu_plugins', 'gpu_plugins_stylegan3', 'gpu_summary'),
     ),
     _gpu('tests', also=('tests/generator', 'tests/interpreter')),
+    _gpu('other_tests', EVERYTHING, demo=SHIPPED),
     _gpu('labels', demo=SHIPPED),
     _gpu('inference'),
     _gpu('training', (*LABELS, 'downstream', COMMANDS), also=('datasetgan_ext/train_downstream.py',)),

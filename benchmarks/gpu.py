@@ -53,6 +53,7 @@ STAGES = (
     Stage('run', 45, 120),
     Stage('training', 60, 180),
     Stage('tests', 60, 220),
+    Stage('other_tests', 60, 220),
 )
 BESIDE = Stage('plugins', 0, 300, stylegan3=True)
 """Compiles StyleGAN3's kernels while the stages before its own go on."""
@@ -118,7 +119,7 @@ def main():
     parser.add_argument('--budget', type=float, default=560, help='seconds for all of them (default: 560)')
     parser.add_argument('--rehearse', action='store_true', help='tiny sizes, on a CPU too')
     parser.add_argument('--out', type=Path, help='folder of the results (default: benchmarks/results)')
-    parser.add_argument('--tar', type=Path, help='write results and logs into this file too, after each stage')
+    parser.add_argument('--tar', type=Path, help='write results and logs into this file too (gzip), after each stage')
     parser.add_argument('--run', choices=names, help=argparse.SUPPRESS)
     parser.add_argument('--as', dest='name', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -176,7 +177,7 @@ def run_stages(stages: list[Stage], arguments: argparse.Namespace) -> None:
 def pack(path: Path, results: Path) -> None:
     """All results and logs in one file, which is there whole at any time."""
     partial = path.with_name(path.name + '.partial')
-    with tarfile.open(partial, 'w') as archive:
+    with tarfile.open(partial, 'w:gz') as archive:
         for result in sorted(results.glob('gpu_*.json')):
             archive.add(result, result.name)
         archive.add(LOGS, 'logs')

@@ -5,16 +5,13 @@ yields last is the whole result. Without a GPU it all works on the CPU, for rehe
 from __future__ import annotations
 
 import copy
-import importlib.util
 import os
 import pickle
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +21,9 @@ import torch
 
 from benchmarks import gpu_labels
 from benchmarks import training as interpreter_training
-from benchmarks.gpu import LOGS
 from benchmarks.gpu_figures import compare, peak_mib, start_memory
+from benchmarks.gpu_tests import run_tests
 from benchmarks.inference import BARE, work_of
-from benchmarks.measure import ROOT
 from benchmarks.random_networks import make_generator, make_interpreter, make_stylegan3
 from datasetgan_ext import Labeler, load_generator
 from datasetgan_ext.core.images import open_image
@@ -46,7 +42,6 @@ AGREED = 0.999
 PLUGINS = ('bias_act', 'upfirdn2d', 'filtered_lrelu')
 COMMAND = 'from datasetgan_ext.cli import main; main()'
 MESSAGE_END = 4000
-TESTS_LIMIT, AGAIN_LIMIT = 150, 40
 
 
 class Skip(Exception):
@@ -57,7 +52,8 @@ class Skip(Exception):
 class Sizes:
     """
     Attributes:
-        tests: what pytest gets.
+        tests: what pytest gets; StyleGAN3's first, as one of them compiles its kernels.
+        other_tests: rooms whose tests `other_tests` runs.
         label_seeds: of the demo, labelled on both devices.
         cases: resolution, members, classes, images per forward pass.
         rounds: timed forward passes, after two that are not timed.
@@ -73,6 +69,7 @@ class Sizes:
     """
 
     tests: tuple[str, ...]
+    other_tests: tuple[str, ...]
     label_seeds: range
     cases: tuple[tuple[int, int, int, int], ...]
     rounds: int
@@ -90,7 +87,8 @@ class Sizes:
 
 
 FULL = Sizes(
-    tests=('tests/generator', 'tests/interpreter'),
+    tests=('tests/generator/test_stylegan3.py', 'tests/generator', 'tests/interpreter'),
+    other_tests=('downstream', 'commands', 'generation', 'labeling', 'metrics', 'report'),
     label_seeds=range(1000, 1128),
     cases=(
         (256, 10, 8, 8),
@@ -117,6 +115,7 @@ FULL = Sizes(
 )
 TINY = Sizes(
     tests=('tests/generator/test_sampling.py', 'tests/interpreter/test_upsampling.py'),
+    other_tests=('metrics',),
     label_seeds=range(1000, 1002),
     cases=((16, 10, 8, 2), (32, 2, 8, 1)),
     rounds=2,
@@ -174,59 +173,13 @@ def compile_plugin(name: str) -> None:
 
 
 def tests(sizes: Sizes) -> Iterator[dict]:
-    """The tests of generator and interpreter; those that fail once more, alone, one after the other."""
-    parallel = ['-n', str(max(1, (os.cpu_count() or 1) - 2))] if importlib.util.find_spec('xdist') else []
-    result = run_pytest(list(sizes.tests), parallel, 'tests', TESTS_LIMIT)
-    yield result
-    if result['failures']:
-        again = run_pytest([failure['test'] for failure in result['failures']], [], 'tests-again', AGAIN_LIMIT)
-        yield {**result, 'alone': again}
-        raise SystemExit(f'{len(result["failures"])} tests failed, {len(again["failures"])} of them alone too')
+    """The tests of generator and interpreter."""
+    yield from run_tests(list(sizes.tests), 'tests')
 
 
-def run_pytest(selected: list[str], parallel: list[str], name: str, limit: float) -> dict:
-    """Counts, and the failures with their messages; the whole log and the XML are in the folder of logs.
-
-    After so many seconds the tests are interrupted, and pytest tells of those that it ran.
-    """
-    log, xml = LOGS / f'{name}.txt', LOGS / f'{name}.xml'
-    xml.unlink(missing_ok=True)
-    command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '-ra', '-v', '--durations=15', *parallel]
-    # the checkout is patched here, and these look at the pinned one
-    command.append('--deselect=tests/generator/test_patches.py::test_patches_repeat_no_line_of_upstream')
-    command.append('--deselect=tests/generator/test_legacy_pickles.py::test_other_tensorflow_networks_are_errors')
-    if importlib.util.find_spec('pytest_timeout'):
-        command.append(f'--timeout={limit / 2:.0f}')
-    command += [f'--junit-xml={xml}', '-o', 'junit_family=xunit1', '-o', 'junit_logging=all', *selected]
-    start, variables = time.perf_counter(), os.environ | {'OMP_NUM_THREADS': '1'}
-    with open(log, 'w') as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=variables)
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-            code = process.wait()
-    seconds = time.perf_counter() - start
-    if not xml.is_file():
-        raise SystemExit(f'pytest ended with {code}: {log.read_text()[-MESSAGE_END:]}')
-    failures, skipped, count = [], [], 0
-    for case in ElementTree.parse(xml).iter('testcase'):
-        count += 1
-        test = f'{case.get("file")}::{case.get("name")}'
-        for outcome in case:
-            if outcome.tag in ('failure', 'error'):
-                text = (outcome.text or '')[-MESSAGE_END:]
-                failures.append({'test': test, 'message': outcome.get('message'), 'text': text})
-            elif outcome.tag == 'skipped':
-                skipped.append(f'{test}: {outcome.get("message")}')
-    return {
-        'tests': count,
-        'interrupted': seconds >= limit,
-        'exit_code': code,
-        'seconds': seconds,
-        'failures': failures,
-        'skipped': skipped,
-    }
+def other_tests(sizes: Sizes) -> Iterator[dict]:
+    """The tests of other rooms."""
+    yield from run_tests([f'tests/{room}' for room in sizes.other_tests], 'other_tests')
 
 
 def labels(sizes: Sizes) -> Iterator[dict]:
@@ -349,6 +302,7 @@ def run(sizes: Sizes) -> Iterator[dict]:
 
 def project(sizes: Sizes) -> Iterator[dict]:
     """`Inversion` of the demo's drawings on both devices, and of a larger network's own images here."""
+    torch.set_num_threads(min(torch.get_num_threads(), 8))
     drawings = []
     for file in find_photos([DEMO_FOLDER / 'real' / 'images'])[: sizes.photos]:
         with open_image(file.path) as image:
