@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from benchmarks import gpu_labels
 from benchmarks import training as interpreter_training
@@ -297,7 +298,19 @@ def run(sizes: Sizes) -> Iterator[dict]:
             result.setdefault('peak_mib', {})[name] = peak_mib()
             yield result
         written = [path.stat().st_size for path in Path(folder, 'here').rglob('*') if path.is_file()]
-        yield {**result, 'files': len(written), 'bytes': sum(written)}
+        yield {**result, 'files': len(written), 'bytes': sum(written), 'apart': apart(Path(folder))}
+
+
+def apart(folder: Path) -> dict:
+    """How the images and masks of the two runs with files differ, which should be equal to the byte."""
+    levels = []
+    for path in sorted(Path(folder, 'here').glob('*/*.png')):
+        one, other = (
+            np.asarray(Image.open(run / path.parent.name / path.name), int)
+            for run in (folder / 'here', folder / 'process')
+        )
+        levels.append(int(np.abs(one - other).max()))
+    return {'pictures': len(levels), 'differ': sum(map(bool, levels)), 'greatest_difference_in_levels': max(levels)}
 
 
 def project(sizes: Sizes) -> Iterator[dict]:

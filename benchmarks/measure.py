@@ -71,8 +71,8 @@ def write_result(name: str, content: dict, folder: Path = RESULTS, complete: boo
     }
     benchmark = benchmark_of(name)
     run = {
-        # where its parts are kept is no matter of the figures, and a path of this machine
-        'arguments': [one for one in sys.argv[1:] if not (benchmark.keeps and one.startswith(benchmark.keeps))],
+        # where parts and results are kept is no matter of the figures, and a path of this machine
+        'arguments': [one for one in sys.argv[1:] if '/' not in one and one != benchmark.keeps],
         'day': time.strftime('%Y-%m-%d', time.gmtime()),
         'seconds': round(float(os.environ.get(SECONDS_BEFORE, 0)) + time.monotonic() - _START, 1),
         'complete': complete,

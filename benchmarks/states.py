@@ -2,6 +2,9 @@
 
 A state is what `catalog.py` says that a result depends on: a hash of the code for each room, and the fingerprints of
 the demo's networks and labels. Results note it (`measure.write_result`); pages compare it with that of the checkout.
+
+A change of code that cannot change a figure is entered in same_figures.json (`same_figures.py`); the file's hash then
+stays what it was.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import json
 import tokenize
 from collections.abc import Iterable
 from functools import cache
@@ -19,6 +23,7 @@ from benchmarks.catalog import COMMANDS, GENERATOR, HAND_LABELS, INTERPRETER, Be
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, OWN = 'datasetgan_ext', 'benchmarks'
 CODE = {'.py', '.js', '.html', '.css', '.ed', '.sh'}
+SAME_FIGURES = 'benchmarks/same_figures.json'
 BOOKKEEPING = {
     'benchmarks/all.py',
     'benchmarks/catalog.py',
@@ -62,6 +67,8 @@ class Code:
         self._passed_over = BOOKKEEPING | {
             path for path in self.files if path.startswith(label_files) and Path(path).stem not in DATA_FILES
         }
+        entries = json.loads((root / SAME_FIGURES).read_text()) if (root / SAME_FIGURES).exists() else []
+        self._before = {(entry['file'], entry['after']): entry['before'] for entry in entries}
         self._imports: dict[str, set[str]] = {}
         self._hashes: dict[str, str] = {}
 
@@ -105,9 +112,10 @@ class Code:
 
     def _hash(self, path: str) -> str:
         if path not in self._hashes:
-            content = self.files[path]
-            bare = bare_code(content.decode()) if path.endswith('.py') else content.decode()
-            self._hashes[path] = _digest([bare])
+            found = hash_of_file(path, self.files[path].decode())
+            while (path, found) in self._before:
+                found = self._before[path, found]
+            self._hashes[path] = found
         return self._hashes[path]
 
 
@@ -117,6 +125,11 @@ def room_of(path: str) -> str:
     if folders[0] != PACKAGE:
         return folders[0]
     return folders[1] if len(folders) > 1 else COMMANDS
+
+
+def hash_of_file(path: str, text: str) -> str:
+    """Of what decides figures in a file's text."""
+    return _digest([bare_code(text) if path.endswith('.py') else text])
 
 
 def bare_code(text: str) -> str:

@@ -134,7 +134,9 @@ def check_same(found: dict, description: dict, place: str) -> None:
         found, {name: description[name] for name in COMPUTING if name in found and name in description}
     )
     if differing:
-        extension = ' (`seeds` may be extended at the end)' if 'seeds' in now else ''
+        batch = description['batch']
+        ends = f'where a batch of {batch} ends; `reuse` copies the others into another `outdir`'
+        extension = f' (`seeds` may be extended {"at the end" if batch == 1 else ends})' if 'seeds' in now else ''
         raise UserError(
             f'{place} holds a dataset made with other options: {"; ".join(differing)}. '
             f'Give another place or the same options{extension}; '

@@ -76,15 +76,14 @@ def foreground_mean(pixels: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     Returns:
         float32 [N].
     """
+    foreground = masks != 0
+    counts = foreground.flatten(1).sum(dim=1)
     # an image at a time, so that its sum does not depend on its neighbours
-    return torch.stack([_foreground_mean(one, mask) for one, mask in zip(pixels, masks)])
-
-
-def _foreground_mean(pixels: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    foreground = mask != 0
-    count = foreground.sum()
-    mean = (pixels * foreground).sum() / count.clamp(min=1)
-    return torch.where(count > 0, mean, top_tenth(pixels[None])[0])
+    sums = torch.stack([one.sum() for one in pixels * foreground])
+    means = sums / counts.clamp(min=1)
+    for index in (counts == 0).nonzero()[:, 0].tolist():
+        means[index] = top_tenth(pixels[index, None])[0]
+    return means
 
 
 def pixel_doubt(divergence: T, entropies: T) -> T:

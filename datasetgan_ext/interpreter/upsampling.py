@@ -90,6 +90,8 @@ def add_stretched(total: torch.Tensor, maps: Sequence[torch.Tensor], width: int,
 def add_stretched_cpu(total: torch.Tensor, maps: Sequence[torch.Tensor], width: int, columns: slice) -> None:
     """By small matrix products that add in place, some columns at a time, of all maps together: `total` is read and
     written once."""
+    if not maps:
+        return
     total = total.view(-1, total.shape[2])
     maps = [one.view(-1, one.shape[2]) for one in maps]
     for wanted, needed, matrix in _stretches(tuple(one.shape[1] for one in maps), width, columns.start, columns.stop):

@@ -35,8 +35,9 @@ def test_a_result_notes_code_networks_time_and_machine(tmp_path, monkeypatch):
 
 
 def test_no_result_holds_a_path_of_a_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(measure.sys, 'argv', ['table1.py', '--miniature', '--work=/home/somebody/tables'])
-    assert written(tmp_path, 'table1')['run']['arguments'] == ['--miniature']
+    for place in (['--work=/home/somebody/tables'], ['--work', '/home/somebody/tables'], ['--out=/home/somebody']):
+        monkeypatch.setattr(measure.sys, 'argv', ['table1.py', '--miniature', *place])
+        assert written(tmp_path, 'table1')['run']['arguments'] == ['--miniature']
     for path in measure.RESULTS.glob('*.json'):
         assert not re.search(r'(?<![\w.])/(home|root|tmp|work|mnt)/', path.read_text()), path.name
 

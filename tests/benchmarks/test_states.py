@@ -1,13 +1,26 @@
 """Of which code and networks a result is."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks import catalog, states
 from benchmarks.catalog import BENCHMARKS, OF_RESULT, Benchmark, benchmark_of
-from benchmarks.states import BEFORE, CHANGED, NOW, OTHER, ROOT, Code, bare_code, compare, fingerprint, state_of
+from benchmarks.states import (
+    BEFORE,
+    CHANGED,
+    NOW,
+    OTHER,
+    ROOT,
+    Code,
+    bare_code,
+    compare,
+    fingerprint,
+    hash_of_file,
+    state_of,
+)
 from datasetgan_ext import load_interpreter
 from datasetgan_ext.formats import labels
 from tests.test_rooms import ROOMS
@@ -103,6 +116,29 @@ def test_which_files_decide(benchmark, deciding, tmp_path):
     short = {path.removeprefix('datasetgan_ext/') if '/core/' in path else path for path in changed}
     assert short == deciding | ({'datasetgan_ext/__init__.py'} & changed if 'commands' in benchmark.rooms else set())
     assert write_tree(tmp_path, FILES).of(benchmark) == before
+
+
+def test_a_change_that_is_entered_leaves_the_state_as_it_was(tmp_path):
+    benchmark, path = Benchmark('figures', 'drawing.py', ('core',)), 'benchmarks/drawing.py'
+    texts = [FILES[path] + f'x = {number}\n' for number in range(3)]
+    hashes = [hash_of_file(path, text) for text in texts]
+    before = write_tree(tmp_path, {**FILES, path: texts[0]}).of(benchmark)
+    entries = [{'file': path, 'before': one, 'after': next_} for one, next_ in zip(hashes, hashes[1:])]
+    entered = {**FILES, states.SAME_FIGURES: json.dumps(entries)}
+    for text in texts:
+        assert write_tree(tmp_path, {**entered, path: text}).of(benchmark) == before
+    assert write_tree(tmp_path, {**entered, path: texts[0] + 'x = 3\n'}).of(benchmark) != before
+    other = {**entered, states.SAME_FIGURES: json.dumps([{**entries[0], 'file': 'benchmarks/figures.py'}])}
+    assert write_tree(tmp_path, {**other, path: texts[1]}).of(benchmark) != before
+
+
+def test_entered_changes_are_of_files_as_they_are_and_say_why():
+    latest = {}
+    for entry in json.loads((ROOT / states.SAME_FIGURES).read_text()):
+        assert latest.get(entry['file'], entry['before']) == entry['before'] and len(entry['why']) > 20, entry
+        latest[entry['file']] = entry['after']
+    for path, after in latest.items():
+        assert hash_of_file(path, (ROOT / path).read_text()) == after, f'{path} has changed since: remove its entries'
 
 
 def test_readers_decide_by_what_they_read(monkeypatch):

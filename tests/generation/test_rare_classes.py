@@ -119,7 +119,7 @@ def test_an_image_is_made_again_from_its_record(make_run, generator, interpreter
     for record in manifest(tmp_path / 'out'):
         ws = generator.ws([record['seed']], interpreter.options)
         ws = ws + record.get('step', 0) * interpreter.options.trunc * vector
-        image = generator.synthesize([0], interpreter.options, lambda _, ws=ws: ws).images[0].numpy()
+        image = generator.synthesize([0], interpreter.options, lambda _, ws=ws: ws).images[0].cpu().numpy()
         with PIL.Image.open(tmp_path / 'out' / record['image']) as written:
             assert np.abs(np.asarray(written).astype(int) - image).max() <= 1
         same = (tmp_path / 'plain' / record['image']).read_bytes() == (tmp_path / 'out' / record['image']).read_bytes()
@@ -161,7 +161,7 @@ def test_a_moved_image_is_not_the_one_that_was_labeled(make_run, tmp_path):
 
 def test_the_command_looks_once_and_goes_on_without(tmp_path, monkeypatch):
     monkeypatch.setattr(rare_classes, 'FEWEST', 24)
-    arguments = ['--network=demo', '--more-of=roof=0.5', '--keep=1', '--workers=1']
+    arguments = ['--network=demo', '--more-of=roof=0.5', '--keep=1', '--workers=1', '--batch=1']
     result = invoke(gen_dataset.main, *arguments, '--seeds=200-203', f'--outdir={tmp_path}/out')
     assert result.exit_code == 0, result.output
     monkeypatch.setattr(rare_classes, 'find_directions', lambda *args: pytest.fail('it looked again'))
@@ -171,7 +171,8 @@ def test_the_command_looks_once_and_goes_on_without(tmp_path, monkeypatch):
     infos = [json.loads((tmp_path / name / 'dataset.json').read_text()) for name in ('out', 'next')]
     assert infos[0]['directions'] == infos[1]['directions'] != []
     assert 24 <= infos[0]['directions'][0]['scanned'] < 60
-    result = invoke(gen_dataset.main, '--network=demo', '--keep=1', '--seeds=200-207', f'--outdir={tmp_path}/plain')
+    result = invoke(gen_dataset.main, '--network=demo', '--keep=1', '--batch=1', '--seeds=200-207',
+                    f'--outdir={tmp_path}/plain')  # fmt: skip
     assert result.exit_code == 0, result.output
     pixels = [[record['pixels_per_class'][3] for record in manifest(tmp_path / name)] for name in ('out', 'plain')]
     moved = ['step' in record for record in manifest(tmp_path / 'out')]

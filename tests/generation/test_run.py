@@ -502,10 +502,16 @@ def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
     assert tree(tmp_path / 'dataset') == tree(tmp_path / 'whole')
 
 
-@pytest.mark.parametrize('first, then, batch', [(range(4), [4, 5, *range(4)], 1), (range(3), range(6), 2)])
-def test_seeds_added_elsewhere_or_within_a_batch_are_refused(make_run, first, then, batch):
+@pytest.mark.parametrize(
+    'first, then, batch, where',
+    [
+        (range(4), [4, 5, *range(4)], 1, r'at the end\)'),
+        (range(3), range(6), 2, 'where a batch of 2 ends; `reuse` copies the others into another `outdir`'),
+    ],
+)
+def test_seeds_added_elsewhere_or_within_a_batch_are_refused(make_run, first, then, batch, where):
     make_run(seeds=first, batch=batch)()
-    with pytest.raises(UserError, match='`seeds` may be extended at the end'):
+    with pytest.raises(UserError, match=f'`seeds` may be extended {where}'):
         make_run(seeds=then, batch=batch)()
 
 
@@ -649,7 +655,7 @@ def test_card_says_what_is_in_it(make_run, tmp_path):
 
 
 def test_projected_images_are_recorded_under_their_row_and_an_older_manifest_goes_on(generator, interpreter, tmp_path):
-    ws = generator.ws([4, 9, 2], interpreter.options).numpy()
+    ws = generator.ws([4, 9, 2], interpreter.options).cpu().numpy()
     labeler = Labeler(generator, interpreter, latents=ProjectedLatents(ws))
     run = Run(labeler, labeler.latents.ids, tmp_path / 'dataset', Curation(0.5))
     run()
@@ -676,7 +682,7 @@ def test_projected_images_are_recorded_under_their_row_and_an_older_manifest_goe
     ],
 )
 def test_ids_that_are_not_there_or_twice_are_refused(generator, interpreter, tmp_path, ids, message):
-    ws = generator.ws([4, 9, 2], interpreter.options).numpy()
+    ws = generator.ws([4, 9, 2], interpreter.options).cpu().numpy()
     labeler = Labeler(generator, interpreter, latents=ProjectedLatents(ws))
     with pytest.raises(UserError, match=message):
         Run(labeler, ids, tmp_path / 'dataset', Curation(0.5))()

@@ -46,3 +46,10 @@ def test_both_ways_to_stretch_are_the_same(in_widths, width):
     for one in maps:
         add_stretched_gpu(totals[1], one, width, columns)
     assert torch.allclose(*totals, atol=1e-5)
+
+
+def test_nothing_to_add():
+    """Where all maps are of the image's size, as StyleGAN3's at 16 pixels are."""
+    total = torch.ones(2, 3, 5)
+    add_stretched(total, [], 5, slice(0, 5))
+    assert (total == 1).all()

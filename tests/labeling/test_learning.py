@@ -35,7 +35,7 @@ def learner(demo_generator, store):
 
 
 def wrong(learner, pupil, name):
-    mask = learner.predict(pupil.fused(learner), name).masks[0].numpy()
+    mask = learner.predict(pupil.fused(learner), name).masks[0].cpu().numpy()
     return int((mask != truth(name)).sum())
 
 
@@ -112,11 +112,11 @@ def test_what_is_seen_of_a_large_image_is_refined(demo_generator, store, monkeyp
     pupil.take(learner.lesson(FIRST))
     while not pupil.is_done:
         pupil.study()
-    coarse = learner.predict(pupil.fused(learner), FIRST).masks[0].numpy()
+    coarse = learner.predict(pupil.fused(learner), FIRST).masks[0].cpu().numpy()
     rows, columns = learner.places()
     assert coarse.shape == (32, 32) and rows.tolist() == columns.tolist() == [place // 4 for place in range(SIDE)]
-    fine = learner.predict(pupil.fused(learner, (0, 0, SIDE, SIDE)), FIRST).masks[0].numpy()
-    part = learner.predict(pupil.fused(learner, (40, 50, 72, 90)), FIRST).masks[0].numpy()
+    fine = learner.predict(pupil.fused(learner, (0, 0, SIDE, SIDE)), FIRST).masks[0].cpu().numpy()
+    part = learner.predict(pupil.fused(learner, (40, 50, 72, 90)), FIRST).masks[0].cpu().numpy()
     assert (part == fine[50:90, 40:72]).mean() > 0.999
     assert (fine != truth(FIRST)).sum() < (coarse[rows][:, columns] != truth(FIRST)).sum()
 
@@ -172,7 +172,7 @@ def test_photos_that_are_not_trusted_teach_nothing(demo_generator, demo_samples,
         perceptual=0.9,
         strangeness=1.0,
         trusted=False,
-        w=demo_generator.ws([0], demo_samples.options)[0].numpy(),
+        w=demo_generator.ws([0], demo_samples.options)[0].cpu().numpy(),
     )
     first, *others = demo_samples.samples
     samples = replace(demo_samples, samples=(replace(first, projection=doubtful), *others), projecting={})

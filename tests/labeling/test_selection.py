@@ -17,7 +17,7 @@ def labeler(generator, interpreter) -> Labeler:
 
 
 def style(labeler, seed) -> np.ndarray:
-    return labeler.generator.ws([seed], labeler.options)[0].mean(dim=0).numpy()
+    return labeler.generator.ws([seed], labeler.options)[0].mean(dim=0).cpu().numpy()
 
 
 @pytest.mark.parametrize('labeled', [(), (2, 40, 7)])

@@ -1,0 +1,37 @@
+"""Print entries of same_figures.json for the code that differs from the last commit's.
+
+Only a change that cannot change a figure is to be entered there, with the reason: results from before it stay of now.
+
+    python benchmarks/same_figures.py
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import click
+
+from benchmarks.states import BOOKKEEPING, CODE, OWN, PACKAGE, ROOT, hash_of_file
+
+
+@click.command(help=__doc__)
+def main():
+    for path in git('diff', '--name-only', 'HEAD', '--', PACKAGE, OWN, 'patches').split():
+        if Path(path).suffix in CODE and path not in BOOKKEEPING and (ROOT / path).exists():
+            before = hash_of_file(path, git('show', f'HEAD:{path}'))
+            after = hash_of_file(path, (ROOT / path).read_text())
+            if before != after:
+                print(json.dumps({'file': path, 'before': before, 'after': after, 'why': ''}, indent=1))
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(('git', *arguments), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == '__main__':
+    main()
