@@ -21,8 +21,8 @@ from benchmarks.states import BOOKKEEPING, CODE, OWN, PACKAGE, ROOT, hash_of_fil
 
 @click.command(help=__doc__)
 def main():
-    for path in git('diff', '--name-only', 'HEAD', '--', PACKAGE, OWN, 'patches').split():
-        if Path(path).suffix in CODE and path not in BOOKKEEPING and (ROOT / path).exists():
+    for path in git('diff', '--name-only', '--diff-filter=M', 'HEAD', '--', PACKAGE, OWN, 'patches').split():
+        if Path(path).suffix in CODE and path not in BOOKKEEPING:
             before = hash_of_file(path, git('show', f'HEAD:{path}'))
             after = hash_of_file(path, (ROOT / path).read_text())
             if before != after:
