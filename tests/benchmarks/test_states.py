@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from benchmarks import catalog, states
+from benchmarks import catalog, same_figures, states
 from benchmarks.catalog import BENCHMARKS, OF_RESULT, Benchmark, benchmark_of
 from benchmarks.states import (
     BEFORE,
@@ -139,6 +140,25 @@ def test_entered_changes_are_of_files_as_they_are_and_say_why():
         latest[entry['file']] = entry['after']
     for path, after in latest.items():
         assert hash_of_file(path, (ROOT / path).read_text()) == after, f'{path} has changed since: remove its entries'
+
+
+def test_entries_are_printed_for_what_has_changed(monkeypatch):
+    path = 'benchmarks/borders.py'
+    text = (ROOT / path).read_text()
+    files = {path: text + 'x = 1\n', 'benchmarks/writing.py': (ROOT / 'benchmarks/writing.py').read_text() + '# so\n'}
+
+    def git(verb, *others):
+        changed = [*files, 'benchmarks/measure.py', 'docs/limits.md']
+        return '\n'.join(changed) if verb == 'diff' else files[others[0].removeprefix('HEAD:')]
+
+    monkeypatch.setattr(same_figures, 'git', git)
+    printed = json.loads(CliRunner().invoke(same_figures.main).output)
+    assert printed == {
+        'file': path,
+        'before': hash_of_file(path, files[path]),
+        'after': hash_of_file(path, text),
+        'why': '',
+    }
 
 
 def test_readers_decide_by_what_they_read(monkeypatch):
