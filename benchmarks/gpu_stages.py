@@ -23,7 +23,7 @@ from PIL import Image
 from benchmarks import gpu_labels
 from benchmarks import training as interpreter_training
 from benchmarks.gpu_figures import compare, peak_mib, start_memory
-from benchmarks.gpu_tests import run_tests
+from benchmarks.gpu_tests import MESSAGE_END, run_tests
 from benchmarks.inference import BARE, work_of
 from benchmarks.random_networks import make_generator, make_interpreter, make_stylegan3
 from datasetgan_ext import Labeler, load_generator
@@ -42,7 +42,6 @@ AGREED = 0.999
 """Share of the pixels that must have the same class on both devices."""
 PLUGINS = ('bias_act', 'upfirdn2d', 'filtered_lrelu')
 COMMAND = 'from datasetgan_ext.cli import main; main()'
-MESSAGE_END = 4000
 
 
 class Skip(Exception):

@@ -15,6 +15,7 @@ from benchmarks.gpu import LOGS
 from benchmarks.measure import ROOT
 
 MESSAGE_END = 4000
+"""Characters of what a process said that are kept."""
 LIMIT, AGAIN_LIMIT = 150, 40
 """Seconds of all tests, and of those that failed."""
 
