@@ -135,7 +135,7 @@ def check_same(found: dict, description: dict, place: str) -> None:
     )
     if differing:
         batch = description['batch']
-        ends = f'where a batch of {batch} ends; `reuse` copies the others into another `outdir`'
+        ends = f'where a batch of {batch} ends; `reuse` copies the whole batches into another `outdir`'
         extension = f' (`seeds` may be extended {"at the end" if batch == 1 else ends})' if 'seeds' in now else ''
         raise UserError(
             f'{place} holds a dataset made with other options: {"; ".join(differing)}. '

@@ -506,7 +506,7 @@ def test_seeds_can_be_added_at_the_end(make_run, tmp_path, monkeypatch, batch):
     'first, then, batch, where',
     [
         (range(4), [4, 5, *range(4)], 1, r'at the end\)'),
-        (range(3), range(6), 2, 'where a batch of 2 ends; `reuse` copies the others into another `outdir`'),
+        (range(3), range(6), 2, 'where a batch of 2 ends; `reuse` copies the whole batches into another `outdir`'),
     ],
 )
 def test_seeds_added_elsewhere_or_within_a_batch_are_refused(make_run, first, then, batch, where):
