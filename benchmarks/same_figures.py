@@ -1,4 +1,4 @@
-"""Print entries of same_figures.json for the code that differs from the last commit's.
+"""Print entries of same_figures.json for the code that differs from the last commit's; new files need `git add` first.
 
 Only a change that cannot change a figure is to be entered there, with the reason: results from before it stay of now.
 
@@ -16,14 +16,15 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
 
-from benchmarks.states import BOOKKEEPING, CODE, OWN, PACKAGE, ROOT, hash_of_file
+from benchmarks.states import CODE, OWN, PACKAGE, ROOT, hash_of_file, is_followed
 
 
 @click.command(help=__doc__)
 def main():
-    for path in git('diff', '--name-only', '--diff-filter=M', 'HEAD', '--', PACKAGE, OWN, 'patches').split():
-        if Path(path).suffix in CODE and path not in BOOKKEEPING:
-            before = hash_of_file(path, git('show', f'HEAD:{path}'))
+    for line in git('diff', '--name-status', '--diff-filter=AM', 'HEAD', '--', PACKAGE, OWN, 'patches').splitlines():
+        kind, path = line.split('\t')
+        if Path(path).suffix in CODE and is_followed(path):
+            before = None if kind == 'A' else hash_of_file(path, git('show', f'HEAD:{path}'))
             after = hash_of_file(path, (ROOT / path).read_text())
             if before != after:
                 print(json.dumps({'file': path, 'before': before, 'after': after, 'why': ''}, indent=1))

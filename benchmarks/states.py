@@ -4,7 +4,7 @@ A state is what `catalog.py` says that a result depends on: a hash of the code f
 the demo's networks and labels. Results note it (`measure.write_result`); pages compare it with that of the checkout.
 
 A change of code that cannot change a figure is entered in same_figures.json (`same_figures.py`); the file's hash then
-stays what it was.
+stays what it was, and a new file has none.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ BOOKKEEPING = {
     'benchmarks/marks.py',
     'benchmarks/measure.py',
     'benchmarks/readme_tables.py',
+    'benchmarks/same_figures.py',
     'benchmarks/states.py',
     'datasetgan_ext/core/version.py',
 }
@@ -63,21 +64,21 @@ class Code:
             for path in folder.rglob('*')
             if path.suffix in CODE and 'node_modules' not in path.parts
         }
-        label_files = f'{PACKAGE}/formats/'
-        self._passed_over = BOOKKEEPING | {
-            path for path in self.files if path.startswith(label_files) and Path(path).stem not in DATA_FILES
-        }
+        self._passed_over = {path for path in self.files if not is_followed(path)}
         entries = json.loads((root / SAME_FIGURES).read_text()) if (root / SAME_FIGURES).exists() else []
         self._before = {(entry['file'], entry['after']): entry['before'] for entry in entries}
         self._imports: dict[str, set[str]] = {}
-        self._hashes: dict[str, str] = {}
+        self._hashes: dict[str, str | None] = {}
 
     def of(self, benchmark: Benchmark) -> dict[str, str]:
         """A hash for each room, and for the benchmarks' own files, of what decides a benchmark's figures."""
         rooms: dict[str, list[str]] = {}
         for path in sorted(self._deciding(benchmark)):
             rooms.setdefault(room_of(path), []).append(path)
-        return {room: _digest(f'{path} {self._hash(path)}' for path in paths) for room, paths in sorted(rooms.items())}
+        hashes = {
+            room: [f'{path} {self._hash(path)}' for path in paths if self._hash(path)] for room, paths in rooms.items()
+        }
+        return {room: _digest(of_room) for room, of_room in sorted(hashes.items()) if of_room}
 
     def _deciding(self, benchmark: Benchmark) -> set[str]:
         given = [f'{OWN}/{benchmark.script}', *benchmark.also]
@@ -110,13 +111,20 @@ class Code:
             self._imports[path] = files & self.files.keys()
         return self._imports[path]
 
-    def _hash(self, path: str) -> str:
+    def _hash(self, path: str) -> str | None:
+        """Of a file as it was before the changes that are entered; None = it was not there."""
         if path not in self._hashes:
-            found = hash_of_file(path, self.files[path].decode())
-            while (path, found) in self._before:
+            found: str | None = hash_of_file(path, self.files[path].decode())
+            while found is not None and (path, found) in self._before:
                 found = self._before[path, found]
             self._hashes[path] = found
         return self._hashes[path]
+
+
+def is_followed(path: str) -> bool:
+    """Whether a file's code is looked at."""
+    is_label_format = path.startswith(f'{PACKAGE}/formats/') and Path(path).stem not in DATA_FILES
+    return path not in BOOKKEEPING and not is_label_format
 
 
 def room_of(path: str) -> str:

@@ -273,7 +273,7 @@ def main(
     )
     ids = seeds or labeler.latents.ids
     if projected_photos:
-        _tell_distances(labeler, list(ids), projected_photos)
+        _tell_distances(labeler, list(ids), projected_photos, projected_w)
     if hand_labels:
         _tell_of_missing_hand_labels(loaded, ids, spec)
     if keep < 1 and loaded.ensemble.members == 1 and (labeler.score == 'paper' or not loaded.task.classes):
@@ -336,10 +336,12 @@ def _reasons(summary):
     return f' ({counts})' if counts else ''
 
 
-def _tell_distances(labeler, rows, photos):
-    """Print how far the image of each row of a projected_w.npz is from its photo."""
+def _tell_distances(labeler, rows, photos, projected_w):
+    """Print how far the image of each row of a projected_w.npz is from its photo, cut as the samples beside it say."""
     from datasetgan_ext.core.crops import crop_of
+    from datasetgan_ext.core.files import file_sha256
     from datasetgan_ext.core.images import read_rgb
+    from datasetgan_ext.generator.samples import SAMPLES_FILE, SampleSet
     from datasetgan_ext.generator.sampling import center_crop
     from datasetgan_ext.metrics.pictures import psnr
 
@@ -352,9 +354,17 @@ def _tell_distances(labeler, rows, photos):
         )
     full_hw = labeler.generator.image_hw
     part = center_crop(full_hw, labeler.options.crop_hw)
+    folder = projected_w.parent
+    samples = SampleSet.read(folder).samples if (folder / SAMPLES_FILE).is_file() else ()
+    crops = {sample.projection.file_sha256: sample.projection.crop for sample in samples if sample.projection}
     for row, path in zip(rows, photos):
         photo = read_rgb(path)
-        photo = crop_of('center-crop', photo.shape[:2], full_hw).picture(photo, labeler.generator.image_channels)[part]
+        channels = labeler.generator.image_channels
+        crop = crops.get(file_sha256(path))
+        if crop is not None and crop.image_hw == (labeler.options.crop_hw or full_hw):
+            photo = crop.picture(photo, channels)
+        else:
+            photo = crop_of('center-crop', photo.shape[:2], full_hw).picture(photo, channels)[part]
         made = labeler.generator.synthesize([row], labeler.options, labeler.latents.ws).images[0].cpu().numpy()
         quality = psnr(photo, made)
         doubt = f', below {MIN_QUALITY:g}: look at it before its labels are used' if quality < MIN_QUALITY else ''

@@ -380,7 +380,9 @@ def tell_failures(failures: list[dict], path: Path, done: str, allowed: bool) ->
     listed = ''.join(f'\n  {line}' for line in lines)
     message = f'{len(failures)} photos could not be {done} ({path}):{listed}'
     if not allowed:
-        raise UserError(f'{message}\nMend them and give the same command again, or give --allow-failures')
+        raise UserError(
+            f'{message}\nMend them, each under its name, and give the same command again, or give --allow-failures'
+        )
     print(message)
 
 

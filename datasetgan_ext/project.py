@@ -142,6 +142,7 @@ def main(
     # The embedded demo and a drawing that it has not seen
     datasetgan project --network=demo --images=datasetgan_ext/demo/real/images/drawing0000.png --outdir=out/projected
     """
+    from datasetgan_ext.core.errors import UserError
     from datasetgan_ext.core.photo_files import FAILED_FILE, find_photos
     from datasetgan_ext.generator.checkpoint import load_discriminator, load_generator
     from datasetgan_ext.generator.inversion import Inversion
@@ -164,7 +165,10 @@ def main(
         max_strangeness=max_strangeness,
         batch=batch,
     )
-    projected = projector(overwrite)
+    try:
+        projected = projector(overwrite)
+    except KeyboardInterrupt:
+        raise UserError(f'stopped; the same command continues in {outdir}') from None
     write_projections_report(projected.samples)
     found = [sample.projection for sample in projected.samples.samples]
     doubtful = sum(not projection.trusted for projection in found)

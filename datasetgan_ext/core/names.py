@@ -19,7 +19,29 @@ MAX_PLACES = 10
 """Places that a message lists for one name."""
 NEAREST = 3
 """Names that a message suggests for one image."""
-
+SUFFIXES = (
+    '.png',
+    '.jpg',
+    '.jpeg',
+    '.webp',
+    '.bmp',
+    '.tif',
+    '.tiff',
+    '.gif',
+    '.jpe',
+    '.jfif',
+    '.mpo',
+    '.dib',
+    '.heic',
+    '.heif',
+    '.avif',
+    '.jp2',
+    '.jxl',
+    '.tga',
+    '.dng',
+    '.npy',
+)
+"""Of files of images. What stands behind another point in a name belongs to the name."""
 ROBOFLOW = re.compile(r'(.+?)(?:[._](?:png|jpe?g|webp|bmp|tiff?|gif))?\.rf\.[0-9A-Za-z]{8,}(?:_mask)?', re.IGNORECASE)
 """A file name that Roboflow made: the old name, its suffix, "rf", and a hash; of a mask also the word."""
 UPLOADED = re.compile(r'[0-9a-f]{8}-(.+)')
@@ -58,12 +80,13 @@ def check_names(
 def image_stem(path: str) -> str:
     """The name without folders and suffix of an image's path or address, on whatever system it was written.
 
-    >>> image_stem('D:\\\\pictures\\\\seed0000000.png')
-    'seed0000000'
+    >>> image_stem('D:\\\\pictures\\\\seed0000000.png'), image_stem('shot.2')
+    ('seed0000000', 'shot.2')
     """
     if '://' in path:
         path = unquote(urlsplit(path).path)
-    return composed(PurePosixPath(path.replace('\\', '/')).stem)
+    file = PurePosixPath(path.replace('\\', '/'))
+    return composed(file.stem if file.suffix.lower() in SUFFIXES else file.name)
 
 
 def find_image(names: Iterable[str], known: Iterable[str]) -> str | None:

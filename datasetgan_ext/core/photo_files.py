@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -153,22 +153,30 @@ def _is_own(folder: Path) -> bool:
     return False
 
 
-def unique_names(files: Sequence[str]) -> list[str]:
+def unique_names(files: Sequence[str], known: Mapping[str, str] | None = None) -> list[str]:
     """A name for each file, out of its folders' and its own; `a/b.jpg` -> `a__b`, and `a/b.png` beside it `a__b-png`.
 
     Args:
         files: paths with slashes, no two alike.
+        known: names that files have already, also of others. With it, no new name is a stem that several files have:
+            which of them is labelled under that stem would not be sure.
     """
-    taken: set[str] = set()
+    taken = {_folded(name) for name in (known or {}).values()}
+    stems = Counter(_folded(Path(file).stem) for file in {*files, *(known or {})})
     names = []
     for file in files:
         path = Path(file)
+        if known and file in known:
+            names.append(known[file])
+            continue
         stem = CONTROL.sub('_', JOINT.join(path.with_suffix('').parts))
         encoded = stem.encode(errors='surrogateescape')
         if len(encoded) > LONGEST_NAME:
             digest = hashlib.sha256(encoded).hexdigest()[:8]
             stem = f'{digest}-{encoded[-LONGEST_NAME + 9 :].decode(errors="ignore")}'
         offers = (stem, f'{stem}-{path.suffix[1:]}', *(f'{stem}-{number}' for number in range(2, len(files) + 2)))
+        if known is not None and len(path.parts) == 1 and stems[_folded(path.stem)] > 1:
+            offers = offers[1:]
         name = next(offer for offer in offers if _folded(offer) not in taken)
         taken.add(_folded(name))
         names.append(name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasetgan_ext.core.annotation import OCCLUDED, VISIBLE
+from datasetgan_ext.core.text import composed
 from datasetgan_ext.formats.coco import region_of
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import Ellipse, NoArea, Polygon, Region, ShapeError, box, finite
@@ -37,7 +38,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             # of videos and point clouds nothing is read
             media = item.get('image') or item.get('media') or {}
             file = media.get('path') or item['id']
-            drawing = Drawing(image_name(file, str(path)), path, image=file, other_names=(image_name(item['id'], ''),))
+            own_name = composed(item['id'].rsplit('/', 1)[-1])  # an id has no suffix
+            drawing = Drawing(image_name(file, str(path)), path, image=file, other_names=(own_name,))
             if media.get('size'):
                 height, width = media['size']
                 drawing.image_hw = image_size(height, width, f'{path} item {item["id"]}')

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
+from datasetgan_ext.core.names import SUFFIXES
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats import name_tables, yolo
 from datasetgan_ext.formats.drawing import read_json
-from datasetgan_ext.formats.label_studio import IMAGE_SUFFIXES
 
 COCO_KEYS = {'images', 'annotations', 'categories'}
 BOXES = 'holds boxes alone, and masks take outlines'
@@ -228,7 +228,7 @@ def _format_of_list(content: list, start: str) -> str | None:
 
 def _is_task(item: dict) -> bool:
     """Whether a dict may be a task of Label Studio, or of its export that leaves most out."""
-    files = [value for value in item.values() if isinstance(value, str) and value.lower().endswith(IMAGE_SUFFIXES)]
+    files = [value for value in item.values() if isinstance(value, str) and value.lower().endswith(SUFFIXES)]
     return bool(files or {'data', 'annotations', 'predictions'} & set(item))
 
 

@@ -22,9 +22,10 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from datasetgan_ext.core.annotation import OCCLUDED
 from datasetgan_ext.core.class_names import IGNORE_LABEL
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.names import SUFFIXES, listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
@@ -32,7 +33,6 @@ from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import Bitmap, Ellipse, Polygon, Region, ShapeError, box, finite
 
 PATHS = 'FILE.json'
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
 TYPES = ('polygonlabels', 'rectanglelabels', 'ellipselabels', 'brushlabels', 'keypointlabels')
 
 GEOMETRIES = tuple(kind.removesuffix('labels') for kind in TYPES)
@@ -100,14 +100,15 @@ def _drawing(task: dict, path: Path, where: str) -> Drawing:
     images = [
         text
         for text in task['data'].values()
-        if isinstance(text, str) and any(suffix in text.lower() for suffix in IMAGE_SUFFIXES)
+        if isinstance(text, str) and any(suffix in text.lower() for suffix in SUFFIXES)
     ]
     if len(images) != 1:
         raise UserError(
             f'{where} has {len(images)} images under "data"; one is needed: leave one there, that which was labelled'
         )
     address = urlsplit(images[0])
-    file = unquote(parse_qs(address.query).get('d', [address.path])[0])
+    of_query = parse_qs(address.query).get('d')
+    file = of_query[0] if of_query else unquote(address.path)
     name = image_name(file, where)
     uploaded = task.get('file_upload') or '/upload/' in file
     shorter = re.sub(r'^[0-9a-f]{8}-', '', name) if uploaded else name
@@ -265,6 +266,7 @@ class LabelStudioWriter(LabelWriter):
     def __init__(self, task: Task, outdir: Path):
         super().__init__(task, outdir)
         self._ignored = False
+        self._occluded = 0
         self._file = (outdir / TASKS_FILE).open('w', encoding='utf-8')
         self._file.write('[')
 
@@ -286,7 +288,8 @@ class LabelStudioWriter(LabelWriter):
             bits[window.top : window.top + rows, window.left : window.left + columns] = window.bits
             value: dict[str, Any] = {'format': 'rle', 'rle': brush_stream(bits)}
             yield _result('brush', 'brushlabels', name, f'region{number}', label.image_hw, value)
-        for number, (name, x, y, _) in enumerate(label.points(self.task)):
+        for number, (name, x, y, seen) in enumerate(label.points(self.task)):
+            self._occluded += seen == OCCLUDED
             value = {'x': 100 * x / width, 'y': 100 * y / height, 'width': POINT_WIDTH}
             yield _result('point', 'keypointlabels', name, f'point{number}', label.image_hw, value)
 
@@ -294,6 +297,8 @@ class LabelStudioWriter(LabelWriter):
         """Finish the list of tasks, and write the interface."""
         self._file.write('\n]\n')
         self._file.close()
+        if self._occluded:
+            note(f'Label Studio knows no occluded keypoints: {self._occluded} are written as if they were to be seen')
         classes = [*self.task.classes[1:], *([IGNORE_LABEL] if self._ignored else [])]
         colors = {
             name: '#{:02x}{:02x}{:02x}'.format(*color) for name, color in zip(self.task.classes, self.task.palette)

@@ -118,6 +118,7 @@ def read_labels(
     with collecting_notes() as notes:
         if labels is not None:
             name, path = _format_of(Path(labels), label_format)
+            _tell_of_folders_below(Path(labels), name)
             beside = Path(labels) / KEYPOINTS_FILE
             if name not in DRAWN and beside.is_file():
                 keypoints = _beside_masks(beside, task, keypoints)
@@ -137,6 +138,19 @@ def read_labels(
                 else:
                     found[one.name] = one
     return ReadLabels(list(found.values()), name, notes)
+
+
+def _tell_of_folders_below(folder: Path, name: str) -> None:
+    """Tell what of a folder's subfolders is not read although it may hold labels."""
+    links = [path for path in sorted(folder.rglob('[!.]*')) if path.is_symlink() and not path.is_file()]
+    if links:
+        note(f'{folder}: links to folders, or to nothing, are passed over: {listed(list(map(str, links)))}')
+    below = [path for path in files_by_suffix(folder, '.png', below=True) if path.parent != folder]
+    if name in DRAWN and any(map(_may_be_mask, below[:MAX_LOOKED_AT])):
+        note(
+            f'{folder}: {len(below)} PNG files in folders below may be masks, and are passed over: {name} is read. '
+            'Give the folder of the masks alone if these are meant'
+        )
 
 
 def _beside_masks(path: Path, task: Task, keypoints: str | Path | None) -> str | Path | None:
@@ -196,7 +210,10 @@ def _read(
             raise UserError(
                 f'`mask_values`={mask_values} is of no use with `labels`={path}, which holds shapes ({name})'
             )
-        return annotate(DRAWN[name].read(path), task, f'`labels`={path}', UNLABELED[unlabeled], image_hw)
+        drawings = (
+            yolo.read(path, background=task.classes[0]) if name == 'yolo' and task.classes else DRAWN[name].read(path)
+        )
+        return annotate(drawings, task, f'`labels`={path}', UNLABELED[unlabeled], image_hw)
     if not task.classes:
         raise UserError(f'`labels`={path} is of no use: `classes` lists no classes')
     if UNLABELED[unlabeled]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ import numpy as np
 from datasetgan_ext.core.annotation import IGNORE, Annotation
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import check_stems, files_by_suffix
-from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.names import check_names, listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks
-from datasetgan_ext.formats.name_tables import READERS, find_name_table
+from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks, read_one_mask
+from datasetgan_ext.formats.name_tables import CLASS_NAMES, CLASSIFICATION, PIXEL_VALUES, READERS, find_name_table
 from datasetgan_ext.formats.other_tables import check_colors, check_numbers
 
 MASKS, OBJECTS = 'SegmentationClass', 'SegmentationObject'
@@ -25,6 +26,10 @@ MASK_FOLDERS, OBJECT_FOLDERS = (MASKS, 'SegmentationClassPNG'), (OBJECTS, 'Segme
 """Of VOC and labelme2voc."""
 BRUSH = re.compile(r'task-\d+-annotation-\d+-by-\d+-tag-.+-\d+')
 """Names of Label Studio's masks."""
+TABLES_ABOVE = (CLASS_NAMES, CLASSIFICATION, PIXEL_VALUES, 'classes.txt')
+"""Lists of classes that may be those of the masks, too, where they lie one folder above."""
+PAGE_FILE = '.page.json'
+"""Of our labelling page, beside the masks that were drawn there."""
 MASKS_TO_BE = ('.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.npy')
 """Suffixes of files that may have been meant as masks; messages name them first."""
 
@@ -38,17 +43,114 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
         mask_values: what pixels are, one of MASK_VALUES.
 
     Raises:
-        UserError: the folder does not exist, or holds masks of objects or of single labels; there are two masks of one
-            image; a table of names cannot be read or has classes that the task lacks; another file gives the classes
-            other numbers or colours; or see `read_masks`.
+        UserError: see `MaskFolder`, and `MaskFolder.masks`.
     """
-    check_mask_values(mask_values)
-    if not folder.is_dir():
-        raise UserError(f'`labels`={folder} is not a folder')
-    whole = Path(os.path.abspath(folder))
-    found = files_by_suffix(folder, '.png', below=True)
-    paths = [path for path in found if not _is_below(path, folder, OBJECT_FOLDERS)]
-    if set(OBJECT_FOLDERS) & set(whole.parts) or found and not paths:
+    return list(MaskFolder(folder, task, mask_values).masks())
+
+
+class MaskFolder:
+    """The PNG masks of a folder and its subfolders, and what their pixels mean. Hidden files are passed over.
+
+    Attributes:
+        paths: of the masks, in order.
+    """
+
+    def __init__(self, folder: Path, task: Task, mask_values: str = AUTO):
+        """
+        Args:
+            folder: of masks named as their images.
+            task: classes, and colours if its palette was given.
+            mask_values: what pixels are, one of MASK_VALUES.
+
+        Raises:
+            UserError: the folder does not exist, or holds masks of objects or of single labels; there are two masks of
+                one image; a table of names cannot be read; or another file gives the classes other numbers or colours,
+                or they had others when our page drew the masks.
+        """
+        check_mask_values(mask_values)
+        if not folder.is_dir():
+            raise UserError(f'`labels`={folder} is not a folder')
+        whole = Path(os.path.abspath(folder))
+        found = files_by_suffix(folder, '.png', below=True)
+        self.paths = [path for path in found if not _is_below(path, folder, OBJECT_FOLDERS)]
+        _refuse_other_masks(folder, found, self.paths)
+        self._task, self._mask_values = task, mask_values
+        self._of_class = {
+            path: name for path in self.paths for name in task.classes[1:] if _is_below(path, folder, (name,))
+        }
+        if len({path.stem for path in self._of_class}) < len(self._of_class):
+            raise UserError(_of_one_class_text(*list(self._of_class.items())[0]))
+        check_stems(self.paths, 'labels')
+        others = _tell_of_others(folder, found)
+        above = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
+        in_voc = bool(above) or bool(self.paths) and all(_is_below(path, folder, MASK_FOLDERS) for path in self.paths)
+        self._table = table = find_name_table(folder, [*above[:1], *(one.parent for one in above[:1])])
+        levels = [color[0] for color in table.colors if len(set(color)) == 1] if table is not None else []
+        are_numbers = table is not None and len(levels) == len(table.names) and levels != list(range(len(levels)))
+        if table is not None and are_numbers and mask_values == INDEX:
+            raise UserError(
+                f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
+                'lines; leave `mask_values` out'
+            )
+        if table is None and mask_values == AUTO:
+            _check_page(folder, task)
+            stems = {path.stem for path in self.paths}
+            tables = [path for path in others if path.stem not in stems]
+            tables += [path for path in files_by_suffix(whole.parent) if path.name.lower() in TABLES_ABOVE]
+            if task.palette_is_given:
+                check_colors(tables, task)
+            elif not in_voc:
+                check_numbers(tables, task)
+        self._meaning = Meaning.of(task, table, in_voc)
+
+    def masks(self, progress: Callable[[list[Path]], Iterable[Path]] = iter) -> Iterator[Annotation]:
+        """Every mask, in ids of the task. Whether they can be read is sure when the last one is.
+
+        Args:
+            progress: goes through the paths.
+
+        Raises:
+            UserError: see `read_masks`; or a class that the task lacks.
+        """
+        unknown: dict[str, list[str]] = {}
+        for annotation in read_masks(progress(self.paths), self._meaning, self._mask_values):
+            assert annotation.mask is not None  # read from one
+            for name in self._table.unknown(annotation.mask, self._task) if self._table else ():
+                unknown.setdefault(name, []).append(str(annotation.source))
+            annotation.mask = self._in_task(annotation.source, annotation.mask)
+            yield annotation
+        if self._table:
+            check_names(f'`labels`={self._table.path}', unknown, self._task.classes, 'class', self._task.keypoints)
+
+    def read(self, path: Path) -> np.ndarray:
+        """One of the masks, once `masks` has gone through all: uint8 [H, W], ids of the task.
+
+        Raises:
+            UserError: the file has changed since, and cannot be read or understood.
+        """
+        mask = read_one_mask(path, self._meaning, self._mask_values).mask
+        assert mask is not None  # read from one
+        return self._in_task(path, mask)
+
+    def _in_task(self, path: Path, mask: np.ndarray) -> np.ndarray:
+        if self._table is not None:
+            mask = self._table.to_classes(mask, self._task)
+        name = self._of_class.get(path)
+        is_asked = name is not None and self._mask_values == AUTO and name != self._task.classes[1]
+        if name is not None and is_asked and set(np.unique(mask).tolist()) - {0, IGNORE} == {1}:
+            raise UserError(_of_one_class_text(path, name))
+        return mask
+
+
+def _refuse_other_masks(folder: Path, found: Sequence[Path], paths: Sequence[Path]) -> None:
+    """Raises UserError where PNG files are no masks of classes, and tells of those that are passed over.
+
+    Args:
+        folder: of them.
+        found: all PNG files.
+        paths: those outside the folders of objects.
+    """
+    if set(OBJECT_FOLDERS) & set(Path(os.path.abspath(folder)).parts) or found and not paths:
         raise UserError(
             f'`labels`={folder}: masks in {OBJECTS} count the objects of an image, and say nothing of their classes; '
             f'give the folder {MASKS} beside it'
@@ -67,38 +169,24 @@ def read_mask_folder(folder: Path, task: Task, mask_values: str = AUTO) -> list[
             f'`labels`={folder}: {by_label[0].name} is a mask of one label, as Label Studio exports brushes to PNG; '
             'export "JSON" from it instead, which has all labels of an image together'
         )
-    of_class = {path: name for path in paths for name in task.classes[1:] if _is_below(path, folder, (name,))}
-    if len({path.stem for path in of_class}) < len(of_class):
-        raise UserError(_of_one_class_text(*list(of_class.items())[0]))
-    check_stems(paths, 'labels')
-    others = _tell_of_others(folder, found)
-    above = [one for one in (whole, *whole.parents) if one.name in MASK_FOLDERS]
-    in_voc = bool(above) or bool(paths) and all(_is_below(path, folder, MASK_FOLDERS) for path in paths)
-    table = find_name_table(folder, [*above[:1], *(one.parent for one in above[:1])])
-    levels = [color[0] for color in table.colors if len(set(color)) == 1] if table is not None else []
-    are_numbers = table is not None and len(levels) == len(table.names) and levels != list(range(len(levels)))
-    if table is not None and are_numbers and mask_values == INDEX:
-        raise UserError(
-            f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
-            'lines; leave `mask_values` out'
-        )
-    if table is None and mask_values == AUTO:
-        stems = {path.stem for path in paths}
-        tables = [path for path in others if path.stem not in stems]
-        if task.palette_is_given:
-            check_colors(tables, task)
-        elif not in_voc:
-            check_numbers(tables, task)
-    annotations = read_masks(paths, Meaning.of(task, table, in_voc), mask_values)
-    if table is not None:
-        table.to_classes(annotations, task)
-    for annotation in annotations if mask_values == AUTO else ():
-        name = of_class.get(annotation.source)
-        assert annotation.mask is not None  # read from one
-        ids = set(np.unique(annotation.mask).tolist()) - {0, IGNORE}
-        if name is not None and ids == {1} and name != task.classes[1]:
-            raise UserError(_of_one_class_text(annotation.source, name))
-    return annotations
+
+
+def _check_page(folder: Path, task: Task) -> None:
+    """Raises UserError where a class had another number when our page drew the masks; tells of one that is renamed."""
+    try:
+        drawn = json.loads((folder / PAGE_FILE).read_text(encoding='utf-8'))['classes']
+        before = {name: number for number, name in enumerate(drawn)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # there is none, or one of before it told the classes
+    for number, name in enumerate(task.classes):
+        if before.get(name, number) != number:
+            raise UserError(
+                f'`labels`={folder}: masks were drawn there with the classes {", ".join(drawn)}; the class file has '
+                f'{", ".join(task.classes)}, so that number {before[name]} would not be {name} any more. Keep the '
+                'order of the class file, and put new classes at its end'
+            )
+        if number < len(drawn) and drawn[number] != name:
+            note(f'{folder}: number {number} was {drawn[number]} when masks were drawn there, and is {name} now')
 
 
 def _of_one_class_text(path: Path, name: str) -> str:

@@ -19,7 +19,7 @@ What has two readings is refused with both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,20 +119,18 @@ class _Folder:
     colors: dict[int, tuple[Rgb, Path]] = field(default_factory=dict)
 
 
-def read_masks(
-    paths: Sequence[Path], meaning: Meaning, mask_values: str = AUTO, bitonal_alone: bool = True
-) -> list[Annotation]:
-    """The masks of a folder, in ids of `meaning`.
+def read_masks(paths: Iterable[Path], meaning: Meaning, mask_values: str = AUTO) -> Iterator[Annotation]:
+    """The masks of a folder one after the other, in ids of `meaning`.
 
     Args:
-        paths: of all masks of the folder; or of some, with `bitonal_alone`.
+        paths: of all masks of the folder.
         meaning: see there.
         mask_values: one of MASK_VALUES.
-        bitonal_alone: whether masks of black and white have no sure meaning where there are no others in `paths`.
 
     Raises:
-        UserError: a file cannot be read, or can be read in two ways that differ; there are colours without a meaning,
-            those of all files in one message; or some files are to be read in one way, some in the other.
+        UserError: a file cannot be read, or can be read in two ways that differ; or, after the last one, there are
+            colours without a meaning, those of all files in one message; some files are to be read in one way, some in
+            the other; or all are black and white alone.
     """
     check_mask_values(mask_values)
     if mask_values == BY_COLOR and not meaning.known:
@@ -140,14 +138,11 @@ def read_masks(
             '`mask_values`=color: no colour has a meaning; give the class file a "palette" with a colour for each class'
         )
     folder = _Folder()
-    annotations = []
     for path in paths:
-        pixels = read_mask_pixels(path)
-        ids = _stored_ids(pixels, meaning) if mask_values == INDEX else _read_one(pixels, meaning, mask_values, folder)
-        annotations.append(Annotation(path.stem, np.array(ids, np.uint8)[pixels.places], path))
+        yield _read(path, meaning, mask_values, folder)
     if folder.unknown:
         raise UserError(_unknown_text(folder.unknown, meaning))
-    if folder.black_and_white and not folder.others and bitonal_alone:
+    if folder.black_and_white and not folder.others:
         raise UserError(folder.black_and_white[0])
     if folder.against_numbers and folder.by_number:
         raise UserError(
@@ -155,7 +150,19 @@ def read_masks(
             f'read by colour; {folder.by_number[0]} has unknown colours, so it is to be read by number. One folder is '
             'read in one way: say with `mask_values`=color or `mask_values`=index which it is'
         )
-    return annotations
+
+
+def read_one_mask(path: Path, meaning: Meaning, mask_values: str = AUTO) -> Annotation:
+    """One mask of a folder that `read_masks` has gone through without an error.
+
+    Raises:
+        UserError: the file has changed since, and cannot be read or understood.
+    """
+    folder = _Folder()
+    annotation = _read(path, meaning, mask_values, folder)
+    if folder.unknown:
+        raise UserError(_unknown_text(folder.unknown, meaning))
+    return annotation
 
 
 def check_mask_values(mask_values: str) -> None:
@@ -167,7 +174,13 @@ def _ids(colors: Sequence[Rgb]) -> dict[Rgb, int]:
     return {(red, green, blue): index for index, (red, green, blue) in enumerate(colors)}
 
 
-def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _Folder) -> list[int]:
+def _read(path: Path, meaning: Meaning, mask_values: str, folder: _Folder) -> Annotation:
+    pixels = read_mask_pixels(path)
+    ids = _stored_ids(pixels, meaning) if mask_values == INDEX else _ids_of(pixels, meaning, mask_values, folder)
+    return Annotation(path.stem, np.array(ids, np.uint8)[pixels.places], path)
+
+
+def _ids_of(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _Folder) -> list[int]:
     """The id of each distinct pixel; zeros where `folder` has taken up what is wrong."""
     numbers = _ids_of_numbers(pixels, meaning)
     are_ids = None not in numbers
@@ -204,7 +217,9 @@ def _read_one(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _F
     if mask_values == AUTO and meaning.numbers_are_ids:
         if is_bitonal:
             text = _bitonal_text(pixels, meaning)
-            if not are_ids or any(number != IGNORE for number, color in zip(numbers, pixels.colors) if color == WHITE):
+            is_one_bit = pixels.stored != pixels.numbers
+            is_class = any(number != IGNORE for number, color in zip(numbers, pixels.colors) if color == WHITE)
+            if not are_ids or is_one_bit or is_class:
                 raise UserError(text)
             folder.black_and_white.append(text)
         if are_ids:
@@ -333,7 +348,7 @@ def _bitonal_text(pixels: MaskPixels, meaning: Meaning) -> str:
     else:
         by_index = '`mask_values`=index cannot read it; to read it by colour'
     return (
-        f'{pixels.path} is black and white alone, as all masks here are: white ({white} pixels) may mean class '
+        f'{pixels.path} is black and white alone: white ({white} pixels) may mean class '
         f'{_named(min(1, len(meaning.names) - 1), meaning)}, the {_named(0, meaning)}, or no label. {by_index}, give '
         'the class file a "palette", for example [[0, 0, 0], [255, 255, 255]]'
     )

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasetgan_ext.core.annotation import IGNORE, Annotation
+from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.class_names import BACKGROUND, IGNORE_LABEL, is_background
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import files_by_suffix
-from datasetgan_ext.core.names import check_names, index_of
+from datasetgan_ext.core.names import index_of
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import read_text
 from datasetgan_ext.formats.mask_pixels import Rgb
@@ -63,25 +63,18 @@ class NameTable:
     colors: tuple[Rgb, ...]
     has_numbers: bool = False
 
-    def to_classes(self, annotations: Sequence[Annotation], task: Task) -> None:
-        """Turn the masks' ids, which are lines of this table, into the task's, by name.
+    def unknown(self, mask: np.ndarray, task: Task) -> list[str]:
+        """Names of lines that occur in a mask, uint8 [H, W], and are none of the task's."""
+        lines = np.unique(mask[mask != IGNORE]).tolist()
+        return [self.names[line] for line in lines if self._class_of(line, task) is None]
 
-        Raises:
-            UserError: a name that occurs is none of the task's; all of them in one message.
-        """
-        places: dict[str, list[str]] = {}
-        for annotation in annotations:
-            assert annotation.mask is not None  # read from one
-            for line in np.unique(annotation.mask[annotation.mask != IGNORE]).tolist():
-                if self._class_of(line, task) is None:
-                    places.setdefault(self.names[line], []).append(str(annotation.source))
-        check_names(f'`labels`={self.path}', places, task.classes, 'class', task.keypoints)
+    def to_classes(self, mask: np.ndarray, task: Task) -> np.ndarray:
+        """A mask of lines of this table in ids of the task, by name: uint8 [H, W]; IGNORE where it has no such name."""
         ids = np.full(256, IGNORE, np.uint8)
         for line in range(len(self.names)):
             class_id = self._class_of(line, task)
             ids[line] = IGNORE if class_id is None else class_id
-        for annotation in annotations:
-            annotation.mask = ids[annotation.mask]
+        return ids[mask]
 
     def _class_of(self, line: int, task: Task) -> int | None:
         name = self.names[line]

@@ -27,7 +27,8 @@ AnyShape = TypeVar('AnyShape', bound=Drawn)
 def without_object_boxes(shapes: list[AnyShape]) -> list[AnyShape]:
     """The shapes of an image less the rectangles that only tell where an object is; painted, they would fill it.
 
-    Such a box lies around all that has its label and its group: so CVAT and Datumaro keep COCO's objects.
+    Such a box lies around all that has its label and its group: so CVAT and Datumaro keep COCO's objects. Where that is
+    rectangles alone, it is the smallest box around them.
 
     Raises:
         UserError: a rectangle without a group lies around an outline of its label that it hides, or that adds nothing
@@ -47,7 +48,8 @@ def without_object_boxes(shapes: list[AnyShape]) -> list[AnyShape]:
 
 
 def _boxes_of_groups(boxes: list[int], extents: dict[int, Extent], shapes: Sequence[Drawn]) -> set[int]:
-    """Those of the boxes, by their places among the shapes, that lie around all others of their group."""
+    """Those of the boxes, by their places among the shapes, that lie around all others of their group; around
+    rectangles alone, closely."""
     groups: dict[object, list[int]] = {}
     for place in extents:
         groups.setdefault(shapes[place].group, []).append(place)
@@ -59,6 +61,10 @@ def _boxes_of_groups(boxes: list[int], extents: dict[int, Extent], shapes: Seque
             group is not None
             and others
             and _lie_in(extents[box], [extents[place] for place in others], TOLERANCE).all()
+            and (
+                not all(shapes[place].is_box for place in others)
+                or _lie_in(_bounds([extents[place] for place in others]), [extents[box]], TOLERANCE).all()
+            )
         ):
             found.add(box)
             groups[group] = others
@@ -83,6 +89,12 @@ def _check_boxes_alone(boxes: list[int], extents: dict[int, Extent], shapes: Seq
                 'the box of the object, and the outline its mask? Delete the one that is not meant; or join the two in '
                 'a group, and the rectangle is taken as the box'
             )
+
+
+def _bounds(extents: list[Extent]) -> Extent:
+    """The smallest box around N boxes."""
+    left, top, right, bottom = np.transpose(extents)
+    return left.min(), top.min(), right.max(), bottom.max()
 
 
 def _lie_in(box: Extent, extents: list[Extent], tolerance: float) -> np.ndarray:

@@ -16,7 +16,8 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.mask_pixels import Rgb
 
-SUFFIXES, MAX_BYTES = ('.txt', '.csv', '.json', '.yaml', '.yml', '.names', '.xml', '.pbtxt'), 1 << 20
+SUFFIXES = ('.txt', '.csv', '.tsv', '.json', '.yaml', '.yml', '.names', '.xml', '.pbtxt', '')
+MAX_BYTES = 1 << 20
 """Of files that may be tables of classes."""
 COLOR = re.compile(r'#[0-9a-f]{6}\b|(?<![\w.])\d{1,3}(?:\s*,\s*|\s+)\d{1,3}(?:\s*,\s*|\s+)\d{1,3}(?![\w.])', re.I)
 NUMBER = re.compile(r'(?<![\w.#-])\d{1,9}(?![\w.])')
@@ -31,21 +32,23 @@ class Named(NamedTuple):
 
 
 def check_numbers(others: Sequence[Path], task: Task) -> None:
-    """Raises UserError where a file has all the classes, at other numbers than the class file or in another order.
+    """Raises UserError where a file has the classes, at other numbers than the class file or, all of them, in another
+    order.
 
     Numbers from 0 without the background are those of a class list, not of masks, and contradict nothing.
     """
     for path, text, names in _tables(others, task):
         wanted = [composed(name) for name in task.classes[1:]]
+        listed = [name for name in wanted if name in {found.name for found in names}]
         numbers = {name: int(number) for name, number in _stated(NUMBER, COLOR.sub(_blank, text), names).items()}
         if numbers and max(numbers.values()) <= len(task.classes):
-            base = 1 if set(numbers) == set(wanted) and 0 in numbers.values() else 0
-            right = all(numbers.get(name) == place - base for place, name in enumerate(wanted, 1))
-            there = sorted(wanted, key=lambda name: numbers[name])
+            base = 1 if set(numbers) == set(listed) and 0 in numbers.values() else 0
+            right = all(numbers.get(name, place - base) == place - base for place, name in enumerate(wanted, 1))
+            there = sorted(listed, key=lambda name: numbers[name])
             told = f' ({", ".join(f"{number} = {name}" for name, number in numbers.items())})'
         else:
             there, told = [found.name for found in names if found.name in wanted], ''
-            right = there == wanted
+            right = there == wanted or len(listed) < len(wanted)
         if not right:
             raise UserError(
                 f'`labels`: {path} lies beside the masks and lists the classes in the order {", ".join(there)}{told}; '
@@ -70,11 +73,13 @@ def check_colors(others: Sequence[Path], task: Task) -> None:
 
 
 def _tables(others: Sequence[Path], task: Task) -> Iterator[tuple[Path, str, list[Named]]]:
-    """The files that have all classes but the background: their text, and the names in the order in which they stand.
+    """The files that have two classes or more besides the background, in capitals or not: their text, and the names, as
+    the task has them, in the order in which they stand.
 
     The background is among them if it stands there under any of its names.
     """
     classes = [composed(name) for name in task.classes]
+    flags = re.IGNORECASE if len({name.casefold() for name in classes}) == len(classes) else 0
     for path in others:
         if path.suffix.lower() not in SUFFIXES or path.stat().st_size > MAX_BYTES:
             continue
@@ -82,17 +87,17 @@ def _tables(others: Sequence[Path], task: Task) -> Iterator[tuple[Path, str, lis
             text = composed(read_text(path))
         except (OSError, ValueError):
             continue
-        found = [_find(name, text) for name in classes[1:]]
-        if None in found:
+        found = [one for one in (_find(name, text, flags) for name in classes[1:]) if one is not None]
+        if len(found) < min(2, len(classes) - 1):
             continue
-        named = (_find(classes[0], text), *(_find(name, text, re.IGNORECASE) for name in BACKGROUND))
+        named = (_find(classes[0], text, flags), *(_find(name, text, re.IGNORECASE) for name in BACKGROUND))
         background = next(filter(None, named), None)
         if background is not None:
             found.append(background._replace(name=classes[0]))
-        yield path, text, sorted(filter(None, found), key=lambda one: one.start)
+        yield path, text, sorted(found, key=lambda one: one.start)
 
 
-def _find(name: str, text: str, flags: int = 0) -> Named | None:
+def _find(name: str, text: str, flags: int) -> Named | None:
     place = re.search(rf'(?<!\w){re.escape(name)}(?!\w)', text, flags)
     return Named(name, *place.span()) if place else None
 

@@ -18,6 +18,7 @@ import PIL.Image
 
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import PILLOW_ERRORS
+from datasetgan_ext.core.notes import note
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import MAX_SIDE, Bitmap, Holed, NoArea, Polygon, Region, ShapeError, box, finite
 
@@ -35,8 +36,10 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     """
     for file in files_by_suffix(path, '.json', below=True) if path.is_dir() else [path]:
         content = read_json(file, argument)
-        if path.is_dir() and not (isinstance(content, dict) and {'objects', 'size'} <= set(content)):
-            continue  # meta.json, and whatever else a project has
+        if path.is_dir() and not (isinstance(content, dict) and 'objects' in content):
+            if file.name != 'meta.json':
+                note(f'{file} is no annotation of Supervisely and is passed over')
+            continue
         yield _drawing(file, content)
 
 

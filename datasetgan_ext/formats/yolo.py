@@ -19,7 +19,6 @@ from datasetgan_ext.core.annotation import ABSENT, OCCLUDED, VISIBLE
 from datasetgan_ext.core.class_names import is_background
 from datasetgan_ext.core.errors import UserError, import_extra
 from datasetgan_ext.core.files import files_by_suffix
-from datasetgan_ext.core.images import IMAGE_SUFFIXES
 from datasetgan_ext.core.markup import yaml
 from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
@@ -166,11 +165,17 @@ def _class_id(text: str) -> int | None:
     return int(number) if number >= 0 and number.is_integer() else None
 
 
-def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
+def read(path: Path, argument: str = 'labels', background: str | None = None) -> Iterator[Drawing]:
     """The drawing of each text file, in the order of names, or of a single one.
 
+    Args:
+        path: a folder, or one text file.
+        argument: name of the argument that gave it, for messages.
+        background: what the class file calls the background, which a list of YOLO's classes mostly lacks.
+
     Raises:
-        UserError: there is no table of classes, a class is not in it, or there are boxes or poses instead of outlines.
+        UserError: there is no table of classes, a class is not in it, or there are boxes or poses instead of outlines,
+            or lines that may be either.
     """
     files = files_by_suffix(path, '.txt', below=True) if path.is_dir() else [path]
     table, names = _names(path, argument)
@@ -184,11 +189,12 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             texts.append((file, text))
     if others:
         note(f"{path}: text files in which not all lines are YOLO's are passed over: {listed(list(map(str, others)))}")
-    _check_background(table, names, [text for _, text in texts])
+    lines = [line.split() for _, text in texts for line in text.splitlines() if line.strip()]
+    if table.suffix.lower() not in ('.yaml', '.yml'):
+        _check_background(table, names, {_class_id(number) for number, *_ in lines}, background)
+        _check_outlines(table, names, [values for _, *values in lines])
     for file, text in texts:
-        # a point in a name begins no suffix, but for those of images
-        is_image = Path(file.stem).suffix.lower() in IMAGE_SUFFIXES
-        drawing = Drawing(image_name(file.stem, str(file)) if is_image else file.stem, file, shares=True)
+        drawing = Drawing(image_name(file.stem, str(file)), file, shares=True)
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip():
                 continue
@@ -230,11 +236,31 @@ def _is_pose(values: list[str]) -> bool:
     return bool(inside.all() and np.isin(seen, (ABSENT, OCCLUDED, VISIBLE)).all())
 
 
-def _check_background(table: Path, names: list[str], texts: list[str]) -> None:
+def _may_be_pose(values: list[str]) -> bool:
+    """Whether numbers may be a box in the image, and x and y of keypoints in it, without visibilities."""
+    if len(values) < 6 or len(values) % 2:
+        return False
+    center, sides, *points = finite(values, (len(values),)).reshape(-1, 2)
+    inside = (sides > 0) & (center - sides / 2 > -0.01) & (center + sides / 2 < 1.01)
+    near = [not point.any() or (np.abs(point - center) <= 0.6 * sides).all() for point in points]
+    return bool(inside.all() and all(near))
+
+
+def _check_outlines(table: Path, names: list[str], rows: list[list[str]]) -> None:
+    """Raises UserError where each line may be an outline or a pose, and the table of names does not say which."""
+    if rows and len({len(values) for values in rows}) == 1 and all(map(_may_be_pose, rows)):
+        count = len(rows[0])
+        raise UserError(
+            f'{table}: the labels beside it have {count} numbers in each line: an outline of {count // 2} corners, or '
+            f'the box of an object and {count // 2 - 2} keypoints in it? Outlines: say so in a data.yaml beside the '
+            f'labels, "names: {yaml(names)}". Keypoints: export them as COCO'
+        )
+
+
+def _check_background(table: Path, names: list[str], used: set[int | None], background: str | None) -> None:
     """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
-    if table.suffix.lower() in ('.yaml', '.yml') or not names or not is_background(names[0]):
+    if not names or not (is_background(names[0]) or names[0] == background):
         return
-    used = {_class_id(line.split()[0]) for text in texts for line in text.splitlines() if line.strip()}
     if 0 in used or len(names) - 1 not in used:
         raise UserError(
             f'{table} begins with {names[0]!r}, and YOLO counts its classes from 0, mostly without the background: is '

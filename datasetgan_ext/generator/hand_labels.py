@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from datasetgan_ext.core.annotation import ABSENT, IGNORE, Annotation, size_text
 from datasetgan_ext.core.choices import LABELS_OF
 from datasetgan_ext.core.errors import UserError
-from datasetgan_ext.core.names import find_image, listed
+from datasetgan_ext.core.names import SUFFIXES, find_image, listed
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.labels import DRAWN, ReadLabels, labeled_part, read_labels
 from datasetgan_ext.formats.mask_meaning import AUTO
@@ -241,10 +241,37 @@ def read_sample_labels(
     for annotation in read.annotations:
         name = find_image([annotation.name], samples)
         if name is not None:
+            _check_meant(annotation, samples[name], sample_set)
             is_mask = annotation.mask is not None and read.label_format not in DRAWN
             annotation = _as_of_sample(annotation, samples[name], is_mask, labels_of)
         annotations.append(annotation)
     return replace(read, annotations=annotations)
+
+
+def _check_meant(annotation: Annotation, found: Sample, sample_set: SampleSet) -> None:
+    """Raises UserError where labels name the photo of another sample than that which has its name."""
+    told = PurePosixPath('/', (annotation.image or str(annotation.source)).replace('\\', '/'))
+    is_photo = annotation.image is not None and told.suffix.lower() in SUFFIXES  # else, a photo of any suffix is meant
+    fits: dict[str, int] = {}
+    for sample in sample_set.samples:
+        if sample.projection is not None:
+            parts = _parts(PurePosixPath(sample.projection.file), is_photo)
+            if _parts(told, is_photo)[-len(parts) :] == parts:
+                fits[sample.name] = len(parts)
+    closest = max(fits, key=lambda name: (fits[name], name == found.name), default=found.name)
+    if closest != found.name:
+        files = {sample.name: sample.projection.file for sample in sample_set.samples if sample.projection}
+        raise UserError(
+            f'{annotation.source}: labels of {annotation.image or annotation.source.name} may be of the sample '
+            f'{found.name}, from the photo {files[found.name]}, or of {closest}, from {files[closest]}. Give the image '
+            f'in the labels the name of the sample that is meant, {found.name} or {closest}'
+        )
+
+
+def _parts(path: PurePosixPath, with_suffix: bool) -> tuple[str, ...]:
+    """Folders and name."""
+    is_image = path.suffix.lower() in SUFFIXES
+    return (path if with_suffix or not is_image else path.with_suffix('')).parts
 
 
 def _as_of_sample(annotation: Annotation, sample: Sample, is_mask: bool, labels_of: str) -> Annotation:

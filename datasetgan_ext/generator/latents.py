@@ -142,8 +142,10 @@ class ProjectedLatents:
             with np.load(path, allow_pickle=False) as file:
                 ws = file['w']
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            # NumPy takes a file of another kind for a pickle
+            reason = 'it is no .npz file' if isinstance(error, ValueError) else error
             raise UserError(
-                f"`projected_w`={path} cannot be read ({error}); give the projected_w.npz of upstream's "
+                f"`projected_w`={path} cannot be read ({reason}); give the projected_w.npz of upstream's "
                 'projector.py, which holds an array named "w"'
             ) from error
         if ws.ndim != 3 or len(ws) == 0 or ws.shape[1:] != (num_ws, w_dim) or ws.dtype.kind != 'f':

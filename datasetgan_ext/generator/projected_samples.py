@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import shutil
 from collections.abc import Iterable, Sequence
@@ -28,12 +29,15 @@ from datasetgan_ext.core.files import (
 )
 from datasetgan_ext.core.images import read_rgb
 from datasetgan_ext.core.locks import locked
-from datasetgan_ext.core.photo_files import FAILED_FILE, PhotoFile, read_content
+from datasetgan_ext.core.names import listed
+from datasetgan_ext.core.photo_files import FAILED_FILE, PhotoFile, read_content, unique_names
 from datasetgan_ext.formats.png import write_image
 from datasetgan_ext.generator.encoder import Encoder
 from datasetgan_ext.generator.inversion import Inversion, Inverted
 from datasetgan_ext.generator.projections import Projection, pixel_sha256
 from datasetgan_ext.generator.samples import SAMPLES_FILE, Sample, SampleSet
+
+log = logging.getLogger(__name__)
 
 PROJECTIONS_FILE = 'projections.jsonl'
 LATENTS_FILE = 'projected_w.npz'
@@ -102,8 +106,9 @@ class PhotoProjector:
     def __call__(self, overwrite: bool = False, progress: bool = True) -> Projected:
         """Project the photos, or what is missing of them.
 
-        Photos that are in the folder already stay as they are, unless their file has changed. Photos are projected in
-        batches of their order, so that a run that was stopped ends as one that was not.
+        Photos that are in the folder already stay as they are and keep their names, unless their file has changed; also
+        those that are not among the photos now. Photos are projected in batches of their order, so that a run that was
+        stopped ends as one that was not.
 
         Args:
             overwrite: delete what `project` wrote into the folder before.
@@ -111,7 +116,7 @@ class PhotoProjector:
 
         Raises:
             UserError: the folder holds other things, or photos projected with other options; or not one photo could be
-                read.
+                projected.
         """
         for name in JUDGING:
             if math.isnan(getattr(self, name)):
@@ -120,7 +125,10 @@ class PhotoProjector:
             self.outdir.mkdir(parents=True, exist_ok=True)
         with locked(self.outdir):
             known = self._claim(overwrite)
-            return self._fill(known, progress)
+            files = [file.file for file in self.files]
+            names = unique_names(files, {file: sample.name for file, sample in known.items()})
+            named = [file._replace(name=name) for file, name in zip(self.files, names)]
+            return replace(self, files=named)._fill(known, progress)
 
     def _claim(self, overwrite: bool) -> dict[str, Sample]:
         """Make the folder ours; returns what it holds, by the photos' files."""
@@ -144,6 +152,8 @@ class PhotoProjector:
                     shutil.rmtree(inside(self.outdir, folder), ignore_errors=True)
                 (self.outdir / ENCODER_FILE).unlink(missing_ok=True)
             self._set(()).write()
+            return {}
+        if not there.samples:
             return {}
         there.check(self.inversion.generator, self.inversion.options)
         now = self._projecting()
@@ -182,13 +192,16 @@ class PhotoProjector:
     def _fill(self, known: dict[str, Sample], progress: bool) -> Projected:
         for folder in (self.outdir, *(inside(self.outdir, name) for name in (IMAGES, PROJECTED, LATENTS))):
             remove_leftovers(folder)
-        failed = []
+        failed, changed = [], []
+        others = [file for file in known if file not in {photo.file for photo in self.files}]
+        if others:
+            log.warning(
+                '`outdir`=%s keeps %d photos that are not among `images` now: %s. `overwrite` begins anew',
+                *(self.outdir, len(others), listed(others)),
+            )
         # what a stopped run left stays on record until its photo has had its turn
-        samples = {
-            file.file: replace(known[file.file], seed=number)
-            for number, file in enumerate(self.files)
-            if file.file in known
-        }
+        order = [*(photo.file for photo in self.files), *others]
+        samples = {file: replace(known[file], seed=number) for number, file in enumerate(order) if file in known}
         bar = tqdm(total=len(self.files), desc='projecting', unit='photo', disable=None if progress else True)
         with bar:
             for first in range(0, len(self.files), self.batch):
@@ -196,14 +209,18 @@ class PhotoProjector:
                 photos, failures = self._read(ids)
                 failed += failures
                 there = [samples.pop(self.files[number].file, None) for number in ids]
+                changed += [photo.file.file for photo in photos if _has_changed(photo, there[photo.id - first])]
                 found = self._samples_of(photos, [there[photo.id - first] for photo in photos])
                 samples.update({photo.file.file: self._judged(sample) for photo, sample in zip(photos, found)})
                 self._record(samples.values())
                 bar.update(len(ids))
         write_atomically(self.outdir / FAILED_FILE, json_lines(failed))
+        if changed:
+            log.warning('photos have changed since they were projected: %s. Look at their labels', listed(changed))
         if not samples:
             raise UserError(
-                f'`images`: not one of {len(self.files)} photos could be read; {self.outdir / FAILED_FILE} says why'
+                f'`images`: not one of {len(self.files)} photos could be projected; {self.outdir / FAILED_FILE} says '
+                f'why, of the first: {failed[0]["file"]}: {failed[0]["reason"]}'
             )
         projected = self._set(in_order(samples.values()))
         self._remove_strangers(projected.samples)
@@ -300,13 +317,17 @@ class PhotoProjector:
         write_atomically(self.outdir / PROJECTIONS_FILE, json_lines(rows))
 
     def _remove_strangers(self, samples: Sequence[Sample]) -> None:
-        """Delete the pictures of photos that are not there any more."""
+        """Delete pictures that are of no sample."""
         names = {sample.name for sample in samples}
         with writing(self.outdir):
             for folder in (IMAGES, PROJECTED, LATENTS):
                 for path in inside(self.outdir, folder).glob('*'):
                     if path.stem not in names and path.suffix in ('.png', '.npz'):
                         path.unlink()
+
+
+def _has_changed(photo: ReadPhoto, sample: Sample | None) -> bool:
+    return sample is not None and sample.projection is not None and sample.projection.file_sha256 != photo.sha256
 
 
 def in_order(samples: Iterable[Sample]) -> list[Sample]:

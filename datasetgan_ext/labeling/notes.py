@@ -1,34 +1,41 @@
-"""What the page keeps beside the labels: keypoints said to be absent, doubts that are none, and where it was served."""
+"""What the page keeps beside the labels: keypoints said to be absent, doubts that are none, of which classes the masks
+are, and where it was served."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.files import save_atomically
+from datasetgan_ext.formats.mask_folder import PAGE_FILE
 
-NOTES_FILE = '.page.json'
 NO_NOTES = {'absent': [], 'kept': []}
 LONGEST = 1000
 """Entries of one list of an image's notes."""
 
 
 class Notes:
-    """A hidden file in the label folder, which no reader of labels looks at.
+    """A hidden file in the label folder; readers of masks look at its classes.
 
     Attributes:
         port, token: of the server that was here last, so that an open page goes on after a crash; 0 and '' = none.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, classes: Sequence[str] = ()):
         """Read what is there.
+
+        Args:
+            folder: of the labels.
+            classes: of the task, in the order of the ids that masks get from now on.
 
         Raises:
             UserError: the file is not one of these.
         """
-        self._path = folder / NOTES_FILE
+        self._path = folder / PAGE_FILE
+        self._classes = list(classes)
         self._lock = threading.Lock()
         try:
             content = json.loads(self._path.read_text(encoding='utf-8'))
@@ -67,7 +74,8 @@ class Notes:
 
     def _write(self) -> None:
         images = {name: notes for name, notes in self._images.items() if notes != NO_NOTES}
-        content = json.dumps({'port': self.port, 'token': self.token, 'images': images})
+        fields = {'port': self.port, 'token': self.token, 'classes': self._classes, 'images': images}
+        content = json.dumps(fields)
 
         def write(path: Path) -> None:
             path.chmod(0o600)  # the token lets into the page

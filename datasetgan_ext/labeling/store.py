@@ -54,7 +54,7 @@ class LabelStore:
         self.folder = folder
         self.samples: dict[str, Sample] = {sample.name: sample for sample in sample_set.samples}
         self.changes = 0
-        self.notes = Notes(folder)
+        self.notes = Notes(folder, task.classes)
         self._lock = threading.RLock()
         self._masks: dict[str, np.ndarray] = {}
         self._classes: dict[str, tuple[np.ndarray, frozenset[int]]] = {}

@@ -133,6 +133,21 @@ def test_a_change_that_is_entered_leaves_the_state_as_it_was(tmp_path):
     assert write_tree(tmp_path, {**other, path: texts[1]}).of(benchmark) != before
 
 
+def test_a_new_file_that_is_entered_is_left_out(tmp_path):
+    """What it took over from another file is entered there."""
+    benchmark, path, new = Benchmark('figures', 'drawing.py', ()), 'benchmarks/drawing.py', 'benchmarks/new.py'
+    before = write_tree(tmp_path, FILES).of(benchmark)
+    texts = {path: 'import benchmarks.new\n', new: 'x = 1\n'}
+    hashes = {path: hash_of_file(path, FILES[path]), new: None}
+    entries = [
+        {'file': file, 'before': hashes[file], 'after': hash_of_file(file, text)} for file, text in texts.items()
+    ]
+    entered = {**FILES, **texts, states.SAME_FIGURES: json.dumps(entries)}
+    assert write_tree(tmp_path, entered).of(benchmark) == before
+    assert write_tree(tmp_path, {**entered, new: 'x = 2\n'}).of(benchmark) != before
+    assert write_tree(tmp_path, {**entered, states.SAME_FIGURES: json.dumps(entries[:1])}).of(benchmark) != before
+
+
 def test_entered_changes_are_of_files_as_they_are_and_say_why():
     latest = {}
     for entry in json.loads((ROOT / states.SAME_FIGURES).read_text()):
@@ -148,17 +163,19 @@ def test_entries_are_printed_for_what_has_changed(monkeypatch):
     files = {path: text + 'x = 1\n', 'benchmarks/writing.py': (ROOT / 'benchmarks/writing.py').read_text() + '# so\n'}
 
     def git(verb, *others):
-        changed = [*files, 'benchmarks/measure.py', 'docs/limits.md']
-        return '\n'.join(changed) if verb == 'diff' else files[others[0].removeprefix('HEAD:')]
+        changed = [*files, 'benchmarks/measure.py', 'datasetgan_ext/formats/cvat.py', 'docs/limits.md']
+        lines = [f'M\t{path}' for path in changed] + ['A\tbenchmarks/strokes.py']
+        return '\n'.join(lines) if verb == 'diff' else files[others[0].removeprefix('HEAD:')]
 
     monkeypatch.setattr(same_figures, 'git', git)
-    printed = json.loads(CliRunner().invoke(same_figures.main).output)
-    assert printed == {
+    changed, new = CliRunner().invoke(same_figures.main).output.replace('}\n{', '}\0{').split('\0')
+    assert json.loads(changed) == {
         'file': path,
         'before': hash_of_file(path, files[path]),
         'after': hash_of_file(path, text),
         'why': '',
     }
+    assert json.loads(new)['before'] is None and json.loads(new)['file'] == 'benchmarks/strokes.py'
 
 
 def test_readers_decide_by_what_they_read(monkeypatch):

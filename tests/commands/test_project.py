@@ -117,7 +117,6 @@ def test_failures_end_with_status_1(photos, tmp_path):
 @pytest.mark.parametrize(
     'more, message',
     [
-        (['--transform=center-crop-wide', '--crop=96x128'], '3 photos could not be projected'),
         (['--crop=256x256'], '--crop=256x256 is larger than'),
         (['--class=1', '--steps=0'], '--steps'),
         (['--min-quality=nan'], '--min-quality=nan is not a number'),
@@ -125,12 +124,39 @@ def test_failures_end_with_status_1(photos, tmp_path):
     ],
 )
 def test_mistakes(more, message, photos, tmp_path):
-    if 'wide' in more[0]:
-        for path in photos.iterdir():
-            PIL.Image.open(path).resize((SIDE, 60)).save(path)
-        message = 'not one of 3 photos could be read'
     result = invoke(project.main, *projected(tmp_path, photos, *more))
     assert result.exit_code and message in result.output
+
+
+def test_a_transform_that_no_photo_takes_claims_nothing(photos, tmp_path):
+    for path in photos.iterdir():
+        PIL.Image.open(path).resize((SIDE, 60)).save(path)
+    result = invoke(project.main, *projected(tmp_path, photos, '--transform=center-crop-wide', '--crop=96x128'))
+    assert result.exit_code == 1 and 'not one of 3 photos could be projected' in result.output
+    assert 'center-crop-wide takes photos of the images' in result.output
+    assert '3 photos projected' in output_of(project.main, *projected(tmp_path, photos))
+
+
+def test_what_is_stopped_says_so(photos, tmp_path, monkeypatch):
+    def stop(self, overwrite):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(projected_samples.PhotoProjector, '__call__', stop)
+    result = invoke(project.main, *projected(tmp_path, photos))
+    assert result.exit_code == 1 and f'stopped; the same command continues in {tmp_path}/projected' in result.output
+
+
+def test_the_distance_is_from_the_part_that_was_projected(photos, tmp_path):
+    output_of(project.main, *projected(tmp_path, photos, '--transform=stretch'))
+    output = output_of(
+        gen_dataset.main,
+        '--network=demo',
+        f'--outdir={tmp_path}/dataset',
+        f'--projected-w={tmp_path}/projected/projected_w.npz',
+        *(f'--projected-photo={path}' for path in sorted(photos.iterdir())),
+    )
+    for line in (tmp_path / 'projected' / 'projections.jsonl').read_text().splitlines():
+        assert f': {json.loads(line)["psnr"]:.1f} dB from {photos}/{json.loads(line)["file"]}' in output
 
 
 def test_a_photo_needs_a_row(tmp_path):

@@ -94,8 +94,7 @@ def test_what_is_passed_over_is_told(tmp_path, caplog):
     assert caplog.messages == [
         f'{folder}/images: 1 files or folders are passed over, for example more/; read are .png, .jpg, .jpeg, .webp, '
         '.bmp, .tif, .tiff in this folder itself',
-        f'{folder}/masks: 1 files or folders are passed over, for example square001.tif; read are .png in this folder '
-        'itself',
+        f'{folder}/masks: 1 file is no PNG mask and passed over: square001.tif',
         f'`data`={folder}: 1 of 4 images have no label and are passed over, for example square001.png',
     ]
 
@@ -176,3 +175,112 @@ def test_refuses_what_is_no_folder(tmp_path):
         read_labeled(Path('nowhere'), Task((), ()), 'select')
     with pytest.raises(UserError, match='holds no image'):
         read_unlabeled(tmp_path, 'unlabeled')
+
+
+def save_masks(folder, *pictures):
+    for number, picture in enumerate(pictures):
+        picture.save(folder / 'masks' / f'square{number:03d}.png')
+
+
+def true_masks(count=2):
+    return [draw_square(seed)[1] for seed in range(count)]
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Two images whose masks are grey PNGs of class ids, and a class file without colours."""
+    folder = write_world(tmp_path / 'world', range(2), keypoints=False)
+    save_masks(folder, *map(Image.fromarray, true_masks()))
+    (folder / 'task.json').write_text(json.dumps({'classes': list(TASK.classes)}))
+    return folder
+
+
+SWAPPED = {
+    'class_names.txt': '_background_\nright\nleft\n',
+    '_classes.csv': 'Pixel Value, Class\n0, background\n1, right\n2, left\n',
+    'labelmap.txt': 'background:0,0,0::\nright:1,1,1::\nleft:2,2,2::\n',
+}
+
+
+@pytest.mark.parametrize('name', SWAPPED)
+@pytest.mark.parametrize('layout', ['plain', 'voc'])
+def test_a_table_of_names_beside_the_masks_is_read(name, layout, plain):
+    (plain / 'masks' / name).write_text(SWAPPED[name])
+    if layout == 'voc':
+        (plain / 'images').rename(plain / 'JPEGImages')
+        (plain / 'masks').rename(plain / 'SegmentationClass')
+        (plain / 'SegmentationClass' / name).rename(plain / name)
+    for found, mask in zip(read_labeled(plain), true_masks(), strict=True):
+        assert (found.mask == np.array([0, 2, 1])[mask]).all()
+
+
+def test_another_table_that_contradicts_is_refused(plain):
+    (plain / 'masks' / 'classes.txt').write_text('background\nright\nleft\n')
+    with pytest.raises(UserError, match='`data`: .*classes.txt .* in the order right, left') as error:
+        read_labeled(plain)
+    assert error.value.message.endswith('`data` as 8-bit grey PNG files of class ids')
+
+
+def test_palettes_made_for_each_picture_are_refused(plain):
+    colors = np.array([[0, 0, 0], [200, 10, 10], [10, 200, 10]], np.uint8)
+    pictures = []
+    for order, mask in zip(([0, 1, 2], [0, 2, 1]), true_masks()):
+        pictures.append(Image.fromarray(np.argsort(order)[mask].astype(np.uint8)))
+        pictures[-1].putpalette(colors[order].ravel().tolist())
+    save_masks(plain, *pictures)
+    with pytest.raises(UserError, match='make a palette for each picture'):
+        read_labeled(plain)
+
+
+def test_masks_in_black_and_white_alone_are_refused(plain):
+    save_masks(plain, *(Image.fromarray((mask > 0).astype(np.uint8) * 255) for mask in true_masks()))
+    with pytest.raises(UserError, match='square000.png is black and white alone'):
+        read_labeled(plain)
+
+
+@pytest.mark.parametrize('layout', ['keypoints.json', 'labels', 'annotations'])
+def test_keypoints_of_a_resized_copy_are_refused(layout, tmp_path):
+    folder = write_world(tmp_path / 'world', range(2), masks=False)
+    path = folder / 'keypoints.json'
+    content = json.loads(path.read_text())
+    for image in content['images']:
+        image |= {'height': 2 * SIDE, 'width': 2 * SIDE}
+    path.write_text(json.dumps(content))
+    if layout == 'labels':
+        (folder / 'labels').mkdir()
+        path.rename(folder / 'labels' / path.name)
+    elif layout == 'annotations':
+        (folder / 'images').rename(folder / 'train')
+        (folder / 'images').mkdir()
+        (folder / 'train').rename(folder / 'images' / 'train')
+        (folder / 'annotations').mkdir()
+        path.rename(folder / 'annotations' / 'person_keypoints_train.json')
+    with pytest.raises(UserError, match='.json is 32x32, its image is 16x16 .*square000.*a copy resized by 2'):
+        list(read_labeled(folder))
+    assert (
+        read_labeled(write_world(tmp_path / 'right', range(2))).only(classes=True, keypoints=False)[0].mask is not None
+    )
+
+
+@pytest.mark.parametrize('beside', ['masks', 'keypoints.json'])
+def test_labels_in_two_places_are_refused(beside, tmp_path):
+    folder = write_world(tmp_path / 'world', range(2), masks=beside == 'masks', keypoints=beside != 'masks')
+    (folder / 'labels').mkdir()
+    with pytest.raises(UserError, match=f'`data`=.* has labels in labels and in {beside}'):
+        read_labeled(folder)
+
+
+def test_keypoints_under_a_name_with_a_point(tmp_path):
+    """Whether the file of keypoints has the image's suffix or not."""
+    folder = write_world(tmp_path / 'world', range(2), masks=False)
+    for number, name in enumerate(('shot', 'shot.2')):
+        (folder / 'images' / f'square{number:03d}.png').rename(folder / 'images' / f'{name}.png')
+    path = folder / 'keypoints.json'
+    for name in ('shot.2', 'shot.2.png'):
+        content = json.loads(path.read_text())
+        content['images'] = [content['images'][1] | {'file_name': name}]
+        content['annotations'] = content['annotations'][1:]
+        (tmp_path / 'k.json').write_text(json.dumps(content))
+        shutil.copytree(folder, tmp_path / name)
+        (tmp_path / 'k.json').rename(tmp_path / name / path.name)
+        assert [image.name for image in read_labeled(tmp_path / name)] == ['shot.2']

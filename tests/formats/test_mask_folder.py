@@ -1,5 +1,7 @@
 """Folders of masks: which files are read, which are told of. What pixels mean is tested in test_trial_masks.py."""
 
+import json
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -103,3 +105,51 @@ def test_a_class_added_later_leaves_our_own_masks_as_they_are(tmp_path):
         assert np.array_equal(annotation.mask, MASK)
     with pytest.raises(UserError, match='class id 2 in the colour .* is outside the class list'):
         read_mask_folder(tmp_path, Task.from_names(['background', 'car']))
+
+
+def drawn(folder, names):
+    """A mask, and the note of the page that drew it."""
+    mask(folder / 'a.png')
+    (folder / '.page.json').write_text(json.dumps({'port': 0, 'token': '', 'classes': names, 'images': {}}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    'names, moved',
+    [
+        (['background', 'body', 'car', 'wheel'], 'number 1 would not be car'),
+        (['background', 'wheel', 'car'], 'number 2 would not be wheel'),
+        (['background', 'wheel', 'window'], 'number 2 would not be wheel'),
+    ],
+    ids=['put in between', 'in another order', 'taken out'],
+)
+def test_masks_of_the_page_whose_classes_have_moved_are_refused(tmp_path, names, moved):
+    folder = drawn(tmp_path, ['background', 'car', 'wheel'])
+    with pytest.raises(UserError, match=moved) as error:
+        read_mask_folder(folder, Task.from_names(names))
+    assert 'background, car, wheel' in error.value.message and 'at its end' in error.value.message
+
+
+@pytest.mark.parametrize('names', [['background', 'car', 'wheel', 'roof'], ['background', 'auto', 'wheel']])
+def test_classes_of_the_page_that_are_added_or_renamed(tmp_path, names):
+    with collecting_notes() as notes:
+        (annotation,) = read_mask_folder(drawn(tmp_path, ['background', 'car', 'wheel']), Task.from_names(names))
+    assert np.array_equal(annotation.mask, MASK)
+    renamed = f'{tmp_path}: number 1 was car when masks were drawn there, and is auto now'
+    assert notes == ([renamed] if 'auto' in names else [])
+
+
+@pytest.mark.parametrize('text', ['', '{"images": 3}', '{"classes": 3}', '[]'])
+def test_a_note_of_the_page_that_tells_no_classes(tmp_path, text):
+    drawn(tmp_path, [])
+    (tmp_path / '.page.json').write_text(text)
+    assert len(read_mask_folder(tmp_path, Task.from_names(['background', 'car', 'wheel', 'window']))) == 1
+
+
+def test_white_of_one_bit_among_masks_of_ids_is_refused(tmp_path):
+    """Stored is 1, a class; shown is white, no label."""
+    mask(tmp_path / 'a.png')
+    PIL.Image.fromarray(MASK > 0).save(tmp_path / 'b.png')
+    with pytest.raises(UserError, match='b.png is black and white alone'):
+        read_mask_folder(tmp_path, TASK)
+    assert len(read_mask_folder(tmp_path, TASK, 'index')) == 2

@@ -229,3 +229,10 @@ def test_what_datumaro_makes_of_our_own_coco(tmp_path):
         assert len(found) > 5
         for one in found:
             np.testing.assert_array_equal(one.mask, truth[one.name])
+
+
+@pytest.mark.parametrize('tool', cases(WITH_GROUPS))
+def test_a_rectangle_within_another_of_its_group_makes_it_no_object_box(tool, tmp_path):
+    """No outline is there whose box the outer one could be, and it is larger than what it has in it."""
+    for shapes in ([('car', BOX, 7), ('car', DOOR, 7)], [('car', DOOR, 7), ('car', WINDOW, 7), ('car', BOX, 7)]):
+        np.testing.assert_array_equal(mask_of(tool, shapes, tmp_path), expected(('car', region(box=BOX))))

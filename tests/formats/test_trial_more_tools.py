@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from datasetgan_ext.formats.shapes import Polygon
 from tests.helpers.known_tools import datumaro_annotation, datumaro_file, via_region
 from tests.helpers.trial_pngs import GRAY, write_png
 from tests.helpers.trials import (
@@ -100,6 +101,44 @@ def test_names_that_are_there_twice_are_refused(tmp_path):
 def test_the_confidence_of_a_prediction_is_named(tmp_path):
     labels = yolo(tmp_path / 'set', {'data.yaml': RIGHT}, [f'{line} 0.93' for line in YOLO_LINES])
     names_all(refusal(labels, text_classes(tmp_path)), SEED0, 'line 1', '9', 'confidence', 'save_conf')
+
+
+@pytest.mark.parametrize('points', [1, 2, 3, 4, 6])
+def test_poses_without_visibilities_are_no_outlines(tmp_path, points):
+    """A box and keypoints in it: as many numbers as corners of an outline have."""
+    random = np.random.RandomState(points)
+    lines = []
+    for label in (0, 1, 2):
+        places = 0.5 + random.uniform(-0.2, 0.2, (points, 2))
+        lines.append(f'{label} 0.5 0.5 0.4 0.4 {" ".join(f"{value:.6f}" for value in places.ravel())}')
+    names = 'car\nwheel\nwindow\n'
+    labels = yolo(tmp_path / 'set', {'labels/train/classes.txt': names}, lines)
+    message = refusal(labels, text_classes(tmp_path))
+    names_all(message, 'classes.txt', f'{points} keypoints', f'{points + 2} corners', 'data.yaml', 'COCO')
+
+
+def test_triangles_that_look_like_poses_are_read_as_the_message_says(tmp_path):
+    line = '0 0.5 0.5 0.4 0.4 0.4 0.6'
+    labels = yolo(tmp_path / 'set', {'labels/train/classes.txt': 'car\nwheel\nwindow\n'}, [line])
+    names_all(refusal(labels, text_classes(tmp_path)), '3 corners', '1 keypoints', 'names: [')
+    (labels / 'classes.txt').unlink()
+    yolo(tmp_path / 'set', {'labels/train/data.yaml': RIGHT}, [line])
+    mask = read(labels, text_classes(tmp_path)).masks[SEED0]
+    expected = np.zeros((SIDE, SIDE), np.uint8)
+    Polygon([[64, 64], [51.2, 51.2], [51.2, 76.8]]).paint(expected, 1)
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_outlines_beside_a_list_of_names_are_no_poses(tmp_path):
+    is_true(yolo(tmp_path / 'set', {'labels/train/classes.txt': 'car\nwheel\nwindow\n'}), text_classes(tmp_path))
+
+
+@pytest.mark.parametrize('background', ['background', 'Hintergrund', 'other'])
+def test_the_class_file_as_a_table_of_yolo_is_refused(tmp_path, background):
+    """It has the background, whatever it is called there; YOLO's numbers begin with the first class after it."""
+    classes = text_classes(tmp_path, (background, *NAMES[1:]))
+    message = refusal(yolo(tmp_path, {}), classes)
+    names_all(message, 'classes.txt', background, 'car', 'from 0', 'data.yaml')
 
 
 # -------------------------------------------------------------------------------------------------------------- CVAT

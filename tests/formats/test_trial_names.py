@@ -10,12 +10,14 @@ geometry     Four-cornered and rotated boxes, shapes over the border (cut off), 
 from __future__ import annotations
 
 import unicodedata
+from urllib.parse import quote, unquote
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from datasetgan_ext.formats.shapes import Polygon
+from tests.helpers.known_tools import datumaro_annotation, datumaro_file
 from tests.helpers.trial_pngs import GRAY, write_png
 from tests.helpers.trials import (
     NAMES,
@@ -136,6 +138,64 @@ def test_two_uploads_of_one_image_are_refused(tmp_path):
     tasks = label_studio() + label_studio(image=f'/data/upload/1/aaaaaaaa-{SEED0}.png')
     labels = write(tmp_path / 'l.json', tasks)
     names_all(refusal(labels, text_classes(tmp_path)), '3f2a1b4c', 'aaaaaaaa')
+
+
+WITH_POINTS = {
+    'datumaro': ('default.json', lambda: datumaro_of('shot.2', 'shot.2.png')),
+    'datumaro, no path': ('default.json', lambda: datumaro_of('shot.2', None)),
+    'supervisely': ('shot.2.png.json', lambda: supervisely_of()),
+    'supervisely, no suffix': ('shot.2.json', lambda: supervisely_of()),
+    'coco': ('l.json', lambda: coco(image='shot.2.png')),
+    'coco, no suffix': ('l.json', lambda: coco(image='shot.2')),
+    'roboflow extra': (
+        'l.json',
+        lambda: (
+            coco(image='shot-2_png.rf.0123456789abcdef0123456789abcdef.jpg')
+            | {'images': [{'id': 5, 'file_name': 'x.jpg', 'height': SIDE, 'width': SIDE, 'extra': {'name': 'shot.2'}}]}
+        ),
+    ),
+    'labelme': ('shot.2.json', lambda: labelme(image='shot.2.png')),
+    'cvat': ('l.xml', lambda: cvat(image='shot.2.png')),
+    'label studio': ('l.json', lambda: label_studio(image='/data/local-files/?d=a/shot.2.png')),
+}
+
+
+def datumaro_of(name: str, path: str | None) -> dict:
+    found = [
+        datumaro_annotation(points=flat(corners), label_id=NAMES.index(label), z_order=place)
+        for place, (label, corners) in enumerate(SHAPES)
+    ]
+    image = {'size': [SIDE, SIDE]} | ({'path': path} if path else {})
+    content = datumaro_file(*found, id=name, image=image)
+    content['categories']['label']['labels'] = [{'name': name, 'parent': '', 'attributes': []} for name in NAMES]
+    return content
+
+
+def supervisely_of() -> dict:
+    objects = [
+        {'classTitle': label, 'geometryType': 'polygon', 'points': {'exterior': corners, 'interior': []}}
+        for label, corners in SHAPES
+    ]
+    return {'size': {'height': SIDE, 'width': SIDE}, 'objects': objects}
+
+
+@pytest.mark.parametrize('kind', cases(WITH_POINTS))
+def test_what_stands_behind_a_point_belongs_to_the_name(tmp_path, kind):
+    """Labels of shot.2 do not land on shot, whether that is there or alone."""
+    name, content = WITH_POINTS[kind]
+    labels = write(tmp_path / 'labels' / name, content()).parent
+    samples = sample_set(tmp_path / 's', names=['shot.png', 'shot.2.png'])
+    assert set(read(labels, text_classes(tmp_path), samples).masks) == {'shot.2'}
+    is_true(labels, text_classes(tmp_path), samples, 'shot.2')
+    names_all(refusal(labels, text_classes(tmp_path), sample_set(tmp_path / 't', names=['shot.png'])), 'shot.2')
+
+
+@pytest.mark.parametrize('name', ['a b', 'a%20b', 'd%2520e'])
+def test_addresses_are_decoded_once(tmp_path, name):
+    samples = sample_set(tmp_path / 's', names=[f'{name}.png', f'{unquote(name)}.png'][: 1 + ('%' in name)])
+    for address in ('/data/local-files/?d=x/', '/data/media/x/', 'https://host.example/x/'):
+        labels = write(tmp_path / 'l.json', label_studio(image=f'{address}{quote(name)}.png'))
+        is_true(labels, text_classes(tmp_path), samples, name)
 
 
 @pytest.mark.parametrize('form', cases(('NFC', 'NFD')))

@@ -5,6 +5,8 @@ The masks are grey PNGs of the class file's ids, or are in the colours of its pa
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,36 @@ def test_colors_of_a_table_that_differ_from_the_palette_are_refused(tmp_path, ki
     for colors in (COLORS[1:], [(1, 2, 3), (4, 5, 6), (7, 8, 9)]):
         write(table, _color_tables(colors)[kind][1])
         np.testing.assert_array_equal(read(tmp_path / 'masks', classes).masks[SEED0], true_mask())
+
+
+LIKE_THEM = {
+    'capitals': ('map.json', '{"Background": 0, "Wheel": 1, "Car": 2, "Window": 3}'),
+    'capitals, in lines': ('labels.txt', 'Background\nWheel\nCar\nWindow\n'),
+    'numbers first': ('map.json', '{"1": "Wheel", "2": "Car", "3": "Window"}'),
+    'some of the classes': ('map.txt', '1 wheel\n2 car\n'),
+    'separated by tabs': ('map.tsv', 'id\tname\n1\twheel\n2\tcar\n3\twindow\n'),
+    'no suffix': ('labels', '1 wheel\n2 car\n3 window\n'),
+    "labelme2voc's, above": ('../class_names.txt', '_background_\nwheel\ncar\nwindow\n'),
+    'a list above': ('../classes.txt', 'background\nwheel\ncar\nwindow\n'),
+    "Roboflow's, above": ('../_classes.csv', 'Pixel Value, Class\n0, background\n1, wheel\n2, car\n3, window\n'),
+}
+
+
+@pytest.mark.parametrize('kind', cases(LIKE_THEM))
+def test_a_table_in_another_form_is_not_overlooked(tmp_path, kind):
+    name, text = LIKE_THEM[kind]
+    folder = tmp_path / 'export' / 'masks'
+    write_png(folder / f'{SEED0}.png', true_mask(), 8, GRAY)
+    table = write(folder / name, text)
+    names_all(refusal(folder, text_classes(tmp_path)), table.name, 'wheel, car', 'mask_values')
+    found = read(folder, text_classes(tmp_path), mask_values='index').masks[SEED0]
+    np.testing.assert_array_equal(found, true_mask())
+    right = {'wheel': 'car', 'car': 'wheel', 'Wheel': 'Car', 'Car': 'Wheel'}
+    write(table, re.sub('[wW]heel|[cC]ar', lambda match: right[match[0]], text))
+    np.testing.assert_array_equal(read(folder, text_classes(tmp_path)).masks[SEED0], true_mask())
+
+
+def test_two_of_the_classes_from_0_contradict_nothing(tmp_path):
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    write(tmp_path / 'masks' / 'map.txt', '0 car\n1 wheel\n')
+    np.testing.assert_array_equal(read(tmp_path / 'masks', text_classes(tmp_path)).masks[SEED0], true_mask())

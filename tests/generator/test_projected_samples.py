@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(projector, tmp_path, mo
     assert len(calls) == 4  # nothing is done again
 
 
-def test_new_changed_and_deleted_photos(projector, inversion, photos):
+def test_new_changed_and_deleted_photos(projector, photos, caplog):
     projector(progress=False)
     (photos / 'b.png').unlink()
     PIL.Image.open(photos / 'a.png').transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT).save(photos / 'c.png')
@@ -126,9 +126,76 @@ def test_new_changed_and_deleted_photos(projector, inversion, photos):
     before = {sample.name: sample.projection for sample in SampleSet.read(projector.outdir).samples}
     samples = replace(projector, files=find_photos([photos]))(progress=False).samples
     after = {sample.name: sample.projection for sample in samples.samples}
-    assert list(after) == list('acdef') and [sample.seed for sample in samples.samples] == [0, 1, 2, 3, 4]
-    assert after['c'].sha256 != before['c'].sha256 and after['d'].sha256 == before['d'].sha256
-    assert sorted(path.name for path in (projector.outdir / 'images').iterdir()) == [f'{name}.png' for name in 'acdef']
+    assert list(after) == list('acdefb') and [sample.seed for sample in samples.samples] == list(range(6))
+    assert after['c'].sha256 != before['c'].sha256
+    assert after['d'].sha256 == before['d'].sha256 and after['b'].sha256 == before['b'].sha256
+    assert sorted(path.name for path in (projector.outdir / 'images').iterdir()) == [f'{name}.png' for name in 'abcdef']
+    assert len(np.load(projector.outdir / 'projected_w.npz')['w']) == 6
+    assert 'keeps 1 photos that are not among `images` now: b.png.' in caplog.text
+    assert 'photos have changed since they were projected: c.png.' in caplog.text
+    samples = replace(projector, files=find_photos([photos]))(overwrite=True, progress=False).samples
+    assert [sample.name for sample in samples.samples] == list('acdef')
+
+
+def named(projector, *photos):
+    """Of each file that was projected, the name of its sample."""
+    samples = replace(projector, files=find_photos(photos))(progress=False).samples.samples
+    return {sample.projection.file: sample.name for sample in samples}
+
+
+def test_photos_of_one_stem(projector, photos):
+    """None of them has the bare stem, unless it had it before the others came: labels go by names."""
+    picture = PIL.Image.open(photos / 'a.png')
+    assert named(projector, photos)['a.png'] == 'a'
+    picture.save(photos / 'a.bmp')
+    (photos / 'trip').mkdir()
+    for name in ('a.png', 'x.png'):
+        picture.save(photos / 'trip' / name)
+    for name in ('x.png', 'x.bmp'):
+        picture.save(photos / name)
+    found = named(projector, photos)
+    assert found['a.png'] == 'a' and found['a.bmp'] == 'a-bmp' and found['trip/a.png'] == 'trip__a'
+    assert found['x.png'] == 'x-png' and found['x.bmp'] == 'x-bmp' and found['trip/x.png'] == 'trip__x'
+    assert named(projector, photos) == found and named(projector, photos / 'a.bmp') == found
+
+
+@pytest.mark.parametrize(
+    'label, sample, other',
+    [
+        ('a.png', 'a', None),
+        ('x-bmp.png', 'x-bmp', None),
+        ('trip__a.png', 'trip__a', None),
+        ('trip/a.png', 'a', 'trip__a'),
+        ('x.png', None, None),
+        ('trip/x.png', None, None),
+    ],
+)
+@pytest.mark.parametrize('kind', ['mask', 'coco'])
+def test_labels_of_photos_of_one_stem(kind, label, sample, other, projector, photos, tmp_path):
+    """A label is of the sample that has its name, and refused where the photo that it names is another's."""
+    named(projector, photos)
+    (photos / 'trip').mkdir()
+    for name in ('trip/a.png', 'x.png', 'x.bmp', 'trip/x.png'):
+        PIL.Image.open(photos / 'b.png').save(photos / name)
+    named(projector, photos)
+    if kind == 'mask':
+        path = tmp_path / 'labels' / label
+        path.parent.mkdir(parents=True)
+        PIL.Image.fromarray(np.ones(HW, np.uint8)).save(path)
+    else:
+        path = tmp_path / 'labels' / 'l.json'
+        path.parent.mkdir()
+        square = {'id': 1, 'image_id': 1, 'category_id': 1, 'segmentation': [[0, 0, 60, 0, 60, 40, 0, 40]]}
+        images = [{'id': 1, 'file_name': label, 'height': HW[0], 'width': HW[1]}]
+        content = {'images': images, 'annotations': [square], 'categories': [{'id': 1, 'name': CLASSES[1]}]}
+        path.write_text(json.dumps(content))
+    samples = SampleSet.read(projector.outdir)
+    if sample is not None and other is None:
+        ((found, _),) = read_hand_labels(samples, TASK, tmp_path / 'labels', None).pairs
+        assert found.name == sample
+    else:
+        with pytest.raises(UserError, match=f'{sample}.*{other}' if sample else 'x-bmp|x-png|trip__x'):
+            read_hand_labels(samples, TASK, tmp_path / 'labels', None)
 
 
 def test_photos_below_the_quality_are_not_trusted(projector):
