@@ -37,7 +37,7 @@ from datasetgan_ext.options import Command, label_options, loading_options, seed
     '--data',
     type=click.Path(file_okay=False, path_type=Path),
     metavar='DIR',
-    help='Real labelled images for --model: images/ with masks/, keypoints.json or both',
+    help='Real labelled images for --model: images/ with masks/, keypoints.json or both, or labels/ of a tool',
 )
 @click.option(
     '--merge-classes',

@@ -65,7 +65,8 @@ training_options = joined(
         metavar='DIR[:SHARE]',
         required=True,
         help='Labelled images: a dataset of datasetgan generate, predict or convert (voc, coco), or images/ with '
-        'masks/, keypoints.json or both. May be given several times: --data=A --data=B:0.3 takes 0.3 of each batch '
+        'masks/, keypoints.json or both, or with labels/, what a labelling tool exports. '
+        'May be given several times: --data=A --data=B:0.3 takes 0.3 of each batch '
         'from B, and the rest, and the images of --val, from A',
     ),
     click.option(
