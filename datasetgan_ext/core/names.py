@@ -39,7 +39,6 @@ SUFFIXES = (
     '.jxl',
     '.tga',
     '.dng',
-    '.npy',
 )
 """Of files of images. What stands behind another point in a name belongs to the name."""
 ROBOFLOW = re.compile(r'(.+?)(?:[._](?:png|jpe?g|webp|bmp|tiff?|gif))?\.rf\.[0-9A-Za-z]{8,}(?:_mask)?', re.IGNORECASE)

@@ -158,17 +158,14 @@ def unique_names(files: Sequence[str], known: Mapping[str, str] | None = None) -
 
     Args:
         files: paths with slashes, no two alike.
-        known: names that files have already, also of others. With it, no new name is a stem that several files have:
-            which of them is labelled under that stem would not be sure.
+        known: names that are taken, and the file of each. With it, no new name is a stem that several files have: which
+            of them is labelled under that stem would not be sure.
     """
-    taken = {_folded(name) for name in (known or {}).values()}
-    stems = Counter(_folded(Path(file).stem) for file in {*files, *(known or {})})
+    taken = {_folded(name) for name in known or ()}
+    stems = Counter(_folded(Path(file).stem) for file in [*files, *(known or {}).values()])
     names = []
     for file in files:
         path = Path(file)
-        if known and file in known:
-            names.append(known[file])
-            continue
         stem = CONTROL.sub('_', JOINT.join(path.with_suffix('').parts))
         encoded = stem.encode(errors='surrogateescape')
         if len(encoded) > LONGEST_NAME:

@@ -39,7 +39,8 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
             media = item.get('image') or item.get('media') or {}
             file = media.get('path') or item['id']
             own_name = composed(item['id'].rsplit('/', 1)[-1])  # an id has no suffix
-            drawing = Drawing(image_name(file, str(path)), path, image=file, other_names=(own_name,))
+            image = item['id'] if '/' in item['id'] and '/' not in file else file
+            drawing = Drawing(image_name(file, str(path)), path, image=image, other_names=(own_name,))
             if media.get('size'):
                 height, width = media['size']
                 drawing.image_hw = image_size(height, width, f'{path} item {item["id"]}')

@@ -15,7 +15,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
@@ -33,6 +33,8 @@ from datasetgan_ext.formats.label_writer import LabeledFile, LabelWriter
 from datasetgan_ext.formats.shapes import Bitmap, Ellipse, Polygon, Region, ShapeError, box, finite
 
 PATHS = 'FILE.json'
+COMMON_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp')
+"""Of images; they go before others."""
 TYPES = ('polygonlabels', 'rectanglelabels', 'ellipselabels', 'brushlabels', 'keypointlabels')
 
 GEOMETRIES = tuple(kind.removesuffix('labels') for kind in TYPES)
@@ -97,22 +99,26 @@ def _drawing(task: dict, path: Path, where: str) -> Drawing:
             f'{where} is not as Label Studio writes it: it has no "data"; export "JSON" from there, or COCO from the '
             'tool that wrote it'
         )
-    images = [
-        text
-        for text in task['data'].values()
-        if isinstance(text, str) and any(suffix in text.lower() for suffix in SUFFIXES)
-    ]
+    texts = [text for text in task['data'].values() if isinstance(text, str)]
+    images = [text for text in texts if any(suffix in text.lower() for suffix in COMMON_SUFFIXES)]
+    if not images:
+        images = [text for text in texts if PurePosixPath(_file_of(text)).suffix.lower() in SUFFIXES]
     if len(images) != 1:
         raise UserError(
             f'{where} has {len(images)} images under "data"; one is needed: leave one there, that which was labelled'
         )
-    address = urlsplit(images[0])
-    of_query = parse_qs(address.query).get('d')
-    file = of_query[0] if of_query else unquote(address.path)
+    file = _file_of(images[0])
     name = image_name(file, where)
     uploaded = task.get('file_upload') or '/upload/' in file
     shorter = re.sub(r'^[0-9a-f]{8}-', '', name) if uploaded else name
-    return Drawing(shorter, path, image=file.rsplit('/', 1)[-1], other_names=(name,), per_cent=True)
+    return Drawing(shorter, path, image=file, other_names=(name,), per_cent=True)
+
+
+def _file_of(address: str) -> str:
+    """The path of an image's file in its address."""
+    parts = urlsplit(address)
+    of_query = parse_qs(parts.query).get('d')
+    return of_query[0] if of_query else unquote(parts.path)
 
 
 def _by_shape(results: list[dict]) -> Iterator[tuple[int, list[dict]]]:

@@ -17,7 +17,15 @@ from datasetgan_ext.core.names import check_names, listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.folder import KEYPOINTS_FILE
-from datasetgan_ext.formats.mask_meaning import AUTO, INDEX, Meaning, check_mask_values, read_masks, read_one_mask
+from datasetgan_ext.formats.mask_meaning import (
+    AUTO,
+    BY_COLOR,
+    INDEX,
+    Meaning,
+    check_mask_values,
+    read_masks,
+    read_one_mask,
+)
 from datasetgan_ext.formats.name_tables import CLASS_NAMES, CLASSIFICATION, PIXEL_VALUES, READERS, find_name_table
 from datasetgan_ext.formats.other_tables import check_colors, check_numbers
 
@@ -92,10 +100,11 @@ class MaskFolder:
                 f'`mask_values`=index: {table.path} says which number means which class, and they are not those of its '
                 'lines; leave `mask_values` out'
             )
-        if table is None and mask_values == AUTO:
+        if table is None and mask_values != BY_COLOR:
             _check_page(folder, task)
+        if table is None and mask_values == AUTO:
             stems = {path.stem for path in self.paths}
-            tables = [path for path in others if path.stem not in stems]
+            tables = [path for path in others if not _is_of_one(path.stem, stems)]
             tables += [path for path in files_by_suffix(whole.parent) if path.name.lower() in TABLES_ABOVE]
             if task.palette_is_given:
                 check_colors(tables, task)
@@ -171,6 +180,11 @@ def _refuse_other_masks(folder: Path, found: Sequence[Path], paths: Sequence[Pat
         )
 
 
+def _is_of_one(name: str, stems: set[str]) -> bool:
+    """Whether a file beside masks has the name of one of them, perhaps with a word after it: a_meta, a-1."""
+    return any(name[: place.start()] in stems for place in re.finditer(r'[_.-]|$', name))
+
+
 def _check_page(folder: Path, task: Task) -> None:
     """Raises UserError where a class had another number when our page drew the masks; tells of one that is renamed."""
     try:
@@ -183,7 +197,8 @@ def _check_page(folder: Path, task: Task) -> None:
             raise UserError(
                 f'`labels`={folder}: masks were drawn there with the classes {", ".join(drawn)}; the class file has '
                 f'{", ".join(task.classes)}, so that number {before[name]} would not be {name} any more. Keep the '
-                'order of the class file, and put new classes at its end'
+                'order of the class file, and put new classes at its end; if the colours in the masks are those of its '
+                '"palette", say so with `mask_values`=color'
             )
         if number < len(drawn) and drawn[number] != name:
             note(f'{folder}: number {number} was {drawn[number]} when masks were drawn there, and is {name} now')

@@ -34,6 +34,7 @@ from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.color_ids import Colors
 from datasetgan_ext.formats.mask_pixels import (
     COLOR,
+    GRAY,
     PALETTE,
     TRANSPARENT,
     MaskPixels,
@@ -217,7 +218,7 @@ def _ids_of(pixels: MaskPixels, meaning: Meaning, mask_values: str, folder: _Fol
     if mask_values == AUTO and meaning.numbers_are_ids:
         if is_bitonal:
             text = _bitonal_text(pixels, meaning)
-            is_one_bit = pixels.stored != pixels.numbers
+            is_one_bit = pixels.kind == GRAY and pixels.stored != pixels.numbers
             is_class = any(number != IGNORE for number, color in zip(numbers, pixels.colors) if color == WHITE)
             if not are_ids or is_one_bit or is_class:
                 raise UserError(text)

@@ -18,6 +18,8 @@ from datasetgan_ext.formats.mask_pixels import Rgb
 
 SUFFIXES = ('.txt', '.csv', '.tsv', '.json', '.yaml', '.yml', '.names', '.xml', '.pbtxt', '')
 MAX_BYTES = 1 << 20
+LINES, LONGEST = ('.txt', '.csv', '.tsv', '.names'), 6
+"""Suffixes of files with a class a line, and how many words such a line has at most: others are prose."""
 """Of files that may be tables of classes."""
 COLOR = re.compile(r'#[0-9a-f]{6}\b|(?<![\w.])\d{1,3}(?:\s*,\s*|\s+)\d{1,3}(?:\s*,\s*|\s+)\d{1,3}(?![\w.])', re.I)
 NUMBER = re.compile(r'(?<![\w.#-])\d{1,9}(?![\w.])')
@@ -41,6 +43,9 @@ def check_numbers(others: Sequence[Path], task: Task) -> None:
         wanted = [composed(name) for name in task.classes[1:]]
         listed = [name for name in wanted if name in {found.name for found in names}]
         numbers = {name: int(number) for name, number in _stated(NUMBER, COLOR.sub(_blank, text), names).items()}
+        is_whole = len(listed) == len(wanted)
+        if not is_whole and len(set(numbers.values())) < len(numbers):
+            continue  # counts of things, for example
         if numbers and max(numbers.values()) <= len(task.classes):
             base = 1 if set(numbers) == set(listed) and 0 in numbers.values() else 0
             right = all(numbers.get(name, place - base) == place - base for place, name in enumerate(wanted, 1))
@@ -48,13 +53,13 @@ def check_numbers(others: Sequence[Path], task: Task) -> None:
             told = f' ({", ".join(f"{number} = {name}" for name, number in numbers.items())})'
         else:
             there, told = [found.name for found in names if found.name in wanted], ''
-            right = there == wanted or len(listed) < len(wanted)
+            right = there == wanted or not is_whole
         if not right:
             raise UserError(
                 f'`labels`: {path} lies beside the masks and lists the classes in the order {", ".join(there)}{told}; '
                 f'the class file has {", ".join(wanted)}, from number 1. If that is what the numbers in the masks '
                 'mean, bring the lines of the class file into that order; if they are ids of the class file, say so '
-                'with `mask_values`=index'
+                'with `mask_values`=index, or move that file away'
             )
 
 
@@ -89,6 +94,14 @@ def _tables(others: Sequence[Path], task: Task) -> Iterator[tuple[Path, str, lis
             continue
         found = [one for one in (_find(name, text, flags) for name in classes[1:]) if one is not None]
         if len(found) < min(2, len(classes) - 1):
+            continue
+        is_whole = len(found) == len(classes) - 1
+        in_lines = path.suffix.lower() in ('', *LINES)
+        if (
+            in_lines
+            and not (is_whole and path.suffix)
+            and any(len(line.split()) > LONGEST for line in text.splitlines())
+        ):
             continue
         named = (_find(classes[0], text, flags), *(_find(name, text, re.IGNORECASE) for name in BACKGROUND))
         background = next(filter(None, named), None)

@@ -18,6 +18,7 @@ import PIL.Image
 
 from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.images import PILLOW_ERRORS
+from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, image_size, read_json, reading
 from datasetgan_ext.formats.shapes import MAX_SIDE, Bitmap, Holed, NoArea, Polygon, Region, ShapeError, box, finite
@@ -34,13 +35,16 @@ def read(path: Path, argument: str = 'labels') -> Iterator[Drawing]:
     Raises:
         UserError: a file is not Supervisely's.
     """
+    others = []
     for file in files_by_suffix(path, '.json', below=True) if path.is_dir() else [path]:
         content = read_json(file, argument)
-        if path.is_dir() and not (isinstance(content, dict) and 'objects' in content):
-            if file.name != 'meta.json':
-                note(f'{file} is no annotation of Supervisely and is passed over')
+        if path.is_dir() and not (isinstance(content, dict) and isinstance(content.get('objects'), list)):
+            if file.name not in ('meta.json', 'key_id_map.json') and file.parent.name != 'img_info':
+                others.append(str(file))
             continue
         yield _drawing(file, content)
+    if others:
+        note(f'{path}: files that are no annotations of Supervisely are passed over: {listed(others)}')
 
 
 def _drawing(path: Path, content: Any) -> Drawing:

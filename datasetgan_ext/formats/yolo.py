@@ -22,7 +22,7 @@ from datasetgan_ext.core.files import files_by_suffix
 from datasetgan_ext.core.markup import yaml
 from datasetgan_ext.core.names import listed
 from datasetgan_ext.core.notes import note
-from datasetgan_ext.core.text import read_text
+from datasetgan_ext.core.text import composed, read_text
 from datasetgan_ext.formats.drawing import Drawing, Shape, image_name, reading
 from datasetgan_ext.formats.folder import TRAIN, VAL, Conversion, FolderDataset, Progress, name_of_record
 from datasetgan_ext.formats.regions import ConnectedRegion, find_regions
@@ -259,7 +259,8 @@ def _check_outlines(table: Path, names: list[str], rows: list[list[str]]) -> Non
 
 def _check_background(table: Path, names: list[str], used: set[int | None], background: str | None) -> None:
     """Raises UserError where a list of names begins with the background and labels do not show that it is counted."""
-    if not names or not (is_background(names[0]) or names[0] == background):
+    is_known = background is not None and names and composed(names[0]).casefold() == composed(background).casefold()
+    if not names or not (is_background(names[0]) or is_known):
         return
     if 0 in used or len(names) - 1 not in used:
         raise UserError(

@@ -14,6 +14,7 @@ from datasetgan_ext.core.choices import LABELS_OF
 from datasetgan_ext.core.errors import UserError
 from datasetgan_ext.core.names import SUFFIXES, find_image, listed
 from datasetgan_ext.core.task import Task
+from datasetgan_ext.core.text import composed
 from datasetgan_ext.formats.labels import DRAWN, ReadLabels, labeled_part, read_labels
 from datasetgan_ext.formats.mask_meaning import AUTO
 from datasetgan_ext.generator.samples import Sample, SampleSet
@@ -237,41 +238,71 @@ def read_sample_labels(
     if sample_set.projecting is None:
         return read
     samples = {sample.name: sample for sample in sample_set.samples}
+    photos, folder = _Photos(sample_set), Path(labels) if labels is not None and Path(labels).is_dir() else None
     annotations = []
     for annotation in read.annotations:
         name = find_image([annotation.name], samples)
         if name is not None:
-            _check_meant(annotation, samples[name], sample_set)
             is_mask = annotation.mask is not None and read.label_format not in DRAWN
+            if not _is_of_picture(annotation, samples[name], is_mask, labels_of):
+                photos.check(annotation, name, folder)
             annotation = _as_of_sample(annotation, samples[name], is_mask, labels_of)
         annotations.append(annotation)
     return replace(read, annotations=annotations)
 
 
-def _check_meant(annotation: Annotation, found: Sample, sample_set: SampleSet) -> None:
-    """Raises UserError where labels name the photo of another sample than that which has its name."""
-    told = PurePosixPath('/', (annotation.image or str(annotation.source)).replace('\\', '/'))
-    is_photo = annotation.image is not None and told.suffix.lower() in SUFFIXES  # else, a photo of any suffix is meant
-    fits: dict[str, int] = {}
-    for sample in sample_set.samples:
-        if sample.projection is not None:
-            parts = _parts(PurePosixPath(sample.projection.file), is_photo)
-            if _parts(told, is_photo)[-len(parts) :] == parts:
-                fits[sample.name] = len(parts)
-    closest = max(fits, key=lambda name: (fits[name], name == found.name), default=found.name)
-    if closest != found.name:
-        files = {sample.name: sample.projection.file for sample in sample_set.samples if sample.projection}
-        raise UserError(
-            f'{annotation.source}: labels of {annotation.image or annotation.source.name} may be of the sample '
-            f'{found.name}, from the photo {files[found.name]}, or of {closest}, from {files[closest]}. Give the image '
-            f'in the labels the name of the sample that is meant, {found.name} or {closest}'
-        )
+def _is_of_picture(annotation: Annotation, sample: Sample, is_mask: bool, labels_of: str) -> bool:
+    """Whether a label is surely of the picture in the folder, and not of a photo."""
+    assert sample.projection is not None
+    crop = sample.projection.crop
+    told = annotation.mask.shape if is_mask and annotation.mask is not None else annotation.image_hw
+    return labels_of == 'samples' or labels_of == 'auto' and told == crop.image_hw != crop.photo_hw
 
 
-def _parts(path: PurePosixPath, with_suffix: bool) -> tuple[str, ...]:
-    """Folders and name."""
-    is_image = path.suffix.lower() in SUFFIXES
-    return (path if with_suffix or not is_image else path.with_suffix('')).parts
+class _Photos:
+    """Of which sample a label may be by the path of the photo that it names."""
+
+    def __init__(self, sample_set: SampleSet):
+        self._files = {
+            sample.name: PurePosixPath(sample.projection.file) for sample in sample_set.samples if sample.projection
+        }
+        self._names: dict[str, list[str]] = {}
+        for name, file in self._files.items():
+            self._names.setdefault(composed(file.stem), []).append(name)
+
+    def check(self, annotation: Annotation, found: str, folder: Path | None) -> None:
+        """Raises UserError where labels name the photo of another sample than that which has its name.
+
+        Args:
+            annotation: the labels.
+            found: name of the sample.
+            folder: of label files that have names of photos.
+        """
+        paths = [annotation.image] if annotation.image else []
+        if folder is not None and annotation.source.is_relative_to(folder):
+            place = annotation.source.relative_to(folder)
+            paths.append(str(PurePosixPath(*(part for part in place.parts if part != 'ann')).with_suffix('')))
+        for path in paths:
+            closest = self._closest(PurePosixPath(path.replace('\\', '/')), found)
+            if closest != found:
+                raise UserError(
+                    f'{annotation.source}: labels of {path} may be of the sample {found}, from the photo '
+                    f'{self._files[found]}, or of {closest}, from {self._files[closest]}. Give the image in the labels '
+                    f'the name of the sample that is meant, {found} or {closest}, and no folder; or, if the pictures '
+                    "in the samples' folder were labelled, say so with `labels_of`=samples"
+                )
+
+    def _closest(self, told: PurePosixPath, found: str) -> str:
+        """The sample whose photo's path is the longest end of the one that is told; `found` before others."""
+        has_suffix = told.suffix.lower() in SUFFIXES
+        stem = composed(told.stem if has_suffix else told.name)
+        fits = {}
+        for name in self._names.get(stem, ()):
+            file = self._files[name]
+            parts = (*file.parent.parts, file.name if has_suffix else file.stem)
+            if tuple(map(composed, told.parts))[-len(parts) :] == tuple(map(composed, parts)):
+                fits[name] = len(parts)
+        return max(fits, key=lambda name: (fits[name], name == found), default=found)
 
 
 def _as_of_sample(annotation: Annotation, sample: Sample, is_mask: bool, labels_of: str) -> Annotation:

@@ -142,8 +142,8 @@ class ProjectedLatents:
             with np.load(path, allow_pickle=False) as file:
                 ws = file['w']
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            # NumPy takes a file of another kind for a pickle
-            reason = 'it is no .npz file' if isinstance(error, ValueError) else error
+            # NumPy takes a file of another kind for a pickle, and advises to load it
+            reason = 'it is no .npz file of numbers' if 'allow_pickle' in str(error) else error
             raise UserError(
                 f"`projected_w`={path} cannot be read ({reason}); give the projected_w.npz of upstream's "
                 'projector.py, which holds an array named "w"'

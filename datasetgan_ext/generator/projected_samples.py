@@ -6,7 +6,8 @@ import hashlib
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -106,9 +107,9 @@ class PhotoProjector:
     def __call__(self, overwrite: bool = False, progress: bool = True) -> Projected:
         """Project the photos, or what is missing of them.
 
-        Photos that are in the folder already stay as they are and keep their names, unless their file has changed; also
-        those that are not among the photos now. Photos are projected in batches of their order, so that a run that was
-        stopped ends as one that was not.
+        What is in the folder stays and keeps its name, so that labels stay with their pictures: also samples of photos
+        that have changed since, or that are not among the photos now. Photos are known by their content. They are
+        projected in batches of their order, so that a run that was stopped ends as one that was not.
 
         Args:
             overwrite: delete what `project` wrote into the folder before.
@@ -125,13 +126,14 @@ class PhotoProjector:
             self.outdir.mkdir(parents=True, exist_ok=True)
         with locked(self.outdir):
             known = self._claim(overwrite)
-            files = [file.file for file in self.files]
-            names = unique_names(files, {file: sample.name for file, sample in known.items()})
-            named = [file._replace(name=name) for file, name in zip(self.files, names)]
-            return replace(self, files=named)._fill(known, progress)
+            there = _of_photos(known, self.files)
+            names = {sample.name for sample in there.values()}
+            others = [sample for sample in known if sample.name not in names]
+            _tell_of_others(others, {photo.file for photo in self.files})
+            return replace(self, files=_named(self.files, there, others))._fill(there, others, progress)
 
-    def _claim(self, overwrite: bool) -> dict[str, Sample]:
-        """Make the folder ours; returns what it holds, by the photos' files."""
+    def _claim(self, overwrite: bool) -> list[Sample]:
+        """Make the folder ours; returns what it holds."""
         path = self.outdir / SAMPLES_FILE
         if not path.exists():
             if holds_files(self.outdir):
@@ -139,7 +141,7 @@ class PhotoProjector:
                     f'`outdir`={self.outdir} is not empty and holds no {SAMPLES_FILE}; give an empty or new folder'
                 )
             self._set(()).write()
-            return {}
+            return []
         there = SampleSet.read(self.outdir)
         if there.projecting is None:
             raise UserError(
@@ -152,9 +154,10 @@ class PhotoProjector:
                     shutil.rmtree(inside(self.outdir, folder), ignore_errors=True)
                 (self.outdir / ENCODER_FILE).unlink(missing_ok=True)
             self._set(()).write()
-            return {}
+            return []
         if not there.samples:
-            return {}
+            (self.outdir / ENCODER_FILE).unlink(missing_ok=True)  # perhaps of another network
+            return []
         there.check(self.inversion.generator, self.inversion.options)
         now = self._projecting()
         differing = [name for name in now if name not in JUDGING and there.projecting.get(name) != now[name]]
@@ -164,7 +167,7 @@ class PhotoProjector:
                 + ', '.join(f'{name}: {there.projecting.get(name)}, now {now[name]}' for name in differing)
                 + '). Give another folder, or `overwrite`'
             )
-        return {sample.projection.file: sample for sample in there.samples if sample.projection is not None}
+        return list(there.samples)
 
     def _projecting(self) -> dict:
         return {
@@ -189,34 +192,32 @@ class PhotoProjector:
             projecting=self._projecting(),
         )
 
-    def _fill(self, known: dict[str, Sample], progress: bool) -> Projected:
+    def _fill(self, there: dict[int, Sample], others: Sequence[Sample], progress: bool) -> Projected:
+        """Project what is not there.
+
+        Args:
+            there: samples of the photos, by the photos' places.
+            others: samples that are kept after them.
+            progress: show a progress bar.
+        """
         for folder in (self.outdir, *(inside(self.outdir, name) for name in (IMAGES, PROJECTED, LATENTS))):
             remove_leftovers(folder)
-        failed, changed = [], []
-        others = [file for file in known if file not in {photo.file for photo in self.files}]
-        if others:
-            log.warning(
-                '`outdir`=%s keeps %d photos that are not among `images` now: %s. `overwrite` begins anew',
-                *(self.outdir, len(others), listed(others)),
-            )
+        failed = []
         # what a stopped run left stays on record until its photo has had its turn
-        order = [*(photo.file for photo in self.files), *others]
-        samples = {file: replace(known[file], seed=number) for number, file in enumerate(order) if file in known}
+        samples = {number: replace(sample, seed=number) for number, sample in there.items()}
+        samples |= {number: replace(sample, seed=number) for number, sample in enumerate(others, len(self.files))}
         bar = tqdm(total=len(self.files), desc='projecting', unit='photo', disable=None if progress else True)
         with bar:
             for first in range(0, len(self.files), self.batch):
                 ids = range(first, min(first + self.batch, len(self.files)))
                 photos, failures = self._read(ids)
                 failed += failures
-                there = [samples.pop(self.files[number].file, None) for number in ids]
-                changed += [photo.file.file for photo in photos if _has_changed(photo, there[photo.id - first])]
-                found = self._samples_of(photos, [there[photo.id - first] for photo in photos])
-                samples.update({photo.file.file: self._judged(sample) for photo, sample in zip(photos, found)})
+                known = {number: samples.pop(number, None) for number in ids}
+                found = self._samples_of(photos, [known[photo.id] for photo in photos])
+                samples.update({photo.id: self._judged(sample) for photo, sample in zip(photos, found)})
                 self._record(samples.values())
                 bar.update(len(ids))
         write_atomically(self.outdir / FAILED_FILE, json_lines(failed))
-        if changed:
-            log.warning('photos have changed since they were projected: %s. Look at their labels', listed(changed))
         if not samples:
             raise UserError(
                 f'`images`: not one of {len(self.files)} photos could be projected; {self.outdir / FAILED_FILE} says '
@@ -326,8 +327,52 @@ class PhotoProjector:
                         path.unlink()
 
 
-def _has_changed(photo: ReadPhoto, sample: Sample | None) -> bool:
-    return sample is not None and sample.projection is not None and sample.projection.file_sha256 != photo.sha256
+def _of_photos(samples: Sequence[Sample], files: Sequence[PhotoFile]) -> dict[int, Sample]:
+    """Samples of photos as they are now, by the photos' places; also of photos that have another path than before."""
+    contents = [''] * len(files)
+    for number, file in enumerate(files):
+        with suppress(UserError):  # is told when the photo has its turn
+            contents[number] = hashlib.sha256(read_content(file.path)).hexdigest()
+    left = {(of.file_sha256, of.file): sample for sample in samples if (of := sample.projection) is not None}
+    found = {}
+    for number, (file, content) in enumerate(zip(files, contents)):
+        if sample := left.pop((content, file.file), None):
+            found[number] = sample
+    for number, (file, content) in enumerate(zip(files, contents)):
+        place = next((place for place in left if place[0] == content), None)
+        if number not in found and place is not None:
+            sample = left.pop(place)
+            assert sample.projection is not None
+            found[number] = replace(sample, projection=replace(sample.projection, file=file.file))
+    return found
+
+
+def _named(files: Sequence[PhotoFile], there: Mapping[int, Sample], others: Sequence[Sample]) -> list[PhotoFile]:
+    """The photos with the names of the samples that are there, and with new ones."""
+    new = [number for number in range(len(files)) if number not in there]
+    taken = {sample.name: files[number].file for number, sample in there.items()}
+    taken |= {sample.name: sample.projection.file for sample in others if sample.projection is not None}
+    names = {number: sample.name for number, sample in there.items()}
+    names |= dict(zip(new, unique_names([files[number].file for number in new], taken)))
+    return [file._replace(name=names[number]) for number, file in enumerate(files)]
+
+
+def _tell_of_others(others: Sequence[Sample], files: Container[str]) -> None:
+    """Tell of samples that are of none of the photos, as these are now."""
+    photos = {sample.name: sample.projection.file for sample in others if sample.projection is not None}
+    changed = [f'{file} ({name})' for name, file in photos.items() if file in files]
+    if changed:
+        log.warning(
+            'photos have changed since they were projected, or cannot be read: %s. Their samples, with their labels, '
+            'stay as they are; what can be read becomes new samples',
+            listed(changed),
+        )
+    gone = [f'{file} ({name})' for name, file in photos.items() if file not in files]
+    if gone:
+        log.warning(
+            '%d samples are of photos that are not among `images` now, and stay: %s. `overwrite` begins anew',
+            *(len(gone), listed(gone)),
+        )
 
 
 def in_order(samples: Iterable[Sample]) -> list[Sample]:

@@ -77,7 +77,7 @@ def test_tasks_that_nobody_has_done_are_passed_over(tmp_path, caplog):
         task(image='b/seed0000005.png', annotations=[cancelled]),
     ]
     assert one(write(tmp_path / 'export.json', content)).name == 'seed0000003'
-    assert 'nothing is drawn on 2 images; passed over: seed0000004.png, seed0000005.png' in caplog.text
+    assert 'nothing is drawn on 2 images; passed over: b/seed0000004.png, b/seed0000005.png' in caplog.text
 
 
 def changed(shape, **changes) -> dict:
@@ -100,9 +100,9 @@ def changed(shape, **changes) -> dict:
                     result('brushlabels', 'weel', format='rle', rle=brush(['......'] * 5)),
                 )
             ],
-            r"'Car' \(did you mean 'car'\?\), at \S+ image 0f3a9c1e-seed0000003.png result 1; "
+            r"'Car' \(did you mean 'car'\?\), at \S+ image /data/upload/3/0f3a9c1e-seed0000003.png result 1; "
             r"'weel' \(did you mean 'wheel'\?\), at \S+ "
-            r'image 0f3a9c1e-seed0000003.png result 3\.',
+            r'image /data/upload/3/0f3a9c1e-seed0000003.png result 3\.',
         ),
         (
             [task(result('polygonlabels', 'car', points=per_cent((0, 0), (4, 4), (4, 0), (0, 4))))],

@@ -1,6 +1,7 @@
 """Folders of masks: which files are read, which are told of. What pixels mean is tested in test_trial_masks.py."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -128,6 +129,13 @@ def test_masks_of_the_page_whose_classes_have_moved_are_refused(tmp_path, names,
     with pytest.raises(UserError, match=moved) as error:
         read_mask_folder(folder, Task.from_names(names))
     assert 'background, car, wheel' in error.value.message and 'at its end' in error.value.message
+    with pytest.raises(UserError, match=moved):
+        read_mask_folder(folder, Task.from_names(names), 'index')
+    colors = dict(zip(['background', 'car', 'wheel'], TASK.palette), window=(1, 2, 3), body=(4, 5, 6))
+    task = Task.from_json({'classes': names, 'palette': [list(colors[name]) for name in names]}, 'classes')
+    if 'car' in names:
+        (annotation,) = read_mask_folder(folder, replace(task, palette_is_given=True), 'color')
+        assert (annotation.mask == names.index('car')).sum() == (MASK == 1).sum()
 
 
 @pytest.mark.parametrize('names', [['background', 'car', 'wheel', 'roof'], ['background', 'auto', 'wheel']])
@@ -153,3 +161,12 @@ def test_white_of_one_bit_among_masks_of_ids_is_refused(tmp_path):
     with pytest.raises(UserError, match='b.png is black and white alone'):
         read_mask_folder(tmp_path, TASK)
     assert len(read_mask_folder(tmp_path, TASK, 'index')) == 2
+
+
+def test_ids_stored_in_true_colour_of_which_one_is_black_and_white(tmp_path):
+    """White is 255 there, no label, in whatever form the file has."""
+    for name, ids in (('a', MASK), ('b', np.where(MASK == 1, 255, 0).astype(np.uint8))):
+        PIL.Image.fromarray(np.repeat(ids[:, :, None], 3, axis=2)).save(tmp_path / f'{name}.png')
+        PIL.Image.fromarray(ids).save(tmp_path / f'{name}-gray.png')
+    found = {one.name: one.mask for one in read_mask_folder(tmp_path, TASK)}
+    assert all((found[name] == found[f'{name}-gray']).all() for name in 'ab') and (found['a'] == MASK).all()

@@ -159,6 +159,21 @@ def test_a_table_in_another_form_is_not_overlooked(tmp_path, kind):
     np.testing.assert_array_equal(read(folder, text_classes(tmp_path)).masks[SEED0], true_mask())
 
 
+@pytest.mark.parametrize(
+    'name, text',
+    [
+        (f'{SEED0}_meta.json', '{"car": 2, "wheel": 1}'),
+        ('counts.json', '{"car": 1, "wheel": 1}'),
+        ('README', 'The car is in 2 of the masks and the wheel in 1 of them.\n'),
+        ('about.txt', 'We drew the car in 2 of the masks and the wheel in 1 of them.\n'),
+    ],
+)
+def test_what_is_no_table_contradicts_nothing(tmp_path, name, text):
+    write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
+    write(tmp_path / 'masks' / name, text)
+    np.testing.assert_array_equal(read(tmp_path / 'masks', text_classes(tmp_path)).masks[SEED0], true_mask())
+
+
 def test_two_of_the_classes_from_0_contradict_nothing(tmp_path):
     write_png(tmp_path / 'masks' / f'{SEED0}.png', true_mask(), 8, GRAY)
     write(tmp_path / 'masks' / 'map.txt', '0 car\n1 wheel\n')

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import PIL.Image
@@ -126,13 +127,18 @@ def test_new_changed_and_deleted_photos(projector, photos, caplog):
     before = {sample.name: sample.projection for sample in SampleSet.read(projector.outdir).samples}
     samples = replace(projector, files=find_photos([photos]))(progress=False).samples
     after = {sample.name: sample.projection for sample in samples.samples}
-    assert list(after) == list('acdefb') and [sample.seed for sample in samples.samples] == list(range(6))
-    assert after['c'].sha256 != before['c'].sha256
-    assert after['d'].sha256 == before['d'].sha256 and after['b'].sha256 == before['b'].sha256
-    assert sorted(path.name for path in (projector.outdir / 'images').iterdir()) == [f'{name}.png' for name in 'abcdef']
-    assert len(np.load(projector.outdir / 'projected_w.npz')['w']) == 6
-    assert 'keeps 1 photos that are not among `images` now: b.png.' in caplog.text
-    assert 'photos have changed since they were projected: c.png.' in caplog.text
+    names = ['a', 'c-png', 'd', 'e', 'f', 'b', 'c']
+    assert list(after) == names and [sample.seed for sample in samples.samples] == list(range(7))
+    assert all(after[name].sha256 == before[name].sha256 for name in 'bcd')
+    assert after['c-png'].sha256 != before['c'].sha256
+    assert {path.stem for path in (projector.outdir / 'images').iterdir()} == set(names)
+    assert len(np.load(projector.outdir / 'projected_w.npz')['w']) == 7
+    assert '1 samples are of photos that are not among `images` now, and stay: b.png (b).' in caplog.text
+    assert 'have changed since they were projected, or cannot be read: c.png (c).' in caplog.text
+    again = replace(projector, files=find_photos([photos]))(progress=False).samples
+    assert {sample.name: sample.projection.sha256 for sample in again.samples} == {
+        name: projection.sha256 for name, projection in after.items()
+    }
     samples = replace(projector, files=find_photos([photos]))(overwrite=True, progress=False).samples
     assert [sample.name for sample in samples.samples] == list('acdef')
 
@@ -159,6 +165,83 @@ def test_photos_of_one_stem(projector, photos):
     assert named(projector, photos) == found and named(projector, photos / 'a.bmp') == found
 
 
+def test_photos_that_were_moved_are_known(projector, photos, tmp_path):
+    """By their content: another root, another name, and another photo in the place of one."""
+    before = named(projector, photos)
+    (tmp_path / 'more').mkdir()
+    PIL.Image.open(photos / 'a.png').rotate(180).save(tmp_path / 'more' / 'a.png')
+    after = named(projector, photos, tmp_path / 'more')
+    assert {f'photos/{file}': name for file, name in before.items()} | {'more/a.png': 'more__a'} == after
+    (photos / 'a.png').rename(photos / 'x.png')
+    assert named(projector, photos, tmp_path / 'more')['photos/x.png'] == 'a'
+    (tmp_path / 'other').mkdir()
+    PIL.Image.open(photos / 'b.png').rotate(180).save(tmp_path / 'other' / 'b.png')
+    pictures = {name: (projector.outdir / 'images' / f'{name}.png').read_bytes() for name in 'abcde'}
+    assert named(projector, tmp_path / 'other')['b.png'] == 'b-png'
+    for name, picture in pictures.items():
+        assert (projector.outdir / 'images' / f'{name}.png').read_bytes() == picture
+
+
+def test_a_photo_that_cannot_be_read_for_once_keeps_its_sample(projector, photos, caplog):
+    before = named(projector, photos)
+    content = (photos / 'a.png').read_bytes()
+    (photos / 'a.png').write_bytes(content[:99])
+    assert named(projector, photos) == before and 'cannot be read: a.png (a).' in caplog.text
+    assert (projector.outdir / 'images' / 'a.png').exists()
+    (photos / 'a.png').write_bytes(content)
+    assert named(projector, photos) == before
+
+
+def square_in(kind, label, folder):
+    """A label file of a whole photo, as a tool writes it whose image is `label`."""
+    corners = [[0, 0], [60, 0], [60, 40], [0, 40]]
+    sizes = {'height': HW[0], 'width': HW[1]}
+    stem, points = label.removesuffix('.png'), [value for corner in corners for value in corner]
+    if kind == 'mask':
+        path, content = folder / label, None
+    elif kind == 'coco':
+        shape = {'id': 1, 'image_id': 1, 'category_id': 1, 'segmentation': [points]}
+        images = [{'id': 1, 'file_name': label, **sizes}]
+        content = {'images': images, 'annotations': [shape], 'categories': [{'id': 1, 'name': CLASSES[1]}]}
+        path = folder / 'l.json'
+    elif kind == 'labelme':
+        shape = {'label': CLASSES[1], 'points': corners, 'shape_type': 'polygon', 'group_id': None, 'flags': {}}
+        content = {'version': '5.5.0', 'flags': {}, 'shapes': [shape], 'imagePath': label.rpartition('/')[2]}
+        content |= {'imageData': None, 'imageHeight': HW[0], 'imageWidth': HW[1]}
+        path = folder / f'{stem}.json'
+    elif kind == 'supervisely':
+        shape = {'classTitle': CLASSES[1], 'geometryType': 'polygon', 'points': {'exterior': corners, 'interior': []}}
+        content = {'size': sizes, 'objects': [shape]}
+        path = folder / PurePosixPath(label).parent / 'ann' / f'{PurePosixPath(label).name}.json'
+    elif kind == 'datumaro':
+        shape = {
+            'id': 1,
+            'type': 'polygon',
+            'attributes': {},
+            'group': 0,
+            'label_id': 0,
+            'points': points,
+            'z_order': 0,
+        }
+        image = {'path': label.rpartition('/')[2], 'size': list(HW)}
+        labels = [{'name': CLASSES[1], 'parent': '', 'attributes': []}]
+        content = {'infos': {}, 'categories': {'label': {'labels': labels, 'attributes': []}}}
+        content['items'] = [{'id': stem, 'annotations': [shape], 'image': image}]
+        path = folder / 'default.json'
+    else:
+        value = {'points': [[0, 0], [100, 0], [100, 100], [0, 100]], 'polygonlabels': [CLASSES[1]]}
+        shape = {'id': 'x', 'type': 'polygonlabels', 'from_name': 'l', 'to_name': 'i', 'image_rotation': 0}
+        shape |= {'original_width': HW[1], 'original_height': HW[0], 'value': value}
+        annotations = [{'id': 1, 'completed_by': 1, 'was_cancelled': False, 'result': [shape]}]
+        content = [{'id': 1, 'annotations': annotations, 'data': {'image': f'/data/local-files/?d=photos/{label}'}}]
+        path = folder / 'l.json'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content is None:
+        PIL.Image.fromarray(np.ones(HW, np.uint8)).save(path)
+    else:
+        path.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     'label, sample, other',
     [
@@ -170,32 +253,40 @@ def test_photos_of_one_stem(projector, photos):
         ('trip/x.png', None, None),
     ],
 )
-@pytest.mark.parametrize('kind', ['mask', 'coco'])
-def test_labels_of_photos_of_one_stem(kind, label, sample, other, projector, photos, tmp_path):
+def test_labels_of_photos_of_one_stem(label, sample, other, projector, photos, tmp_path):
     """A label is of the sample that has its name, and refused where the photo that it names is another's."""
     named(projector, photos)
     (photos / 'trip').mkdir()
-    for name in ('trip/a.png', 'x.png', 'x.bmp', 'trip/x.png'):
-        PIL.Image.open(photos / 'b.png').save(photos / name)
+    for number, name in enumerate(('trip/a.png', 'x.png', 'x.bmp', 'trip/x.png')):
+        PIL.Image.open(photos / 'b.png').rotate(number + 1).save(photos / name)
     named(projector, photos)
-    if kind == 'mask':
-        path = tmp_path / 'labels' / label
-        path.parent.mkdir(parents=True)
-        PIL.Image.fromarray(np.ones(HW, np.uint8)).save(path)
-    else:
-        path = tmp_path / 'labels' / 'l.json'
-        path.parent.mkdir()
-        square = {'id': 1, 'image_id': 1, 'category_id': 1, 'segmentation': [[0, 0, 60, 0, 60, 40, 0, 40]]}
-        images = [{'id': 1, 'file_name': label, 'height': HW[0], 'width': HW[1]}]
-        content = {'images': images, 'annotations': [square], 'categories': [{'id': 1, 'name': CLASSES[1]}]}
-        path.write_text(json.dumps(content))
     samples = SampleSet.read(projector.outdir)
-    if sample is not None and other is None:
-        ((found, _),) = read_hand_labels(samples, TASK, tmp_path / 'labels', None).pairs
-        assert found.name == sample
-    else:
-        with pytest.raises(UserError, match=f'{sample}.*{other}' if sample else 'x-bmp|x-png|trip__x'):
-            read_hand_labels(samples, TASK, tmp_path / 'labels', None)
+    for kind in ('mask', 'coco', 'labelme', 'supervisely', 'datumaro', 'label-studio'):
+        square_in(kind, label, tmp_path / kind)
+        if sample is not None and other is None:
+            ((found, _),) = read_hand_labels(samples, TASK, tmp_path / kind, None).pairs
+            assert found.name == sample, kind
+        else:
+            with pytest.raises(UserError, match=f'{sample}.*{other}' if sample else 'x-bmp|x-png|trip__x'):
+                print(kind, read_hand_labels(samples, TASK, tmp_path / kind, None).pairs)
+
+
+def test_labels_of_pictures_in_the_folder_are_not_taken_for_those_of_photos(projector, photos, tmp_path):
+    """images/a.png is the picture of a.bmp; the photo a.png came later."""
+    (photos / 'a.png').rename(photos / 'a.bmp')
+    assert named(projector, photos)['a.bmp'] == 'a'
+    PIL.Image.open(photos / 'b.png').rotate(180).save(photos / 'a.png')
+    assert named(projector, photos)['a.png'] == 'a-png'
+    square_in('coco', 'a.png', tmp_path / 'labels')
+    samples = SampleSet.read(projector.outdir)
+    with pytest.raises(UserError, match='sample a, from the photo a.bmp, or of a-png, from a.png.*`labels_of`=samples'):
+        read_hand_labels(samples, TASK, tmp_path / 'labels', None)
+    path = tmp_path / 'labels' / 'l.json'
+    path.write_text(path.read_text().replace(str(HW[0]), '16').replace(str(HW[1]), '16'))
+    ((found, _),) = read_hand_labels(samples, TASK, tmp_path / 'labels', None, labels_of='samples').pairs
+    assert found.name == 'a'
+    ((found, _),) = read_hand_labels(samples, TASK, tmp_path / 'labels', None).pairs
+    assert found.name == 'a'
 
 
 def test_photos_below_the_quality_are_not_trusted(projector):
@@ -256,7 +347,7 @@ def test_the_encoder_is_kept(projector, generator, monkeypatch):
     assert replace(projector, inversion=again)(progress=False).samples == samples
 
 
-def test_photos_that_cannot_be_read_are_rows(projector, photos):
+def test_photos_that_cannot_be_read_are_rows(projector, photos, tmp_path):
     (photos / 'b.png').write_bytes(b'no image')
     (photos / 'f.png').touch()
     os.mkfifo(photos / 'g.png')  # which would wait for somebody to write into it
@@ -273,8 +364,11 @@ def test_photos_that_cannot_be_read_are_rows(projector, photos):
         (photos / f'{name}.png').unlink()
     for path in photos.iterdir():
         path.write_bytes(b'')
-    with pytest.raises(UserError, match='not one of 5 photos could be read'):
-        replace(projector, files=find_photos([photos]))(progress=False)
+    unread = replace(projector, files=find_photos([photos]))
+    projected = unread(progress=False)
+    assert len(projected.failed) == 5 and [sample.name for sample in projected.samples.samples] == list('acde')
+    with pytest.raises(UserError, match='not one of 5 photos could be projected; .* of the first: a.png: is empty'):
+        replace(unread, outdir=tmp_path / 'new')(progress=False)
 
 
 # ---- labels of photos
