@@ -238,9 +238,10 @@ def _is_pose(values: list[str]) -> bool:
 
 def _may_be_pose(values: list[str]) -> bool:
     """Whether numbers may be a box in the image, and x and y of keypoints in it, without visibilities."""
-    if len(values) < 6 or len(values) % 2:
+    numbers = np.array(values, float)
+    if len(values) < 6 or len(values) % 2 or not np.isfinite(numbers).all():
         return False
-    center, sides, *points = finite(values, (len(values),)).reshape(-1, 2)
+    center, sides, *points = numbers.reshape(-1, 2)
     inside = (sides > 0) & (center - sides / 2 > -0.01) & (center + sides / 2 < 1.01)
     near = [not point.any() or (np.abs(point - center) <= 0.6 * sides).all() for point in points]
     return bool(inside.all() and all(near))

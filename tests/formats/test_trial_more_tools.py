@@ -129,6 +129,12 @@ def test_triangles_that_look_like_poses_are_read_as_the_message_says(tmp_path):
     np.testing.assert_array_equal(mask, expected)
 
 
+def test_numbers_that_are_too_large_are_named(tmp_path):
+    lines = ['0 0.5 0.5 0.4 0.4 0.4 1e999']
+    labels = yolo(tmp_path / 'set', {'labels/train/classes.txt': 'car\nwheel\nwindow\n'}, lines)
+    names_all(refusal(labels, text_classes(tmp_path)), f'{SEED0}.txt', 'line 1', 'finite')
+
+
 def test_outlines_beside_a_list_of_names_are_no_poses(tmp_path):
     is_true(yolo(tmp_path / 'set', {'labels/train/classes.txt': 'car\nwheel\nwindow\n'}), text_classes(tmp_path))
 
