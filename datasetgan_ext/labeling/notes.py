@@ -29,7 +29,7 @@ class Notes:
 
         Args:
             folder: of the labels.
-            classes: of the task, in the order of the ids that masks get from now on.
+            classes: of the task, in the order of the ids that masks get from now on; none = those of before stay.
 
         Raises:
             UserError: the file is not one of these.
@@ -42,6 +42,7 @@ class Notes:
             self._images = {name: _checked(notes) for name, notes in content['images'].items()}
             self.port = int(content['port'])
             self.token = str(content['token'])
+            self._classes = self._classes or list(content.get('classes', ()))
         except FileNotFoundError:
             self._images = {}
             self.port = 0

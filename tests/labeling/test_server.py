@@ -20,6 +20,7 @@ from datasetgan_ext import label
 from datasetgan_ext.cli import main
 from datasetgan_ext.core.annotation import IGNORE
 from datasetgan_ext.core.errors import UserError
+from datasetgan_ext.core.task import Task
 from datasetgan_ext.formats.labels import read_annotations
 from datasetgan_ext.formats.png import read_mask
 from datasetgan_ext.generator.checkpoint import DEMO_FOLDER
@@ -27,6 +28,7 @@ from datasetgan_ext.generator.samples import SampleSet
 from datasetgan_ext.labeling import learning
 from datasetgan_ext.labeling.selection import choose_diverse, look_of
 from datasetgan_ext.labeling.server import FILES
+from datasetgan_ext.labeling.store import open_store
 from tests.helpers.serving import Client, saved, serving, serving_process
 
 NAME = 'seed0000000'
@@ -134,6 +136,20 @@ def test_notes_are_kept_beside_the_labels(samples, task, folder):
     (folder / '.page.json').write_text('{"images": 3}')
     with pytest.raises(UserError, match=r'\.page\.json is not the page.*delete it'), serving(samples, task, folder):
         pass
+
+
+def test_masks_are_not_opened_with_classes_that_have_moved(samples, task, folder):
+    names = list(task.classes)
+    with open_store(samples, task, folder) as store:
+        store.save_mask(NAME, drawn_mask().tobytes())
+        store.notes.remember(1, 'token')
+    with open_store(samples, task.only(classes=False, keypoints=True), folder) as store:
+        store.notes.remember(2, 'token')
+    moved = Task.from_names([names[0], 'new', *names[1:]])
+    with pytest.raises(UserError, match='put new classes at its end'), open_store(samples, moved, folder):
+        pass
+    with open_store(samples, Task.from_names([*names, 'new']), folder) as store:
+        assert (store.mask(NAME) == drawn_mask()).all()
 
 
 def test_labels_that_are_taken_off_leave_no_file(client, folder):
