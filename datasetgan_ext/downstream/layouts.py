@@ -179,7 +179,8 @@ def _of_coco(folder: Path, task: Task) -> Iterator[Entry]:
     for split in (TRAIN, VAL):
         inner = folder / 'images' / split
         images = inner if inner.is_dir() else folder / split
-        found = {name: Entry(path) for name, path in _by_stem(_images(images), 'images').items()}
+        paths = _by_stem(_images(images), 'images')
+        found, sizes = {name: Entry(path) for name, path in paths.items()}, _sizes(paths)
         for kind, part in (
             ('instances', task.only(classes=True, keypoints=False)),
             ('keypoints', task.only(classes=False, keypoints=True)),
@@ -188,7 +189,6 @@ def _of_coco(folder: Path, task: Task) -> Iterator[Entry]:
             path = folder / 'annotations' / f'{kind}_{split}.json'
             if not path.is_file() or not (part.classes or part.keypoints) or not found:
                 continue
-            sizes = _sizes({name: entry.image for name, entry in found.items()})
             for label in annotate(coco.read(path), part, str(path), image_hw=sizes):
                 if label.name not in found:
                     raise UserError(f'{path}: the image {label.name} is not in {images}')

@@ -144,9 +144,8 @@ class MaskFolder:
     def _in_task(self, path: Path, mask: np.ndarray) -> np.ndarray:
         if self._table is not None:
             mask = self._table.to_classes(mask, self._task)
-        name = self._of_class.get(path)
-        is_asked = name is not None and self._mask_values == AUTO and name != self._task.classes[1]
-        if name is not None and is_asked and set(np.unique(mask).tolist()) - {0, IGNORE} == {1}:
+        name = self._of_class.get(path) if self._mask_values == AUTO else None
+        if name and name != self._task.classes[1] and set(np.unique(mask).tolist()) - {0, IGNORE} == {1}:
             raise UserError(_of_one_class_text(path, name))
         return mask
 

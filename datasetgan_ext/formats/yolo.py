@@ -231,9 +231,12 @@ def _is_pose(values: list[str]) -> bool:
     if len(values) < 10 or len(values) % 3 != 1:
         return False
     numbers = finite(values, (len(values),))
-    center, sides, seen = numbers[:2], numbers[2:4], numbers[6::3]
-    inside = (sides > 0) & (center - sides / 2 > -0.01) & (center + sides / 2 < 1.01)
-    return bool(inside.all() and np.isin(seen, (ABSENT, OCCLUDED, VISIBLE)).all())
+    return _is_box(numbers[:2], numbers[2:4]) and bool(np.isin(numbers[6::3], (ABSENT, OCCLUDED, VISIBLE)).all())
+
+
+def _is_box(center: np.ndarray, sides: np.ndarray) -> bool:
+    """Whether two numbers each are a box in the image."""
+    return bool(((sides > 0) & (center - sides / 2 > -0.01) & (center + sides / 2 < 1.01)).all())
 
 
 def _may_be_pose(values: list[str]) -> bool:
@@ -242,9 +245,8 @@ def _may_be_pose(values: list[str]) -> bool:
     if len(values) < 6 or len(values) % 2 or not np.isfinite(numbers).all():
         return False
     center, sides, *points = numbers.reshape(-1, 2)
-    inside = (sides > 0) & (center - sides / 2 > -0.01) & (center + sides / 2 < 1.01)
     near = [not point.any() or (np.abs(point - center) <= 0.6 * sides).all() for point in points]
-    return bool(inside.all() and all(near))
+    return _is_box(center, sides) and all(near)
 
 
 def _check_outlines(table: Path, names: list[str], rows: list[list[str]]) -> None:
